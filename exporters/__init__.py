@@ -1,0 +1,1 @@
+"""Exporters: trained encoders as files that run without torch."""

@@ -1,0 +1,186 @@
+"""A model directory from a trained encoder: graph, contract and card, verified or not at all."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stars_infer.errors import ExportError
+from stars_infer.exporters.onnx import round_to_half, write_onnx
+from stars_infer.exporters.verify import rounding_error, verify_onnx
+from stars_infer.model import (
+    CARD_FILE,
+    GRAPH_FILE,
+    INFO_FILE,
+    PRESENT,
+    ZEROS,
+    ModelInfo,
+    contract_of,
+    fingerprint_of,
+)
+from stars_infer.prepare import Preprocessing
+from stars_infer.train.checkpoint import Checkpoint, load_weights
+from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.run import RunConfig
+
+_ABSENT = {"present": PRESENT, "zeros": ZEROS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportConfig:
+    """How a model directory is made.
+
+    Attributes:
+        crop: Share kept by the centre crop at use.
+        half_weights: Store weights in half precision (computed in float32).
+        licence: Licence of the weights.
+        notes: Markdown that the card carries: data, licences of the data, limits.
+    """
+
+    crop: float = 0.9
+    half_weights: bool = False
+    licence: str = "unknown"
+    notes: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> ModelInfo:
+    """Write and verify a model directory.
+
+    It is made beside its place and moved there only when verified; on failure nothing is left,
+    and what stood there before stays.
+
+    Args:
+        checkpoint: Of any method; its encoder is exported.
+        out: The directory; its name becomes the model's.
+        how: Choices.
+
+    Raises:
+        ExportError: If the verification fails, or `out` is something else than a model directory.
+    """
+    if out.exists() and not (out / INFO_FILE).exists():
+        raise ExportError(f"{out}: exists and is no model directory; name another --out")
+    config = RunConfig.from_json(checkpoint.config, source="checkpoint")
+    encoder = SkeletonEncoder(config.encoder).eval()
+    load_weights(encoder, checkpoint.encoder_weights(), source="checkpoint")
+    exact = copy.deepcopy(encoder)
+    if how.half_weights:
+        round_to_half(encoder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        write_onnx(encoder, beside / GRAPH_FILE, half_weights=how.half_weights)
+        verified = verify_onnx(beside / GRAPH_FILE, encoder)
+        facts = _facts(config, checkpoint) | {
+            "weights": "float16, computed in float32" if how.half_weights else "float32",
+            "export_relative_error": float(f"{verified.relative_error:.2g}"),
+            **how.facts,
+        }
+        if how.half_weights:
+            facts["rounding_relative_error"] = float(f"{rounding_error(exact, encoder):.2g}")
+        info = _describe(encoder, config, beside / GRAPH_FILE, out.name, how, facts)
+        text = json.dumps(info.to_json(), indent=2, ensure_ascii=False)
+        (beside / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+        (beside / CARD_FILE).write_text(card(info, how.notes), encoding="utf-8")
+        beside.chmod(0o755)
+        _put_in_place(beside, out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return info
+
+
+def card(info: ModelInfo, notes: str) -> str:
+    """The model card, Markdown."""
+    how = info.preprocessing
+    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in info.facts.items())
+    return f"""# {info.name}
+
+A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joints to a vector of \
+{info.width} numbers.
+
+| what | value |
+| --- | --- |
+| licence of the weights | {info.licence} |
+| input | (bodies, {how.frames}, 25, 3) in metres, first middle of spine at the origin |
+| preprocessing | centre crop {how.crop:g}, resized to {how.frames} frames |
+| several bodies | {info.absent_bodies} |
+{rows}
+| fingerprint | `{info.fingerprint[:12]}` |
+
+{notes.strip() or "Nothing was noted about the training data and its licence at export."}
+"""
+
+
+def _describe(
+    encoder: SkeletonEncoder,
+    config: RunConfig,
+    graph: Path,
+    name: str,
+    how: ExportConfig,
+    facts: dict[str, Any],
+) -> ModelInfo:
+    shape = encoder.config
+    preprocessing = Preprocessing(frames=shape.frames, crop=how.crop)
+    absent = _ABSENT[config.views.absent_bodies]
+    zero_body = None
+    if absent == ZEROS:
+        with torch.no_grad():
+            zeros = torch.zeros(1, shape.frames, shape.joints, 3)
+            zero_body = tuple(float(x) for x in np.asarray(encoder.pooled(zeros)[0]))
+    contract = contract_of(preprocessing, absent, zero_body)
+    return ModelInfo(
+        name=name,
+        preprocessing=preprocessing,
+        width=shape.width,
+        absent_bodies=absent,
+        zero_body=zero_body,
+        fingerprint=fingerprint_of(graph.read_bytes(), contract),
+        licence=how.licence,
+        facts=facts,
+    )
+
+
+def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the checkpoint says of its making."""
+    shape = config.encoder
+    facts: dict[str, Any] = {
+        "method": {"mamp": "MAMP (stage 1)", "stars": "STARS (stages 1 and 2)"}[config.method],
+        "network": f"{shape.depth} blocks, {shape.width} wide, {shape.heads} heads, "
+        f"segments of {shape.segment} frames",
+        "steps": checkpoint.step,
+        "batch": config.loop.batch,
+        "seed": config.loop.seed,
+    }
+    start = checkpoint.history.get("start")
+    if start:
+        facts["steps"] = f"{start['step']} (stage 1) + {checkpoint.step} (stage 2)"
+    seconds = checkpoint.history.get("seconds", 0) + (start or {}).get("seconds", 0)
+    if seconds:
+        facts["training_minutes"] = round(seconds / 60)
+    sources = checkpoint.history.get("pack", {}).get("sources")
+    if sources:
+        facts["data"] = ", ".join(sources)
+    return facts
+
+
+def _put_in_place(made: Path, out: Path) -> None:
+    """Move a finished directory to its place, over an older model of that name."""
+    old = None
+    if out.exists():
+        # What else lies in the directory, such as a checkpoint, moves along.
+        for file in out.iterdir():
+            if file.name not in (GRAPH_FILE, INFO_FILE, CARD_FILE):
+                shutil.copy2(file, made / file.name)
+        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
+        out.rename(old / out.name)
+    made.rename(out)
+    if old:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""A trained encoder as an ONNX graph: (bodies, T, 25, 3) to pooled tokens (bodies, D)."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from stars_infer.train.networks.encoder import SkeletonEncoder
+
+OPSET = 20
+"""Has GELU and layer normalisation as single operators, and runs on every current runtime."""
+INPUT, OUTPUT = "bodies", "pooled"
+_MIN_HALVED = 1024
+"""Smaller tensors stay in float32: they weigh nothing."""
+
+
+class PooledEncoder(nn.Module):
+    """The encoder with its pooling, as it is exported."""
+
+    def __init__(self, encoder: SkeletonEncoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, bodies: Tensor) -> Tensor:
+        """Pooled tokens (N, D) of bodies (N, T, 25, 3)."""
+        return self.encoder.pooled(bodies)
+
+
+def round_to_half(encoder: SkeletonEncoder) -> None:
+    """Round large weights to what half precision can hold, in place; they stay float32."""
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            if parameter.numel() >= _MIN_HALVED:
+                parameter.copy_(parameter.half().float())
+
+
+def write_onnx(encoder: SkeletonEncoder, path: Path, *, half_weights: bool) -> None:
+    """Write the graph, its weights inside.
+
+    Args:
+        encoder: In evaluation mode, on the CPU.
+        path: The file.
+        half_weights: Store weights in half precision; they are widened when the graph is loaded,
+            and everything is computed in float32. Round the encoder first (`round_to_half`), so
+            that nothing is lost here.
+    """
+    shape = encoder.config
+    example = torch.zeros(2, shape.frames, shape.joints, 3)
+    bodies = torch.export.Dim("bodies", min=1, max=4096)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            PooledEncoder(encoder),
+            (example,),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: bodies},),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("the exporter returned no program")
+    model = program.model_proto
+    _forget_origins(model)
+    if half_weights:
+        _store_half(model)
+    onnx.save_model(model, path)
+
+
+def _forget_origins(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes: source paths of this machine, and most of the file's nodes."""
+    del model.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+    del model.graph.value_info[:]
+
+
+def _store_half(model: onnx.ModelProto) -> None:
+    """Store float32 weights in half precision, each behind a cast that loading folds away."""
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < _MIN_HALVED:
+            continue
+        name = tensor.name
+        stored = f"{name}.half"
+        half = numpy_helper.to_array(tensor).astype(np.float16)
+        tensor.CopyFrom(numpy_helper.from_array(half, stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,101 @@
+"""Proof that an exported graph computes what the trained encoder does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from stars_infer.clip import FloatArray
+from stars_infer.encoder import open_session
+from stars_infer.errors import ExportError, StarsError
+from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
+from stars_infer.prepare import centre, resize
+from stars_infer.train.networks.encoder import SkeletonEncoder
+
+BATCHES = (1, 2, 7)
+MAX_RELATIVE_ERROR = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What was measured.
+
+    Attributes:
+        relative_error: Largest |graph - torch| / |torch| over all vectors, Euclidean norms.
+        smallest_distance: Smallest relative distance between the vectors of different inputs.
+    """
+
+    relative_error: float
+    smallest_distance: float
+
+
+def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
+    """Check the graph, run it at batch 1, 2 and 7, and compare it with torch in float32.
+
+    Args:
+        graph: The ONNX file.
+        encoder: The network it was made from, in evaluation mode, on the CPU.
+
+    Raises:
+        ExportError: If the checker refuses it, it does not run, a vector differs by more than
+            `MAX_RELATIVE_ERROR`, or different inputs give the same vector.
+    """
+    try:
+        onnx.checker.check_model(graph, full_check=True)
+        session, _ = open_session(graph, "cpu")
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, StarsError) as error:
+        raise ExportError(f"the exported graph is not valid: {error}") from error
+    name = session.get_inputs()[0].name
+    error, distance = 0.0, np.inf
+    for batch in BATCHES:
+        bodies = _bodies(batch, frames=encoder.config.frames)
+        with torch.no_grad():
+            expected = encoder.pooled(torch.from_numpy(bodies)).numpy()
+        try:
+            got = session.run(None, {name: bodies})[0]
+        except Exception as failure:
+            raise ExportError(f"the graph does not run at batch {batch}: {failure}") from failure
+        if got.shape != expected.shape or not np.isfinite(got).all():
+            raise ExportError(f"batch {batch}: expected finite {expected.shape}, got {got.shape}")
+        error = max(error, float(_relative(got - expected, expected).max()))
+        if batch > 1:
+            distance = min(distance, float(_relative(got[1:] - got[:-1], got[1:]).min()))
+    if not error <= MAX_RELATIVE_ERROR:
+        raise ExportError(
+            f"the graph differs from torch by {error:.1e} (relative), "
+            f"more than {MAX_RELATIVE_ERROR:.0e}"
+        )
+    if not distance > 10 * MAX_RELATIVE_ERROR:
+        raise ExportError(
+            f"different clips give the same vector (relative distance {distance:.1e}): "
+            "is the encoder trained?"
+        )
+    return Verification(relative_error=error, smallest_distance=distance)
+
+
+def rounding_error(exact: SkeletonEncoder, rounded: SkeletonEncoder) -> float:
+    """Largest relative change of a vector when weights are rounded."""
+    bodies = torch.from_numpy(_bodies(max(BATCHES), frames=exact.config.frames))
+    with torch.no_grad():
+        a, b = exact.pooled(bodies).numpy(), rounded.pooled(bodies).numpy()
+    return float(_relative(b - a, a).max())
+
+
+def _bodies(count: int, *, frames: int) -> FloatArray:
+    """Different prepared bodies (N, T, 25, 3) of synthetic performers."""
+    names = list(SOLO_ACTIONS)
+    return np.concatenate(
+        [
+            resize(centre(perform(names[n % len(names)], np.random.default_rng(n))), frames)
+            for n in range(count)
+        ]
+    )
+
+
+def _relative(difference: FloatArray, reference: FloatArray) -> FloatArray:
+    lengths = np.maximum(np.linalg.norm(reference, axis=1), 1e-12)
+    return np.asarray(np.linalg.norm(difference, axis=1) / lengths)

@@ -1,0 +1,91 @@
+"""The `stars` command: registers its sub-commands, and turns known errors into one clear line.
+
+Nothing heavy is imported here: numpy, FAISS and ONNX Runtime load inside the commands that need
+them, `stars train`, `stars data` and `stars export` only when they are called.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli import demo, doctor, embed, extras, fewshot, model
+from stars_infer.cli.classify import classify
+from stars_infer.cli.output import Output
+from stars_infer.errors import StarsError, UsageError
+
+app = typer.Typer(
+    name="stars",
+    help="Name human motion clips from a few labelled examples per action.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EXIT_CODES: dict[type[BaseException], int] = {UsageError: 2, StarsError: 1, OSError: 1}
+"""Known errors, the most special first."""
+
+
+@app.callback(invoke_without_command=True)
+def stars(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar="STARS_DEBUG", help="Show tracebacks of errors.")
+    ] = False,
+) -> None:
+    """Name human motion clips from a few labelled examples per action."""
+    if debug:
+        os.environ["STARS_DEBUG"] = "1"
+    if version:
+        from importlib.metadata import version as installed
+
+        sys.stdout.write(f"stars-infer {installed('stars-infer')}\n")
+    elif context.invoked_subcommand is None:
+        sys.stdout.write(context.get_help() + "\n")
+
+
+_RUN, _MAKE, _LOOK = "Name clips", "Make encoders", "Look around"
+
+app.command(
+    epilog="Example: stars classify clip.skeleton --json", rich_help_panel=_RUN
+)(classify)
+app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
+app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
+    embed.embed
+)
+app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
+app.command(epilog="Example: stars doctor", rich_help_panel=_LOOK)(doctor.doctor)
+app.add_typer(model.app, name="model", rich_help_panel=_LOOK)
+for group in extras.GROUPS:
+    app.command(
+        group.name,
+        help=group.help,
+        rich_help_panel=_MAKE,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(group.command())
+
+
+def main() -> None:
+    """Run the command line; exit 0 all well, 1 a known failure, 2 wrong usage."""
+    try:
+        app()
+    except tuple(EXIT_CODES) as error:
+        if os.environ.get("STARS_DEBUG"):
+            raise
+        code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+        source, problem = getattr(error, "source", None), getattr(error, "problem", None)
+        Output.current.error(str(error), source=source, problem=problem)
+        sys.exit(code)
+    except Exception as error:
+        if os.environ.get("STARS_DEBUG"):
+            raise
+        Output.current.error(
+            f"unexpected {type(error).__name__}: {error} (this is a bug; "
+            "`stars --debug …` shows where, please report it)"
+        )
+        sys.exit(1)

@@ -1,0 +1,73 @@
+"""`stars classify`: name clips."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli.options import (
+    DEFAULT_INDEX,
+    DeviceOption,
+    IndexOption,
+    LayoutOption,
+    ModelOption,
+)
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+
+
+def classify(
+    clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k",
+            min=1,
+            help="Exemplars that vote.",
+            show_default="size of the smallest class, at most 5",
+        ),
+    ] = None,
+    layout: LayoutOption = None,
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Name the action of each clip by its nearest exemplars."""
+    from stars_infer.encoder import Encoder
+    from stars_infer.files import clip_files, embed_files
+    from stars_infer.index import ExemplarIndex
+    from stars_infer.model import find_model, read_model_info
+
+    output = Output(json=json, quiet=quiet)
+    paths = clip_files(clips)
+    with ExemplarIndex.open(index, read_model_info(find_model(model)), create=False) as exemplars:
+        encoder = Encoder.load(model, device=device)
+        rows: list[tuple[object, ...]] = []
+        embedded = embed_files(encoder, paths, layout=layout, skip=output.failure)
+        for file in output.progress(embedded, "classifying", len(paths)):
+            (answer,) = exemplars.classify(file.vector[None], k=k)
+            if json:
+                neighbours = [
+                    {"label": n.label, "similarity": n.similarity, "source": n.source}
+                    for n in answer.neighbours
+                ]
+                output.record(
+                    {
+                        "source": str(file.path),
+                        "label": answer.label,
+                        "similarity": answer.similarity,
+                        "margin": answer.margin,
+                        "neighbours": neighbours,
+                        "bodies": file.bodies,
+                        "frames": file.frames,
+                    }
+                )
+            margin = "–" if answer.margin is None else f"{answer.margin:+.3f}"
+            nearest = answer.neighbours[0].source
+            rows.append((file.path, answer.label, f"{answer.similarity:.3f}", margin, nearest))
+        if rows and not json:
+            output.table(("clip", "action", "similarity", "margin", "nearest exemplar"), rows)
+    output.finish()

@@ -1,0 +1,112 @@
+"""`stars demo`: the whole way once, on clips that are made on the spot."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli.options import DeviceOption, ModelOption
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+
+_SHOTS = 3
+
+
+def demo(
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Keep clips and index in this folder.", show_default="a passing one"),
+    ] = None,
+    performers: Annotated[
+        int, typer.Option(min=_SHOTS + 1, help="Recordings of each action; three are examples.")
+    ] = 6,
+    seed: Annotated[int, typer.Option(help="Of the recordings.")] = 0,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make recordings of seven actions, learn three of each, name the rest."""
+    output = Output(json=json, quiet=quiet)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        _run(out, performers, seed, model, device, output)
+        output.note(
+            f"clips in {out}; go on with: stars classify {out}/wave --index {out}/stars.db"
+        )
+    else:
+        with tempfile.TemporaryDirectory(prefix="stars-demo-") as folder:
+            _run(Path(folder), performers, seed, model, device, output)
+    output.finish()
+
+
+def _run(
+    folder: Path, performers: int, seed: int, model: str | None, device: str, output: Output
+) -> None:
+    from rich.text import Text
+
+    from stars_infer.encoder import Encoder
+    from stars_infer.files import embed_files
+    from stars_infer.index import ExemplarIndex, NewExemplar
+    from stars_infer.synthetic.actions import ACTIONS
+    from stars_infer.synthetic.files import write_recordings
+
+    total = performers * len(ACTIONS)
+    writing = write_recordings(folder, performers=performers, seed=seed)
+    paths = list(output.progress(writing, "recording", total))
+    encoder = Encoder.load(model, device=device)
+    reading = embed_files(encoder, paths, layout=None, skip=output.failure)
+    files = list(output.progress(reading, "embedding", total))
+    taught = {path for start in range(0, total, performers) for path in paths[start:][:_SHOTS]}
+    index = folder / "stars.db"
+    index.unlink(missing_ok=True)
+    rows: list[tuple[object, ...]] = []
+    right = 0
+    with ExemplarIndex.open(index, encoder.info) as exemplars:
+        exemplars.add(
+            [
+                NewExemplar(
+                    label=file.path.parent.name,
+                    vector=file.vector,
+                    source=str(file.path),
+                    content_hash=file.content_hash,
+                )
+                for file in files
+                if file.path in taught
+            ]
+        )
+        for file in files:
+            if file.path in taught:
+                continue
+            (answer,) = exemplars.classify(file.vector[None])
+            truth = file.path.parent.name
+            right += answer.label == truth
+            margin = answer.margin or 0.0
+            if output.json:
+                output.record(
+                    {
+                        "source": f"{truth}/{file.path.name}",
+                        "truth": truth,
+                        "label": answer.label,
+                        "similarity": answer.similarity,
+                        "margin": margin,
+                    }
+                )
+            style = "green" if answer.label == truth else "red"
+            rows.append(
+                (
+                    f"{truth}/{file.path.name}",
+                    Text(answer.label, style=style),
+                    f"{answer.similarity:.3f}",
+                    f"{margin:+.3f}",
+                )
+            )
+    if not output.json:
+        output.table(
+            ("clip", "named", "similarity", "margin"),
+            rows,
+            title=f"{_SHOTS} examples of each of {len(ACTIONS)} actions, the rest named",
+        )
+    output.note(f"{right} of {len(rows)} named right by {encoder.info.name} on {encoder.device}")

@@ -1,0 +1,62 @@
+"""`stars embed`: clips to vectors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli.options import DeviceOption, LayoutOption, ModelOption
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.errors import StarsError, UsageError
+
+
+def embed(
+    paths: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="The .npz file to write.")],
+    layout: LayoutOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Write the vectors of clips: `embeddings` (N, 256) and `sources` (N,)."""
+    import numpy as np
+
+    from stars_infer.encoder import Encoder
+    from stars_infer.files import clip_files, embed_files
+
+    output = Output(json=json, quiet=quiet)
+    if out.suffix != ".npz":
+        raise UsageError(f"--out {out}: the file is a NumPy archive, give it the ending .npz")
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    files = clip_files(paths)
+    encoder = Encoder.load(model, device=device)
+    embedded = []
+    reading = embed_files(encoder, files, layout=layout, skip=output.failure)
+    for file in output.progress(reading, "embedding", len(files)):
+        embedded.append(file)
+        if json:
+            output.record(
+                {"source": str(file.path), "bodies": file.bodies, "frames": file.frames}
+            )
+    if not embedded:
+        raise StarsError("no clip could be embedded; nothing was written")
+    beside = out.with_name(f".{out.stem}.{os.getpid()}.npz")
+    try:
+        np.savez(
+            beside,
+            embeddings=np.stack([file.vector for file in embedded]),
+            sources=np.array([str(file.path) for file in embedded]),
+        )
+        beside.replace(out)
+    finally:
+        beside.unlink(missing_ok=True)
+    if not json:
+        columns = ("file", "clips", "width", "model", "device")
+        row = (out, len(embedded), encoder.info.width, encoder.info.name, encoder.device)
+        output.table(columns, [row])
+    output.finish()

@@ -1,0 +1,84 @@
+"""Commands of the optional extras, loaded only when called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import typer
+
+from stars_infer.errors import MissingExtraError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraGroup:
+    """A command group that an extra brings.
+
+    Attributes:
+        name: What follows `stars`.
+        help: Its line in `stars --help`.
+        module: Where its Typer app is.
+        extra: The extra of the distribution that brings its packages.
+        needs: Those packages.
+    """
+
+    name: str
+    help: str
+    module: str
+    extra: str
+    needs: tuple[str, ...]
+
+    def command(self) -> Callable[[typer.Context], None]:
+        """A command that hands its arguments on to the group."""
+
+        def run(context: typer.Context) -> None:
+            self.require(f"`stars {self.name}`")
+            app: typer.Typer = importlib.import_module(self.module).app
+            app(args=context.args, prog_name=f"stars {self.name}")
+
+        return run
+
+    def require(self, what: str) -> None:
+        """Make sure that the extra is installed.
+
+        Raises:
+            MissingExtraError: If a package is missing; the message says how to install it.
+        """
+        missing = [package for package in self.needs if not _there(package)]
+        if missing:
+            raise MissingExtraError(what, self.extra, ", ".join(missing))
+
+
+_TRAIN = ("torch", "lightning_fabric", "safetensors")
+
+TRAIN = ExtraGroup(
+    name="train",
+    help="Train an encoder: pretrain (MAMP), tune (STARS).",
+    module="stars_infer.train.cli",
+    extra="train",
+    needs=_TRAIN,
+)
+DATA = ExtraGroup(
+    name="data",
+    help="Make training packs from clips and motion capture.",
+    module="stars_infer.train.datasets.cli",
+    extra="train",
+    needs=_TRAIN,
+)
+EXPORT = ExtraGroup(
+    name="export",
+    help="Convert a trained encoder to ONNX, verified.",
+    module="stars_infer.exporters.cli",
+    extra="export",
+    needs=(*_TRAIN, "onnx", "onnxscript", "onnxruntime"),
+)
+GROUPS = (TRAIN, DATA, EXPORT)
+
+
+def _there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,114 @@
+"""`stars model`: which encoders there are, and what they say of themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli.extras import EXPORT
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+
+app = typer.Typer(help="Show and import encoders.", no_args_is_help=True)
+
+
+@app.command("list", epilog="Example: stars model list")
+def list_(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
+    """List the shipped encoders."""
+    from stars_infer.model import DEFAULT_MODEL, read_model_info, shipped_models
+
+    output = Output(json=json, quiet=quiet)
+    rows = []
+    for name, folder in shipped_models().items():
+        described = read_model_info(folder)
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        default = name == DEFAULT_MODEL
+        if json:
+            output.record(
+                {
+                    "name": name,
+                    "default": default,
+                    "licence": described.licence,
+                    "megabytes": round(size, 1),
+                    "path": str(folder),
+                }
+            )
+        rows.append((name + (" (default)" if default else ""), described.licence, f"{size:.1f} MB"))
+    if not json:
+        output.table(("model", "licence", "size"), rows)
+
+
+@app.command(epilog="Example: stars model info stars-mocap")
+def info(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="Name or directory.", show_default="the shipped encoder"),
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Show what a model directory says of itself."""
+    from stars_infer.model import CARD_FILE, check_fingerprint, find_model, read_model_info
+
+    output = Output(json=json, quiet=quiet)
+    folder = find_model(model)
+    described = read_model_info(folder)
+    check_fingerprint(folder, described)
+    if json:
+        output.record({"path": str(folder), **described.to_json()})
+        return
+    how = described.preprocessing
+    rows: list[tuple[str, object]] = [
+        ("name", described.name),
+        ("path", folder),
+        ("licence", described.licence),
+        ("input", f"{how.frames} frames of {described.layout}, centre crop {how.crop:g}"),
+        ("vector", f"{described.width} numbers, {described.absent_bodies}"),
+        ("fingerprint", described.fingerprint[:12]),
+        *((name.replace("_", " "), value) for name, value in described.facts.items()),
+    ]
+    output.table(("what", "value"), rows)
+    if (folder / CARD_FILE).exists():
+        output.note(f"model card: {folder / CARD_FILE}")
+
+
+@app.command("import", epilog="Example: stars model import mamp_ntu60.pth --out my-model")
+def import_(
+    checkpoint: Annotated[Path, typer.Argument(help="A public MAMP checkpoint (.pth).")],
+    out: Annotated[Path, typer.Option("--out", help="Model directory to make.")],
+    heads: Annotated[int, typer.Option(help="Attention heads; the file does not say.")] = 8,
+    absent_bodies: Annotated[
+        str,
+        typer.Option(
+            help="How the model was trained to treat a missing second body: zeros (MAMP on NTU-60 "
+            "and PKU) or present."
+        ),
+    ] = "zeros",
+    crop: Annotated[
+        float, typer.Option(help="Share kept by the centre crop; MAMP's configurations use 0.95.")
+    ] = 0.95,
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make a model directory from a public MAMP checkpoint; it can be tuned further, too."""
+    output = Output(json=json, quiet=quiet)
+    EXPORT.require("`stars model import`")
+    from stars_infer.exporters.importing import import_mamp
+
+    described = import_mamp(
+        checkpoint,
+        out,
+        heads=heads,
+        absent_bodies=absent_bodies,
+        crop=crop,
+        licence=licence,
+    )
+    if json:
+        output.record({"path": str(out), **described.to_json()})
+        return
+    output.table(("model", "fingerprint"), [(out, described.fingerprint[:12])])
+    output.note(
+        f"classify with --model {out}; tune with `stars train tune PACK --from {out} --out RUN`"
+    )

@@ -1,0 +1,118 @@
+"""What commands print: results on stdout, everything else on stderr, in the form asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from stars_infer.errors import ClipError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object per result on stdout.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, tab-separated.")]
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(kw_only=True)
+class Output:
+    """The form in which a command speaks: for people, `--json` for programs, `--quiet` for scripts.
+
+    Attributes:
+        json: One JSON object a line.
+        quiet: Tab-separated values, no notes, no progress.
+        failures: Inputs that failed so far; with any, the command exits with 1.
+    """
+
+    json: bool = False
+    quiet: bool = False
+    failures: int = 0
+    current: ClassVar[Output]
+
+    def __post_init__(self) -> None:
+        if self.json and self.quiet:
+            raise typer.BadParameter("--json and --quiet exclude each other")
+        Output.current = self
+
+    def record(self, values: dict[str, Any]) -> None:
+        """Print one result as JSON."""
+        sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+    ) -> None:
+        """Print results as a table, or as tab-separated lines with `--quiet`."""
+        if self.quiet:
+            for row in rows:
+                sys.stdout.write("\t".join(str(cell) for cell in row) + "\n")
+            return
+        shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        for column in columns:
+            shown.add_column(column, overflow="fold")
+        for row in rows:
+            shown.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+        Console().print(shown)
+
+    def note(self, text: str) -> None:
+        """Say something to a person."""
+        if not (self.json or self.quiet):
+            Console(stderr=True).print(Text(text))
+
+    def failure(self, error: ClipError) -> None:
+        """Report an input that failed; the others go on."""
+        self.failures += 1
+        self.error(str(error), source=error.source, problem=error.problem)
+
+    def error(self, text: str, *, source: str | None = None, problem: str | None = None) -> None:
+        """Print an error: a line of text, or of JSON with `--json`."""
+        if self.json:
+            line = json.dumps({"source": source, "error": problem or text}, ensure_ascii=False)
+            sys.stderr.write(line + "\n")
+        else:
+            Console(stderr=True, soft_wrap=True).print(Text(f"error: {text}", style="red"))
+
+    def progress(self, items: Iterable[_Item], what: str, total: int) -> Iterator[_Item]:
+        """Iterate with a progress bar on stderr that goes away when done."""
+        with self.bar() as bar:
+            task = bar.add_task(what, total=total)
+            for item in items:
+                yield item
+                bar.advance(task)
+
+    @contextmanager
+    def bar(self, *extra: str) -> Iterator[Progress]:
+        """A progress bar on stderr, with extra columns as format strings over `task.fields`."""
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            *(TextColumn(column) for column in extra),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=self.json or self.quiet,
+        ) as bar:
+            yield bar
+
+    def finish(self) -> None:
+        """End the command: with exit code 1 if any input failed."""
+        if self.failures:
+            raise typer.Exit(1)
+
+
+Output.current = Output()

@@ -1,0 +1,153 @@
+"""From clips to vectors, by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stars_infer.clip import Clip, FloatArray
+from stars_infer.errors import MissingExtraError, ModelError, ProviderError
+from stars_infer.model import (
+    GRAPH_FILE,
+    ModelInfo,
+    check_fingerprint,
+    find_model,
+    read_model_info,
+)
+from stars_infer.prepare import prepare
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "rocm": "ROCMExecutionProvider",
+}
+"""What `--device` calls ONNX Runtime's execution providers."""
+
+BATCH = 16
+"""Bodies run at once."""
+
+
+class Encoder:
+    """A model directory, loaded: clips in, vectors out.
+
+    Attributes:
+        info: The model's description.
+        device: Name of the execution provider that runs it, as in `PROVIDERS`.
+    """
+
+    def __init__(self, info: ModelInfo, session: onnxruntime.InferenceSession, device: str) -> None:
+        self.info = info
+        self.device = device
+        self._session = session
+        self._input = session.get_inputs()[0].name
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, *, device: str = "auto") -> Encoder:
+        """Load a model.
+
+        Args:
+            model: A shipped model's name or a model directory; the default model if not given.
+            device: `auto` (a CUDA GPU if it runs, else the CPU) or a name of `PROVIDERS`.
+
+        Raises:
+            ModelError: If there is no such model, or its files do not belong together.
+            ProviderError: If the asked-for provider does not run here.
+            MissingExtraError: If ONNX Runtime is not installed.
+        """
+        folder = find_model(model)
+        info = read_model_info(folder)
+        check_fingerprint(folder, info)
+        session, device = open_session(folder / GRAPH_FILE, device)
+        return cls(info, session, device)
+
+    def embed(self, clips: Sequence[Clip]) -> FloatArray:
+        """Vectors of clips, (N, D), not normalised.
+
+        Raises:
+            ClipError: If a clip cannot be prepared.
+        """
+        return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
+
+    def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
+        """Vectors (N, D) of prepared clips, each (1 or 2, T, 25, 3).
+
+        The bodies of all clips run together; an absent second body is never run, its constant
+        vector is mixed in where the model asks for it.
+        """
+        if not clips:
+            return np.zeros((0, self.info.width), np.float32)
+        vectors = self.embed_bodies(np.concatenate(clips))
+        ends = np.cumsum([len(clip) for clip in clips])
+        parts = np.split(vectors, ends[:-1])
+        return np.stack([self.info.clip_vector(part) for part in parts])
+
+    def embed_bodies(self, bodies: FloatArray) -> FloatArray:
+        """Vectors (N, D) of single bodies (N, T, 25, 3)."""
+        bodies = np.ascontiguousarray(bodies, np.float32)
+        batches: Iterable[FloatArray] = (
+            self._session.run(None, {self._input: bodies[at : at + BATCH]})[0]
+            for at in range(0, len(bodies), BATCH)
+        )
+        return np.concatenate(list(batches))
+
+
+def open_session(graph: Path, device: str = "auto") -> tuple[onnxruntime.InferenceSession, str]:
+    """Open an ONNX Runtime session, and say on which device it really runs.
+
+    Raises:
+        ProviderError: If the asked-for provider is not there or falls back to another.
+        ModelError: If the graph cannot be loaded.
+    """
+    ort = _onnxruntime()
+    there = [name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()]
+    if device == "auto":
+        device = "cuda" if "cuda" in there else "cpu"
+        try:
+            return _session(ort, graph, device), device
+        except ProviderError:
+            return _session(ort, graph, "cpu"), "cpu"
+    if device not in there:
+        raise ProviderError(
+            f"device {device!r} is not available here; there is: {', '.join(there)} "
+            "(`stars doctor` says what is installed)"
+        )
+    return _session(ort, graph, device), device
+
+
+def _session(ort: onnxruntime, graph: Path, device: str) -> onnxruntime.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # errors only: falling back is checked below
+    provider = PROVIDERS[device]
+    try:
+        session = ort.InferenceSession(graph, options, providers=[provider])
+    except Exception as error:  # ONNX Runtime's own exceptions share no useful base
+        raise ModelError(f"{graph}: ONNX Runtime cannot load it on {device}: {error}") from error
+    running = session.get_providers()
+    if running[0] != provider:
+        raise ProviderError(
+            f"device {device!r} does not run here, ONNX Runtime fell back to {', '.join(running)}; "
+            "`stars doctor` says what is missing"
+        )
+    return session
+
+
+def _onnxruntime() -> onnxruntime:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtraError("running a model", "cpu", "onnxruntime") from error
+    if hasattr(onnxruntime, "preload_dlls") and "CUDAExecutionProvider" in (
+        onnxruntime.get_available_providers()
+    ):
+        onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip put them
+    return onnxruntime

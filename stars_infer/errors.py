@@ -1,0 +1,47 @@
+"""Every error that stars-infer raises on purpose.
+
+Each message names what happened, in which file or argument, and what to do next; the command line
+prints it as it is, without a traceback.
+"""
+
+
+class StarsError(Exception):
+    """Base of all known failures."""
+
+
+class UsageError(StarsError, ValueError):
+    """The call itself is wrong: an unknown name, an impossible combination."""
+
+
+class ClipError(StarsError):
+    """A clip cannot be read or used; the message opens with its source."""
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(f"{source}: {problem}")
+        self.source = source
+        self.problem = problem
+
+
+class ModelError(StarsError):
+    """A model directory or checkpoint is missing, damaged or does not fit."""
+
+
+class ProviderError(StarsError):
+    """The execution provider that was asked for does not run here."""
+
+
+class ExemplarIndexError(StarsError):
+    """An exemplar index cannot be used: another model made it, or it is not an index."""
+
+
+class MissingExtraError(StarsError):
+    """A command needs packages that an optional extra of stars-infer brings."""
+
+    def __init__(self, what: str, extra: str, missing: str) -> None:
+        super().__init__(
+            f"{what} needs {missing}, which is not installed: pip install 'stars-infer[{extra}]'"
+        )
+
+
+class ExportError(StarsError):
+    """An exported graph failed its verification; nothing was kept."""

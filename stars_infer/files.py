@@ -1,0 +1,110 @@
+"""From clip files to vectors: find, read, prepare and encode many, bad ones reported and skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stars_infer.clip import FloatArray
+from stars_infer.encoder import BATCH, Encoder
+from stars_infer.errors import ClipError
+from stars_infer.prepare import prepare
+from stars_infer.readers import READERS, read_clip
+
+Skip = Callable[[ClipError], None]
+"""What to do about a clip that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedFile:
+    """A clip file and its vector.
+
+    Attributes:
+        path: The file.
+        vector: (D,), not normalised.
+        content_hash: `Clip.content_hash`.
+        bodies: Actors in the clip, 1 or 2.
+        frames: Frames of the file.
+    """
+
+    path: Path
+    vector: FloatArray
+    content_hash: str
+    bodies: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadFile:
+    path: Path
+    prepared: FloatArray
+    content_hash: str
+    frames: int
+
+
+def clip_files(paths: Iterable[Path]) -> list[Path]:
+    """Spell out paths: a folder stands for the clip files in it, at any depth.
+
+    Raises:
+        ClipError: If a folder holds no clip file.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in READERS)
+            if not inside:
+                known = ", ".join(READERS)
+                raise ClipError(str(path), f"no clip in this folder; known endings: {known}")
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def embed_files(
+    encoder: Encoder, paths: Sequence[Path], *, layout: str | None, skip: Skip
+) -> Iterator[EmbeddedFile]:
+    """Embed clip files, the bodies of several clips at once.
+
+    Args:
+        encoder: The model.
+        paths: Clip files.
+        layout: Joint layout, if the files do not say.
+        skip: Called with the error of each file that cannot be used; the others go on.
+
+    Yields:
+        Files and vectors, in order.
+    """
+    waiting: list[_ReadFile] = []
+    for path in paths:
+        try:
+            clip = read_clip(path, layout=layout)
+            prepared = prepare(clip, encoder.info.preprocessing)
+        except ClipError as error:
+            skip(error)
+            continue
+        waiting.append(
+            _ReadFile(
+                path=path,
+                prepared=prepared,
+                content_hash=clip.content_hash,
+                frames=clip.frames,
+            )
+        )
+        if sum(len(file.prepared) for file in waiting) >= BATCH:
+            yield from _encoded(encoder, waiting)
+            waiting = []
+    yield from _encoded(encoder, waiting)
+
+
+def _encoded(encoder: Encoder, files: Sequence[_ReadFile]) -> Iterator[EmbeddedFile]:
+    vectors = encoder.embed_prepared([file.prepared for file in files])
+    for file, vector in zip(files, vectors, strict=True):
+        yield EmbeddedFile(
+            path=file.path,
+            vector=vector,
+            content_hash=file.content_hash,
+            bodies=len(file.prepared),
+            frames=file.frames,
+        )

@@ -1,0 +1,130 @@
+"""Joint layouts: names and bones of a skeleton, and its way to the 25 joints of NTU RGB+D.
+
+A layout is always named, never guessed from a joint count: NTU and OpenPose BODY_25 both have 25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.errors import UsageError
+
+Mixture = Mapping[str, float]
+"""A joint as a weighted sum of source joints; the weights sum to one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Joints and bones of one kind of skeleton.
+
+    Attributes:
+        name: What `--layout` calls it.
+        joints: Joint names in file order.
+        bones: Pairs of joint indices that are joined by a bone, parent first.
+        ntu25: For every NTU-25 joint, the mixture of this layout's joints that stands for it.
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    ntu25: Mapping[str, Mixture]
+
+    def ntu25_matrix(self) -> NDArray[np.float32]:
+        """Weights (25, V) that map this layout's joints to NTU-25."""
+        return mixture_matrix(self.ntu25, self.joints)
+
+
+def mixture_matrix(
+    mixtures: Mapping[str, Mixture], joints: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Write mixtures of named joints as a matrix (25, V), rows in NTU-25 order.
+
+    Raises:
+        UsageError: If a mixture names a joint that is not in `joints`.
+    """
+    column = {name: v for v, name in enumerate(joints)}
+    weights = np.zeros((len(NTU25_JOINTS), len(joints)), np.float32)
+    for row, target in enumerate(NTU25_JOINTS):
+        for name, weight in mixtures[target].items():
+            if name not in column:
+                raise UsageError(f"the joint {name!r}, needed for {target!r}, is missing")
+            weights[row, column[name]] += weight
+    return weights
+
+
+NTU25_JOINTS = (
+    "base of spine", "middle of spine", "neck", "head",
+    "left shoulder", "left elbow", "left wrist", "left hand",
+    "right shoulder", "right elbow", "right wrist", "right hand",
+    "left hip", "left knee", "left ankle", "left foot",
+    "right hip", "right knee", "right ankle", "right foot",
+    "spine at shoulders", "tip of left hand", "left thumb", "tip of right hand", "right thumb",
+)  # fmt: skip
+
+NTU25 = Layout(
+    name="ntu25",
+    joints=NTU25_JOINTS,
+    bones=(
+        (0, 1), (1, 20), (20, 2), (2, 3),
+        (20, 4), (4, 5), (5, 6), (6, 7), (7, 21), (6, 22),
+        (20, 8), (8, 9), (9, 10), (10, 11), (11, 23), (10, 24),
+        (0, 12), (12, 13), (13, 14), (14, 15),
+        (0, 16), (16, 17), (17, 18), (18, 19),
+    ),  # fmt: skip
+    ntu25={name: {name: 1.0} for name in NTU25_JOINTS},
+)
+
+_KINECT20_JOINTS = (
+    "hip centre", "spine", "shoulder centre", "head",
+    "left shoulder", "left elbow", "left wrist", "left hand",
+    "right shoulder", "right elbow", "right wrist", "right hand",
+    "left hip", "left knee", "left ankle", "left foot",
+    "right hip", "right knee", "right ankle", "right foot",
+)  # fmt: skip
+
+KINECT20 = Layout(
+    name="kinect20",
+    joints=_KINECT20_JOINTS,
+    bones=(
+        (0, 1), (1, 2), (2, 3),
+        (2, 4), (4, 5), (5, 6), (6, 7),
+        (2, 8), (8, 9), (9, 10), (10, 11),
+        (0, 12), (12, 13), (13, 14), (14, 15),
+        (0, 16), (16, 17), (17, 18), (18, 19),
+    ),  # fmt: skip
+    ntu25={name: {name: 1.0} for name in _KINECT20_JOINTS[3:]}
+    | {
+        "base of spine": {"hip centre": 1.0},
+        "middle of spine": {"spine": 1.0},
+        "spine at shoulders": {"shoulder centre": 1.0},
+        "neck": {"shoulder centre": 0.5, "head": 0.5},
+        "tip of left hand": {"left hand": 1.0},
+        "left thumb": {"left hand": 1.0},
+        "tip of right hand": {"right hand": 1.0},
+        "right thumb": {"right hand": 1.0},
+    },
+)
+
+LAYOUTS = {layout.name: layout for layout in (NTU25, KINECT20)}
+
+
+def get_layout(name: str) -> Layout:
+    """Look a layout up by its name.
+
+    Raises:
+        UsageError: If there is no such layout; the message lists those there are.
+    """
+    try:
+        return LAYOUTS[name]
+    except KeyError:
+        known = ", ".join(LAYOUTS)
+        raise UsageError(f"there is no layout {name!r}; known layouts: {known}") from None
+
+
+def layouts_with(joint_count: int) -> list[str]:
+    """Names of the layouts that have so many joints."""
+    return [layout.name for layout in LAYOUTS.values() if len(layout.joints) == joint_count]

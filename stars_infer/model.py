@@ -1,0 +1,159 @@
+"""The model directory: `encoder.onnx`, `model.json` (its contract) and a card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stars_infer.clip import FloatArray
+from stars_infer.errors import ModelError
+from stars_infer.prepare import Preprocessing
+
+SCHEMA = 1
+DEFAULT_MODEL = "stars-mocap"
+GRAPH_FILE = "encoder.onnx"
+INFO_FILE = "model.json"
+CARD_FILE = "README.md"
+
+PRESENT = "mean over present bodies"
+ZEROS = "mean over two bodies, an absent one as all zeros"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a model directory says of itself.
+
+    Attributes:
+        name: The model's name.
+        layout: Joint layout of the input.
+        preprocessing: How clips are prepared.
+        width: D, numbers in an embedding.
+        absent_bodies: How a missing second body enters a clip's vector, `PRESENT` or `ZEROS`.
+        zero_body: The vector of an all-zero body (D,), for `ZEROS`.
+        fingerprint: SHA-256 over the graph and this contract; vectors of models with different
+            fingerprints cannot be compared.
+        licence: Licence of the weights.
+        facts: Free facts: method, training data, steps, export errors.
+    """
+
+    name: str
+    preprocessing: Preprocessing
+    width: int
+    absent_bodies: str
+    fingerprint: str
+    layout: str = "ntu25"
+    zero_body: tuple[float, ...] | None = None
+    licence: str = "unknown"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.absent_bodies not in (PRESENT, ZEROS):
+            raise ModelError(f"{self.name}: unknown rule for absent bodies {self.absent_bodies!r}")
+        if self.absent_bodies == ZEROS and len(self.zero_body or ()) != self.width:
+            raise ModelError(
+                f"{self.name}: the rule {ZEROS!r} needs a zero_body of {self.width} numbers"
+            )
+
+    def clip_vector(self, bodies: FloatArray) -> FloatArray:
+        """Average the vectors of a clip's present bodies (1 or 2, D) by the model's rule, (D,)."""
+        if self.absent_bodies == ZEROS and len(bodies) == 1:
+            bodies = np.stack((bodies[0], np.array(self.zero_body, np.float32)))
+        return np.asarray(bodies.mean(axis=0))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values, as in `model.json`."""
+        return {"schema": SCHEMA, **asdict(self)}
+
+
+def fingerprint_of(graph: bytes, contract: dict[str, Any]) -> str:
+    """Fingerprint of a graph and the part of the contract that decides its vectors."""
+    digest = hashlib.sha256(graph)
+    digest.update(json.dumps(contract, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def contract_of(
+    preprocessing: Preprocessing, absent_bodies: str, zero_body: Sequence[float] | None
+) -> dict[str, Any]:
+    """What, beside the graph, decides the vectors of a model."""
+    return {
+        "preprocessing": asdict(preprocessing),
+        "absent_bodies": absent_bodies,
+        "zero_body": list(zero_body) if zero_body is not None else None,
+    }
+
+
+def shipped_models() -> dict[str, Path]:
+    """Names and folders of the encoders that came with the installation."""
+    from stars_infer import models
+
+    return {
+        folder.name: folder
+        for root in models.__path__
+        for folder in sorted(Path(root).iterdir())
+        if (folder / INFO_FILE).exists()
+    }
+
+
+def find_model(name_or_path: str | Path | None = None) -> Path:
+    """Folder of a model: a shipped one by its name, or any by its path.
+
+    Raises:
+        ModelError: If there is none; the message lists the shipped ones.
+    """
+    wanted = str(name_or_path or DEFAULT_MODEL)
+    shipped = shipped_models()
+    if wanted in shipped:
+        return shipped[wanted]
+    folder = Path(wanted)
+    if (folder / INFO_FILE).exists():
+        return folder
+    if folder.is_dir():
+        raise ModelError(f"{folder}: no {INFO_FILE} here; make one with `stars export --onnx RUN`")
+    known = ", ".join(shipped) or "none"
+    raise ModelError(f"no model {wanted!r}: give a model directory, or a shipped name ({known})")
+
+
+def read_model_info(folder: Path) -> ModelInfo:
+    """Read and check `model.json`.
+
+    Raises:
+        ModelError: If it is missing, damaged, or of another schema.
+    """
+    path = folder / INFO_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values.pop("schema", None) != SCHEMA:
+            raise ModelError(f"{path}: unknown schema, expected {SCHEMA}: update stars-infer")
+        values["preprocessing"] = Preprocessing(**values["preprocessing"])
+        if values["zero_body"] is not None:
+            values["zero_body"] = tuple(values["zero_body"])
+        return ModelInfo(**values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not a readable model description ({error})") from error
+
+
+def check_fingerprint(folder: Path, info: ModelInfo) -> None:
+    """Make sure that graph and description belong together.
+
+    Raises:
+        ModelError: If one of them was replaced or damaged.
+    """
+    try:
+        graph = (folder / GRAPH_FILE).read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{folder / GRAPH_FILE}: cannot be read: {error.strerror}; export the model again"
+        ) from error
+    contract = contract_of(info.preprocessing, info.absent_bodies, info.zero_body)
+    if fingerprint_of(graph, contract) != info.fingerprint:
+        raise ModelError(
+            f"{folder}: {GRAPH_FILE} and {INFO_FILE} do not belong together; "
+            "export the model again, or copy the whole folder"
+        )

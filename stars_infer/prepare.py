@@ -1,0 +1,107 @@
+"""From a clip to what the network sees: (bodies, 120, 25, 3).
+
+The same code prepares clips for training packs and at use, so that the two can never differ.
+Steps and constants: STARS section 4, MAMP; REFERENCE 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from stars_infer.actors import select_actors
+from stars_infer.clip import MIN_FRAMES, Clip, FloatArray
+from stars_infer.errors import ClipError
+from stars_infer.layouts import get_layout
+
+CENTRE_JOINT = 1
+"""Middle of the spine, in NTU-25 order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """How a model wants its clips; stored in `model.json`.
+
+    Attributes:
+        frames: Frames of the input, T.
+        crop: Share of the clip kept by the centre crop.
+        centre_joint: NTU-25 joint whose first position becomes the origin.
+    """
+
+    frames: int = 120
+    crop: float = 0.9
+    centre_joint: int = CENTRE_JOINT
+
+
+def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
+    """Select actors, map to NTU-25, centre, crop and resize a clip.
+
+    Args:
+        clip: Any layout, any number of bodies.
+        how: The model's preprocessing; the paper's if not given.
+
+    Returns:
+        Present bodies (1 or 2, frames, 25, 3), metres, float32.
+
+    Raises:
+        ClipError: If fewer than two frames show a body.
+    """
+    how = how or Preprocessing()
+    joints = centred_actors(clip, centre_joint=how.centre_joint)
+    return resize(centre_crop(joints, how.crop), how.frames)
+
+
+def centred_actors(clip: Clip, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:
+    """Actors of a clip in NTU-25 joints, with actor 1's first centre joint as origin.
+
+    Returns:
+        (1 or 2, T', 25, 3) in metres; an actor's missing frames are zero.
+
+    Raises:
+        ClipError: If fewer than two frames show a body.
+    """
+    actors = select_actors(clip)
+    if actors.shape[1] < MIN_FRAMES:
+        raise ClipError(
+            clip.source,
+            f"a body is seen in {actors.shape[1]} frame(s) only, but a motion needs at least "
+            f"{MIN_FRAMES}: record longer",
+        )
+    return centre(to_ntu25(actors, clip.layout), centre_joint=centre_joint)
+
+
+def to_ntu25(joints: FloatArray, layout: str) -> FloatArray:
+    """Map joints (..., V, 3) of a layout to NTU-25 (..., 25, 3)."""
+    if layout == "ntu25":
+        return joints
+    return np.matmul(get_layout(layout).ntu25_matrix(), joints)
+
+
+def centre(actors: FloatArray, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:
+    """Subtract the centre joint of actor 1's first frame from all joints (M, T, 25, 3).
+
+    Frames in which an actor is missing (all zero) stay zero. No scaling, no rotation.
+    """
+    present = actors.any(axis=(2, 3))
+    first = int(np.argmax(present[0]))
+    origin = actors[0, first, centre_joint]
+    return np.where(present[:, :, None, None], actors - origin, np.float32(0))
+
+
+def centre_crop(joints: FloatArray, share: float) -> FloatArray:
+    """Keep the middle share of the frames of (M, T, V, 3): [b, T-b), b = int((1-share)*T/2)."""
+    frames = joints.shape[1]
+    bias = int((1 - share) * frames / 2)
+    return joints[:, bias : frames - bias]
+
+
+def resize(joints: FloatArray, frames: int) -> FloatArray:
+    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centres, edges clamped."""
+    length = joints.shape[1]
+    position = (np.arange(frames, dtype=np.float64) + 0.5) * (length / frames) - 0.5
+    position = position.clip(0, length - 1)
+    before = np.floor(position).astype(np.intp)
+    after = np.minimum(before + 1, length - 1)
+    weight = (position - before).astype(np.float32)[:, None, None]
+    return joints[:, before] * (1 - weight) + joints[:, after] * weight

@@ -1,0 +1,38 @@
+"""NumPy `.npy` files: one array of positions in metres."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stars_infer.clip import Clip
+from stars_infer.errors import ClipError
+
+_MAGIC = b"\x93NUMPY"
+
+
+def read_npy(path: Path, layout: str | None = None) -> Clip:
+    """Read (T, V, 3), (M, T, V, 3) or (3, T, V, M) positions; see `Clip.from_array`.
+
+    Pickled arrays are never loaded.
+
+    Raises:
+        ClipError: If the file is not a plain array, is cut short, or holds no usable motion.
+    """
+    source = str(path)
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ClipError(source, "not a NumPy array file (pickled data is never loaded)")
+    try:
+        # Memory-mapped, so that a header that promises more than the file holds fails cheaply.
+        joints = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise ClipError(source, _explain(str(error))) from error
+    return Clip.from_array(joints, layout=layout or "ntu25", source=source)
+
+
+def _explain(problem: str) -> str:
+    if "object" in problem.lower():
+        return "holds Python objects, which are never unpickled: save a plain float array"
+    return f"damaged or cut short ({problem}): save it again"

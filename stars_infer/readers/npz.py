@@ -1,0 +1,48 @@
+"""NumPy `.npz` archives: `joints`, and optionally `layout` and `fps`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from stars_infer.clip import DEFAULT_FPS, Clip
+from stars_infer.errors import ClipError
+from stars_infer.layouts import get_layout
+
+
+def read_npz(path: Path, layout: str | None = None) -> Clip:
+    """Read the array `joints`, or the only array there is, from an archive.
+
+    `layout` (text) and `fps` (a number) in the archive say what the clip is; the argument wins.
+
+    Raises:
+        ClipError: If the file is no archive, is damaged, holds several candidate arrays, or no
+            usable motion.
+    """
+    source = str(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            named = {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ClipError(
+            source, f"not a readable .npz archive of plain arrays ({error}); objects are never "
+            "unpickled: save it again with numpy.savez"
+        ) from error  # fmt: skip
+    said_layout = str(named.pop("layout", "")) or None
+    said_fps = named.pop("fps", None)
+    if "joints" in named:
+        joints = named["joints"]
+    elif len(named) == 1:
+        (joints,) = named.values()
+    else:
+        raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
+    if layout is None and said_layout is not None:
+        get_layout(said_layout)
+    return Clip.from_array(
+        joints,
+        layout=layout or said_layout or "ntu25",
+        fps=DEFAULT_FPS if said_fps is None else float(said_fps),
+        source=source,
+    )

@@ -1,0 +1,145 @@
+"""NTU RGB+D `.skeleton` text: frames, bodies in a frame, 25 joints of a body.
+
+Per frame a body count; per body a line of 10 values that opens with its tracking id, a joint
+count, and a line of 12 values per joint that opens with x y z in metres (REFERENCE 4).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from stars_infer.clip import Clip, FloatArray, check_frame_count
+from stars_infer.errors import ClipError
+from stars_infer.layouts import NTU25_JOINTS
+
+_JOINTS = len(NTU25_JOINTS)
+_BODY_VALUES = 10
+_JOINT_VALUES = 12
+_MAX_BODIES = 100
+"""No sensor tracks more in one frame; a larger count is damage."""
+
+
+def read_skeleton(path: Path, layout: str | None = None) -> Clip:
+    """Read an NTU `.skeleton` file with LF or CRLF line ends.
+
+    Raises:
+        ClipError: If the file is cut short, its counts do not fit, or a value is not a number;
+            the message names the line.
+    """
+    source = str(path)
+    if layout not in (None, "ntu25"):
+        raise ClipError(source, f"a .skeleton file has the layout 'ntu25', not {layout!r}")
+    return _Scanner(path.read_bytes(), source).scan()
+
+
+class _Scanner:
+    """Walks the lines of one file, collecting the joint lines of every body."""
+
+    def __init__(self, content: bytes, source: str) -> None:
+        self.source = source
+        self.lines = content.split(b"\n")
+        while self.lines and not self.lines[-1].strip():
+            self.lines.pop()
+        self.at = 0
+        self.joint_lines: list[int] = []
+        """Index of each body's first joint line, in file order."""
+        self.owner: list[tuple[int, int]] = []
+        """(body, frame) of each entry of `joint_lines`."""
+        self.body_of_id: dict[bytes, int] = {}
+
+    def scan(self) -> Clip:
+        frames = self.count("frames", most=None)
+        check_frame_count(frames, source=self.source)
+        for frame in range(frames):
+            for _ in range(self.count(f"bodies in frame {frame}", most=_MAX_BODIES)):
+                self.body(frame)
+        if self.at < len(self.lines):
+            raise self.error(f"the file goes on after its {frames} frames; is the count right?")
+        if not self.owner:
+            raise ClipError(self.source, "no body in any frame: record it again")
+        return self.clip(frames)
+
+    def clip(self, frames: int) -> Clip:
+        bodies = np.zeros((len(self.body_of_id), frames, _JOINTS, 3), np.float32)
+        presence = np.zeros(bodies.shape[:2], np.bool_)
+        body, frame = np.array(self.owner).T
+        positions = self.positions()
+        bodies[body, frame] = positions
+        presence[body, frame] = positions.any(axis=(1, 2))  # NaN counts as something
+        return Clip.from_tracks(bodies, presence, source=self.source)
+
+    def body(self, frame: int) -> None:
+        fields = self.next_line(f"a body of frame {frame}").split()
+        if len(fields) != _BODY_VALUES:
+            raise self.error(
+                f"expected the {_BODY_VALUES} values of a body, found {len(fields)}", back=1
+            )
+        joints = self.count("joints", most=None)
+        if joints != _JOINTS:
+            raise self.error(f"expected {_JOINTS} joints, the file says {joints}", back=1)
+        if self.at + _JOINTS > len(self.lines):
+            raise self.ends_in(f"a body of frame {frame}")
+        body = self.body_of_id.setdefault(fields[0], len(self.body_of_id))
+        self.joint_lines.append(self.at)
+        self.owner.append((body, frame))
+        self.at += _JOINTS
+
+    def positions(self) -> FloatArray:
+        """Parse all joint lines at once: (bodies seen, 25, 3)."""
+        lines = [line for at in self.joint_lines for line in self.lines[at : at + _JOINTS]]
+        try:
+            values = np.array(b" ".join(lines).split(), np.float64).reshape(-1, _JOINT_VALUES)
+            if len(values) != len(lines):
+                raise ValueError
+        except ValueError:
+            raise self.bad_joint_line() from None
+        return values[:, :3].astype(np.float32).reshape(-1, _JOINTS, 3)
+
+    def bad_joint_line(self) -> ClipError:
+        """Find the joint line that could not be parsed."""
+        for first in self.joint_lines:
+            for self.at in range(first, first + _JOINTS):
+                fields = self.lines[self.at].split()
+                if len(fields) != _JOINT_VALUES:
+                    return self.error(
+                        f"expected the {_JOINT_VALUES} values of a joint, found {len(fields)}"
+                    )
+                for field in fields:
+                    try:
+                        float(field)
+                    except ValueError:
+                        return self.error(f"{_shown(field)} is not a number")
+        raise AssertionError("every joint line parses alone")
+
+    def count(self, what: str, *, most: int | None) -> int:
+        line = self.next_line(f"the number of {what}").strip()
+        try:
+            number = int(line)
+        except ValueError:
+            raise self.error(f"expected the number of {what}, found {_shown(line)}", back=1) from None
+        if number < 0 or (most is not None and number > most):
+            raise self.error(f"{number} cannot be the number of {what}", back=1)
+        return number
+
+    def next_line(self, what: str) -> bytes:
+        if self.at >= len(self.lines):
+            raise self.ends_in(what)
+        self.at += 1
+        return self.lines[self.at - 1]
+
+    def ends_in(self, what: str) -> ClipError:
+        return ClipError(
+            self.source,
+            f"cut short: the file ends at line {len(self.lines)}, within {what}; copy it again",
+        )
+
+    def error(self, problem: str, *, back: int = 0) -> ClipError:
+        return ClipError(self.source, f"line {self.at + 1 - back}: {problem}")
+
+
+def _shown(field: bytes) -> str:
+    """A field for a message, shortened."""
+    text = field[:24].decode("ascii", "backslashreplace")
+    return repr(text + ("…" if len(field) > 24 else ""))

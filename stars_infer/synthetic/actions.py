@@ -1,0 +1,218 @@
+"""A handful of actions, as different performers do them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stars_infer.clip import FloatArray
+from stars_infer.synthetic.body import Motion, Positions, Proportions, joints_of
+
+FPS = 30.0
+_TAU = 2 * np.pi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performer:
+    """How somebody moves.
+
+    Attributes:
+        body: Lengths.
+        tempo: Speed of movement; 1 is average.
+        vigour: Size of movement; 1 is average.
+        phase: Where in a repeated movement the clip starts, 0 to 1.
+        heading: Turn about the vertical, radians; 0 faces the camera.
+        jitter: Standard deviation of the sensor's noise, metres.
+    """
+
+    body: Proportions
+    tempo: float
+    vigour: float
+    phase: float
+    heading: float
+    jitter: float
+
+    @classmethod
+    def random(cls, random: np.random.Generator) -> Performer:
+        """Somebody, and today's mood."""
+        return cls(
+            body=Proportions.of_height(random.normal(1.70, 0.09)),
+            tempo=random.uniform(0.8, 1.25),
+            vigour=random.uniform(0.8, 1.15),
+            phase=random.uniform(0, 1),
+            heading=random.uniform(-0.35, 0.35),
+            jitter=0.006,
+        )
+
+
+def _standing(frames: int) -> Motion:
+    """Arms down, feet together."""
+    side = np.array([-1.0, 1.0])
+    wrists = np.zeros((frames, 2, 3))
+    wrists[..., 0] = 0.15 * side
+    wrists[..., 1] = -0.96
+    ankles = np.zeros((frames, 2, 3))
+    ankles[..., 1] = 0.06
+    hips = np.tile([0.0, 1.04, 0.0], (frames, 1))
+    return Motion(hips=hips, lean=np.full(frames, 0.03), wrists=wrists, ankles=ankles)
+
+
+def _cycle(time: Positions, who: Performer, hertz: float) -> Positions:
+    """Phase angle of a repeated movement."""
+    return np.asarray(_TAU * (hertz * who.tempo * time + who.phase))
+
+
+def _pulse(angle: Positions) -> Positions:
+    """0 to 1 and back, once a turn."""
+    return np.asarray(0.5 - 0.5 * np.cos(angle))
+
+
+def wave(time: Positions, who: Performer) -> Motion:
+    """The right hand waves beside the head."""
+    motion = _standing(len(time))
+    swing = np.sin(_cycle(time, who, 1.4))
+    motion.wrists[:, 1, 0] = 0.30 + 0.28 * who.vigour * swing
+    motion.wrists[:, 1, 1] = 0.62 - 0.08 * swing**2
+    motion.wrists[:, 1, 2] = -0.25
+    return motion
+
+
+def clap(time: Positions, who: Performer) -> Motion:
+    """Both hands meet before the chest, again and again."""
+    motion = _standing(len(time))
+    centre = who.body.shoulder / who.body.arm
+    apart = 0.06 + 0.34 * who.vigour * _pulse(_cycle(time, who, 1.8))
+    for side, sign in enumerate((-1, 1)):
+        motion.wrists[:, side, 0] = sign * (apart - centre)
+        motion.wrists[:, side, 1] = -0.25
+        motion.wrists[:, side, 2] = -0.62
+    return motion
+
+
+def squat(time: Positions, who: Performer) -> Motion:
+    """Down with the arms ahead, and up."""
+    motion = _standing(len(time))
+    down = _pulse(_cycle(time, who, 0.45))
+    motion.hips[:, 1] -= 0.42 * who.vigour * down
+    motion.hips[:, 2] += 0.22 * down
+    motion.lean[:] += 0.55 * down
+    motion.wrists[:, :, 1] = -0.96 + 0.90 * down[:, None]
+    motion.wrists[:, :, 2] = -0.92 * down[:, None]
+    return motion
+
+
+def jump(time: Positions, who: Performer) -> Motion:
+    """Crouch, leap with the arms thrown up, land."""
+    motion = _standing(len(time))
+    turn = (_cycle(time, who, 0.75) / _TAU) % 1
+    crouch = _pulse(_TAU * (turn / 0.4).clip(0, 1)) + 0.6 * _pulse(
+        _TAU * ((turn - 0.75) / 0.25).clip(0, 1)
+    )
+    flight = ((turn - 0.4) / 0.35).clip(0, 1)
+    height = 0.38 * who.vigour * 4 * flight * (1 - flight)
+    motion.hips[:, 1] += height - 0.22 * crouch
+    motion.ankles[:, :, 1] += height[:, None]
+    motion.lean[:] += 0.35 * crouch
+    raised = np.sin(np.pi * ((turn - 0.3) / 0.6).clip(0, 1))
+    motion.wrists[:, :, 1] = -0.96 + 1.7 * raised[:, None]
+    motion.wrists[:, :, 2] = -0.35 * np.sin(np.pi * raised)[:, None] + 0.3 * crouch[:, None]
+    return motion
+
+
+def kick(time: Positions, who: Performer) -> Motion:
+    """The right leg swings ahead and up."""
+    motion = _standing(len(time))
+    out = _pulse(_cycle(time, who, 0.8)) ** 2
+    motion.ankles[:, 1, 1] += 0.48 * who.vigour * out
+    motion.ankles[:, 1, 2] = -0.85 * who.vigour * out + 0.15 * (1 - out)
+    motion.lean[:] -= 0.20 * out
+    motion.wrists[:, 0, 2] = -0.35 * out
+    motion.wrists[:, 1, 2] = 0.30 * out
+    motion.wrists[:, :, 1] = -0.9
+    return motion
+
+
+def walk(time: Positions, who: Performer) -> Motion:
+    """Ahead, arms against legs."""
+    motion = _standing(len(time))
+    angle = _cycle(time, who, 0.9)
+    ahead = -1.1 * who.tempo * time / who.body.leg * 0.6
+    motion.hips[:, 2] += ahead
+    motion.hips[:, 1] -= 0.03 + 0.02 * np.cos(2 * angle)
+    for side, offset in enumerate((0.0, np.pi)):
+        step = angle + offset
+        motion.ankles[:, side, 2] = ahead + 0.36 * who.vigour * np.cos(step)
+        motion.ankles[:, side, 1] += 0.14 * np.maximum(np.sin(step), 0)
+        motion.wrists[:, side, 2] = -0.38 * who.vigour * np.cos(step)
+        motion.wrists[:, side, 1] = -0.90
+    return motion
+
+
+def shake_hand(time: Positions, who: Performer) -> Motion:
+    """The right hand goes out and shakes; the other person stands opposite."""
+    motion = _standing(len(time))
+    out = np.minimum(1, _pulse(np.pi * (time / 0.7).clip(0, 1)) * 1.0)
+    shake = np.sin(_cycle(time, who, 2.0)) * (out > 0.95)
+    rest = motion.wrists[:, 1].copy()
+    held = np.stack(
+        (np.full(len(time), -0.20), -0.55 + 0.10 * who.vigour * shake, np.full(len(time), -0.70)),
+        axis=1,
+    )
+    motion.wrists[:, 1] = rest + out[:, None] * (held - rest)
+    motion.lean[:] += 0.08 * out
+    return motion
+
+
+Action = Callable[[Positions, Performer], Motion]
+
+SOLO_ACTIONS: dict[str, Action] = {
+    "wave": wave,
+    "clap": clap,
+    "squat": squat,
+    "jump": jump,
+    "kick": kick,
+    "walk": walk,
+}
+PAIR_ACTIONS: dict[str, Action] = {"handshake": shake_hand}
+ACTIONS = (*SOLO_ACTIONS, *PAIR_ACTIONS)
+_PAIR_DISTANCE = 1.0
+
+
+def perform(name: str, random: np.random.Generator, *, seconds: float = 2.8) -> FloatArray:
+    """One recording of an action by somebody random.
+
+    Args:
+        name: One of `ACTIONS`.
+        random: Decides who performs, and the sensor's noise.
+        seconds: Average duration; the recording differs from it by up to a fifth.
+
+    Returns:
+        Joints (1 or 2, T, 25, 3) in the sensor's frame (x right, y up, z away), metres.
+    """
+    frames = round(FPS * seconds * random.uniform(0.8, 1.2))
+    time = np.arange(frames) / FPS
+    place = np.array([random.normal(0, 0.2), -1.0, random.uniform(2.4, 3.4)])
+    who = Performer.random(random)
+    if name in SOLO_ACTIONS:
+        bodies = [_seen(SOLO_ACTIONS[name](time, who), who, place, random)]
+    else:
+        # Two people face each other across the camera's view, in step with one another.
+        other = replace(Performer.random(random), tempo=who.tempo, phase=who.phase)
+        bodies = []
+        for person, side in ((who, -1), (other, 1)):
+            turned = replace(person, heading=side * np.pi / 2 + 0.3 * who.heading)
+            aside = place + np.array([side * _PAIR_DISTANCE / 2, 0, 0])
+            bodies.append(_seen(PAIR_ACTIONS[name](time, turned), turned, aside, random))
+    return np.stack(bodies)
+
+
+def _seen(
+    motion: Motion, who: Performer, place: Positions, random: np.random.Generator
+) -> FloatArray:
+    """Joints (T, 25, 3) as a sensor sees them."""
+    cos, sin = np.cos(who.heading), np.sin(who.heading)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    joints = joints_of(motion, who.body) @ turn.T + place
+    return np.asarray(joints + random.normal(0, who.jitter, joints.shape), np.float32)

@@ -1,0 +1,149 @@
+"""A kinematic body: from where hands, feet and hips go to the 25 joints of NTU RGB+D.
+
+Body frame: x to the body's right, y up, -z ahead; metres. Arms and legs are two bones each, so
+elbows and knees follow from the ends by geometry and bone lengths stay constant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import FloatArray
+from stars_infer.layouts import NTU25_JOINTS
+
+Positions = NDArray[np.float64]
+
+_JOINT = {name: place for place, name in enumerate(NTU25_JOINTS)}
+_SIDES = (("left", -1.0), ("right", 1.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proportions:
+    """Lengths of a body, metres."""
+
+    spine: float
+    neck: float
+    shoulder: float
+    """Half the distance between the shoulders."""
+    upper_arm: float
+    forearm: float
+    hand: float
+    hip: float
+    """Half the distance between the hips."""
+    thigh: float
+    shin: float
+    foot: float
+
+    @classmethod
+    def of_height(cls, height: float) -> Proportions:
+        """Average proportions of an adult of so many metres."""
+        return cls(
+            spine=0.29 * height,
+            neck=0.12 * height,
+            shoulder=0.105 * height,
+            upper_arm=0.165 * height,
+            forearm=0.15 * height,
+            hand=0.05 * height,
+            hip=0.05 * height,
+            thigh=0.24 * height,
+            shin=0.235 * height,
+            foot=0.075 * height,
+        )
+
+    @property
+    def arm(self) -> float:
+        """Shoulder to wrist, stretched."""
+        return self.upper_arm + self.forearm
+
+    @property
+    def leg(self) -> float:
+        """Hip to ankle, stretched."""
+        return self.thigh + self.shin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Motion:
+    """Where the ends of a body go, in its own frame.
+
+    Attributes:
+        hips: Centre of the hips above the floor and about the start, (T, 3), in leg lengths;
+            (0, 1, 0) is standing.
+        lean: Trunk forward from upright, (T,), radians.
+        wrists: Left and right wrist from their shoulder, (T, 2, 3), in arm lengths.
+        ankles: Left and right ankle from the floor below their hip at the start, (T, 2, 3), in leg
+            lengths.
+    """
+
+    hips: Positions
+    lean: Positions
+    wrists: Positions
+    ankles: Positions
+
+
+def joints_of(motion: Motion, body: Proportions) -> FloatArray:
+    """Joints (T, 25, 3) of a body in motion, metres above the floor in its own frame."""
+    frames = len(motion.lean)
+    joints = np.zeros((frames, len(NTU25_JOINTS), 3))
+    base = motion.hips * body.leg
+    up = np.stack((np.zeros(frames), np.cos(motion.lean), -np.sin(motion.lean)), axis=1)
+    shoulders = base + body.spine * up
+    joints[:, _JOINT["base of spine"]] = base
+    joints[:, _JOINT["middle of spine"]] = base + 0.52 * body.spine * up
+    joints[:, _JOINT["spine at shoulders"]] = shoulders
+    joints[:, _JOINT["neck"]] = shoulders + 0.35 * body.neck * up
+    joints[:, _JOINT["head"]] = shoulders + body.neck * up
+    for side, (name, sign) in enumerate(_SIDES):
+        across = np.array([sign, 0.0, 0.0])
+        shoulder = shoulders + body.shoulder * across
+        elbow, wrist = _two_bones(
+            shoulder,
+            shoulder + motion.wrists[:, side] * body.arm,
+            body.upper_arm,
+            body.forearm,
+            bend=np.array([0.6 * sign, -0.6, 0.5]),
+        )
+        along = _unit(wrist - elbow)
+        hip = base + body.hip * across
+        floor = np.array([sign * body.hip, 0.0, 0.0])
+        knee, ankle = _two_bones(
+            hip,
+            floor + motion.ankles[:, side] * body.leg,
+            body.thigh,
+            body.shin,
+            bend=np.array([0.0, 0.0, -1.0]),
+        )
+        for joint, position in {
+            f"{name} shoulder": shoulder,
+            f"{name} elbow": elbow,
+            f"{name} wrist": wrist,
+            f"{name} hand": wrist + body.hand * along,
+            f"tip of {name} hand": wrist + 1.9 * body.hand * along,
+            f"{name} thumb": wrist + body.hand * along - 0.5 * body.hand * across,
+            f"{name} hip": hip,
+            f"{name} knee": knee,
+            f"{name} ankle": ankle,
+            f"{name} foot": ankle + np.array([0.0, -0.3 * body.foot, -body.foot]),
+        }.items():
+            joints[:, _JOINT[joint]] = position
+    return joints.astype(np.float32)
+
+
+def _two_bones(
+    root: Positions, target: Positions, first: float, second: float, *, bend: Positions
+) -> tuple[Positions, Positions]:
+    """Middle and end (T, 3) of two bones from root towards target, bent towards `bend`."""
+    reach = target - root
+    distance = np.linalg.norm(reach, axis=1, keepdims=True)
+    along = reach / np.maximum(distance, 1e-6)
+    distance = distance.clip(abs(first - second) + 1e-3, first + second - 1e-3)
+    foot = (first**2 - second**2 + distance**2) / (2 * distance)
+    height = np.sqrt(np.maximum(first**2 - foot**2, 0))
+    aside = _unit(bend - (along @ bend)[:, None] * along)
+    return root + foot * along + height * aside, root + distance * along
+
+
+def _unit(vectors: Positions) -> Positions:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6))

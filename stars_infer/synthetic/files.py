@@ -1,0 +1,50 @@
+"""Synthetic recordings as NTU RGB+D `.skeleton` files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stars_infer.clip import FloatArray
+from stars_infer.synthetic.actions import ACTIONS, perform
+
+_FIRST_ID = 72057594037927936
+
+
+def skeleton_text(bodies: FloatArray) -> str:
+    """The text of a `.skeleton` file; a body is left out of frames where it is all zeros.
+
+    Args:
+        bodies: (M, T, 25, 3), metres.
+    """
+    lines = [str(bodies.shape[1])]
+    for frame in np.moveaxis(bodies, 1, 0):
+        seen = [number for number, body in enumerate(frame) if body.any()]
+        lines.append(str(len(seen)))
+        for number in seen:
+            lines.append(f"{_FIRST_ID + number} 0 1 1 1 1 0 0.01 -0.05 2")
+            lines.append(str(len(frame[number])))
+            lines += [
+                f"{x:.7g} {y:.7g} {z:.7g} 256.0 212.0 960.0 540.0 0 0 0 0 2"
+                for x, y, z in frame[number]
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def write_recordings(
+    folder: Path, *, performers: int, seed: int = 0, actions: Sequence[str] = ACTIONS
+) -> Iterator[Path]:
+    """Write one recording of every action by every performer, as ACTION/S001C001PpppR001Aaaa.
+
+    Yields:
+        Each file once it is written.
+    """
+    for number, action in enumerate(actions, start=1):
+        (folder / action).mkdir(parents=True, exist_ok=True)
+        for performer in range(1, performers + 1):
+            random = np.random.default_rng([seed, number, performer])
+            path = folder / action / f"S001C001P{performer:03}R001A{number:03}.skeleton"
+            path.write_text(skeleton_text(perform(action, random)), encoding="ascii")
+            yield path

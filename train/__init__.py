@@ -1,0 +1,1 @@
+"""Training: the two stages of STARS, their data and their loop."""

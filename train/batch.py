@@ -1,0 +1,31 @@
+"""What a method sees of a step's clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Bodies of several clips as sequences of their own.
+
+    Attributes:
+        bodies: (N, T, V, 3), metres.
+        clip: To which clip of the batch each body belongs, (N,), 0 to clips-1.
+        clips: B.
+        noise: Uniform noise per token, (N, Te*V).
+    """
+
+    bodies: Tensor
+    clip: Tensor
+    clips: int
+    noise: Tensor
+
+    def mean_over_bodies(self, features: Tensor) -> Tensor:
+        """Average body features (N, D) to clip features (B, D)."""
+        sums = features.new_zeros(self.clips, features.shape[1]).index_add(0, self.clip, features)
+        counts = torch.bincount(self.clip, minlength=self.clips)
+        return sums / counts[:, None]

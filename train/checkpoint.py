@@ -1,0 +1,154 @@
+"""Checkpoints: one safetensors file that carries its own description.
+
+Tensors (weights, optimiser moments, queue) and a JSON header (schema, method, configuration, step,
+git revision) share one file, so that a kill can never leave half of a checkpoint: it is written
+beside the old one and takes its place in a single rename.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from stars_infer.errors import ModelError
+
+SCHEMA = 1
+FILE = "checkpoint.safetensors"
+_HEADER = "stars"
+_OPTIMIZER = "optimizer/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """A method's state after so many steps.
+
+    Attributes:
+        config: The run's configuration, as JSON values; its key `method` names the method.
+        step: Steps done.
+        weights: The method's state dict, buffers such as the queue included.
+        optimizer: Optimiser tensors as `{parameter number}/{name}`; empty when imported.
+        history: What led here: git revision, seconds trained, and for a tuned encoder the run
+            it started from.
+    """
+
+    config: dict[str, Any]
+    step: int
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    history: dict[str, Any]
+
+    def encoder_weights(self) -> dict[str, Tensor]:
+        """The weights of the encoder alone, under its own names."""
+        prefix = "encoder."
+        return {
+            name.removeprefix(prefix): tensor
+            for name, tensor in self.weights.items()
+            if name.startswith(prefix)
+        }
+
+
+def save_checkpoint(checkpoint: Checkpoint, run: Path) -> None:
+    """Write a checkpoint into a run's folder, replacing the one before in one rename."""
+    header = {
+        "schema": SCHEMA,
+        "config": checkpoint.config,
+        "step": checkpoint.step,
+        "history": checkpoint.history,
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in
+               [*checkpoint.weights.items(),
+                *((_OPTIMIZER + name, tensor) for name, tensor in checkpoint.optimizer.items())]}  # fmt: skip
+    run.mkdir(parents=True, exist_ok=True)
+    beside = run / f".{FILE}.{os.getpid()}"
+    try:
+        save_file(tensors, beside, metadata={_HEADER: json.dumps(header)})
+        beside.replace(run / FILE)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_checkpoint(run: Path) -> Checkpoint:
+    """Read the checkpoint of a run, or a checkpoint file.
+
+    Raises:
+        ModelError: If there is none, or it is damaged or of another schema.
+    """
+    path = run / FILE if run.is_dir() else run
+    if not path.exists():
+        raise ModelError(f"{run}: no {FILE} here; name a folder that `stars train` wrote")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()[_HEADER])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: not a readable checkpoint of stars-infer ({error})") from error
+    if header["schema"] != SCHEMA:
+        raise ModelError(f"{path}: checkpoint of schema {header['schema']}, expected {SCHEMA}")
+    optimizer = {
+        name.removeprefix(_OPTIMIZER): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_OPTIMIZER)
+    }
+    return Checkpoint(
+        config=header["config"],
+        step=header["step"],
+        weights={k: v for k, v in tensors.items() if not k.startswith(_OPTIMIZER)},
+        optimizer=optimizer,
+        history=header["history"],
+    )
+
+
+def load_weights(module: nn.Module, weights: dict[str, Tensor], *, source: str) -> None:
+    """Load a state dict, refusing missing, unknown and misshapen entries by name.
+
+    Raises:
+        ModelError: If the weights do not fit the module.
+    """
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f"{source}: the weights do not fit the network: {error}") from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The moments of an optimiser, flat."""
+    return {
+        f"{number}/{name}": value
+        for number, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put the moments back; learning rates follow from the schedule."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, name = key.split("/")
+        state.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )
+
+
+def git_revision() -> str:
+    """Revision of the source tree, if this is one."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return described.stdout.strip()

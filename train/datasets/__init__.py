@@ -1,0 +1,1 @@
+"""Training data: packs on disk and the sources they are made from."""

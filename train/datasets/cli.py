@@ -1,0 +1,70 @@
+"""`stars data`: make training packs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.train.datasets.pack import PackWriter
+from stars_infer.train.datasets.sources import Windows, clips_of
+
+app = typer.Typer(help="Make training data.", no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def data() -> None:
+    """Make training data."""
+
+
+@app.command(
+    epilog="Example: stars data pack mocap/cmu.npz mocap/hdm05.npz my-clips/ --out pack --window 4"
+)
+def pack(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of clips (CLASS/clip), or motion-capture .npz archives."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the pack.")],
+    layout: Annotated[
+        str | None, typer.Option(help="Joint layout of clips in folders.", show_default="ntu25")
+    ] = None,
+    window: Annotated[float, typer.Option(help="Seconds of a window.")] = 4.0,
+    stride: Annotated[float, typer.Option(help="Seconds between windows.")] = 1.0,
+    shortest: Annotated[float, typer.Option(help="Shorter clips and rests are left out.")] = 1.0,
+    face_camera: Annotated[
+        bool,
+        typer.Option("--face-camera", help="Turn each window about the vertical to face -z."),
+    ] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Pack clips and recordings for training: actors chosen, centred, cut into windows."""
+    output = Output(json=json, quiet=quiet)
+    windows = Windows(seconds=window, stride=stride, shortest=shortest, face_camera=face_camera)
+    facts = {
+        "sources": [source.name for source in sources],
+        "window": window,
+        "stride": stride,
+        "face_camera": face_camera,
+    }
+    with PackWriter(out, **facts) as writer, output.bar() as bar:
+        task = bar.add_task("packing", total=None)
+        for source in sources:
+            for clip in clips_of(source, layout=layout, windows=windows, skip=output.failure):
+                writer.add(clip)
+                bar.advance(task)
+    clips = writer.clips
+    frames = sum(clip.frames for clip in clips)
+    if json:
+        output.record(
+            {"pack": str(out), "clips": len(clips), "frames": frames, "left_out": output.failures}
+        )
+    else:
+        output.table(
+            ("pack", "clips", "frames", "labels", "left out"),
+            [(out, len(clips), frames, len({clip.label for clip in clips}), output.failures)],
+        )
+    output.finish()

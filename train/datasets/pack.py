@@ -1,0 +1,158 @@
+"""Packs: the actors of many clips in one memory-mapped file.
+
+A pack is a folder of `joints.f32` (float32 positions in metres, one track of (T, 25, 3) after the
+other) and `pack.json` (where each clip lies, its label, subject and source). Each actor is a track
+of its own, so that an absent second body takes no space. Float32 is kept because the prediction
+target of stage 1 is the motion between frames, which half precision (1 mm at 1 m) would drown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from stars_infer.clip import FloatArray
+from stars_infer.errors import StarsError, UsageError
+from stars_infer.layouts import NTU25_JOINTS
+
+SCHEMA = 1
+_ROW = (len(NTU25_JOINTS), 3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedClip:
+    """One clip of a pack.
+
+    Attributes:
+        start: First row of its first actor's track.
+        frames: T, rows of each track.
+        bodies: Actors, laid one after the other.
+        label: Action, may be empty.
+        subject: Who performs it, may be empty.
+        source: Where it comes from.
+    """
+
+    start: int
+    frames: int
+    bodies: int
+    label: str
+    subject: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceClip:
+    """A clip on its way into a pack: actors (M, T, 25, 3) as `centred_actors` gives them."""
+
+    actors: FloatArray
+    label: str
+    subject: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """Training clips: rows of joints and where each clip lies in them."""
+
+    joints: FloatArray
+    """(rows, 25, 3), metres."""
+    clips: tuple[PackedClip, ...]
+    facts: dict[str, Any]
+    """How the pack was made: sources, windows, frame rate."""
+
+    def __post_init__(self) -> None:
+        if not self.clips:
+            raise UsageError("there is no clip to train on")
+
+    @classmethod
+    def from_clips(cls, clips: Iterable[SourceClip]) -> Pack:
+        """Hold clips in memory, as a pack would hold them on disk."""
+        rows: list[FloatArray] = []
+        packed: list[PackedClip] = []
+        start = 0
+        for clip in clips:
+            packed.append(_entry(clip, start))
+            rows.append(clip.actors.reshape(-1, *_ROW))
+            start += len(rows[-1])
+        joints = np.concatenate(rows) if rows else np.zeros((0, *_ROW), np.float32)
+        return cls(joints=joints, clips=tuple(packed), facts={})
+
+    @classmethod
+    def open(cls, folder: Path) -> Pack:
+        """Open a pack on disk; positions stay there until they are used.
+
+        Raises:
+            StarsError: If the folder is no pack, or its files do not belong together.
+        """
+        try:
+            facts = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+            if facts.get("schema") != SCHEMA:
+                raise StarsError(
+                    f"{folder}: pack of schema {facts.get('schema')}, expected {SCHEMA}: "
+                    "make it again with `stars data pack`"
+                )
+            clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
+            joints = np.memmap(folder / "joints.f32", np.float32, "r").reshape(-1, *_ROW)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StarsError(
+                f"{folder}: not a readable pack ({error}): make it again with `stars data pack`"
+            ) from error
+        rows = max((clip.start + clip.bodies * clip.frames for clip in clips), default=0)
+        if rows != len(joints):
+            raise StarsError(
+                f"{folder}: joints.f32 holds {len(joints)} rows, pack.json speaks of {rows}: "
+                "make it again with `stars data pack`"
+            )
+        return cls(joints=joints, clips=clips, facts=facts)
+
+
+class PackWriter:
+    """Writes a pack clip by clip; the folder is a pack only once the writer is closed well."""
+
+    def __init__(self, folder: Path, **facts: Any) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._facts = facts
+        self._file = (folder / "joints.f32").open("wb")
+        (folder / "pack.json").unlink(missing_ok=True)
+        self._rows = 0
+        self.clips: list[PackedClip] = []
+
+    def add(self, clip: SourceClip) -> None:
+        """Append a clip."""
+        self.clips.append(_entry(clip, self._rows))
+        self._file.write(np.ascontiguousarray(clip.actors, np.float32).tobytes())
+        self._rows += clip.actors.shape[0] * clip.actors.shape[1]
+
+    def __enter__(self) -> PackWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+        if kind is None:
+            clips = [asdict(clip) for clip in self.clips]
+            text = json.dumps({"schema": SCHEMA, **self._facts, "clips": clips})
+            (self._folder / "pack.json").write_text(text, encoding="utf-8")
+
+
+def _entry(clip: SourceClip, start: int) -> PackedClip:
+    bodies, frames = clip.actors.shape[:2]
+    return PackedClip(
+        start=start,
+        frames=frames,
+        bodies=bodies,
+        label=clip.label,
+        subject=clip.subject,
+        source=clip.source,
+    )

@@ -1,0 +1,152 @@
+"""Clips for a pack: from folders of clip files, or from motion-capture archives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stars_infer.clip import DEFAULT_FPS, FloatArray
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.prepare import CENTRE_JOINT, centre, centred_actors
+from stars_infer.readers import READERS, read_clip
+from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
+from stars_infer.train.datasets.pack import Pack, SourceClip
+
+_SIDES = ((4, 8), (12, 16))
+"""Left and right shoulder, left and right hip, in NTU-25 order."""
+
+Skip = Callable[[ClipError], None]
+"""What to do about a clip that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """How long recordings are cut.
+
+    Attributes:
+        seconds: Length of a window.
+        stride: Seconds between the starts of two windows.
+        shortest: Seconds below which a recording, or its rest, is left out.
+        face_camera: Turn each window about the vertical until the body faces the camera (-z),
+            as people before a Kinect mostly do.
+    """
+
+    seconds: float = 4.0
+    stride: float = 1.0
+    shortest: float = 1.0
+    face_camera: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.seconds, self.stride, self.shortest) <= 0:
+            raise UsageError("window, stride and shortest must be longer than 0 seconds")
+
+    def cut(self, frames: int, fps: float) -> Iterator[slice]:
+        """Windows of a recording of so many frames."""
+        length, step = round(self.seconds * fps), max(1, round(self.stride * fps))
+        shortest = max(2, round(self.shortest * fps))
+        for start in range(0, max(1, frames - length + step), step):
+            window = slice(start, min(start + length, frames))
+            if window.stop - window.start >= shortest:
+                yield window
+
+
+def clips_of(
+    source: Path, *, layout: str | None, windows: Windows, skip: Skip
+) -> Iterator[SourceClip]:
+    """Clips of a source: a folder of clip files, or a motion-capture archive.
+
+    Args:
+        source: A folder (a clip's own folder is its label) or an `.npz` with `positions`,
+            `starts`, `clip_ids`, `labels`, `subjects`, `fps` and `joint_names`.
+        layout: Joint layout of the clips in a folder.
+        windows: How recordings are cut.
+        skip: Called with the error of every clip that is left out.
+
+    Raises:
+        ClipError: If the source itself cannot be read.
+    """
+    if source.is_dir():
+        yield from _folder(source, layout, windows, skip)
+    elif source.suffix == ".npz":
+        yield from _archive(source, windows)
+    else:
+        raise ClipError(str(source), "expected a folder of clips or a motion-capture .npz")
+
+
+def open_training_data(source: Path, *, layout: str | None, skip: Skip) -> Pack:
+    """Open a pack, or read a folder of clips into memory.
+
+    Raises:
+        StarsError: If it is neither, or holds no usable clip.
+    """
+    if (source / "pack.json").exists():
+        return Pack.open(source)
+    whole = Windows(seconds=300 / DEFAULT_FPS, stride=300 / DEFAULT_FPS, shortest=1 / DEFAULT_FPS)
+    return Pack.from_clips(clips_of(source, layout=layout, windows=whole, skip=skip))
+
+
+def face_camera(actors: FloatArray) -> FloatArray:
+    """Turn actors (M, T, 25, 3) about y until actor 1, over the clip, faces -z.
+
+    The body's right then points to +x, as for a person who looks into a Kinect.
+    """
+    seen = actors[0][actors[0].any(axis=(1, 2))]
+    across = sum(seen[:, right] - seen[:, left] for left, right in _SIDES).mean(axis=0)
+    angle = np.arctan2(across[2], across[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
+    return actors @ turn.T
+
+
+def _folder(
+    folder: Path, layout: str | None, windows: Windows, skip: Skip
+) -> Iterator[SourceClip]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READERS)
+    if not files:
+        raise ClipError(str(folder), f"no clip in this folder; known endings: {', '.join(READERS)}")
+    for path in files:
+        try:
+            clip = read_clip(path, layout=layout)
+            actors = centred_actors(clip)
+        except ClipError as error:
+            skip(error)
+            continue
+        yield from _windowed(
+            actors, clip.fps, windows, label=path.parent.name, subject="", source=str(path)
+        )
+
+
+def _archive(path: Path, windows: Windows) -> Iterator[SourceClip]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            positions, starts = archive["positions"], archive["starts"]
+            names = [str(name) for name in archive["joint_names"]]
+            columns = [archive[key] for key in ("clip_ids", "labels", "subjects")]
+            fps = float(archive["fps"])
+    except (KeyError, ValueError, OSError) as error:
+        raise ClipError(str(path), f"not a motion-capture archive: {error}") from error
+    for clip_id, label, subject, start, end in zip(
+        *columns, starts[:-1], starts[1:], strict=True
+    ):
+        actors = hierarchy_to_ntu25(positions[start:end].astype(np.float32), names)[None]
+        yield from _windowed(
+            actors, fps, windows, label=str(label), subject=str(subject),
+            source=f"{path.name}:{clip_id}",
+        )  # fmt: skip
+
+
+def _windowed(
+    actors: FloatArray, fps: float, windows: Windows, *, label: str, subject: str, source: str
+) -> Iterator[SourceClip]:
+    for window in windows.cut(actors.shape[1], fps):
+        cut = actors[:, window]
+        cut = cut[cut.any(axis=(1, 2, 3))]
+        if not len(cut):
+            continue
+        cut = centre(cut, centre_joint=CENTRE_JOINT)
+        if windows.face_camera:
+            cut = face_camera(cut)
+        yield SourceClip(actors=cut, label=label, subject=subject, source=source)

@@ -1,0 +1,232 @@
+"""The training loop: one for all methods, on one or many devices (Lightning Fabric)."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from stars_infer.errors import UsageError
+from stars_infer.train.checkpoint import (
+    Checkpoint,
+    git_revision,
+    load_weights,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from stars_infer.train.methods.stars import Stars
+from stars_infer.train.optimizer import make_optimizer, set_learning_rate
+from stars_infer.train.run import Method, RunConfig
+from stars_infer.train.views import Views
+
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a step tells: shown in the progress bar and written to the log."""
+
+    step: int
+    loss: float
+    lr: float
+    clips_per_second: float
+    seconds: float
+
+
+class Report(Protocol):
+    """Receives progress; must be cheap."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the progress of a step."""
+
+
+def best_precision(accelerator: str) -> str:
+    """bf16 where it pays: on GPUs that have it, and on CPUs with AMX; float32 elsewhere.
+
+    A CPU whose bf16 is AVX-512 only runs these networks slower in bf16 than in float32.
+    """
+    if accelerator in ("cuda", "gpu"):
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    if accelerator == "cpu":
+        amx = torch.cpu.get_capabilities().get("amx_bf16", False)
+        return "bf16-mixed" if amx else "32-true"
+    return "32-true"
+
+
+def fit(
+    method: Method,
+    views: Views,
+    config: RunConfig,
+    run: Path,
+    *,
+    fabric: Fabric,
+    resume: Checkpoint | None = None,
+    history: dict[str, Any] | None = None,
+    report: Report | None = None,
+) -> Checkpoint:
+    """Train a method to the end of its schedule.
+
+    A run that is resumed from a checkpoint gives the losses of one that was never interrupted.
+    An interrupt or a termination signal ends the run after the current step, with a checkpoint.
+
+    Args:
+        method: With the weights to start from.
+        views: Its batches.
+        config: The run.
+        run: Folder of checkpoint and log.
+        fabric: Launched; decides device, precision and processes.
+        resume: Checkpoint to go on from.
+        history: What led here, kept in the checkpoint.
+        report: Told about each logged step.
+
+    Returns:
+        The last checkpoint.
+    """
+    loop = config.loop
+    optimizer = make_optimizer(method, loop, depth=config.encoder.depth)
+    first, spent = 0, 0.0
+    if resume is not None:
+        load_weights(method, resume.weights, source=str(run))
+        first, spent = resume.step, resume.history["seconds"]
+    module, wrapped = fabric.setup(method, optimizer)
+    if resume is not None:
+        restore_optimizer(optimizer, resume.optimizer)
+    module.train()
+    log = _Log(run / LOG, first) if fabric.is_global_zero else None
+    began = saved = time.monotonic()
+    facts = {"git": git_revision(), **(history or {})}
+
+    def checkpoint(step: int) -> Checkpoint:
+        seconds = round(spent + time.monotonic() - began, 1)
+        state = Checkpoint(
+            config=config.to_json(),
+            step=step,
+            weights=method.state_dict(),
+            optimizer=optimizer_tensors(optimizer),
+            history={**facts, "seconds": seconds},
+        )
+        if fabric.is_global_zero:
+            save_checkpoint(state, run)
+        return state
+
+    step = first
+    with _signals() as stop:
+        marked, marked_step = time.monotonic(), first
+        while step < loop.steps and not stop.is_set():
+            rate = set_learning_rate(wrapped.optimizer, loop, step)
+            loss = _step(module, wrapped, method, views, step, config, fabric)
+            step += 1
+            if step % loop.log_every == 0 or step == loop.steps:
+                now = time.monotonic()
+                speed = (step - marked_step) * loop.batch / (now - marked)
+                marked, marked_step = now, step
+                progress = Progress(
+                    step=step,
+                    loss=float(fabric.all_reduce(loss, reduce_op="mean")),
+                    lr=rate,
+                    clips_per_second=round(speed, 1),
+                    seconds=round(spent + now - began, 1),
+                )
+                if log:
+                    log.write(progress)
+                if report:
+                    report(progress)
+            if time.monotonic() - saved > loop.checkpoint_minutes * 60:
+                checkpoint(step)
+                saved = time.monotonic()
+    return checkpoint(step)
+
+
+def _step(
+    module: Any,
+    optimizer: Any,
+    method: Method,
+    views: Views,
+    step: int,
+    config: RunConfig,
+    fabric: Fabric,
+) -> Tensor:
+    """One optimiser step over the process's share of the batch; returns its mean loss."""
+    optimizer.zero_grad()
+    parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
+    losses, projections = [], []
+    for number, part in enumerate(parts):
+        with fabric.no_backward_sync(module, enabled=number < len(parts) - 1):
+            output = module(views.draw(step, part))
+            loss, z = output if isinstance(output, tuple) else (output, None)
+            fabric.backward(loss / len(parts))
+        losses.append(loss.detach())
+        if z is not None:
+            projections.append(z)
+    optimizer.step()
+    if isinstance(method, Stars):
+        gathered = fabric.all_gather(torch.cat(projections))
+        method.after_step(gathered.reshape(-1, gathered.shape[-1]))
+    return torch.stack(losses).mean()
+
+
+def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:
+    """Which clips of the batch this process sees, gradient step by gradient step."""
+    size = batch // accumulate
+    share = size // fabric.world_size
+    if share * fabric.world_size != size:
+        raise UsageError(f"{size} clips do not divide among {fabric.world_size} processes")
+    mine = fabric.global_rank * share
+    return [slice(at + mine, at + mine + share) for at in range(0, batch, size)]
+
+
+@contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """Turn interrupt and termination into a wish to stop after the step; twice is at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def wish(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, wish)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Log:
+    """The run's JSON lines; a resumed run forgets the steps it will do again."""
+
+    def __init__(self, path: Path, first: int) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() and first else []
+        kept = [line for line in lines if _step_of(line) <= first]
+        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def write(self, progress: Progress) -> None:
+        line = json.dumps({key: getattr(progress, key) for key in Progress.__slots__})
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+def _step_of(line: str) -> int:
+    """Step of a log line; a torn line counts as beyond any step."""
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return 1 << 62

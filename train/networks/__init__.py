@@ -1,0 +1,1 @@
+"""Networks: the skeleton transformer and the decoder of its pretraining."""

@@ -1,0 +1,60 @@
+"""AdamW as the papers set it up: groups, layer-wise rates, warm-up and cosine."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import torch
+from torch import nn
+
+from stars_infer.train.run import LoopConfig
+
+BETAS = (0.9, 0.95)
+_BLOCK = re.compile(r"^encoder\.blocks\.(\d+)\.")
+
+
+def make_optimizer(module: nn.Module, config: LoopConfig, *, depth: int) -> torch.optim.AdamW:
+    """AdamW over the parameters that learn.
+
+    Args:
+        module: A method; parameters below `encoder.blocks.i` and `encoder.norm` are layers.
+        config: Rates and decay.
+        depth: N, encoder blocks.
+
+    Returns:
+        An optimiser whose groups carry `lr_scale`, which `set_learning_rate` obeys.
+    """
+    groups: dict[tuple[float, float], dict[str, Any]] = {}
+    for name, parameter in module.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        decay = 0.0 if parameter.ndim < 2 else config.weight_decay
+        scale = _layer_scale(name, config.layer_decay, depth)
+        group = groups.setdefault(
+            (scale, decay), {"params": [], "weight_decay": decay, "lr_scale": scale}
+        )
+        group["params"].append(parameter)
+    return torch.optim.AdamW(list(groups.values()), lr=config.lr, betas=BETAS, fused=True)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, config: LoopConfig, step: int) -> float:
+    """Set the rates of a step and return the unscaled one: linear warm-up, then cosine."""
+    if step < config.warmup:
+        rate = config.lr * (step + 1) / config.warmup
+    else:
+        done = (step - config.warmup) / max(1, config.steps - config.warmup)
+        cosine = 0.5 * (1 + math.cos(math.pi * done))
+        rate = config.final_lr + (config.lr - config.final_lr) * cosine
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_scale"]
+    return rate
+
+
+def _layer_scale(name: str, decay: float | None, depth: int) -> float:
+    """decay^(N-i) for encoder block i of N, 1 for the final norm and the heads (STARS eq. 7)."""
+    block = _BLOCK.match(name)
+    if decay is None or block is None:
+        return 1.0
+    return float(decay ** (depth - (int(block[1]) + 1)))
