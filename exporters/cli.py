@@ -26,9 +26,7 @@ def export(
     crop: Annotated[float, typer.Option(help="Share kept by the centre crop at use.")] = 0.9,
     half_weights: Annotated[
         bool,
-        typer.Option(
-            "--half-weights", help="Store weights in half precision, compute in float32."
-        ),
+        typer.Option("--half-weights", help="Store weights in half precision, compute in float32."),
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
     notes: Annotated[

@@ -26,7 +26,7 @@ from stars_infer.model import (
     contract_of,
     fingerprint_of,
 )
-from stars_infer.prepare import Preprocessing
+from stars_infer.preparation import Preprocessing
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.networks.encoder import SkeletonEncoder
 from stars_infer.train.run import RunConfig

@@ -12,8 +12,8 @@ import torch
 from stars_infer.clip import FloatArray
 from stars_infer.encoder import open_session
 from stars_infer.errors import ExportError, StarsError
+from stars_infer.preparation import centre, resize
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
-from stars_infer.prepare import centre, resize
 from stars_infer.train.networks.encoder import SkeletonEncoder
 
 BATCHES = (1, 2, 7)
@@ -50,7 +50,7 @@ def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, StarsError) as error:
         raise ExportError(f"the exported graph is not valid: {error}") from error
     name = session.get_inputs()[0].name
-    error, distance = 0.0, np.inf
+    difference, distance = 0.0, np.inf
     for batch in BATCHES:
         bodies = _bodies(batch, frames=encoder.config.frames)
         with torch.no_grad():
@@ -61,12 +61,12 @@ def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
             raise ExportError(f"the graph does not run at batch {batch}: {failure}") from failure
         if got.shape != expected.shape or not np.isfinite(got).all():
             raise ExportError(f"batch {batch}: expected finite {expected.shape}, got {got.shape}")
-        error = max(error, float(_relative(got - expected, expected).max()))
+        difference = max(difference, float(_relative(got - expected, expected).max()))
         if batch > 1:
             distance = min(distance, float(_relative(got[1:] - got[:-1], got[1:]).min()))
-    if not error <= MAX_RELATIVE_ERROR:
+    if not difference <= MAX_RELATIVE_ERROR:
         raise ExportError(
-            f"the graph differs from torch by {error:.1e} (relative), "
+            f"the graph differs from torch by {difference:.1e} (relative), "
             f"more than {MAX_RELATIVE_ERROR:.0e}"
         )
     if not distance > 10 * MAX_RELATIVE_ERROR:
@@ -74,7 +74,7 @@ def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
             f"different clips give the same vector (relative distance {distance:.1e}): "
             "is the encoder trained?"
         )
-    return Verification(relative_error=error, smallest_distance=distance)
+    return Verification(relative_error=difference, smallest_distance=distance)
 
 
 def rounding_error(exact: SkeletonEncoder, rounded: SkeletonEncoder) -> float:

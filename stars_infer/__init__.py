@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from stars_infer.encoder import Encoder
     from stars_infer.errors import StarsError
     from stars_infer.index import ExemplarIndex
-    from stars_infer.prepare import prepare
+    from stars_infer.preparation import prepare
     from stars_infer.readers import read_clip
 
 _HOMES = {
@@ -20,7 +20,7 @@ _HOMES = {
     "ExemplarIndex": "index",
     "Prediction": "classify",
     "StarsError": "errors",
-    "prepare": "prepare",
+    "prepare": "preparation",
     "read_clip": "readers",
 }
 

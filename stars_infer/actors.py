@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stars_infer.clip import BoolArray, Clip, FloatArray
 
@@ -77,7 +78,7 @@ def select_actors(clip: Clip) -> FloatArray:
     return _merge_tracks(sorted(tracks, key=_Track.motion, reverse=True))
 
 
-def _variance(positions: FloatArray) -> float:
+def _variance(positions: NDArray[np.float64]) -> float:
     """Sum over coordinates of the variance over all frames and joints of (T, V, 3)."""
     return float(positions.reshape(-1, 3).var(axis=0).sum())
 

@@ -207,7 +207,5 @@ def _as_bodies(joints: NDArray[np.generic], *, layout: str, source: str) -> Floa
     if found != expected:
         fitting = " or ".join(f"--layout {name}" for name in layouts_with(found))
         remedy = f"pass {fitting}" if fitting else "no known layout has so many"
-        raise ClipError(
-            source, f"{found} joints, but layout {layout!r} has {expected}: {remedy}"
-        )
+        raise ClipError(source, f"{found} joints, but layout {layout!r} has {expected}: {remedy}")
     return np.ascontiguousarray(bodies, dtype=np.float32)

@@ -17,7 +17,7 @@ from stars_infer.model import (
     find_model,
     read_model_info,
 )
-from stars_infer.prepare import prepare
+from stars_infer.preparation import prepare
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -109,7 +109,9 @@ def open_session(graph: Path, device: str = "auto") -> tuple[onnxruntime.Inferen
         ModelError: If the graph cannot be loaded.
     """
     ort = _onnxruntime()
-    there = [name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()]
+    there = [
+        name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()
+    ]
     if device == "auto":
         device = "cuda" if "cuda" in there else "cpu"
         try:

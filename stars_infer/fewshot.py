@@ -76,9 +76,7 @@ def evaluate(
     return results
 
 
-def _named(
-    similarities: FloatArray, labels: NDArray[np.intp], n: int
-) -> NDArray[np.intp]:
+def _named(similarities: FloatArray, labels: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     """Class of each query by the vote of its n nearest exemplars."""
     nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :n]
     return np.array(

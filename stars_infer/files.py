@@ -1,4 +1,4 @@
-"""From clip files to vectors: find, read, prepare and encode many, bad ones reported and skipped."""
+"""From clip files to vectors: find, read, prepare and encode many; bad ones are skipped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from stars_infer.clip import FloatArray
 from stars_infer.encoder import BATCH, Encoder
 from stars_infer.errors import ClipError
-from stars_infer.prepare import prepare
+from stars_infer.preparation import prepare
 from stars_infer.readers import READERS, read_clip
 
 Skip = Callable[[ClipError], None]

@@ -107,9 +107,7 @@ class ExemplarIndex:
         try:
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             _set_up(connection, model)
-            name, fingerprint = connection.execute(
-                "SELECT name, fingerprint FROM model"
-            ).fetchone()
+            name, fingerprint = connection.execute("SELECT name, fingerprint FROM model").fetchone()
         except (sqlite3.Error, TypeError) as error:
             raise ExemplarIndexError(f"{path}: not a usable exemplar index ({error})") from error
         if fingerprint != model.fingerprint:

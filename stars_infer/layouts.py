@@ -38,9 +38,7 @@ class Layout:
         return mixture_matrix(self.ntu25, self.joints)
 
 
-def mixture_matrix(
-    mixtures: Mapping[str, Mixture], joints: tuple[str, ...]
-) -> NDArray[np.float32]:
+def mixture_matrix(mixtures: Mapping[str, Mixture], joints: tuple[str, ...]) -> NDArray[np.float32]:
     """Write mixtures of named joints as a matrix (25, V), rows in NTU-25 order.
 
     Raises:
@@ -64,17 +62,18 @@ NTU25_JOINTS = (
     "right hip", "right knee", "right ankle", "right foot",
     "spine at shoulders", "tip of left hand", "left thumb", "tip of right hand", "right thumb",
 )  # fmt: skip
+_NTU25_BONES = (
+    (0, 1), (1, 20), (20, 2), (2, 3),
+    (20, 4), (4, 5), (5, 6), (6, 7), (7, 21), (6, 22),
+    (20, 8), (8, 9), (9, 10), (10, 11), (11, 23), (10, 24),
+    (0, 12), (12, 13), (13, 14), (14, 15),
+    (0, 16), (16, 17), (17, 18), (18, 19),
+)  # fmt: skip
 
 NTU25 = Layout(
     name="ntu25",
     joints=NTU25_JOINTS,
-    bones=(
-        (0, 1), (1, 20), (20, 2), (2, 3),
-        (20, 4), (4, 5), (5, 6), (6, 7), (7, 21), (6, 22),
-        (20, 8), (8, 9), (9, 10), (10, 11), (11, 23), (10, 24),
-        (0, 12), (12, 13), (13, 14), (14, 15),
-        (0, 16), (16, 17), (17, 18), (18, 19),
-    ),  # fmt: skip
+    bones=_NTU25_BONES,
     ntu25={name: {name: 1.0} for name in NTU25_JOINTS},
 )
 
@@ -85,17 +84,18 @@ _KINECT20_JOINTS = (
     "left hip", "left knee", "left ankle", "left foot",
     "right hip", "right knee", "right ankle", "right foot",
 )  # fmt: skip
+_KINECT20_BONES = (
+    (0, 1), (1, 2), (2, 3),
+    (2, 4), (4, 5), (5, 6), (6, 7),
+    (2, 8), (8, 9), (9, 10), (10, 11),
+    (0, 12), (12, 13), (13, 14), (14, 15),
+    (0, 16), (16, 17), (17, 18), (18, 19),
+)  # fmt: skip
 
 KINECT20 = Layout(
     name="kinect20",
     joints=_KINECT20_JOINTS,
-    bones=(
-        (0, 1), (1, 2), (2, 3),
-        (2, 4), (4, 5), (5, 6), (6, 7),
-        (2, 8), (8, 9), (9, 10), (10, 11),
-        (0, 12), (12, 13), (13, 14), (14, 15),
-        (0, 16), (16, 17), (17, 18), (18, 19),
-    ),  # fmt: skip
+    bones=_KINECT20_BONES,
     ntu25={name: {name: 1.0} for name in _KINECT20_JOINTS[3:]}
     | {
         "base of spine": {"hip centre": 1.0},

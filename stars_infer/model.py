@@ -13,7 +13,7 @@ import numpy as np
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import ModelError
-from stars_infer.prepare import Preprocessing
+from stars_infer.preparation import Preprocessing
 
 SCHEMA = 1
 DEFAULT_MODEL = "stars-mocap"

@@ -17,12 +17,18 @@ class Batch:
         clip: To which clip of the batch each body belongs, (N,), 0 to clips-1.
         clips: B.
         noise: Uniform noise per token, (N, Te*V).
+        share_of_bodies: Share of the whole step's bodies that this batch, a part of it, holds. A
+            method scales its mean by the share, so that the losses of the parts (gradient steps,
+            processes) add up to the loss of the whole.
+        share_of_clips: The same for clips.
     """
 
     bodies: Tensor
     clip: Tensor
     clips: int
     noise: Tensor
+    share_of_bodies: float = 1.0
+    share_of_clips: float = 1.0
 
     def mean_over_bodies(self, features: Tensor) -> Tensor:
         """Average body features (N, D) to clip features (B, D)."""

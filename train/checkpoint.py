@@ -64,9 +64,10 @@ def save_checkpoint(checkpoint: Checkpoint, run: Path) -> None:
         "step": checkpoint.step,
         "history": checkpoint.history,
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in
-               [*checkpoint.weights.items(),
-                *((_OPTIMIZER + name, tensor) for name, tensor in checkpoint.optimizer.items())]}  # fmt: skip
+    state = checkpoint.weights | {
+        _OPTIMIZER + name: tensor for name, tensor in checkpoint.optimizer.items()
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     run.mkdir(parents=True, exist_ok=True)
     beside = run / f".{FILE}.{os.getpid()}"
     try:

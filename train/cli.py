@@ -22,7 +22,9 @@ from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.views import ViewConfig, Views
 
 app = typer.Typer(
-    help="Train an encoder: stage 1 (pretrain), then stage 2 (tune).", no_args_is_help=True, add_completion=False
+    help="Train an encoder: stage 1 (pretrain), then stage 2 (tune).",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 _LOOP, _NETWORK, _MASKING, _VIEWS, _CONTRAST = (

@@ -133,7 +133,7 @@ def fit(
                 marked, marked_step = now, step
                 progress = Progress(
                     step=step,
-                    loss=float(fabric.all_reduce(loss, reduce_op="mean")),
+                    loss=float(_tensor(fabric.all_reduce(loss, reduce_op="sum"))),
                     lr=rate,
                     clips_per_second=round(speed, 1),
                     seconds=round(spent + now - began, 1),
@@ -157,7 +157,7 @@ def _step(
     config: RunConfig,
     fabric: Fabric,
 ) -> Tensor:
-    """One optimiser step over the process's share of the batch; returns its mean loss."""
+    """One optimiser step over the process's share of the batch; returns its part of the loss."""
     optimizer.zero_grad()
     parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
     losses, projections = [], []
@@ -165,15 +165,23 @@ def _step(
         with fabric.no_backward_sync(module, enabled=number < len(parts) - 1):
             output = module(views.draw(step, part))
             loss, z = output if isinstance(output, tuple) else (output, None)
-            fabric.backward(loss / len(parts))
+            # Gradients are averaged over processes, but the losses of parts add up.
+            fabric.backward(loss * fabric.world_size)
         losses.append(loss.detach())
         if z is not None:
             projections.append(z)
     optimizer.step()
     if isinstance(method, Stars):
-        gathered = fabric.all_gather(torch.cat(projections))
+        gathered = _tensor(fabric.all_gather(torch.cat(projections)))
         method.after_step(gathered.reshape(-1, gathered.shape[-1]))
-    return torch.stack(losses).mean()
+    return torch.stack(losses).sum()
+
+
+def _tensor(collected: object) -> Tensor:
+    """What a collective gave for a tensor; Fabric also speaks of collections."""
+    if not isinstance(collected, Tensor):
+        raise TypeError(f"expected a tensor, got {type(collected).__name__}")
+    return collected
 
 
 def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:

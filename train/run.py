@@ -52,6 +52,10 @@ class LoopConfig:
             raise UsageError(
                 f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate})"
             )
+        if not (self.lr > 0 and self.final_lr >= 0 and self.warmup >= 0 and self.weight_decay >= 0):
+            raise UsageError("lr must be above 0; final_lr, warmup and weight_decay not below it")
+        if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
+            raise UsageError(f"layer_decay is a share up to 1, not {self.layer_decay:g}")
         if min(self.steps, self.batch, self.accumulate, self.log_every) < 1:
             raise UsageError("steps, batch, accumulate and log_every must be at least 1")
 

@@ -37,6 +37,8 @@ class ViewConfig:
     absent_bodies: str = "present"
 
     def __post_init__(self) -> None:
+        if not 0 < self.shortest_crop <= 1:
+            raise UsageError(f"shortest_crop is a share up to 1, not {self.shortest_crop:g}")
         if self.absent_bodies not in ("present", "zeros"):
             raise UsageError(f"absent_bodies is 'present' or 'zeros', not {self.absent_bodies!r}")
 
@@ -66,7 +68,7 @@ class Views:
         return torch.cat(
             [
                 self._shuffled(int(number))[places[passes == number] % self.clips]
-                for number in passes.unique()
+                for number in range(int(passes[0]), int(passes[-1]) + 1)
             ]
         )
 
@@ -83,6 +85,7 @@ class Views:
         angles = torch.rand(self.batch, 3, generator=random) * 2 - 1
         noise = torch.rand(self.batch, 2, self.tokens, generator=random)
 
+        bodies_of_step = int(self._bodies[clips].sum())
         clips, share, place, angles, noise = (x[part] for x in (clips, share, place, angles, noise))
         start, length = self._crop(clips, share, place)
         track, clip, slot = self._tracks(clips)
@@ -94,6 +97,7 @@ class Views:
         )
         if self.config.absent_bodies == "zeros":
             bodies, clip, slot = _with_zero_bodies(bodies, clip, slot, len(clips))
+            bodies_of_step = 2 * self.batch
         clip_on_device = clip.to(self.device)
         if self.config.rotation:
             turns = rotations(self.config.rotation * angles).to(self.device)
@@ -103,6 +107,8 @@ class Views:
             clip=clip_on_device,
             clips=len(clips),
             noise=noise[clip, slot].to(self.device),
+            share_of_bodies=len(bodies) / bodies_of_step,
+            share_of_clips=len(clips) / self.batch,
         )
 
     def _shuffled(self, number: int) -> Tensor:
@@ -130,7 +136,7 @@ class Views:
 
 
 def resize_tracks(joints: Tensor, start: Tensor, length: Tensor, frames: int) -> Tensor:
-    """Resample runs of rows, as `stars_infer.prepare.resize` does for one clip.
+    """Resample runs of rows, as `stars_infer.preparation.resize` does for one clip.
 
     Args:
         joints: (rows, V, 3).
@@ -143,7 +149,7 @@ def resize_tracks(joints: Tensor, start: Tensor, length: Tensor, frames: int) ->
     """
     steps = torch.arange(frames, device=joints.device, dtype=torch.float64) + 0.5
     last = (length - 1)[:, None]
-    position = steps * (length / frames)[:, None] - 0.5
+    position = steps * (length.double() / frames)[:, None] - 0.5
     position = torch.minimum(position.clamp(min=0), last.double())
     before = position.floor().long()
     after = torch.minimum(before + 1, last)

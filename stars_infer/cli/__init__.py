@@ -50,9 +50,7 @@ def stars(
 
 _RUN, _MAKE, _LOOK = "Name clips", "Make encoders", "Look around"
 
-app.command(
-    epilog="Example: stars classify clip.skeleton --json", rich_help_panel=_RUN
-)(classify)
+app.command(epilog="Example: stars classify clip.skeleton --json", rich_help_panel=_RUN)(classify)
 app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed

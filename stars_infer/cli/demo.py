@@ -33,9 +33,7 @@ def demo(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         _run(out, performers, seed, model, device, output)
-        output.note(
-            f"clips in {out}; go on with: stars classify {out}/wave --index {out}/stars.db"
-        )
+        output.note(f"clips in {out}; go on with: stars classify {out}/wave --index {out}/stars.db")
     else:
         with tempfile.TemporaryDirectory(prefix="stars-demo-") as folder:
             _run(Path(folder), performers, seed, model, device, output)

@@ -50,14 +50,10 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     ]
     for finding in findings:
         if json:
-            output.record(
-                {"what": finding.what, "state": finding.state, "detail": finding.detail}
-            )
+            output.record({"what": finding.what, "state": finding.state, "detail": finding.detail})
         output.failures += finding.state == "problem"
     if not json:
-        output.table(
-            ("what", "state", "detail"), [(f.what, f.state, f.detail) for f in findings]
-        )
+        output.table(("what", "state", "detail"), [(f.what, f.state, f.detail) for f in findings])
     output.finish()
 
 
@@ -140,7 +136,9 @@ def _index() -> Finding:
     path = Path(os.environ.get("STARS_INDEX", DEFAULT_INDEX))
     if not path.exists():
         return Finding(what="index", state="missing", detail=f"{path}: none yet")
-    return Finding(what="index", state="ok", detail=f"{path}, {path.stat().st_size / 1024:,.0f} KiB")
+    return Finding(
+        what="index", state="ok", detail=f"{path}, {path.stat().st_size / 1024:,.0f} KiB"
+    )
 
 
 def _version(distribution: str) -> str | None:

@@ -40,9 +40,7 @@ def embed(
     for file in output.progress(reading, "embedding", len(files)):
         embedded.append(file)
         if json:
-            output.record(
-                {"source": str(file.path), "bodies": file.bodies, "frames": file.frames}
-            )
+            output.record({"source": str(file.path), "bodies": file.bodies, "frames": file.frames})
     if not embedded:
         raise StarsError("no clip could be embedded; nothing was written")
     beside = out.with_name(f".{out.stem}.{os.getpid()}.npz")

@@ -78,10 +78,7 @@ def add_class(
             labels = sorted({name for name, _ in rows})
             output.table(
                 ("action", "added", "already there"),
-                [
-                    (name, rows.count((name, True)), rows.count((name, False)))
-                    for name in labels
-                ],
+                [(name, rows.count((name, True)), rows.count((name, False))) for name in labels],
             )
     output.finish()
 
@@ -122,9 +119,7 @@ def list_(
 
 @app.command(epilog="Example: stars fewshot remove clap --id 12")
 def remove(
-    label: Annotated[
-        str | None, typer.Argument(help="Remove all examples of this action.")
-    ] = None,
+    label: Annotated[str | None, typer.Argument(help="Remove all examples of this action.")] = None,
     ids: Annotated[
         list[int] | None, typer.Option("--id", help="Remove the example of this number.")
     ] = None,

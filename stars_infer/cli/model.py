@@ -43,7 +43,9 @@ def list_(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
 def info(
     model: Annotated[
         str | None,
-        typer.Argument(help="Name or directory.", show_default="the shipped encoder"),
+        typer.Argument(
+            envvar="STARS_MODEL", help="Name or directory.", show_default="the shipped encoder"
+        ),
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,

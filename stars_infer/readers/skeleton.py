@@ -118,7 +118,9 @@ class _Scanner:
         try:
             number = int(line)
         except ValueError:
-            raise self.error(f"expected the number of {what}, found {_shown(line)}", back=1) from None
+            raise self.error(
+                f"expected the number of {what}, found {_shown(line)}", back=1
+            ) from None
         if number < 0 or (most is not None and number > most):
             raise self.error(f"{number} cannot be the number of {what}", back=1)
         return number

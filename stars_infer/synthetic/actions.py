@@ -138,7 +138,7 @@ def walk(time: Positions, who: Performer) -> Motion:
     """Ahead, arms against legs."""
     motion = _standing(len(time))
     angle = _cycle(time, who, 0.9)
-    ahead = -1.1 * who.tempo * time / who.body.leg * 0.6
+    ahead = -0.66 * who.tempo / who.body.leg * (time - time.mean())
     motion.hips[:, 2] += ahead
     motion.hips[:, 1] -= 0.03 + 0.02 * np.cos(2 * angle)
     for side, offset in enumerate((0.0, np.pi)):

@@ -106,6 +106,7 @@ def joints_of(motion: Motion, body: Proportions) -> FloatArray:
             bend=np.array([0.6 * sign, -0.6, 0.5]),
         )
         along = _unit(wrist - elbow)
+        aside = _across(np.array([-0.7 * sign, 0.6, -0.4]), along)
         hip = base + body.hip * across
         floor = np.array([sign * body.hip, 0.0, 0.0])
         knee, ankle = _two_bones(
@@ -121,7 +122,7 @@ def joints_of(motion: Motion, body: Proportions) -> FloatArray:
             f"{name} wrist": wrist,
             f"{name} hand": wrist + body.hand * along,
             f"tip of {name} hand": wrist + 1.9 * body.hand * along,
-            f"{name} thumb": wrist + body.hand * along - 0.5 * body.hand * across,
+            f"{name} thumb": wrist + 0.8 * body.hand * along + 0.6 * body.hand * aside,
             f"{name} hip": hip,
             f"{name} knee": knee,
             f"{name} ankle": ankle,
@@ -141,8 +142,13 @@ def _two_bones(
     distance = distance.clip(abs(first - second) + 1e-3, first + second - 1e-3)
     foot = (first**2 - second**2 + distance**2) / (2 * distance)
     height = np.sqrt(np.maximum(first**2 - foot**2, 0))
-    aside = _unit(bend - (along @ bend)[:, None] * along)
+    aside = _across(bend, along)
     return root + foot * along + height * aside, root + distance * along
+
+
+def _across(direction: Positions, along: Positions) -> Positions:
+    """Unit vectors (T, 3) towards a direction, but at a right angle to `along` (T, 3)."""
+    return _unit(direction - (along @ direction)[:, None] * along)
 
 
 def _unit(vectors: Positions) -> Positions:

@@ -10,7 +10,7 @@ import numpy as np
 
 from stars_infer.clip import DEFAULT_FPS, FloatArray
 from stars_infer.errors import ClipError, UsageError
-from stars_infer.prepare import CENTRE_JOINT, centre, centred_actors
+from stars_infer.preparation import CENTRE_JOINT, centre, centred_actors
 from stars_infer.readers import READERS, read_clip
 from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
@@ -101,9 +101,7 @@ def face_camera(actors: FloatArray) -> FloatArray:
     return actors @ turn.T
 
 
-def _folder(
-    folder: Path, layout: str | None, windows: Windows, skip: Skip
-) -> Iterator[SourceClip]:
+def _folder(folder: Path, layout: str | None, windows: Windows, skip: Skip) -> Iterator[SourceClip]:
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READERS)
     if not files:
         raise ClipError(str(folder), f"no clip in this folder; known endings: {', '.join(READERS)}")
@@ -128,9 +126,7 @@ def _archive(path: Path, windows: Windows) -> Iterator[SourceClip]:
             fps = float(archive["fps"])
     except (KeyError, ValueError, OSError) as error:
         raise ClipError(str(path), f"not a motion-capture archive: {error}") from error
-    for clip_id, label, subject, start, end in zip(
-        *columns, starts[:-1], starts[1:], strict=True
-    ):
+    for clip_id, label, subject, start, end in zip(*columns, starts[:-1], starts[1:], strict=True):
         actors = hierarchy_to_ntu25(positions[start:end].astype(np.float32), names)[None]
         yield from _windowed(
             actors, fps, windows, label=str(label), subject=str(subject),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.masking import motion_aware_order, visible_count
 from stars_infer.train.networks.decoder import MaskedDecoder
@@ -36,6 +37,15 @@ class MampConfig:
     tau: float = 0.80
     motion_stride: int = 1
     decode_every: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.mask_ratio < 1:
+            raise UsageError(f"mask_ratio is a share between 0 and 1, not {self.mask_ratio:g}")
+        if not self.tau > 0:
+            raise UsageError(f"tau must be above 0, not {self.tau:g}")
+        for name in ("decoder_depth", "motion_stride", "decode_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
 def motion_target(bodies: Tensor, *, stride: int, segment: int) -> Tensor:
@@ -81,8 +91,9 @@ class Mamp(nn.Module):
         kept, hidden = self.split(batch)
         hidden = hidden[:, :: self.config.decode_every]
         visible = self.encoder.encode(gather_tokens(self.encoder.tokens(batch.bodies), kept))
-        prediction = self.decoder(visible, kept, hidden)
+        prediction: Tensor = self.decoder(visible, kept, hidden)
         target = motion_target(
             batch.bodies, stride=self.config.motion_stride, segment=self.encoder.config.segment
         )
-        return (prediction.float() - gather_tokens(target, hidden)).square().mean()
+        error = (prediction.float() - gather_tokens(target, hidden)).square().mean()
+        return error * batch.share_of_bodies

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 
@@ -31,6 +32,12 @@ class StarsConfig:
     temperature: float = 0.07
     hidden: int = 4096
     tuned_blocks: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.queue, self.hidden) < 1:
+            raise UsageError(f"queue ({self.queue}) and hidden ({self.hidden}) must be at least 1")
+        if not self.temperature > 0:
+            raise UsageError(f"temperature must be above 0, not {self.temperature:g}")
 
 
 class Stars(nn.Module):
@@ -56,6 +63,8 @@ class Stars(nn.Module):
         self.register_buffer("queue", F.normalize(torch.randn(config.queue, width), dim=1))
         self.register_buffer("queue_place", torch.zeros((), dtype=torch.long))
         tuned = encoder.depth // 2 if config.tuned_blocks is None else config.tuned_blocks
+        if not 0 <= tuned <= encoder.depth:
+            raise UsageError(f"tuned_blocks ({tuned}) is more than the {encoder.depth} there are")
         self.frozen_blocks = encoder.depth - tuned
         self.encoder.requires_grad_(False)
         self.encoder.blocks[self.frozen_blocks :].requires_grad_(True)
@@ -79,7 +88,8 @@ class Stars(nn.Module):
         p = F.normalize(self.predictor(projected).float(), dim=1)
         neighbours = self.queue[(z @ self.queue.T).argmax(dim=1)]
         logits = neighbours @ p.T / self.config.temperature
-        return F.cross_entropy(logits, torch.arange(len(z), device=z.device)), z
+        loss = F.cross_entropy(logits, torch.arange(len(z), device=z.device))
+        return loss * batch.share_of_clips, z
 
     @torch.no_grad()
     def after_step(self, z: Tensor) -> None:

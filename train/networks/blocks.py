@@ -43,8 +43,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, L, D) to (N, L, D)."""
         x = x + self.attention(self.norm1(x))
-        x = x + self.mlp(self.norm2(x))
-        return x
+        mixed: Tensor = x + self.mlp(self.norm2(x))
+        return mixed
 
 
 class PositionEmbedding(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from stars_infer.train.networks.blocks import (
     EMBEDDING_STD,
@@ -46,7 +47,8 @@ class MaskedDecoder(nn.Module):
         embedded = self.embed(visible)
         masked = self.mask_token.to(embedded.dtype).expand(*hidden.shape, -1)
         places = torch.cat((kept, hidden), dim=1)
-        x = torch.cat((embedded, masked), dim=1) + self.position()[0][places]
+        # As a look-up rather than an index: its gradient adds up in a fixed order on the CPU.
+        x = torch.cat((embedded, masked), dim=1) + F.embedding(places, self.position()[0])
         for block in self.blocks:
             x = block(x)
         prediction: Tensor = self.predict(self.norm(x[:, kept.shape[1] :]))

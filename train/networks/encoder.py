@@ -32,6 +32,8 @@ class EncoderConfig:
     segment: int = 4
 
     def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.heads, self.frames, self.segment) < 1:
+            raise UsageError(f"every size of the network must be at least 1: {self}")
         if self.frames % self.segment:
             raise UsageError(
                 f"frames ({self.frames}) must be a multiple of segment ({self.segment})"
@@ -72,7 +74,8 @@ class SkeletonEncoder(nn.Module):
     def tokens(self, bodies: Tensor) -> Tensor:
         """Embedded tokens (N, Te*V, D) of bodies (N, T, V, 3), positions added."""
         embedded: Tensor = self.embed(segment_tokens(bodies, self.config.segment))
-        return embedded + self.position()
+        positioned: Tensor = embedded + self.position()
+        return positioned
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Run the blocks over all or some tokens (N, L, D)."""
@@ -87,7 +90,7 @@ class SkeletonEncoder(nn.Module):
 
     def pooled(self, bodies: Tensor) -> Tensor:
         """Mean of the final tokens, (N, D)."""
-        return self(bodies).mean(dim=1)
+        return self.forward(bodies).mean(dim=1)
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ def to_ntu25(joints: FloatArray, layout: str) -> FloatArray:
     """Map joints (..., V, 3) of a layout to NTU-25 (..., 25, 3)."""
     if layout == "ntu25":
         return joints
-    return np.matmul(get_layout(layout).ntu25_matrix(), joints)
+    return np.asarray(np.matmul(get_layout(layout).ntu25_matrix(), joints))
 
 
 def centre(actors: FloatArray, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:
@@ -83,7 +83,7 @@ def centre(actors: FloatArray, *, centre_joint: int = CENTRE_JOINT) -> FloatArra
 
     Frames in which an actor is missing (all zero) stay zero. No scaling, no rotation.
     """
-    present = actors.any(axis=(2, 3))
+    present = np.asarray(actors.any(axis=(2, 3)))
     first = int(np.argmax(present[0]))
     origin = actors[0, first, centre_joint]
     return np.where(present[:, :, None, None], actors - origin, np.float32(0))
@@ -104,4 +104,4 @@ def resize(joints: FloatArray, frames: int) -> FloatArray:
     before = np.floor(position).astype(np.intp)
     after = np.minimum(before + 1, length - 1)
     weight = (position - before).astype(np.float32)[:, None, None]
-    return joints[:, before] * (1 - weight) + joints[:, after] * weight
+    return np.asarray(joints[:, before] * (1 - weight) + joints[:, after] * weight)

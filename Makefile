@@ -1,0 +1,35 @@
+# make demo   a fresh environment, the runtime, and the main job on clips it makes itself
+# make test   the rest of the packages, then tests, lint and types
+PYTHON ?= python3
+VENV ?= .venv
+EXTRA ?= cpu
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint types clean
+
+demo: $(VENV)/.$(EXTRA)
+	$(VENV)/bin/stars demo
+
+test: lint types
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+# Types are checked on the packages as they are installed: train/ is stars_infer.train only there.
+types: $(VENV)/.dev
+	rm -rf .typed build
+	$(PIP) --no-deps --no-build-isolation --target .typed .
+	cd .typed && ../$(VENV)/bin/mypy --config-file ../pyproject.toml -p stars_infer
+	rm -rf .typed build
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.cpu $(VENV)/.gpu $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .typed build *.egg-info

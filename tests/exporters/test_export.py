@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from stars_infer import Clip, Encoder
+from stars_infer.errors import ExportError, StarsError
+from stars_infer.exporters import directory, verify
+from stars_infer.exporters.directory import ExportConfig, export_directory
+from stars_infer.exporters.onnx import write_onnx
+from stars_infer.exporters.verify import verify_onnx
+from stars_infer.model import read_model_info
+from stars_infer.synthetic.actions import perform
+from stars_infer.train.checkpoint import load_checkpoint, load_weights
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from tests import public_mamp
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return SkeletonEncoder(EncoderConfig(width=16, depth=1, heads=2)).eval()
+
+
+def test_exported_graph_is_the_trained_network(trained, tiny_model, encoder):
+    checkpoint = load_checkpoint(trained / "stars")
+    network = SkeletonEncoder(EncoderConfig(width=32, depth=2, heads=2)).eval()
+    load_weights(network, checkpoint.encoder_weights(), source="test")
+    bodies = np.random.default_rng(0).normal(size=(5, 120, 25, 3)).astype(np.float32)
+    with torch.no_grad():
+        expected = network.pooled(torch.from_numpy(bodies)).numpy()
+    np.testing.assert_allclose(encoder.embed_bodies(bodies), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_graph_has_a_free_batch_and_no_notes_of_this_machine(tiny_model):
+    graph = onnx.load(tiny_model / "encoder.onnx")
+    (bodies,) = graph.graph.input
+    (pooled,) = graph.graph.output
+    sizes = [d.dim_param or d.dim_value for d in bodies.type.tensor_type.shape.dim]
+    assert sizes == ["bodies", 120, 25, 3]
+    sizes = [d.dim_param or d.dim_value for d in pooled.type.tensor_type.shape.dim]
+    assert sizes == ["bodies", 32]
+    assert b"site-packages" not in (tiny_model / "encoder.onnx").read_bytes()
+
+
+def test_description_and_card(tiny_model):
+    info = read_model_info(tiny_model)
+    assert info.name == "tiny"
+    assert info.facts["export_relative_error"] <= 1e-4
+    assert info.facts["steps"] == "4 (stage 1) + 3 (stage 2)"
+    card = (tiny_model / "README.md").read_text()
+    for words in ("# tiny", "STARS (stages 1 and 2)", info.fingerprint[:12], "recordings"):
+        assert words in card
+
+
+def test_half_weights_are_small_and_computed_in_float32(trained, tmp_path):
+    checkpoint = load_checkpoint(trained / "stars")
+    full = export_directory(checkpoint, tmp_path / "full", ExportConfig())
+    half = export_directory(checkpoint, tmp_path / "half", ExportConfig(half_weights=True))
+    size = {name: (tmp_path / name / "encoder.onnx").stat().st_size for name in ("full", "half")}
+    assert size["half"] < 0.75 * size["full"]
+    assert half.fingerprint != full.fingerprint
+    assert half.facts["export_relative_error"] <= 1e-4
+    assert 0 < half.facts["rounding_relative_error"] < 1e-2
+    clips = [Clip.from_array(perform("wave", np.random.default_rng(0)))]
+    a, b = (Encoder.load(tmp_path / name, device="cpu").embed(clips) for name in size)
+    np.testing.assert_allclose(a, b, rtol=0.05, atol=0.01)
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_failed_verification_leaves_nothing_behind(stars, trained, tmp_path, monkeypatch):
+    def differs(graph, network):
+        raise ExportError("the graph differs from torch")
+
+    monkeypatch.setattr(directory, "verify_onnx", differs)
+    code, out, err = stars("export", "--onnx", trained / "stars", "--out", "model")
+    assert code == 1
+    assert "the graph differs from torch" in err
+    assert left(tmp_path) == []
+
+
+def test_failed_verification_keeps_the_model_that_was_there(trained, tmp_path, monkeypatch):
+    checkpoint = load_checkpoint(trained / "stars")
+    export_directory(checkpoint, tmp_path / "model", ExportConfig())
+    before = (tmp_path / "model/model.json").read_text()
+    (tmp_path / "model/checkpoint.safetensors").write_text("stays")
+    export_directory(checkpoint, tmp_path / "model", ExportConfig(crop=0.95))
+    again = (tmp_path / "model/model.json").read_text()
+    assert again != before
+    assert (tmp_path / "model/checkpoint.safetensors").read_text() == "stays"
+    monkeypatch.setattr(verify, "MAX_RELATIVE_ERROR", -1.0)
+    with pytest.raises(ExportError):
+        export_directory(checkpoint, tmp_path / "model", ExportConfig(crop=0.8))
+    assert (tmp_path / "model/model.json").read_text() == again
+    assert left(tmp_path) == ["model"]
+
+
+def test_other_folders_are_not_overwritten(trained, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter.txt").write_text("years of work")
+    with pytest.raises(ExportError, match="exists and is no model directory"):
+        export_directory(load_checkpoint(trained / "stars"), tmp_path / "thesis", ExportConfig())
+    assert left(tmp_path / "thesis") == ["chapter.txt"]
+
+
+def test_graph_of_other_weights_does_not_pass(network, tmp_path):
+    write_onnx(network, tmp_path / "x.onnx", half_weights=False)
+    assert verify_onnx(tmp_path / "x.onnx", network).relative_error <= 1e-4
+    with torch.no_grad():
+        network.norm.weight[0] += 0.01
+    with pytest.raises(ExportError, match="differs from torch by"):
+        verify_onnx(tmp_path / "x.onnx", network)
+
+
+def test_graph_that_ignores_its_input_does_not_pass(network, tmp_path):
+    with torch.no_grad():
+        network.embed.weight.zero_()
+    write_onnx(network, tmp_path / "x.onnx", half_weights=False)
+    with pytest.raises(ExportError, match="different clips give the same vector"):
+        verify_onnx(tmp_path / "x.onnx", network)
+
+
+def test_damaged_graph_does_not_pass(network, tmp_path):
+    write_onnx(network, tmp_path / "x.onnx", half_weights=False)
+    graph = onnx.load(tmp_path / "x.onnx")
+    del graph.graph.node[3]
+    onnx.save(graph, tmp_path / "x.onnx")
+    with pytest.raises(ExportError, match="not valid"):
+        verify_onnx(tmp_path / "x.onnx", network)
+
+
+def test_imported_checkpoint_is_a_model_and_can_be_tuned(stars, imported_model, trained, tmp_path):
+    info = read_model_info(imported_model)
+    assert info.facts["imported_from"] == "mamp.pth"
+    assert len(info.zero_body) == info.width == 16
+    session = onnxruntime.InferenceSession(imported_model / "encoder.onnx")
+    zeros = session.run(None, {"bodies": np.zeros((1, 120, 25, 3), np.float32)})[0]
+    np.testing.assert_allclose(info.zero_body, zeros[0], atol=1e-5)
+    code, _, err = stars(
+        "train", "tune", trained / "pack", "--from", imported_model, "--out", "run", "--steps", 1,
+        "--batch", 4, "--queue", 16, "--accelerator", "cpu", "--quiet",
+    )  # fmt: skip
+    assert code == 0, err
+
+
+def test_golden_checkpoint_end_to_end(stars, shared, tmp_path):
+    golden = np.load(shared / "golden/mamp_small.npz")
+    weights, config = public_mamp.golden_weights(golden)
+    path = public_mamp.save(weights, tmp_path / "golden.pth")
+    code, out, err = stars(
+        "model", "import", path, "--out", "golden", "--heads", config["heads"], "--json"
+    )
+    assert code == 0, err
+    encoder = Encoder.load(tmp_path / "golden", device="cpu")
+    bodies = np.moveaxis(golden["x"], (4, 1), (1, 4)).reshape(-1, 120, 25, 3)
+    vectors = encoder.embed_prepared(list(bodies.reshape(3, 2, 120, 25, 3)))
+    np.testing.assert_allclose(vectors, golden["pooled"], atol=1e-4)
+    assert json.loads(out)["absent_bodies"] == encoder.info.absent_bodies
+
+
+def test_export_says_what_is_missing(stars, trained, tmp_path):
+    assert "--onnx" in stars("export", trained / "stars")[2]
+    assert stars("export", "--onnx", trained / "stars", "--crop", 0)[0] == 2
+    code, _, err = stars("export", "--onnx", tmp_path / "nowhere")
+    assert (code, "name a folder that `stars train` wrote" in err.replace("\n", " ")) == (1, True)
+    with pytest.raises(StarsError):
+        load_checkpoint(tmp_path / "nowhere")

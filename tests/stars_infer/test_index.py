@@ -1,0 +1,192 @@
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stars_infer import ExemplarIndex
+from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.index import NewExemplar
+from stars_infer.model import PRESENT, ModelInfo
+from stars_infer.preparation import Preprocessing
+
+MODEL = ModelInfo(
+    name="toy", preprocessing=Preprocessing(), width=8, absent_bodies=PRESENT, fingerprint="f" * 64
+)
+
+
+def exemplar(label, direction, *, name="", tilt=0.0):
+    vector = np.zeros(8, np.float32)
+    vector[direction] = 2.0
+    vector[(direction + 1) % 8] = tilt
+    name = name or f"{label}-{direction}-{tilt}"
+    return NewExemplar(label=label, vector=vector, source=name, content_hash=name)
+
+
+@pytest.fixture
+def index(tmp_path):
+    with ExemplarIndex.open(tmp_path / "stars.db", MODEL) as opened:
+        yield opened
+
+
+def test_nearest_exemplars_by_cosine(index):
+    index.add([exemplar("a", 0), exemplar("b", 1), exemplar("c", 2)])
+    query = 5 * exemplar("?", 1, tilt=0.5).vector
+    ((nearest, second),) = index.search(query[None], 2)
+    assert (nearest.label, second.label) == ("b", "c")
+    assert nearest.similarity == pytest.approx(2 / np.hypot(2, 0.5))
+
+
+def test_the_file_is_the_truth(tmp_path, index):
+    index.add([exemplar("a", 0), exemplar("b", 1)])
+    with ExemplarIndex.open(tmp_path / "stars.db", MODEL, create=False) as again:
+        assert again.counts() == {"a": 1, "b": 1}
+        assert [e.source for e in again.exemplars("b")] == ["b-1-0.0"]
+        assert again.exemplars()[0].added.endswith("+00:00")
+    mode = sqlite3.connect(tmp_path / "stars.db").execute("PRAGMA journal_mode").fetchone()[0]
+    assert mode == "wal"
+
+
+def test_adding_a_clip_twice_says_so_and_changes_nothing(index):
+    first = exemplar("a", 0, name="clip")
+    assert index.add([first, exemplar("b", 1)]) == [None, None]
+    (there,) = index.add([replace(first, label="c", source="copy of clip")])
+    assert (there.label, there.source) == ("a", "clip")
+    assert index.counts() == {"a": 1, "b": 1}
+
+
+def test_searches_see_changes_of_this_and_other_connections(tmp_path, index):
+    index.add([exemplar("a", 0)])
+    query = exemplar("?", 3).vector[None]
+    assert index.search(query, 1)[0][0].label == "a"
+    index.add([exemplar("b", 3)])
+    assert index.search(query, 1)[0][0].label == "b"
+    with ExemplarIndex.open(tmp_path / "stars.db", MODEL) as other:
+        other.remove(label="b")
+    assert index.search(query, 1)[0][0].label == "a"
+
+
+def test_remove(index):
+    index.add([exemplar("a", 0), exemplar("a", 1), exemplar("b", 2)])
+    ids = {e.source: e.id for e in index.exemplars()}
+    assert index.remove(ids=[ids["a-0-0.0"], 999]) == 1
+    assert index.remove(label="b") == 1
+    assert index.remove(label="b") == 0
+    assert index.counts() == {"a": 1}
+
+
+def test_empty_index_says_what_to_do(index):
+    with pytest.raises(ExemplarIndexError, match="the index is empty; add clips with"):
+        index.search(np.ones((1, 8), np.float32), 1)
+    with pytest.raises(ExemplarIndexError, match="the index is empty"):
+        index.classify(np.ones((1, 8), np.float32))
+
+
+def test_index_of_another_model_is_refused_with_both_named(tmp_path, index):
+    other = replace(MODEL, name="other", fingerprint="0" * 64)
+    with pytest.raises(ExemplarIndexError, match=r"made by the model 'toy' .*this is 'other'"):
+        ExemplarIndex.open(tmp_path / "stars.db", other)
+
+
+def test_what_is_no_index(tmp_path):
+    with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
+        ExemplarIndex.open(tmp_path / "none.db", MODEL, create=False)
+    assert not (tmp_path / "none.db").exists()
+    (tmp_path / "text.db").write_text("hello " * 100)
+    with pytest.raises(ExemplarIndexError, match="not a usable exemplar index"):
+        ExemplarIndex.open(tmp_path / "text.db", MODEL)
+    foreign = sqlite3.connect(tmp_path / "foreign.db")
+    foreign.execute("CREATE TABLE exemplars (id)")
+    foreign.close()
+    with pytest.raises(ExemplarIndexError, match="a database of another program"):
+        ExemplarIndex.open(tmp_path / "foreign.db", MODEL)
+    with pytest.raises(ExemplarIndexError, match="unable to open"):
+        ExemplarIndex.open(tmp_path / "no-folder" / "stars.db", MODEL)
+
+
+@pytest.mark.parametrize("label", ["", "  ", "two\nlines", "\x07"])
+def test_labels_are_printable(index, label):
+    with pytest.raises(UsageError, match="cannot be a label"):
+        index.add([exemplar("good", 0), exemplar(label, 1, name="bad")])
+    assert len(index) == 0
+
+
+def test_vectors_must_fit_the_model(index):
+    wide = replace(exemplar("a", 0), vector=np.ones(9, np.float32))
+    hollow = replace(exemplar("a", 0), vector=np.full(8, np.nan, np.float32))
+    for wrong in (wide, hollow):
+        with pytest.raises(UsageError, match="expected a finite vector"):
+            index.add([wrong])
+
+
+def test_votes_follow_the_smallest_class(index):
+    index.add([exemplar("a", 0, tilt=t) for t in (0.3, 0.4, 0.5)])
+    index.add([exemplar("b", 0, tilt=0.0)])
+    query = exemplar("?", 0).vector[None]
+    (one,) = index.classify(query)
+    assert (one.label, len(one.neighbours)) == ("b", 1)
+    assert one.similarity == pytest.approx(1)
+    assert one.margin == pytest.approx(1 - 2 / np.hypot(2, 0.3), abs=1e-6)
+    (three,) = index.classify(query, k=3)
+    assert (three.label, len(three.neighbours)) == ("a", 3)
+    assert three.margin < 0
+
+
+def test_single_class_has_no_margin(index):
+    index.add([exemplar("a", 0), exemplar("a", 1)])
+    (answer,) = index.classify(exemplar("?", 0).vector[None])
+    assert answer.margin is None
+
+
+def test_margin_reaches_a_second_label_however_far(index):
+    index.add([exemplar("a", 0, tilt=t / 1000) for t in range(200)])
+    index.add([exemplar("b", 4)])
+    (answer,) = index.classify(exemplar("?", 0).vector[None], k=1)
+    assert answer.margin == pytest.approx(1.0, abs=1e-6)
+
+
+def _add_many(path, worker, count):
+    with ExemplarIndex.open(path, MODEL) as index:
+        for n in range(count):
+            index.add([exemplar(f"w{worker}", worker, name=f"{worker}-{n}")])
+
+
+def test_processes_add_at_once(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=_add_many, args=(tmp_path / "stars.db", worker, 25))
+        for worker in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    with ExemplarIndex.open(tmp_path / "stars.db", MODEL) as index:
+        assert index.counts() == {"w0": 25, "w1": 25, "w2": 25}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_kill_loses_nothing_that_was_added(tmp_path):
+    path = tmp_path / "stars.db"
+    with ExemplarIndex.open(path, MODEL) as index:
+        index.add([exemplar("kept", 0)])
+    worker = multiprocessing.get_context("spawn").Process(target=_add_many, args=(path, 1, 10**6))
+    worker.start()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with ExemplarIndex.open(path, MODEL) as index:
+            before = len(index)
+        if before > 3:
+            break
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.join()
+    with ExemplarIndex.open(path, MODEL) as index:
+        assert len(index) >= before
+        assert index.counts()["kept"] == 1
+        index.add([exemplar("after", 2)])
+        assert index.search(exemplar("?", 2).vector[None], 1)[0][0].label == "after"

@@ -1,0 +1,180 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from stars_infer.errors import ModelError
+from stars_infer.train.checkpoint import FILE, load_checkpoint
+from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.loop import best_precision, fit
+from stars_infer.train.methods.mamp import MampConfig
+from stars_infer.train.methods.stars import StarsConfig
+from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.run import LoopConfig, RunConfig, build_method
+from stars_infer.train.views import ViewConfig, Views
+
+SHAPE = EncoderConfig(width=16, depth=2, heads=2)
+
+
+def configuration(method, **loop):
+    return RunConfig(
+        method=method,
+        data="recordings",
+        loop=LoopConfig(**({"steps": 6, "batch": 8, "log_every": 1} | loop)),
+        encoder=SHAPE,
+        views=ViewConfig(rotation=0.3),
+        mamp=MampConfig(decoder_depth=1) if method == "mamp" else None,
+        stars=StarsConfig(queue=20, hidden=32) if method == "stars" else None,
+    )
+
+
+class Stopped(Exception):
+    """Stands for a kill."""
+
+
+def run(config, folder, pack, *, resume=None, stop_at=None):
+    torch.manual_seed(config.loop.seed)
+    views = Views(
+        pack, config.views, batch=config.loop.batch, seed=config.loop.seed, tokens=750, device="cpu"
+    )
+
+    def report(progress):
+        if progress.step == stop_at:
+            raise Stopped
+
+    fabric = Fabric(accelerator="cpu", devices=1)
+    return fit(
+        build_method(config), views, config, folder, fabric=fabric, resume=resume, report=report
+    )
+
+
+def losses(folder):
+    lines = (folder / "log.jsonl").read_text().splitlines()
+    return {line["step"]: line["loss"] for line in map(json.loads, lines)}
+
+
+@pytest.fixture(scope="module")
+def pack(trained):
+    return Pack.open(trained / "pack")
+
+
+@pytest.mark.parametrize("method", ["mamp", "stars"])
+def test_killed_run_resumes_with_the_same_losses_and_weights(tmp_path, pack, method):
+    config = configuration(method, checkpoint_minutes=0.0)
+    whole = run(config, tmp_path / "whole", pack)
+    with pytest.raises(Stopped):
+        run(config, tmp_path / "killed", pack, stop_at=4)
+    earlier = load_checkpoint(tmp_path / "killed")
+    assert earlier.step == 3
+    assert sorted(losses(tmp_path / "killed")) == [1, 2, 3, 4]
+    resumed = run(config, tmp_path / "killed", pack, resume=earlier)
+    assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
+    assert resumed.weights.keys() == whole.weights.keys()
+    assert ("queue" in whole.weights) == (method == "stars")
+    for name, tensor in whole.weights.items():
+        torch.testing.assert_close(resumed.weights[name], tensor, rtol=0, atol=0, msg=name)
+    for name, tensor in whole.optimizer.items():
+        torch.testing.assert_close(resumed.optimizer[name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_gradient_steps_add_up_to_the_batch(tmp_path, pack):
+    at_once = run(configuration("mamp", steps=2), tmp_path / "a", pack)
+    cut = run(configuration("mamp", steps=2, accumulate=4), tmp_path / "b", pack)
+    assert losses(tmp_path / "a") == pytest.approx(losses(tmp_path / "b"), rel=1e-4)
+    name = "encoder.blocks.0.mlp.0.weight"
+    torch.testing.assert_close(at_once.weights[name], cut.weights[name], atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["mamp", "stars"])
+def test_loss_falls(tmp_path, pack, method):
+    config = configuration(method, steps=40, lr=3e-3, final_lr=3e-3, warmup=5)
+    run(config, tmp_path / "run", pack)
+    curve = list(losses(tmp_path / "run").values())
+    assert sum(curve[-5:]) < 0.97 * sum(curve[:5])
+
+
+def test_checkpoint_keeps_configuration_and_history(tmp_path, pack):
+    config = configuration("stars", steps=1)
+    run(config, tmp_path / "run", pack)
+    loaded = load_checkpoint(tmp_path / "run")
+    assert RunConfig.from_json(loaded.config, source="test") == config
+    assert loaded.history["git"]
+    assert loaded.history["seconds"] >= 0
+    assert os.listdir(tmp_path / "run").count(FILE) == 1
+
+
+def test_damaged_checkpoints_are_refused(tmp_path, pack):
+    with pytest.raises(ModelError, match="no checkpoint"):
+        load_checkpoint(tmp_path)
+    run(configuration("mamp", steps=1), tmp_path, pack)
+    path = tmp_path / FILE
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="not a readable checkpoint"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(ModelError, match="its configuration cannot be used: .*surprise"):
+        RunConfig.from_json({"method": "mamp", "surprise": 1}, source="x")
+
+
+def test_precision_pays_or_is_left():
+    assert best_precision("mps") == "32-true"
+    assert best_precision("cpu") in ("32-true", "bf16-mixed")
+
+
+PRETRAIN = [
+    "--batch", "8", "--warmup", "0", "--log-every", "1", "--accelerator", "cpu",
+    "--width", "16", "--depth", "2", "--heads", "2", "--decoder-depth", "1",
+]  # fmt: skip
+
+
+def test_command_line_refuses_to_overwrite_and_to_change_a_run(stars, trained, tmp_path):
+    arguments = ["train", "pretrain", trained / "pack", "--out", "run", *PRETRAIN]
+    assert stars(*arguments, "--steps", 2, "--resume")[0] == 2
+    assert stars(*arguments, "--steps", 2)[0] == 0
+    code, _, err = stars(*arguments, "--steps", 2)
+    assert (code, "pass --resume" in err) == (2, True)
+    code, _, err = stars(*arguments, "--steps", 3, "--tau", "0.75", "--resume")
+    assert code == 2
+    assert "loop.steps 2 → 3" in err
+    assert "mamp.tau 0.8 → 0.75" in err
+    assert stars(*arguments, "--steps", 2, "--resume")[0] == 0
+
+
+def test_impossible_values_are_refused_by_name(stars, trained):
+    arguments = ["train", "pretrain", trained / "pack", "--out", "run", "--steps", 1]
+    arguments += ["--depth", 1, "--decoder-depth", 1, "--batch", 2, "--accelerator", "cpu"]
+    for wrong, says in (
+        (["--batch", 8, "--accumulate", 3], "batch (8) must be a multiple of accumulate (3)"),
+        (["--width", 30], "width (30) must be a multiple of heads (8)"),
+        (["--segment", 7], "frames (120) must be a multiple of segment (7)"),
+        (["--precision", "fp8"], "auto, 32-true or bf16-mixed"),
+        (["--absent-bodies", "maybe"], "'present' or 'zeros'"),
+        (["--mask-ratio", "1.5"], "mask_ratio"),
+        (["--decode-every", "0"], "decode_every"),
+    ):
+        code, _, err = stars(*arguments, *wrong)
+        assert (code, says in err.replace("\n", " ")) == (2, True), err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_termination_leaves_a_checkpoint_to_resume(trained, tmp_path):
+    command = [
+        sys.executable, "-c", "from stars_infer.cli import main; main()",
+        "train", "pretrain", trained / "pack", "--out", tmp_path / "run", "--steps", "100000",
+        *PRETRAIN,
+    ]  # fmt: skip
+    process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "run" / "log.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (log.exists() and log.read_text().count("\n") > 2):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "--resume goes on" in err
+    assert load_checkpoint(tmp_path / "run").step >= 3
