@@ -79,7 +79,7 @@ def test_failed_verification_leaves_nothing_behind(stars, trained, tmp_path, mon
         raise ExportError("the graph differs from torch")
 
     monkeypatch.setattr(directory, "verify_onnx", differs)
-    code, out, err = stars("export", "--onnx", trained / "stars", "--out", "model")
+    code, _, err = stars("export", "--onnx", trained / "stars", "--out", "model")
     assert code == 1
     assert "the graph differs from torch" in err
     assert left(tmp_path) == []

@@ -156,7 +156,7 @@ def test_add_class_takes_the_label_from_the_folder_or_the_flag(stars, recordings
     wave, walk = recordings / "wave", recordings / "walk"
     assert records(stars("fewshot", "add-class", wave, "--json")[1])[0]["label"] == "wave"
     stars("fewshot", "add-class", walk, "--label", "stroll")
-    code, out, err = stars("fewshot", "add-class", walk, "--label", "run")
+    code, _, err = stars("fewshot", "add-class", walk, "--label", "run")
     assert code == 0
     assert err.count("already in the index as 'stroll'; nothing changed") == 4
     assert records(stars("fewshot", "info", "--json")[1])[0]["classes"] == {"stroll": 4, "wave": 4}

@@ -48,4 +48,4 @@ def test_unknown_names_are_refused_by_name():
     with pytest.raises(UsageError, match="no layout 'coco17'"):
         get_layout("coco17")
     with pytest.raises(UsageError, match="'elbow', needed for 'base of spine'"):
-        mixture_matrix(dict.fromkeys(NTU25.joints, {"elbow": 1.0}), ("wrist",))
+        mixture_matrix({name: {"elbow": 1.0} for name in NTU25.joints}, ("wrist",))
