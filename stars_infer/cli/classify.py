@@ -13,6 +13,7 @@ from stars_infer.cli.options import (
     IndexOption,
     LayoutOption,
     ModelOption,
+    existing_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
@@ -38,12 +39,10 @@ def classify(
     """Name the action of each clip by its nearest exemplars."""
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.model import find_model, read_model_info
 
     output = Output(json=json, quiet=quiet)
     paths = clip_files(clips)
-    with ExemplarIndex.open(index, read_model_info(find_model(model)), create=False) as exemplars:
+    with existing_index(index, model) as exemplars:
         encoder = Encoder.load(model, device=device)
         rows: list[tuple[object, ...]] = []
         embedded = embed_files(encoder, paths, layout=layout, skip=output.failure)

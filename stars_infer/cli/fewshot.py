@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatch
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
     LayoutOption,
     ModelOption,
+    existing_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from stars_infer.index import Exemplar, NewExemplar
 
 app = typer.Typer(
     help="Keep labelled examples per action, and measure how far they go.", no_args_is_help=True
@@ -47,7 +51,7 @@ def add_class(
     embedded = embed_files(encoder, paths, layout=layout, skip=output.failure)
     new = [
         NewExemplar(
-            label=label if label is not None else file.path.resolve().parent.name,
+            label=(file.path.resolve().parent.name if label is None else label).strip(),
             vector=file.vector,
             source=str(file.path),
             content_hash=file.content_hash,
@@ -57,30 +61,30 @@ def add_class(
     if new:
         with ExemplarIndex.open(index, encoder.info) as exemplars:
             known = exemplars.add(new)
-        rows = []
-        for exemplar, there in zip(new, known, strict=True):
-            if json:
-                output.record(
-                    {
-                        "source": exemplar.source,
-                        "label": there.label if there else exemplar.label.strip(),
-                        "added": there is None,
-                    }
-                )
-            elif there:
-                other = "" if there.label == exemplar.label.strip() else f" as {there.label!r}"
-                same = "" if there.source == exemplar.source else f", from {there.source}"
-                output.note(
-                    f"{exemplar.source}: already in the index{other}{same}; nothing changed"
-                )
-            rows.append((there.label if there else exemplar.label.strip(), there is None))
-        if not json:
-            labels = sorted({name for name, _ in rows})
-            output.table(
-                ("action", "added", "already there"),
-                [(name, rows.count((name, True)), rows.count((name, False))) for name in labels],
-            )
+        _report(new, known, output)
     output.finish()
+
+
+def _report(new: list[NewExemplar], known: list[Exemplar | None], output: Output) -> None:
+    """Say what was added, and what was there before."""
+    rows = []
+    for exemplar, there in zip(new, known, strict=True):
+        label = there.label if there else exemplar.label
+        rows.append((label, there is None))
+        if output.json:
+            output.record({"source": exemplar.source, "label": label, "added": there is None})
+        elif there:
+            other = "" if label == exemplar.label else f" as {label!r}"
+            same = "" if there.source == exemplar.source else f", from {there.source}"
+            output.note(f"{exemplar.source}: already in the index{other}{same}; nothing changed")
+    if not output.json:
+        output.table(
+            ("action", "added", "already there"),
+            [
+                (label, rows.count((label, True)), rows.count((label, False)))
+                for label in sorted({label for label, _ in rows})
+            ],
+        )
 
 
 @app.command("list", epilog="Example: stars fewshot list clap")
@@ -92,11 +96,8 @@ def list_(
     quiet: QuietFlag = False,
 ) -> None:
     """List the examples."""
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.model import find_model, read_model_info
-
     output = Output(json=json, quiet=quiet)
-    with ExemplarIndex.open(index, read_model_info(find_model(model)), create=False) as opened:
+    with existing_index(index, model) as opened:
         exemplars = opened.exemplars(label)
     if label is not None and not exemplars:
         raise UsageError(f"{index}: no example of {label!r}; `stars fewshot list` shows all")
@@ -154,13 +155,9 @@ def info(
     quiet: QuietFlag = False,
 ) -> None:
     """Show what the index holds, and which model made it."""
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.model import find_model, read_model_info
-
     output = Output(json=json, quiet=quiet)
-    described = read_model_info(find_model(model))
-    with ExemplarIndex.open(index, described, create=False) as opened:
-        counts = opened.counts()
+    with existing_index(index, model) as opened:
+        described, counts = opened.model, opened.counts()
     if json:
         output.record(
             {
@@ -180,81 +177,8 @@ def info(
     output.table(("action", "examples"), list(counts.items()))
 
 
-@app.command(
+app.command(
     "eval",
     epilog="Example: stars fewshot eval clips/ --shots 1 --shots 5 --exemplars '*/s[1357]_*' "
     "--queries '*/s[2468]_*'",
-)
-def evaluate(
-    root: Annotated[Path, typer.Argument(help="Folder of ROOT/CLASS/clip files.")],
-    shots: Annotated[
-        list[int] | None,
-        typer.Option(min=1, help="Examples per class.", show_default="1, 2 and 5"),
-    ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Random draws of examples.")] = 10,
-    exemplars: Annotated[
-        str, typer.Option(help="Which clips may be examples: a pattern over CLASS/clip.")
-    ] = "*",
-    queries: Annotated[
-        str, typer.Option(help="Which clips are named: a pattern over CLASS/clip.")
-    ] = "*",
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    layout: LayoutOption = None,
-    model: ModelOption = None,
-    device: DeviceOption = "auto",
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
-    """Measure few-shot accuracy on a folder of labelled clips."""
-    import numpy as np
-
-    from stars_infer.encoder import Encoder
-    from stars_infer.fewshot import LabelledVectors
-    from stars_infer.fewshot import evaluate as measure
-    from stars_infer.files import clip_files, embed_files
-
-    output = Output(json=json, quiet=quiet)
-    if not root.is_dir():
-        raise UsageError(f"{root}: not a folder of CLASS/clip files")
-    named = {path: path.relative_to(root).as_posix() for path in clip_files([root])}
-    used = [
-        path
-        for path, name in named.items()
-        if name.count("/") == 1 and (fnmatch(name, exemplars) or fnmatch(name, queries))
-    ]
-    if not used:
-        raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
-    encoder = Encoder.load(model, device=device)
-    embedded = embed_files(encoder, used, layout=layout, skip=output.failure)
-    files = list(output.progress(embedded, "embedding", len(used)))
-    if not files:
-        raise UsageError(f"{root}: no clip could be used")
-    names = [named[file.path] for file in files]
-    clips = LabelledVectors(
-        vectors=np.stack([file.vector for file in files]),
-        labels=[file.path.parent.name for file in files],
-        exemplar=np.array([fnmatch(name, exemplars) for name in names]),
-        query=np.array([fnmatch(name, queries) for name in names]),
-    )
-    results = measure(clips, shots=sorted(set(shots or (1, 2, 5))), draws=draws, seed=seed)
-    summary = {
-        "model": encoder.info.name,
-        "classes": len(set(clips.labels)),
-        "queries": int(clips.query.sum()),
-        "shots": {
-            str(n): {"mean": round(score.mean, 2), "std": round(score.std, 2)}
-            for n, score in results.items()
-        },
-    }
-    if json:
-        output.record(summary)
-    else:
-        output.note(
-            f"{summary['model']}: {summary['classes']} classes, {summary['queries']} queries, "
-            f"{draws} draws"
-        )
-        output.table(
-            ("shots", "accuracy %", "deviation"),
-            [(n, f"{score.mean:.1f}", f"{score.std:.1f}") for n, score in results.items()],
-        )
-    output.finish()
+)(evaluate)

@@ -1,11 +1,14 @@
-"""Options that several commands share."""
+"""Options that several commands share, and what they stand for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from stars_infer.index import ExemplarIndex
 
 LayoutOption = Annotated[
     str | None,
@@ -32,3 +35,15 @@ IndexOption = Annotated[
     Path, typer.Option("--index", envvar="STARS_INDEX", help="File of the exemplar index.")
 ]
 DEFAULT_INDEX = Path("stars.db")
+
+
+def existing_index(index: Path, model: str | None) -> ExemplarIndex:
+    """Open the index that the options name, which must exist and be the model's.
+
+    Raises:
+        StarsError: If there is no such model or index, or they do not belong together.
+    """
+    from stars_infer.index import ExemplarIndex
+    from stars_infer.model import find_model, read_model_info
+
+    return ExemplarIndex.open(index, read_model_info(find_model(model)), create=False)

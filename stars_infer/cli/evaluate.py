@@ -1,0 +1,88 @@
+"""`stars fewshot eval`: how far a few examples go."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.cli.options import DeviceOption, LayoutOption, ModelOption
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.errors import UsageError
+
+
+def evaluate(
+    root: Annotated[Path, typer.Argument(help="Folder of ROOT/CLASS/clip files.")],
+    shots: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Examples per class.", show_default="1, 2 and 5"),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Random draws of examples.")] = 10,
+    exemplars: Annotated[
+        str, typer.Option(help="Which clips may be examples: a pattern over CLASS/clip.")
+    ] = "*",
+    queries: Annotated[
+        str, typer.Option(help="Which clips are named: a pattern over CLASS/clip.")
+    ] = "*",
+    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    layout: LayoutOption = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Measure few-shot accuracy on a folder of labelled clips."""
+    import numpy as np
+
+    from stars_infer.encoder import Encoder
+    from stars_infer.fewshot import LabelledVectors
+    from stars_infer.fewshot import evaluate as measure
+    from stars_infer.files import clip_files, embed_files
+
+    output = Output(json=json, quiet=quiet)
+    if not root.is_dir():
+        raise UsageError(f"{root}: not a folder of CLASS/clip files")
+    named = {path: path.relative_to(root).as_posix() for path in clip_files([root])}
+    used = [
+        path
+        for path, name in named.items()
+        if name.count("/") == 1 and (fnmatch(name, exemplars) or fnmatch(name, queries))
+    ]
+    if not used:
+        raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
+    encoder = Encoder.load(model, device=device)
+    embedded = embed_files(encoder, used, layout=layout, skip=output.failure)
+    files = list(output.progress(embedded, "embedding", len(used)))
+    if not files:
+        raise UsageError(f"{root}: no clip could be used")
+    names = [named[file.path] for file in files]
+    clips = LabelledVectors(
+        vectors=np.stack([file.vector for file in files]),
+        labels=[file.path.parent.name for file in files],
+        exemplar=np.array([fnmatch(name, exemplars) for name in names]),
+        query=np.array([fnmatch(name, queries) for name in names]),
+    )
+    results = measure(clips, shots=sorted(set(shots or (1, 2, 5))), draws=draws, seed=seed)
+    summary = {
+        "model": encoder.info.name,
+        "classes": len(set(clips.labels)),
+        "queries": int(clips.query.sum()),
+        "shots": {
+            str(n): {"mean": round(score.mean, 2), "std": round(score.std, 2)}
+            for n, score in results.items()
+        },
+    }
+    if json:
+        output.record(summary)
+    else:
+        output.note(
+            f"{summary['model']}: {summary['classes']} classes, {summary['queries']} queries, "
+            f"{draws} draws"
+        )
+        output.table(
+            ("shots", "accuracy %", "deviation"),
+            [(n, f"{score.mean:.1f}", f"{score.std:.1f}") for n, score in results.items()],
+        )
+    output.finish()
