@@ -97,15 +97,16 @@ class Output:
     @contextmanager
     def bar(self, *extra: str) -> Iterator[Progress]:
         """A progress bar on stderr, with extra columns as format strings over `task.fields`."""
+        console = Console(stderr=True)
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             *(TextColumn(column) for column in extra),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
-            disable=self.json or self.quiet,
+            disable=self.json or self.quiet or not console.is_terminal,
         ) as bar:
             yield bar
 

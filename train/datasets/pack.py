@@ -144,6 +144,8 @@ class PackWriter:
             clips = [asdict(clip) for clip in self.clips]
             text = json.dumps({"schema": SCHEMA, **self._facts, "clips": clips})
             (self._folder / "pack.json").write_text(text, encoding="utf-8")
+        else:
+            (self._folder / "joints.f32").unlink()
 
 
 def _entry(clip: SourceClip, start: int) -> PackedClip:
