@@ -95,57 +95,32 @@ def fit(
     """
     loop = config.loop
     optimizer = make_optimizer(method, loop, depth=config.encoder.depth)
-    first, spent = 0, 0.0
     if resume is not None:
         load_weights(method, resume.weights, source=str(run))
-        first, spent = resume.step, resume.history["seconds"]
     module, wrapped = fabric.setup(method, optimizer)
     if resume is not None:
         restore_optimizer(optimizer, resume.optimizer)
     module.train()
-    log = _Log(run / LOG, first) if fabric.is_global_zero else None
-    began = saved = time.monotonic()
-    facts = {"git": git_revision(), **(history or {})}
-
-    def checkpoint(step: int) -> Checkpoint:
-        seconds = round(spent + time.monotonic() - began, 1)
-        state = Checkpoint(
-            config=config.to_json(),
-            step=step,
-            weights=method.state_dict(),
-            optimizer=optimizer_tensors(optimizer),
-            history={**facts, "seconds": seconds},
-        )
-        if fabric.is_global_zero:
-            save_checkpoint(state, run)
-        return state
-
-    step = first
+    step = resume.step if resume else 0
+    books = _Books(
+        run=run,
+        fabric=fabric,
+        config=config,
+        report=report,
+        first=step,
+        spent=resume.history["seconds"] if resume else 0.0,
+        history={"git": git_revision(), **(history or {})},
+    )
     with _signals() as stop:
-        marked, marked_step = time.monotonic(), first
         while step < loop.steps and not stop.is_set():
             rate = set_learning_rate(wrapped.optimizer, loop, step)
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
             if step % loop.log_every == 0 or step == loop.steps:
-                now = time.monotonic()
-                speed = (step - marked_step) * loop.batch / (now - marked)
-                marked, marked_step = now, step
-                progress = Progress(
-                    step=step,
-                    loss=float(_tensor(fabric.all_reduce(loss, reduce_op="sum"))),
-                    lr=rate,
-                    clips_per_second=round(speed, 1),
-                    seconds=round(spent + now - began, 1),
-                )
-                if log:
-                    log.write(progress)
-                if report:
-                    report(progress)
-            if time.monotonic() - saved > loop.checkpoint_minutes * 60:
-                checkpoint(step)
-                saved = time.monotonic()
-    return checkpoint(step)
+                books.enter(step, loss, rate)
+            if books.checkpoint_is_due():
+                books.checkpoint(step, method, optimizer)
+    return books.checkpoint(step, method, optimizer)
 
 
 def _step(
@@ -214,6 +189,70 @@ def _signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class _Books:
+    """What a run keeps of its course: the log, the time, the checkpoints."""
+
+    def __init__(
+        self,
+        *,
+        run: Path,
+        fabric: Fabric,
+        config: RunConfig,
+        report: Report | None,
+        first: int,
+        spent: float,
+        history: dict[str, Any],
+    ) -> None:
+        self._run = run
+        self._fabric = fabric
+        self._config = config
+        self._report = report
+        self._spent = spent
+        self._history = history
+        self._log = _Log(run / LOG, first) if fabric.is_global_zero else None
+        self._began = self._saved = self._entered = time.monotonic()
+        self._entered_step = first
+
+    def enter(self, step: int, loss: Tensor, rate: float) -> None:
+        """Log and report a step."""
+        now = time.monotonic()
+        clips = (step - self._entered_step) * self._config.loop.batch
+        progress = Progress(
+            step=step,
+            loss=float(_tensor(self._fabric.all_reduce(loss, reduce_op="sum"))),
+            lr=rate,
+            clips_per_second=round(clips / (now - self._entered), 1),
+            seconds=self._seconds(),
+        )
+        self._entered, self._entered_step = now, step
+        if self._log:
+            self._log.write(progress)
+        if self._report:
+            self._report(progress)
+
+    def checkpoint_is_due(self) -> bool:
+        """Whether the last checkpoint is old enough for the next."""
+        return time.monotonic() - self._saved > self._config.loop.checkpoint_minutes * 60
+
+    def checkpoint(self, step: int, method: Method, optimizer: torch.optim.Optimizer) -> Checkpoint:
+        """Keep the state after a step."""
+        state = Checkpoint(
+            config=self._config.to_json(),
+            step=step,
+            weights=method.state_dict(),
+            optimizer=optimizer_tensors(optimizer),
+            history={**self._history, "seconds": self._seconds()},
+        )
+        if self._fabric.is_global_zero:
+            save_checkpoint(state, self._run)
+        self._saved = time.monotonic()
+        return state
+
+    def _seconds(self) -> float:
+        """Time trained, earlier calls included."""
+        return round(self._spent + time.monotonic() - self._began, 1)
 
 
 class _Log:
