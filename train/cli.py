@@ -10,16 +10,16 @@ import typer
 from lightning_fabric import Fabric
 
 from stars_infer.cli.output import Output, QuietFlag
-from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load_weights
+from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
-from stars_infer.train.loop import Progress, best_precision, fit
+from stars_infer.train.loop import Progress
 from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.methods.stars import StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
-from stars_infer.train.run import LoopConfig, RunConfig, build_method
-from stars_infer.train.views import ViewConfig, Views
+from stars_infer.train.run import LoopConfig, RunConfig
+from stars_infer.train.session import open_fabric, train
+from stars_infer.train.views import ViewConfig
 
 app = typer.Typer(
     help="Train an encoder: stage 1 (pretrain), then stage 2 (tune).",
@@ -132,19 +132,21 @@ def pretrain(
     """Stage 1, MAMP: hide most of the joints, predict their motion."""
     output = Output(quiet=quiet)
     pack = _open(data, layout, output)
-    fabric = _fabric(accelerator, devices, precision)
+    fabric = open_fabric(accelerator, devices, precision)
     config = RunConfig(
         method="mamp",
         data=str(data),
-        loop=LoopConfig(
-            steps=steps or _steps(epochs, pack, batch),
+        loop=_loop(
+            pack,
+            fabric,
+            epochs=epochs,
+            steps=steps,
+            warmup=warmup,
             batch=batch,
             accumulate=accumulate,
             lr=lr,
             final_lr=final_lr,
-            warmup=_steps(warmup, pack, batch) if warmup else 0,
             weight_decay=weight_decay,
-            precision=_precision_name(fabric),
             seed=seed,
             checkpoint_minutes=checkpoint_minutes,
             log_every=log_every,
@@ -219,20 +221,22 @@ def tune(
     pack = _open(data, layout, output)
     start = load_checkpoint(start_from)
     encoder = RunConfig.from_json(start.config, source=str(start_from)).encoder
-    fabric = _fabric(accelerator, devices, precision)
+    fabric = open_fabric(accelerator, devices, precision)
     config = RunConfig(
         method="stars",
         data=str(data),
-        loop=LoopConfig(
-            steps=steps or _steps(epochs, pack, batch),
+        loop=_loop(
+            pack,
+            fabric,
+            epochs=epochs,
+            steps=steps,
+            warmup=warmup,
             batch=batch,
             accumulate=accumulate,
             lr=lr,
             final_lr=final_lr,
-            warmup=_steps(warmup, pack, batch) if warmup else 0,
             weight_decay=weight_decay,
             layer_decay=layer_decay,
-            precision=_precision_name(fabric),
             seed=seed,
             checkpoint_minutes=checkpoint_minutes,
             log_every=log_every,
@@ -257,22 +261,28 @@ def _open(data: Path, layout: str | None, output: Output) -> Pack:
     return pack
 
 
-def _steps(epochs: float, pack: Pack, batch: int) -> int:
-    return max(1, math.ceil(epochs * len(pack.clips) / batch))
+def _loop(
+    pack: Pack,
+    fabric: Fabric,
+    *,
+    epochs: float,
+    steps: int | None,
+    warmup: float,
+    batch: int,
+    **settings: Any,
+) -> LoopConfig:
+    """Optimisation settings with passes over the data turned into steps."""
 
+    def in_steps(passes: float) -> int:
+        return math.ceil(passes * len(pack.clips) / batch)
 
-def _fabric(accelerator: str, devices: int, precision: str) -> Fabric:
-    if precision not in ("auto", "32-true", "bf16-mixed"):
-        raise UsageError(f"--precision is auto, 32-true or bf16-mixed, not {precision!r}")
-    probe = Fabric(accelerator=accelerator, devices=1)
-    chosen: Any = best_precision(probe.device.type) if precision == "auto" else precision
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=chosen)
-    fabric.launch()
-    return fabric
-
-
-def _precision_name(fabric: Fabric) -> str:
-    return str(fabric.strategy.precision.precision)
+    return LoopConfig(
+        steps=steps or in_steps(epochs),
+        warmup=in_steps(warmup),
+        batch=batch,
+        precision=str(fabric.strategy.precision.precision),
+        **settings,
+    )
 
 
 def _train(
@@ -285,36 +295,14 @@ def _train(
     resume: bool,
     start: Checkpoint | None,
 ) -> None:
-    """Set up and run, from scratch, from another run's encoder, or from this run's checkpoint."""
-    earlier = _earlier(config, out, resume=resume)
-    fabric.seed_everything(config.loop.seed, verbose=False)
-    method = build_method(config)
-    if start is not None and earlier is None:
-        load_weights(method.encoder, start.encoder_weights(), source=str(config.start_from))
-    views = Views(
-        pack,
-        config.views,
-        batch=config.loop.batch,
-        seed=config.loop.seed,
-        tokens=config.encoder.tokens,
-        device=str(fabric.device),
-    )
-    history = {"pack": pack.facts}
-    if start is not None:
-        history["start"] = {"config": start.config, "step": start.step, **start.history}
+    """Train with a progress bar, and say how it ended."""
     output.note(
         f"{config.method}: {config.loop.steps:,} steps of {config.loop.batch} clips, "
         f"{config.loop.precision} on {fabric.device}"
     )
     columns = ("loss {task.fields[loss]:.4f}", "{task.fields[rate]:.1f} clips/s")
     with output.bar(*columns) as bar:
-        task = bar.add_task(
-            config.method,
-            total=config.loop.steps,
-            completed=earlier.step if earlier else 0,
-            loss=math.nan,
-            rate=0.0,
-        )
+        task = bar.add_task(config.method, total=config.loop.steps, loss=math.nan, rate=0.0)
 
         def report(progress: Progress) -> None:
             bar.update(
@@ -324,50 +312,8 @@ def _train(
                 rate=progress.clips_per_second,
             )
 
-        last = fit(
-            method,
-            views,
-            config,
-            out,
-            fabric=fabric,
-            resume=earlier,
-            history=history,
-            report=report,
-        )
+        last = train(config, pack, out, fabric=fabric, resume=resume, start=start, report=report)
     if last.step < config.loop.steps:
         output.note(f"stopped at step {last.step:,}; the same command with --resume goes on")
         raise typer.Exit(130)
     output.note(f"{out / FILE}: {last.step:,} steps in {last.history['seconds'] / 60:.1f} minutes")
-
-
-def _earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint | None:
-    """The checkpoint to go on from.
-
-    Raises:
-        UsageError: If there is one but it was not asked for, or its run was another.
-    """
-    if not (out / FILE).exists():
-        if resume:
-            raise UsageError(f"{out}: no checkpoint to resume; leave --resume out to start")
-        return None
-    if not resume:
-        raise UsageError(f"{out}: holds a checkpoint; pass --resume to go on, or another --out")
-    checkpoint = load_checkpoint(out)
-    before, now = _settings(checkpoint.config), _settings(config.to_json())
-    differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-    if differing:
-        changes = ", ".join(f"{key} {before.get(key)} → {now.get(key)}" for key in differing)
-        raise UsageError(f"{out}: --resume needs the flags of the first call; changed: {changes}")
-    return checkpoint
-
-
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    """Flat settings that decide the numbers of a run."""
-    free = {"loop.checkpoint_minutes", "loop.log_every", "data", "start_from"}
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
-        else:
-            flat[key] = value
-    return {key: value for key, value in flat.items() if key not in free}
