@@ -23,13 +23,16 @@ def open_fabric(accelerator: str = "auto", devices: int = 1, precision: str = "a
     """Open the devices of a session, with bf16 where it pays if the precision is `auto`.
 
     Raises:
-        UsageError: If there is no such precision.
+        UsageError: If there is no such precision, or no such accelerator here.
     """
     if precision not in PRECISIONS:
         raise UsageError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
-    device = Fabric(accelerator=accelerator, devices=1).device.type
-    chosen: Any = best_precision(device) if precision == "auto" else precision
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=chosen)
+    try:
+        device = Fabric(accelerator=accelerator, devices=1).device.type
+        chosen: Any = best_precision(device) if precision == "auto" else precision
+        fabric = Fabric(accelerator=accelerator, devices=devices, precision=chosen)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"accelerator {accelerator!r} cannot be used here: {error}") from error
     fabric.launch()
     return fabric
 

@@ -152,6 +152,7 @@ def test_impossible_values_are_refused_by_name(stars, trained):
         (["--batch", 8, "--accumulate", 3], "batch (8) must be a multiple of accumulate (3)"),
         (["--width", 30], "width (30) must be a multiple of heads (8)"),
         (["--segment", 7], "frames (120) must be a multiple of segment (7)"),
+        (["--accelerator", "abacus"], "accelerator 'abacus' cannot be used here"),
         (["--precision", "fp8"], "auto, 32-true, bf16-mixed"),
         (["--absent-bodies", "maybe"], "'present' or 'zeros'"),
         (["--mask-ratio", "1.5"], "mask_ratio"),
