@@ -33,8 +33,8 @@ PROVIDERS = {
 }
 """What `--device` calls ONNX Runtime's execution providers."""
 
-BATCH = 16
-"""Bodies run at once."""
+CPU_BATCH, BATCH = 4, 64
+"""Bodies run at once; on a CPU more only fill its caches (measured: 2 to 4 are fastest)."""
 
 
 class Encoder:
@@ -43,11 +43,13 @@ class Encoder:
     Attributes:
         info: The model's description.
         device: Name of the execution provider that runs it, as in `PROVIDERS`.
+        batch: Bodies run at once.
     """
 
     def __init__(self, info: ModelInfo, session: onnxruntime.InferenceSession, device: str) -> None:
         self.info = info
         self.device = device
+        self.batch = CPU_BATCH if device == "cpu" else BATCH
         self._session = session
         self._input = session.get_inputs()[0].name
 
@@ -95,8 +97,8 @@ class Encoder:
         """Vectors (N, D) of single bodies (N, T, 25, 3)."""
         bodies = np.ascontiguousarray(bodies, np.float32)
         batches: Iterable[FloatArray] = (
-            self._session.run(None, {self._input: bodies[at : at + BATCH]})[0]
-            for at in range(0, len(bodies), BATCH)
+            self._session.run(None, {self._input: bodies[at : at + self.batch]})[0]
+            for at in range(0, len(bodies), self.batch)
         )
         return np.concatenate(list(batches))
 

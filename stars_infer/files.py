@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stars_infer.clip import FloatArray
-from stars_infer.encoder import BATCH, Encoder
+from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
 from stars_infer.preparation import prepare
 from stars_infer.readers import READERS, read_clip
@@ -92,7 +92,7 @@ def embed_files(
                 frames=clip.frames,
             )
         )
-        if sum(len(file.prepared) for file in waiting) >= BATCH:
+        if sum(len(file.prepared) for file in waiting) >= encoder.batch:
             yield from _encoded(encoder, waiting)
             waiting = []
     yield from _encoded(encoder, waiting)
