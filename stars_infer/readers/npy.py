@@ -27,7 +27,7 @@ def read_npy(path: Path, layout: str | None = None) -> Clip:
     try:
         # Memory-mapped, so that a header that promises more than the file holds fails cheaply.
         joints = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:  # a damaged header fails in NumPy's parser in many ways
         raise ClipError(source, _explain(str(error))) from error
     return Clip.from_array(joints, layout=layout or "ntu25", source=source)
 

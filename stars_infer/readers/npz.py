@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from stars_infer.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError
-from stars_infer.layouts import get_layout
+from stars_infer.layouts import LAYOUTS
 
 
 def read_npz(path: Path, layout: str | None = None) -> Clip:
@@ -25,7 +24,7 @@ def read_npz(path: Path, layout: str | None = None) -> Clip:
     try:
         with np.load(path, allow_pickle=False) as archive:
             named = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         raise ClipError(
             source, f"not a readable .npz archive of plain arrays ({error}); objects are never "
             "unpickled: save it again with numpy.savez"
@@ -38,11 +37,16 @@ def read_npz(path: Path, layout: str | None = None) -> Clip:
         (joints,) = named.values()
     else:
         raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
-    if layout is None and said_layout is not None:
-        get_layout(said_layout)
+    if layout is None and said_layout is not None and said_layout not in LAYOUTS:
+        known = ", ".join(LAYOUTS)
+        raise ClipError(source, f"unknown layout {said_layout[:24]!r} in the file; known: {known}")
+    try:
+        fps = DEFAULT_FPS if said_fps is None else float(said_fps)
+    except (TypeError, ValueError) as error:
+        raise ClipError(source, "fps in the file is not a number") from error
     return Clip.from_array(
         joints,
         layout=layout or said_layout or "ntu25",
-        fps=DEFAULT_FPS if said_fps is None else float(said_fps),
+        fps=fps,
         source=source,
     )

@@ -156,6 +156,13 @@ def test_npy_header_that_promises_a_terabyte_fails_at_once(tmp_path):
     assert time.monotonic() - began < 5
 
 
+def test_damaged_npy_header(tmp_path, waving):
+    path = tmp_path / "c.npy"
+    np.save(path, waving)
+    path.write_bytes(path.read_bytes().replace(b"}", b"{"))
+    assert "damaged or cut short" in refusal(path)
+
+
 def test_npz(tmp_path, waving):
     path = tmp_path / "c.npz"
     np.savez(path, waving)
@@ -163,6 +170,10 @@ def test_npz(tmp_path, waving):
     np.savez(path, joints=waving[:, :, :20], layout="kinect20", fps=15.0)
     clip = read_clip(path)
     assert (clip.layout, clip.fps, clip.bodies.shape[2]) == ("kinect20", 15, 20)
+    np.savez(path, joints=waving, fps="fast")
+    assert "fps in the file is not a number" in refusal(path)
+    np.savez(path, joints=waving, layout="squid8")
+    assert "unknown layout 'squid8' in the file" in refusal(path)
     np.savez(path, a=waving, b=waving)
     assert "expected an array 'joints', found ['a', 'b']" in refusal(path)
     path.write_bytes(path.read_bytes()[:200])
