@@ -34,7 +34,7 @@ PROVIDERS = {
 """What `--device` calls ONNX Runtime's execution providers."""
 
 CPU_BATCH, BATCH = 4, 64
-"""Bodies run at once; on a CPU more only fill its caches (measured: 2 to 4 are fastest)."""
+"""Bodies run at once; on a CPU 16 were slower than 1 to 4 and take more memory."""
 
 
 class Encoder:
