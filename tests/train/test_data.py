@@ -11,6 +11,7 @@ from stars_infer.train.datasets.sources import (
     face_camera,
     open_training_data,
 )
+from stars_infer.train.datasets.splits import add_split
 
 JOINT = {name: place for place, name in enumerate(NTU25_JOINTS)}
 
@@ -136,6 +137,8 @@ def test_windows():
     assert list(windows.cut(120, 30)) == [slice(0, 120)]
     assert list(windows.cut(150, 30)) == [slice(0, 120), slice(30, 150)]
     assert list(windows.cut(151, 30))[-1] == slice(60, 151)
+    assert list(Windows(seconds=0, shortest=1).cut(500, 30)) == [slice(0, 500)]
+    assert list(Windows(seconds=0, shortest=1).cut(29, 30)) == []
     with pytest.raises(UsageError, match="longer than 0"):
         Windows(stride=0)
 
@@ -162,3 +165,22 @@ def test_sources_that_are_none(tmp_path):
     np.savez(tmp_path / "x.npz", positions=np.zeros(3))
     with pytest.raises(ClipError, match="not a motion-capture archive"):
         open_training_data(tmp_path / "x.npz", layout=None, skip=refuse)
+
+
+def test_a_split_by_patterns_gives_parts_of_a_pack(tmp_path):
+    with PackWriter(tmp_path, window=4.0) as writer:
+        for seed in range(5):
+            writer.add(made(3 + seed, seed=seed))
+    parts = add_split(tmp_path, "halves", train=["f[02]", "f4"], test=["f[13]"])
+    assert parts == {"train": [0, 2, 4], "test": [1, 3]}
+    pack = Pack.open(tmp_path)
+    assert pack.facts["window"] == 4.0
+    assert [clip.source for clip in pack.part("halves", "test").clips] == ["f1", "f3"]
+    add_split(tmp_path, "halves", train=["f0"], test=["f1"])
+    assert Pack.open(tmp_path).splits == {"halves": {"train": [0], "test": [1]}}
+    with pytest.raises(UsageError, match="no clip for test: x and y fit no source"):
+        add_split(tmp_path, "none", train=["f0"], test=["x", "y"])
+    with pytest.raises(UsageError, match=r"3 clip\(s\) would be in both parts, the first 'f0'"):
+        add_split(tmp_path, "both", train=["f*"], test=["f[012]"])
+    with pytest.raises(UsageError, match=r"no 'test' part of a split 'xsub'.*halves \(train, test"):
+        pack.part("xsub", "test")

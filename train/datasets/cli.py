@@ -10,13 +10,9 @@ import typer
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.datasets.pack import PackWriter
 from stars_infer.train.datasets.sources import Windows, clips_of
+from stars_infer.train.datasets.splits import add_split
 
 app = typer.Typer(help="Make training data.", no_args_is_help=True, add_completion=False)
-
-
-@app.callback()
-def data() -> None:
-    """Make training data."""
 
 
 @app.command(
@@ -31,7 +27,7 @@ def pack(
     layout: Annotated[
         str | None, typer.Option(help="Joint layout of clips in folders.", show_default="ntu25")
     ] = None,
-    window: Annotated[float, typer.Option(help="Seconds of a window.")] = 4.0,
+    window: Annotated[float, typer.Option(help="Seconds of a window; 0 keeps clips whole.")] = 4.0,
     stride: Annotated[float, typer.Option(help="Seconds between windows.")] = 1.0,
     shortest: Annotated[float, typer.Option(help="Shorter clips and rests are left out.")] = 1.0,
     face_camera: Annotated[
@@ -68,3 +64,28 @@ def pack(
             [(out, len(clips), frames, len({clip.label for clip in clips}), output.failures)],
         )
     output.finish()
+
+
+@app.command(
+    epilog="Example: stars data split pack subjects --train '*/s[1357]_*' --test '*/s[2468]_*'"
+)
+def split(
+    pack: Annotated[Path, typer.Argument(help="Folder of a pack.")],
+    name: Annotated[str, typer.Argument(help="Name of the split.")],
+    train: Annotated[
+        list[str], typer.Option(help="Pattern over sources: these are trained on. Repeatable.")
+    ],
+    test: Annotated[
+        list[str], typer.Option(help="Pattern over sources: these are tested. Repeatable.")
+    ],
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Say which clips of a pack are trained on and which tested."""
+    output = Output(json=json, quiet=quiet)
+    parts = add_split(pack, name, train=train, test=test)
+    sizes = {part: len(numbers) for part, numbers in parts.items()}
+    if json:
+        output.record({"pack": str(pack), "split": name, **sizes})
+    else:
+        output.table(("split", *sizes), [(name, *sizes.values())])

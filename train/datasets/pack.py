@@ -9,8 +9,8 @@ target of stage 1 is the motion between frames, which half precision (1 mm at 1 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +24,9 @@ from stars_infer.layouts import NTU25_JOINTS
 SCHEMA = 1
 _ROW = (len(NTU25_JOINTS), 3)
 
+Splits = Mapping[str, Mapping[str, Sequence[int]]]
+"""Named splits of a pack: split -> part (`train`, `test`) -> numbers of its clips."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedClip:
@@ -35,7 +38,7 @@ class PackedClip:
         bodies: Actors, laid one after the other.
         label: Action, may be empty.
         subject: Who performs it, may be empty.
-        source: Where it comes from.
+        source: Where it comes from; splits by pattern match it.
     """
 
     start: int
@@ -65,10 +68,34 @@ class Pack:
     clips: tuple[PackedClip, ...]
     facts: dict[str, Any]
     """How the pack was made: sources, windows, frame rate."""
+    splits: Splits = field(default_factory=dict)
+    """Who is trained on and who is tested, by the name of the split."""
 
     def __post_init__(self) -> None:
         if not self.clips:
             raise UsageError("there is no clip to train on")
+
+    def part(self, split: str, part: str) -> Pack:
+        """The clips of one part of a split, over the same joints.
+
+        Args:
+            split: Name of a split, such as `xsub`.
+            part: `train` or `test`.
+
+        Raises:
+            UsageError: If the pack has no such split or part.
+        """
+        try:
+            numbers = self.splits[split][part]
+        except KeyError:
+            known = ", ".join(f"{name} ({', '.join(self.splits[name])})" for name in self.splits)
+            raise UsageError(
+                f"the pack has no {part!r} part of a split {split!r}; it has {known or 'none'}: "
+                "`stars data split` adds one"
+            ) from None
+        clips = tuple(self.clips[number] for number in numbers)
+        facts = {**self.facts, "split": split, "part": part}
+        return Pack(joints=self.joints, clips=clips, facts=facts)
 
     @classmethod
     def from_clips(cls, clips: Iterable[SourceClip]) -> Pack:
@@ -98,6 +125,7 @@ class Pack:
                     "make it again with `stars data pack`"
                 )
             clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
+            splits = facts.pop("splits", {})
             joints = np.memmap(folder / "joints.f32", np.float32, "r").reshape(-1, *_ROW)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StarsError(
@@ -109,7 +137,7 @@ class Pack:
                 f"{folder}: joints.f32 holds {len(joints)} rows, pack.json speaks of {rows}: "
                 "make it again with `stars data pack`"
             )
-        return cls(joints=joints, clips=clips, facts=facts)
+        return cls(joints=joints, clips=clips, facts=facts, splits=splits)
 
 
 class PackWriter:
@@ -123,6 +151,7 @@ class PackWriter:
         (folder / "pack.json").unlink(missing_ok=True)
         self._rows = 0
         self.clips: list[PackedClip] = []
+        self.splits: dict[str, dict[str, list[int]]] = {}
 
     def add(self, clip: SourceClip) -> None:
         """Append a clip."""
@@ -142,10 +171,16 @@ class PackWriter:
         self._file.close()
         if kind is None:
             clips = [asdict(clip) for clip in self.clips]
-            text = json.dumps({"schema": SCHEMA, **self._facts, "clips": clips})
-            (self._folder / "pack.json").write_text(text, encoding="utf-8")
+            write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
         else:
             (self._folder / "joints.f32").unlink()
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write `pack.json` in one rename, so that a kill leaves the old one or the new one."""
+    beside = folder / ".pack.json.new"
+    beside.write_text(json.dumps({"schema": SCHEMA, **facts}), encoding="utf-8")
+    beside.replace(folder / "pack.json")
 
 
 def _entry(clip: SourceClip, start: int) -> PackedClip:

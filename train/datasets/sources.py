@@ -27,7 +27,7 @@ class Windows:
     """How long recordings are cut.
 
     Attributes:
-        seconds: Length of a window.
+        seconds: Length of a window; 0 keeps every recording whole.
         stride: Seconds between the starts of two windows.
         shortest: Seconds below which a recording, or its rest, is left out.
         face_camera: Turn each window about the vertical until the body faces the camera (-z),
@@ -40,13 +40,17 @@ class Windows:
     face_camera: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.seconds, self.stride, self.shortest) <= 0:
-            raise UsageError("window, stride and shortest must be longer than 0 seconds")
+        if min(self.stride, self.shortest) <= 0 or self.seconds < 0:
+            raise UsageError("stride and shortest must be longer than 0 seconds, window not below")
 
     def cut(self, frames: int, fps: float) -> Iterator[slice]:
         """Windows of a recording of so many frames."""
-        length, step = round(self.seconds * fps), max(1, round(self.stride * fps))
         shortest = max(2, round(self.shortest * fps))
+        if not self.seconds:
+            if frames >= shortest:
+                yield slice(0, frames)
+            return
+        length, step = round(self.seconds * fps), max(1, round(self.stride * fps))
         for start in range(0, max(1, frames - length + step), step):
             window = slice(start, min(start + length, frames))
             if window.stop - window.start >= shortest:
