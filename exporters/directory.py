@@ -6,6 +6,7 @@ import copy
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,13 @@ from stars_infer.model import (
 )
 from stars_infer.preparation import Preprocessing
 from stars_infer.train.checkpoint import Checkpoint, load_weights
+from stars_infer.train.methods import METHODS
+from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.encoder import SkeletonEncoder
 from stars_infer.train.run import RunConfig
 
-_ABSENT = {"present": PRESENT, "zeros": ZEROS}
+_ABSENT = {"present": PRESENT, "zeros": ZEROS, "copy": PRESENT}
+"""A copied body changes no mean over bodies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,24 +155,37 @@ def _describe(
 def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     """What the checkpoint says of its making."""
     shape = config.encoder
+    stages, seconds = _stages(checkpoint)
     facts: dict[str, Any] = {
-        "method": {"mamp": "MAMP (stage 1)", "stars": "STARS (stages 1 and 2)"}[config.method],
+        "method": ", then ".join(stage.title for stage, _ in stages),
         "network": f"{shape.depth} blocks, {shape.width} wide, {shape.heads} heads, "
         f"segments of {shape.segment} frames",
-        "steps": checkpoint.step,
+        "steps": ", then ".join(str(steps) for _, steps in stages),
         "batch": config.loop.batch,
         "seed": config.loop.seed,
     }
-    start = checkpoint.history.get("start")
-    if start:
-        facts["steps"] = f"{start['step']} (stage 1) + {checkpoint.step} (stage 2)"
-    seconds = checkpoint.history.get("seconds", 0) + (start or {}).get("seconds", 0)
     if seconds:
         facts["training_minutes"] = round(seconds / 60)
     sources = checkpoint.history.get("pack", {}).get("sources")
     if sources:
         facts["data"] = ", ".join(sources)
     return facts
+
+
+def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[type[Method], int]], float]:
+    """Methods and steps that made an encoder, the first one first, and the seconds they took."""
+    stages: list[tuple[type[Method], int]] = []
+    seconds = 0.0
+    stage: Mapping[str, Any] | None = {
+        "config": checkpoint.config,
+        "step": checkpoint.step,
+        **checkpoint.history,
+    }
+    while stage:
+        stages.insert(0, (METHODS[stage["config"]["method"]], stage["step"]))
+        seconds += stage.get("seconds", 0)
+        stage = stage.get("start")
+    return stages, seconds
 
 
 def _put_in_place(made: Path, out: Path) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -227,7 +227,7 @@ class ExemplarIndex:
                 f"got {exemplar.vector.shape}"
             )
         vector = exemplar.vector.astype("<f4").tobytes()
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
         return label, vector, exemplar.source, exemplar.content_hash, now
 
     def _by_hash(self, content_hash: str) -> Exemplar:

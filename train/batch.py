@@ -17,6 +17,7 @@ class Batch:
         clip: To which clip of the batch each body belongs, (N,), 0 to clips-1.
         clips: B.
         noise: Uniform noise per token, (N, Te*V).
+        labels: Class number of each clip, (B,), if the method learns from labels.
         share_of_bodies: Share of the whole step's bodies that this batch, a part of it, holds. A
             method scales its mean by the share, so that the losses of the parts (gradient steps,
             processes) add up to the loss of the whole.
@@ -27,11 +28,14 @@ class Batch:
     clip: Tensor
     clips: int
     noise: Tensor
+    labels: Tensor | None = None
     share_of_bodies: float = 1.0
     share_of_clips: float = 1.0
 
     def mean_over_bodies(self, features: Tensor) -> Tensor:
         """Average body features (N, D) to clip features (B, D)."""
         sums = features.new_zeros(self.clips, features.shape[1]).index_add(0, self.clip, features)
-        counts = torch.bincount(self.clip, minlength=self.clips)
+        counts = torch.zeros(self.clips, device=features.device).index_add(
+            0, self.clip, torch.ones(len(self.clip), device=features.device)
+        )
         return sums / counts[:, None]

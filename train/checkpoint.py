@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from stars_infer.errors import ModelError
 
-SCHEMA = 1
+SCHEMA = 2
 FILE = "checkpoint.safetensors"
 _HEADER = "stars"
 _OPTIMIZER = "optimizer/"
@@ -93,7 +93,9 @@ def load_checkpoint(run: Path) -> Checkpoint:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint of stars-infer ({error})") from error
     if header["schema"] != SCHEMA:
-        raise ModelError(f"{path}: checkpoint of schema {header['schema']}, expected {SCHEMA}")
+        raise ModelError(
+            f"{path}: checkpoint of schema {header['schema']}, expected {SCHEMA}: train it again"
+        )
     optimizer = {
         name.removeprefix(_OPTIMIZER): tensor
         for name, tensor in tensors.items()

@@ -25,12 +25,14 @@ from stars_infer.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from stars_infer.train.methods.stars import Stars
+from stars_infer.train.collectives import gathered, processes, summed
+from stars_infer.train.methods.method import Method
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
-from stars_infer.train.run import Method, RunConfig
+from stars_infer.train.run import RunConfig
 from stars_infer.train.views import Views
 
 LOG = "log.jsonl"
+_STEPS_BETWEEN_QUESTIONS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def fit(
     resume: Checkpoint | None = None,
     history: dict[str, Any] | None = None,
     report: Report | None = None,
+    compiled: bool = False,
 ) -> Checkpoint:
     """Train a method to the end of its schedule.
 
@@ -89,6 +92,7 @@ def fit(
         resume: Checkpoint to go on from.
         history: What led here, kept in the checkpoint.
         report: Told about each logged step.
+        compiled: Run the method through `torch.compile`.
 
     Returns:
         The last checkpoint.
@@ -97,7 +101,9 @@ def fit(
     optimizer = make_optimizer(method, loop, depth=config.encoder.depth)
     if resume is not None:
         load_weights(method, resume.weights, source=str(run))
-    module, wrapped = fabric.setup(method, optimizer)
+    # The checkpoint is that of the bare method, so that it fits any number of processes.
+    trained = torch.compile(method, dynamic=True) if compiled else method
+    module, wrapped = fabric.setup(trained, optimizer)
     if resume is not None:
         restore_optimizer(optimizer, resume.optimizer)
     module.train()
@@ -112,11 +118,13 @@ def fit(
         history={"git": git_revision(), **(history or {})},
     )
     with _signals() as stop:
-        while step < loop.steps and not stop.is_set():
-            rate = set_learning_rate(wrapped.optimizer, loop, step)
+        while step < config.steps and not _agreed(stop.is_set(), step):
+            rate = set_learning_rate(
+                wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
+            )
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
-            if step % loop.log_every == 0 or step == loop.steps:
+            if step % loop.log_every == 0 or step == config.steps:
                 books.enter(step, loss, rate)
             if books.checkpoint_is_due():
                 books.checkpoint(step, method, optimizer)
@@ -135,28 +143,27 @@ def _step(
     """One optimiser step over the process's share of the batch; returns its part of the loss."""
     optimizer.zero_grad()
     parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
-    losses, projections = [], []
+    losses, keys = [], []
     for number, part in enumerate(parts):
         with fabric.no_backward_sync(module, enabled=number < len(parts) - 1):
-            output = module(views.draw(step, part))
-            loss, z = output if isinstance(output, tuple) else (output, None)
+            output = module(*views.draw(step, part))
             # Gradients are averaged over processes, but the losses of parts add up.
-            fabric.backward(loss * fabric.world_size)
-        losses.append(loss.detach())
-        if z is not None:
-            projections.append(z)
+            fabric.backward(output.loss * fabric.world_size)
+        losses.append(output.loss.detach())
+        if output.keys is not None:
+            keys.append(gathered(output.keys.detach()))
     optimizer.step()
-    if isinstance(method, Stars):
-        gathered = _tensor(fabric.all_gather(torch.cat(projections)))
-        method.after_step(gathered.reshape(-1, gathered.shape[-1]))
+    method.after_step(torch.cat(keys) if keys else None)
     return torch.stack(losses).sum()
 
 
-def _tensor(collected: object) -> Tensor:
-    """What a collective gave for a tensor; Fabric also speaks of collections."""
-    if not isinstance(collected, Tensor):
-        raise TypeError(f"expected a tensor, got {type(collected).__name__}")
-    return collected
+def _agreed(stop: bool, step: int) -> bool:
+    """Whether any process wishes to stop; asked now and then, since asking costs."""
+    if processes() == 1:
+        return stop
+    if step % _STEPS_BETWEEN_QUESTIONS:
+        return False
+    return bool(summed(torch.tensor(float(stop))) > 0)
 
 
 def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:
@@ -221,7 +228,7 @@ class _Books:
         clips = (step - self._entered_step) * self._config.loop.batch
         progress = Progress(
             step=step,
-            loss=float(_tensor(self._fabric.all_reduce(loss, reduce_op="sum"))),
+            loss=float(summed(loss)),
             lr=rate,
             clips_per_second=round(clips / (now - self._entered), 1),
             seconds=self._seconds(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from stars_infer.train.networks.encoder import segment_tokens
+
 
 def visible_count(tokens: int, ratio: float) -> int:
     """Tokens left visible; evaluated in floating point, so 750 at 0.9 gives 74, as published."""
@@ -29,18 +31,21 @@ def gumbel(uniform: Tensor) -> Tensor:
     return -torch.log(-torch.log(uniform + 1e-10) + 1e-10)
 
 
-def motion_aware_order(segments: Tensor, uniform: Tensor, *, tau: float) -> Tensor:
+def motion_aware_order(bodies: Tensor, uniform: Tensor, *, tau: float, segment: int) -> Tensor:
     """Order tokens by how much they want to be masked: the moving ones more often last.
 
     Args:
-        segments: Input tokens (N, Te, V, l*C).
+        bodies: (N, T, V, 3).
         uniform: Noise in [0, 1], (N, Te*V).
         tau: Temperature; larger is more uniform.
+        segment: Frames per token.
 
     Returns:
         Places of all tokens by rising score, (N, Te*V): the first `visible_count` are seen, the
         others masked.
     """
+    n, frames, joints, _ = bodies.shape
+    segments = segment_tokens(bodies, segment).view(n, frames // segment, joints, -1)
     intensity = motion_intensity(segments)
     scale = intensity.amax(dim=1, keepdim=True) * tau + 1e-10
     scores = torch.log_softmax(intensity / scale, dim=1) + gumbel(uniform)

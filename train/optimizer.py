@@ -39,12 +39,22 @@ def make_optimizer(module: nn.Module, config: LoopConfig, *, depth: int) -> torc
     return torch.optim.AdamW(list(groups.values()), lr=config.lr, betas=BETAS, fused=True)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, config: LoopConfig, step: int) -> float:
-    """Set the rates of a step and return the unscaled one: linear warm-up, then cosine."""
-    if step < config.warmup:
-        rate = config.lr * (step + 1) / config.warmup
+def set_learning_rate(
+    optimizer: torch.optim.Optimizer, config: LoopConfig, step: int, *, steps: int, warmup: int
+) -> float:
+    """Set the rates of a step and return the unscaled one: linear warm-up, then cosine.
+
+    Args:
+        optimizer: From `make_optimizer`.
+        config: Peak and final rate.
+        step: Number of the step, from 0.
+        steps: Of the whole schedule.
+        warmup: Steps of warm-up.
+    """
+    if step < warmup:
+        rate = config.lr * (step + 1) / warmup
     else:
-        done = (step - config.warmup) / max(1, config.steps - config.warmup)
+        done = (step - warmup) / max(1, steps - warmup)
         cosine = 0.5 * (1 + math.cos(math.pi * done))
         rate = config.final_lr + (config.lr - config.final_lr) * cosine
     for group in optimizer.param_groups:

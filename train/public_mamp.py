@@ -45,10 +45,11 @@ def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros"
         config = RunConfig(
             method="mamp",
             data="unknown",
-            loop=LoopConfig(steps=1),
+            clips=0,
+            loop=LoopConfig(),
             encoder=shape,
             views=ViewConfig(frames=shape.frames, absent_bodies=absent_bodies),
-            mamp=MampConfig(decoder_depth=_depth(public, "decoder_blocks")),
+            settings=MampConfig(decoder_depth=_depth(public, "decoder_blocks")),
         )
         weights = {_renamed(name): tensor.float() for name, tensor in public.items()}
         weights["encoder.embed.weight"] = _as_linear(weights["encoder.embed.weight"])

@@ -1,18 +1,16 @@
-"""What a training run is: its configuration, its method, its folder."""
+"""What a training run is: its configuration and its method."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from stars_infer.errors import ModelError, UsageError
-from stars_infer.train.methods.mamp import Mamp, MampConfig
-from stars_infer.train.methods.stars import Stars, StarsConfig
+from stars_infer.train.methods import METHODS
+from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views import ViewConfig
-
-Method = Mamp | Stars
-MethodName = Literal["mamp", "stars"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,26 +18,29 @@ class LoopConfig:
     """Optimisation and bookkeeping (REFERENCE 2 and 3).
 
     Attributes:
-        steps: Optimiser steps in all.
+        epochs: Passes over the data.
+        steps: Optimiser steps, instead of epochs.
         batch: Clips per step, over all processes and gradient steps.
         accumulate: Gradient steps a batch is cut into.
         lr: Peak learning rate.
         final_lr: Learning rate at the end of the cosine.
-        warmup: Steps of linear warm-up from zero.
+        warmup: Epochs of linear warm-up from zero.
         weight_decay: AdamW decay; one-dimensional parameters have none.
-        layer_decay: Learning rate of block i is lr * layer_decay^(N-i); None is one rate for all.
+        layer_decay: Learning rate of block i is lr * layer_decay^(N-i); one rate for all if not
+            given.
         precision: Fabric's name of a precision.
-        seed: Of weights, data order, crops, rotations and masks.
+        seed: Of weights, data order, crops, augmentations and masks.
         checkpoint_minutes: Time between two checkpoints.
         log_every: Steps between two lines of the log.
     """
 
-    steps: int
+    epochs: float = 400
+    steps: int | None = None
     batch: int = 128
     accumulate: int = 1
     lr: float = 1e-3
     final_lr: float = 5e-4
-    warmup: int = 0
+    warmup: float = 0
     weight_decay: float = 0.05
     layer_decay: float | None = None
     precision: str = "32-true"
@@ -48,16 +49,18 @@ class LoopConfig:
     log_every: int = 10
 
     def __post_init__(self) -> None:
+        if min(self.batch, self.accumulate, self.log_every) < 1:
+            raise UsageError("batch, accumulate and log_every must be at least 1")
         if self.batch % self.accumulate:
             raise UsageError(
                 f"batch ({self.batch}) must be a multiple of accumulate ({self.accumulate})"
             )
+        if not self.epochs > 0 or (self.steps is not None and self.steps < 1):
+            raise UsageError("epochs must be above 0, steps at least 1")
         if not (self.lr > 0 and self.final_lr >= 0 and self.warmup >= 0 and self.weight_decay >= 0):
             raise UsageError("lr must be above 0; final_lr, warmup and weight_decay not below it")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise UsageError(f"layer_decay is a share up to 1, not {self.layer_decay:g}")
-        if min(self.steps, self.batch, self.accumulate, self.log_every) < 1:
-            raise UsageError("steps, batch, accumulate and log_every must be at least 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +68,50 @@ class RunConfig:
     """Everything that decides a run's numbers; stored in its checkpoint.
 
     Attributes:
-        method: Which method; only its own configuration counts.
+        method: Name of the method.
+        settings: The method's own constants; its defaults if not given.
         data: Path of the pack or folder of clips.
+        split: Split of the pack whose train part is used; all clips if not given.
+        clips: How many clips that is.
         start_from: Path of the run whose encoder this one starts from, if any.
     """
 
-    method: MethodName
+    method: str
     data: str
     loop: LoopConfig
+    clips: int
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     views: ViewConfig = field(default_factory=ViewConfig)
-    mamp: MampConfig | None = None
-    stars: StarsConfig | None = None
+    settings: Any = None
+    split: str | None = None
     start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise UsageError(f"method is one of {', '.join(METHODS)}, not {self.method!r}")
+        kind = METHODS[self.method].config_class
+        if self.settings is None:
+            object.__setattr__(self, "settings", kind())
+        if type(self.settings) is not kind:
+            raise UsageError(f"{self.method} needs a {kind.__name__}, not {self.settings!r}")
+        if self.views.frames != self.encoder.frames:
+            raise UsageError(
+                f"views have {self.views.frames} frames, the encoder {self.encoder.frames}"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps in all."""
+        return self.loop.steps or self.in_steps(self.loop.epochs)
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of warm-up."""
+        return self.in_steps(self.loop.warmup)
+
+    def in_steps(self, epochs: float) -> int:
+        """Steps of so many passes over the data."""
+        return math.ceil(epochs * self.clips / self.loop.batch)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values, for a checkpoint's header."""
@@ -90,25 +124,26 @@ class RunConfig:
         Raises:
             ModelError: If keys are unknown or missing.
         """
-        parts = {
-            "loop": LoopConfig,
-            "encoder": EncoderConfig,
-            "views": ViewConfig,
-            "mamp": MampConfig,
-            "stars": StarsConfig,
-        }
         try:
+            parts: dict[str, type[Any]] = {
+                "loop": LoopConfig,
+                "encoder": EncoderConfig,
+                "views": ViewConfig,
+                "settings": METHODS[values["method"]].config_class,
+            }
             made = {
-                key: parts[key](**value) if key in parts and value is not None else value
-                for key, value in values.items()
+                key: parts[key](**value) if key in parts else value for key, value in values.items()
             }
             return cls(**made)
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{source}: its configuration cannot be used: {error}") from error
 
 
 def build_method(config: RunConfig) -> Method:
     """Make the method of a run with fresh weights."""
-    if config.method == "mamp":
-        return Mamp(config.encoder, config.mamp or MampConfig())
-    return Stars(config.encoder, config.stars or StarsConfig())
+    # Each method takes its own kind of settings, which RunConfig has checked.
+    kind: Any = METHODS[config.method]
+    method: Method = kind(config.encoder, config.settings)
+    if method.copies > 1 and not config.views.augments and config.views.shortest_crop == 1:
+        raise UsageError(f"{config.method} compares views of a clip, but nothing makes them differ")
+    return method

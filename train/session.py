@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load_weights
+from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report, best_precision, fit
+from stars_infer.train.methods.method import Method
 from stars_infer.train.run import RunConfig, build_method
 from stars_infer.train.views import Views
 
@@ -19,8 +21,13 @@ _FREE = {"loop.checkpoint_minutes", "loop.log_every", "data", "start_from"}
 """Settings that may differ when a run is resumed: they do not touch its numbers."""
 
 
-def open_fabric(accelerator: str = "auto", devices: int = 1, precision: str = "auto") -> Fabric:
+def open_fabric(
+    accelerator: str = "auto", devices: int = 1, precision: str = "auto", nodes: int = 1
+) -> Fabric:
     """Open the devices of a session, with bf16 where it pays if the precision is `auto`.
+
+    With several processes, those beyond the first are started by calling the same command again;
+    over several nodes, the command is started on each with the variables of `torchrun` or SLURM.
 
     Raises:
         UsageError: If there is no such precision, or no such accelerator here.
@@ -30,7 +37,15 @@ def open_fabric(accelerator: str = "auto", devices: int = 1, precision: str = "a
     try:
         device = Fabric(accelerator=accelerator, devices=1).device.type
         chosen: Any = best_precision(device) if precision == "auto" else precision
-        fabric = Fabric(accelerator=accelerator, devices=devices, precision=chosen)
+        several = devices * nodes > 1
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            precision=chosen,
+            # Queues and norms are alike on all processes by construction; nothing to broadcast.
+            strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
+        )
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"accelerator {accelerator!r} cannot be used here: {error}") from error
     fabric.launch()
@@ -46,6 +61,7 @@ def train(
     resume: bool = False,
     start: Checkpoint | None = None,
     report: Report | None = None,
+    compiled: bool = False,
 ) -> Checkpoint:
     """Train a run from scratch, from another run's encoder, or on from its own checkpoint.
 
@@ -57,6 +73,7 @@ def train(
         resume: Go on from the checkpoint in `out`, which must be of the same configuration.
         start: Checkpoint whose encoder the run starts from.
         report: Told about each logged step.
+        compiled: Run the method through `torch.compile`.
 
     Returns:
         The last checkpoint.
@@ -69,20 +86,36 @@ def train(
     fabric.seed_everything(config.loop.seed, verbose=False)
     method = build_method(config)
     if start is not None and earlier is None:
-        load_weights(method.encoder, start.encoder_weights(), source=str(config.start_from))
-    views = Views(
-        pack,
-        config.views,
-        batch=config.loop.batch,
-        seed=config.loop.seed,
-        tokens=config.encoder.tokens,
-        device=str(fabric.device),
-    )
+        method.start_from(start.weights, source=str(config.start_from))
+    method.before_first_step()
+    views = open_views(method, pack, config, device=str(fabric.device))
     history: dict[str, Any] = {"pack": pack.facts}
     if start is not None:
         history["start"] = {"config": start.config, "step": start.step, **start.history}
     return fit(
-        method, views, config, out, fabric=fabric, resume=earlier, history=history, report=report
+        method,
+        views,
+        config,
+        out,
+        fabric=fabric,
+        resume=earlier,
+        history=history,
+        report=report,
+        compiled=compiled,
+    )
+
+
+def open_views(method: Method, pack: Pack, config: RunConfig, *, device: str) -> Views:
+    """The views of a pack that a method needs."""
+    return Views(
+        pack,
+        config.views,
+        batch=config.loop.batch,
+        seed=config.loop.seed,
+        tokens=config.encoder.tokens if method.masks else 0,
+        device=device,
+        copies=method.copies,
+        local_copies=method.local_copies,
     )
 
 

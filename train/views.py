@@ -1,4 +1,4 @@
-"""Views of training clips, made for a whole batch on its device: crop, resize, rotate.
+"""Views of training clips, made for a whole batch on its device: crop, resize, augment.
 
 All randomness of a step is drawn at once from the seed and the step's number, so that a resumed
 run, and one spread over several processes, sees what an uninterrupted single one would.
@@ -13,8 +13,15 @@ import torch
 from torch import Tensor
 
 from stars_infer.errors import UsageError
+from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
+
+ABSENT_BODIES = ("present", "zeros", "copy")
+_MOST_OF_THE_GPU = 0.5
+"""Share of a GPU's free memory up to which a pack lives there."""
+_ORDER = 1 << 31
+"""Stands for the order of a pass where other random numbers have the number of a view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,40 +32,88 @@ class ViewConfig:
         frames: T.
         shortest_crop: Smallest share of a clip kept; the share is uniform up to 1.
         shortest_frames: A crop keeps at least so many frames, or the whole clip if shorter.
-        rotation: Largest angle per axis, radians; 0.3 in stage 1, none in stage 2.
-        absent_bodies: `present` leaves them out; `zeros` gives every clip two bodies, the missing
-            one all zeros, as the MAMP reference does for NTU-60 and PKU.
+        rotation: Largest random angle per axis, radians; 0.3 in stage 1, none in stage 2.
+        mirror: Probability of swapping left and right (spatial flip).
+        axis_mask: Probability of zeroing one of the three axes.
+        shear: Largest random shear of one axis along another; 0.5 is usual.
+        absent_bodies: What a missing second body is: present (left out), zeros (MAMP on NTU-60
+            and PKU), or copy (of the first; MAMP on NTU-120).
+        local_shortest: Smallest share of a clip in a local view.
+        local_longest: Largest share of a clip in a local view.
     """
 
     frames: int = 120
     shortest_crop: float = 0.5
     shortest_frames: int = 64
     rotation: float = 0.0
+    mirror: float = 0.0
+    axis_mask: float = 0.0
+    shear: float = 0.0
     absent_bodies: str = "present"
+    local_shortest: float = 0.4
+    local_longest: float = 0.8
 
     def __post_init__(self) -> None:
         if not 0 < self.shortest_crop <= 1:
             raise UsageError(f"shortest_crop is a share up to 1, not {self.shortest_crop:g}")
-        if self.absent_bodies not in ("present", "zeros"):
-            raise UsageError(f"absent_bodies is 'present' or 'zeros', not {self.absent_bodies!r}")
+        if not 0 < self.local_shortest <= self.local_longest <= 1:
+            raise UsageError("local_shortest and local_longest are shares up to 1, in that order")
+        for name in ("mirror", "axis_mask"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is a probability, not {getattr(self, name):g}")
+        if min(self.rotation, self.shear) < 0:
+            raise UsageError("rotation and shear must not be below 0")
+        if self.absent_bodies not in ABSENT_BODIES:
+            raise UsageError(
+                f"absent_bodies is one of {', '.join(ABSENT_BODIES)}, not {self.absent_bodies!r}"
+            )
+
+    @property
+    def augments(self) -> bool:
+        """Whether two views of a clip differ by more than their crops."""
+        return any((self.rotation, self.mirror, self.axis_mask, self.shear))
 
 
 class Views:
-    """Random batches from a pack that lives on a device."""
+    """Random batches from a pack that lives on a device.
+
+    Args:
+        pack: Clips; copied to a GPU if they fit well, else read from disk as they are needed.
+        config: What views are like.
+        batch: Clips of a step.
+        seed: Decides, with the step's number, everything random.
+        tokens: Noise values a body, for masking; 0 for none.
+        device: Where batches are made.
+        copies: Views of each clip in a step.
+        local_copies: Further views of each clip, of local crops.
+    """
 
     def __init__(
-        self, pack: Pack, config: ViewConfig, *, batch: int, seed: int, tokens: int, device: str
+        self,
+        pack: Pack,
+        config: ViewConfig,
+        *,
+        batch: int,
+        seed: int,
+        tokens: int,
+        device: str,
+        copies: int = 1,
+        local_copies: int = 0,
     ) -> None:
         self.config = config
         self.batch = batch
         self.seed = seed
         self.tokens = tokens
         self.device = torch.device(device)
+        self.copies, self.local_copies = copies, local_copies
         self.clips = len(pack.clips)
-        self._joints = torch.from_numpy(np.array(pack.joints)).to(self.device)
+        self.classes = tuple(sorted({clip.label for clip in pack.clips}))
+        self._joints = resident(pack, self.device)
         self._start = torch.tensor([clip.start for clip in pack.clips])
         self._frames = torch.tensor([clip.frames for clip in pack.clips])
         self._bodies = torch.tensor([clip.bodies for clip in pack.clips])
+        number = {label: place for place, label in enumerate(self.classes)}
+        self._labels = torch.tensor([number[clip.label] for clip in pack.clips])
         self._order: tuple[int, Tensor] | None = None
 
     def clips_of_step(self, step: int) -> Tensor:
@@ -72,58 +127,93 @@ class Views:
             ]
         )
 
-    def draw(self, step: int, part: slice = slice(None)) -> Batch:
-        """Make a step's batch, or a part of its clips.
+    def draw(self, step: int, part: slice = slice(None)) -> tuple[Batch, ...]:
+        """Make all views of a step's clips, or of a part of them.
 
         Args:
             step: Number of the step, from 0.
             part: Which clips of the batch; the randomness of a clip does not depend on it.
+
+        Returns:
+            The global views, then the local ones.
         """
         clips = self.clips_of_step(step)
-        random = torch.Generator().manual_seed(_mixed(self.seed, step))
-        share, place = torch.rand(2, self.batch, generator=random)
-        angles = torch.rand(self.batch, 3, generator=random) * 2 - 1
-        noise = torch.rand(self.batch, 2, self.tokens, generator=random)
+        return tuple(
+            self._view(clips, step, number, part) for number in range(self.copies)
+        ) + tuple(
+            self._view(clips, step, self.copies + number, part, local=True)
+            for number in range(self.local_copies)
+        )
+
+    def _view(
+        self, clips: Tensor, step: int, number: int, part: slice, *, local: bool = False
+    ) -> Batch:
+        """One view of a step's clips."""
+        config = self.config
+        random = torch.Generator().manual_seed(_mixed(self.seed, step, number))
+        share, place = torch.rand(2, self.batch, generator=random)[:, part]
+        matrices, mirrored = (x[part] for x in self._transformations(random))
+        noise = torch.rand(self.batch, 2, self.tokens, generator=random)[part]
 
         bodies_of_step = int(self._bodies[clips].sum())
-        clips, share, place, angles, noise = (x[part] for x in (clips, share, place, angles, noise))
-        start, length = self._crop(clips, share, place)
+        clips = clips[part]
+        start, length = self._crop(clips, share, place, local=local)
         track, clip, slot = self._tracks(clips)
+        joints = self._joints.device
         bodies = resize_tracks(
-            self._joints,
-            (start[clip] + track).to(self.device),
-            length[clip].to(self.device),
-            self.config.frames,
-        )
-        if self.config.absent_bodies == "zeros":
-            bodies, clip, slot = _with_zero_bodies(bodies, clip, slot, len(clips))
+            self._joints, (start[clip] + track).to(joints), length[clip].to(joints), config.frames
+        ).to(self.device)
+        if config.absent_bodies != "present":
+            bodies, clip, slot = _with_second_bodies(
+                bodies, clip, slot, len(clips), copied=config.absent_bodies == "copy"
+            )
             bodies_of_step = 2 * self.batch
-        clip_on_device = clip.to(self.device)
-        if self.config.rotation:
-            turns = rotations(self.config.rotation * angles).to(self.device)
-            bodies = torch.einsum("nij,ntvj->ntvi", turns[clip_on_device], bodies)
+        if config.mirror:
+            bodies = mirror(bodies, mirrored[clip].to(self.device))
+        if config.rotation or config.shear or config.axis_mask:
+            bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
         return Batch(
             bodies=bodies,
-            clip=clip_on_device,
+            clip=clip.to(self.device),
             clips=len(clips),
             noise=noise[clip, slot].to(self.device),
+            labels=self._labels[clips].to(self.device),
             share_of_bodies=len(bodies) / bodies_of_step,
             share_of_clips=len(clips) / self.batch,
         )
 
+    def _transformations(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Of every clip of the batch: a matrix (B, 3, 3), and whether it is mirrored (B,)."""
+        config = self.config
+        angles = torch.rand(self.batch, 3, generator=random) * 2 - 1
+        amounts = torch.rand(self.batch, 6, generator=random) * 2 - 1
+        axes = torch.randint(3, (self.batch,), generator=random)
+        mirrored, masked = torch.rand(2, self.batch, generator=random) < torch.tensor(
+            [[config.mirror], [config.axis_mask]]
+        )
+        turned = rotations(config.rotation * angles) @ shears(config.shear * amounts)
+        return axis_masks(axes.where(masked, torch.full_like(axes, 3))) @ turned, mirrored
+
     def _shuffled(self, number: int) -> Tensor:
         """Order of the clips in a pass over the data."""
         if self._order is None or self._order[0] != number:
-            random = torch.Generator().manual_seed(_mixed(self.seed, -1 - number))
+            random = torch.Generator().manual_seed(_mixed(self.seed, number, _ORDER))
             self._order = number, torch.randperm(self.clips, generator=random)
         return self._order[1]
 
-    def _crop(self, clips: Tensor, share: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    def _crop(
+        self, clips: Tensor, share: Tensor, place: Tensor, *, local: bool
+    ) -> tuple[Tensor, Tensor]:
         """First row and frames (B,) of a random crop of each clip's first track."""
         frames = self._frames[clips]
-        shortest = self.config.shortest_crop
-        kept = (frames * (shortest + (1 - shortest) * share)).floor().long()
-        kept = torch.minimum(kept.clamp(min=self.config.shortest_frames), frames)
+        config = self.config
+        least, most, shortest = (
+            (config.local_shortest, config.local_longest, 2)
+            if local
+            else (config.shortest_crop, 1.0, config.shortest_frames)
+        )
+        kept = (frames * (least + (most - least) * share)).floor().long()
+        kept = torch.minimum(kept.clamp(min=shortest), frames)
         bias = (place * (frames - kept + 1)).floor().long()
         return self._start[clips] + bias, kept
 
@@ -133,6 +223,15 @@ class Views:
         clip = torch.repeat_interleave(torch.arange(len(clips)), bodies)
         slot = torch.arange(len(clip)) - (bodies.cumsum(0) - bodies)[clip]
         return slot * self._frames[clips][clip], clip, slot
+
+
+def resident(pack: Pack, device: torch.device) -> Tensor:
+    """Joints of a pack (rows, V, 3): on the GPU if they fit well, else mapped from disk."""
+    joints = torch.from_numpy(pack.joints)
+    if device.type != "cuda":
+        return joints
+    free, _ = torch.cuda.mem_get_info(device)
+    return joints.to(device) if pack.joints.nbytes < _MOST_OF_THE_GPU * free else joints
 
 
 def resize_tracks(joints: Tensor, start: Tensor, length: Tensor, frames: int) -> Tensor:
@@ -158,28 +257,19 @@ def resize_tracks(joints: Tensor, start: Tensor, length: Tensor, frames: int) ->
     return torch.lerp(joints[first + before], joints[first + after], weight)
 
 
-def rotations(angles: Tensor) -> Tensor:
-    """Matrices R = Rz Ry Rx, (B, 3, 3), of angles about x, y and z, (B, 3), radians."""
-    (cx, cy, cz), (sx, sy, sz) = angles.cos().unbind(1), angles.sin().unbind(1)
-    rows = (
-        (cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx),
-        (sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx),
-        (-sy, cy * sx, cy * cx),
-    )
-    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
-
-
-def _with_zero_bodies(
-    bodies: Tensor, clip: Tensor, slot: Tensor, clips: int
+def _with_second_bodies(
+    bodies: Tensor, clip: Tensor, slot: Tensor, clips: int, *, copied: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Give every clip two bodies, zeros where one is missing."""
-    full = bodies.new_zeros(clips * 2, *bodies.shape[1:])
-    full[(clip * 2 + slot).to(bodies.device)] = bodies
+    """Give every clip two bodies: where one is missing, zeros or a copy of the other."""
+    full = bodies.new_zeros(clips, 2, *bodies.shape[1:])
+    if copied:
+        full[:] = bodies[(slot == 0).to(bodies.device)][:, None]
+    full[clip.to(bodies.device), slot.to(bodies.device)] = bodies
     places = torch.arange(clips * 2)
-    return full, places // 2, places % 2
+    return full.flatten(0, 1), places // 2, places % 2
 
 
-def _mixed(seed: int, step: int) -> int:
-    """One 63-bit seed from two numbers."""
-    state = np.random.SeedSequence([seed, step & 0xFFFFFFFF, int(step < 0)]).generate_state(2)
+def _mixed(*numbers: int) -> int:
+    """One 63-bit seed from several numbers."""
+    state = np.random.SeedSequence(numbers).generate_state(2)
     return int(state[0]) << 31 | int(state[1]) >> 1

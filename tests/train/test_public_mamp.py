@@ -16,7 +16,7 @@ def test_shape_follows_from_the_tensors(tmp_path):
     shape = config.encoder
     assert (shape.width, shape.depth, shape.heads) == (32, 3, 4)
     assert (shape.segment, shape.frames) == (3, 60)
-    assert config.mamp.decoder_depth == 2
+    assert config.settings.decoder_depth == 2
     assert config.views.absent_bodies == "zeros"
 
 

@@ -13,24 +13,43 @@ from stars_infer.errors import ModelError
 from stars_infer.train.checkpoint import FILE, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import best_precision, fit
+from stars_infer.train.methods import METHODS
+from stars_infer.train.methods.dino import DinoConfig
+from stars_infer.train.methods.mae import MaeConfig
 from stars_infer.train.methods.mamp import MampConfig
+from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
+from stars_infer.train.methods.moco import MocoConfig
+from stars_infer.train.methods.nnclr import NnclrConfig
 from stars_infer.train.methods.stars import StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
-from stars_infer.train.views import ViewConfig, Views
+from stars_infer.train.session import open_views
+from stars_infer.train.views import ViewConfig
 
 SHAPE = EncoderConfig(width=16, depth=2, heads=2)
+
+
+SMALL = {
+    "mamp": MampConfig(decoder_depth=1),
+    "mae": MaeConfig(decoder_depth=1),
+    "nnclr": NnclrConfig(queue=20, hidden=32),
+    "stars": StarsConfig(queue=20, hidden=32),
+    "heads": NnclrConfig(queue=20, hidden=32),
+    "mamp-nnclr": MampNnclrConfig(queue=20, hidden=32, decoder_depth=1),
+    "moco": MocoConfig(queue=20, hidden=32, projection=8),
+    "dino": DinoConfig(prototypes=24, hidden=32, bottleneck=8, local_views=1),
+}
 
 
 def configuration(method, **loop):
     return RunConfig(
         method=method,
         data="recordings",
+        clips=100,
         loop=LoopConfig(**({"steps": 6, "batch": 8, "log_every": 1} | loop)),
         encoder=SHAPE,
         views=ViewConfig(rotation=0.3),
-        mamp=MampConfig(decoder_depth=1) if method == "mamp" else None,
-        stars=StarsConfig(queue=20, hidden=32) if method == "stars" else None,
+        settings=SMALL[method],
     )
 
 
@@ -40,18 +59,16 @@ class Stopped(Exception):
 
 def run(config, folder, pack, *, resume=None, stop_at=None):
     torch.manual_seed(config.loop.seed)
-    views = Views(
-        pack, config.views, batch=config.loop.batch, seed=config.loop.seed, tokens=750, device="cpu"
-    )
+    method = build_method(config)
+    method.before_first_step()
+    views = open_views(method, pack, config, device="cpu")
 
     def report(progress):
         if progress.step == stop_at:
             raise Stopped
 
     fabric = Fabric(accelerator="cpu", devices=1)
-    return fit(
-        build_method(config), views, config, folder, fabric=fabric, resume=resume, report=report
-    )
+    return fit(method, views, config, folder, fabric=fabric, resume=resume, report=report)
 
 
 def losses(folder):
@@ -64,7 +81,7 @@ def pack(trained):
     return Pack.open(trained / "pack")
 
 
-@pytest.mark.parametrize("method", ["mamp", "stars"])
+@pytest.mark.parametrize("method", sorted(METHODS))
 def test_killed_run_resumes_with_the_same_losses_and_weights(tmp_path, pack, method):
     config = configuration(method, checkpoint_minutes=0.0)
     whole = run(config, tmp_path / "whole", pack)
@@ -76,7 +93,9 @@ def test_killed_run_resumes_with_the_same_losses_and_weights(tmp_path, pack, met
     resumed = run(config, tmp_path / "killed", pack, resume=earlier)
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     assert resumed.weights.keys() == whole.weights.keys()
-    assert ("queue" in whole.weights) == (method == "stars")
+    assert ("contrast.queue.vectors" in whole.weights) == (
+        method in ("stars", "heads", "nnclr", "mamp-nnclr")
+    )
     for name, tensor in whole.weights.items():
         torch.testing.assert_close(resumed.weights[name], tensor, rtol=0, atol=0, msg=name)
     for name, tensor in whole.optimizer.items():
@@ -91,7 +110,7 @@ def test_gradient_steps_add_up_to_the_batch(tmp_path, pack):
     torch.testing.assert_close(at_once.weights[name], cut.weights[name], atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", ["mamp", "stars"])
+@pytest.mark.parametrize("method", ["mamp", "mae", "stars", "dino"])
 def test_loss_falls(tmp_path, pack, method):
     config = configuration(method, steps=40, lr=3e-3, final_lr=3e-3, warmup=5)
     run(config, tmp_path / "run", pack)
@@ -119,6 +138,8 @@ def test_damaged_checkpoints_are_refused(tmp_path, pack):
         load_checkpoint(tmp_path)
     with pytest.raises(ModelError, match="its configuration cannot be used: .*surprise"):
         RunConfig.from_json({"method": "mamp", "surprise": 1}, source="x")
+    with pytest.raises(ModelError, match="its configuration cannot be used: 'wizardry'"):
+        RunConfig.from_json({"method": "wizardry"}, source="x")
 
 
 def test_precision_pays_or_is_left():
@@ -141,7 +162,7 @@ def test_command_line_refuses_to_overwrite_and_to_change_a_run(stars, trained, t
     code, _, err = stars(*arguments, "--steps", 3, "--tau", "0.75", "--resume")
     assert code == 2
     assert "loop.steps 2 → 3" in err
-    assert "mamp.tau 0.8 → 0.75" in err
+    assert "settings.tau 0.8 → 0.75" in err
     assert stars(*arguments, "--steps", 2, "--resume")[0] == 0
 
 
@@ -154,7 +175,7 @@ def test_impossible_values_are_refused_by_name(stars, trained):
         (["--segment", 7], "frames (120) must be a multiple of segment (7)"),
         (["--accelerator", "abacus"], "accelerator 'abacus' cannot be used here"),
         (["--precision", "fp8"], "auto, 32-true, bf16-mixed"),
-        (["--absent-bodies", "maybe"], "'present' or 'zeros'"),
+        (["--absent-bodies", "maybe"], "one of present, zeros, copy"),
         (["--mask-ratio", "1.5"], "mask_ratio"),
         (["--decode-every", "0"], "decode_every"),
     ):

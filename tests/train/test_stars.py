@@ -27,10 +27,13 @@ def test_loss_by_the_formula(method):
     with torch.no_grad():
         y = method.encoder(bodies).mean(dim=1)
         g = (y - y.mean(0)) / (y.var(0, unbiased=False) + 1e-5).sqrt()
-        p = F.normalize(method.predictor(g), dim=1)
+        p = F.normalize(method.contrast.predictor(g), dim=1)
         expected = 0.0
         for i in range(4):
-            nearest = max(method.queue, key=lambda q, i=i: float(q @ F.normalize(g[i], dim=0)))
+            nearest = max(
+                method.contrast.queue.vectors,
+                key=lambda q, i=i: float(q @ F.normalize(g[i], dim=0)),
+            )
             logits = torch.stack([nearest @ p[j] for j in range(4)]) / 0.07
             expected -= float(torch.log_softmax(logits, 0)[i]) / 4
     assert loss.item() == pytest.approx(expected, rel=1e-4)
@@ -49,25 +52,31 @@ def test_only_the_second_half_of_the_encoder_and_the_heads_learn(method):
         )
         for name in frozen
     )
-    for prefix in ("encoder.blocks.2", "encoder.blocks.3", "encoder.norm", "projector", "predict"):
+    for prefix in (
+        "encoder.blocks.2",
+        "encoder.blocks.3",
+        "encoder.norm",
+        "contrast.projector",
+        "contrast.predictor",
+    ):
         assert any(name.startswith(prefix) for name in learned)
 
 
 def test_queue_takes_projections_over_the_oldest(method):
     rows = F.normalize(torch.randn(40, 16), dim=1)
     method.after_step(rows[:20])
-    torch.testing.assert_close(method.queue[:20], rows[:20])
+    torch.testing.assert_close(method.contrast.queue.vectors[:20], rows[:20])
     method.after_step(rows[20:])
-    torch.testing.assert_close(method.queue[20:32], rows[20:32])
-    torch.testing.assert_close(method.queue[:8], rows[32:])
-    torch.testing.assert_close(method.queue[8:20], rows[8:20])
-    assert int(method.queue_place) == 8
+    torch.testing.assert_close(method.contrast.queue.vectors[20:32], rows[20:32])
+    torch.testing.assert_close(method.contrast.queue.vectors[:8], rows[32:])
+    torch.testing.assert_close(method.contrast.queue.vectors[8:20], rows[8:20])
+    assert int(method.contrast.queue.place) == 8
 
 
 def test_batch_larger_than_the_queue_leaves_its_last_rows(method):
     rows = torch.randn(70, 16)
     method.after_step(rows)
-    stored = {tuple(row.tolist()) for row in method.queue}
+    stored = {tuple(row.tolist()) for row in method.contrast.queue.vectors}
     assert stored == {tuple(row.tolist()) for row in rows[-32:]}
 
 
@@ -80,15 +89,15 @@ def test_clip_feature_is_the_mean_over_its_bodies(method):
 
 
 def test_layer_wise_rates(method):
-    config = LoopConfig(steps=10, lr=1.0, final_lr=1.0, layer_decay=0.2, weight_decay=0.01)
+    config = LoopConfig(lr=1.0, final_lr=1.0, layer_decay=0.2, weight_decay=0.01)
     optimizer = make_optimizer(method, config, depth=4)
-    set_learning_rate(optimizer, config, 0)
+    set_learning_rate(optimizer, config, 0, steps=10, warmup=0)
     of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
     parameters = dict(method.named_parameters())
     rate = {name: of[id(p)]["lr"] for name, p in parameters.items() if p.requires_grad}
     assert rate["encoder.blocks.3.mlp.0.weight"] == pytest.approx(1.0)
     assert rate["encoder.blocks.2.mlp.0.weight"] == pytest.approx(0.2)
-    assert rate["predictor.0.weight"] == pytest.approx(1.0)
+    assert rate["contrast.predictor.0.weight"] == pytest.approx(1.0)
     for name, parameter in parameters.items():
         if parameter.requires_grad:
             decay = of[id(parameter)]["weight_decay"]
@@ -96,9 +105,11 @@ def test_layer_wise_rates(method):
 
 
 def test_schedule_warms_up_and_falls_as_a_cosine(method):
-    config = LoopConfig(steps=110, lr=1.0, final_lr=0.5, warmup=10)
+    config = LoopConfig(lr=1.0, final_lr=0.5)
     optimizer = make_optimizer(method, config, depth=4)
-    rates = [set_learning_rate(optimizer, config, step) for step in range(110)]
+    rates = [
+        set_learning_rate(optimizer, config, step, steps=110, warmup=10) for step in range(110)
+    ]
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == pytest.approx(1.0)
     assert rates[60] == pytest.approx(0.75)

@@ -3,9 +3,11 @@ import pytest
 import torch
 
 from stars_infer.errors import UsageError
+from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.preparation import resize
+from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.datasets.pack import Pack, SourceClip
-from stars_infer.train.views import ViewConfig, Views, resize_tracks, rotations
+from stars_infer.train.views import ViewConfig, Views, resize_tracks
 
 
 def source(frames, bodies=1, seed=0):
@@ -13,9 +15,17 @@ def source(frames, bodies=1, seed=0):
     return SourceClip(actors=actors, label=str(seed), subject="", source="")
 
 
-def views(clips, *, batch=4, seed=0, **config):
-    pack = Pack.from_clips(clips)
-    return Views(pack, ViewConfig(**config), batch=batch, seed=seed, tokens=750, device="cpu")
+def views(clips, *, batch=4, seed=0, copies=1, local_copies=0, **config):
+    return Views(
+        Pack.from_clips(clips),
+        ViewConfig(**config),
+        batch=batch,
+        seed=seed,
+        tokens=750,
+        device="cpu",
+        copies=copies,
+        local_copies=local_copies,
+    )
 
 
 @pytest.mark.parametrize("frames", [2, 37, 64, 120, 300])
@@ -28,7 +38,7 @@ def test_resize_on_the_device_is_the_runtimes(frames):
 
 def test_whole_clip_without_crop_is_what_prepare_resizes():
     clips = [source(50, bodies=2), source(80, seed=1)]
-    batch = views(clips, batch=2, shortest_crop=1.0).draw(0)
+    batch = views(clips, batch=2, shortest_crop=1.0).draw(0)[0]
     order = views(clips, batch=2).clips_of_step(0).tolist()
     expected = np.concatenate([resize(clips[n].actors, 120) for n in order])
     np.testing.assert_allclose(batch.bodies, expected, atol=1e-5)
@@ -42,7 +52,7 @@ def test_crops_stay_inside_their_clip_and_keep_their_share():
     shares = []
     some = views([source(30), clip, source(30)], batch=3)
     for step in range(100):
-        batch = some.draw(step)
+        batch = some.draw(step)[0]
         at = some.clips_of_step(step).tolist().index(1)
         line = batch.bodies[at, :, 0, 0]
         assert line.min() >= 0
@@ -54,7 +64,7 @@ def test_crops_stay_inside_their_clip_and_keep_their_share():
 
 def test_short_clips_are_kept_whole():
     clip = source(40)
-    batch = views([clip], batch=1).draw(3)
+    batch = views([clip], batch=1).draw(3)[0]
     np.testing.assert_allclose(batch.bodies, resize(clip.actors, 120), atol=1e-6)
 
 
@@ -69,26 +79,27 @@ def test_a_step_is_decided_by_seed_and_number_alone():
     clips = [source(90, seed=n) for n in range(6)]
     one, again = views(clips, rotation=0.3), views(clips, rotation=0.3)
     for step in (5, 2, 9):
-        a, b = one.draw(step), again.draw(step)
+        (a,), (b,) = one.draw(step), again.draw(step)
         torch.testing.assert_close(a.bodies, b.bodies)
         torch.testing.assert_close(a.noise, b.noise)
-    other = views(clips, rotation=0.3, seed=1).draw(5)
-    assert not torch.equal(other.noise, one.draw(5).noise)
-    assert not torch.equal(one.draw(5).noise, one.draw(6).noise)
+    (other,) = views(clips, rotation=0.3, seed=1).draw(5)
+    (five,), (six,) = one.draw(5), one.draw(6)
+    assert not torch.equal(other.noise, five.noise)
+    assert not torch.equal(five.noise, six.noise)
 
 
 def test_parts_of_a_batch_make_up_the_batch():
     clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
     some = views(clips, rotation=0.3)
-    whole = some.draw(7)
-    parts = [some.draw(7, slice(0, 2)), some.draw(7, slice(2, 4))]
+    (whole,) = some.draw(7)
+    parts = [some.draw(7, slice(0, 2))[0], some.draw(7, slice(2, 4))[0]]
     torch.testing.assert_close(torch.cat([p.bodies for p in parts]), whole.bodies)
     torch.testing.assert_close(torch.cat([p.noise for p in parts]), whole.noise)
 
 
 def test_absent_bodies_as_zeros():
     clips = [source(60, seed=0), source(60, bodies=2, seed=1)]
-    batch = views(clips, batch=2, absent_bodies="zeros", rotation=0.3).draw(0)
+    batch = views(clips, batch=2, absent_bodies="zeros", rotation=0.3).draw(0)[0]
     assert batch.bodies.shape[0] == 4
     assert batch.clip.tolist() == [0, 0, 1, 1]
     zero = batch.bodies.flatten(1).abs().sum(1) == 0
@@ -98,7 +109,7 @@ def test_absent_bodies_as_zeros():
     torch.testing.assert_close(
         batch.mean_over_bodies(features), torch.tensor([[1.0, 2.0], [5.0, 6.0]])
     )
-    with pytest.raises(UsageError, match="'present' or 'zeros', not 'maybe'"):
+    with pytest.raises(UsageError, match="one of present, zeros, copy, not 'maybe'"):
         ViewConfig(absent_bodies="maybe")
 
 
@@ -114,3 +125,84 @@ def test_rotations_by_hand():
     some = rotations(torch.randn(5, 3))
     torch.testing.assert_close(some @ some.transpose(1, 2), torch.eye(3).expand(5, 3, 3))
     torch.testing.assert_close(torch.linalg.det(some), torch.ones(5))
+
+
+def test_a_missing_body_as_a_copy_of_the_other():
+    clips = [source(60, seed=0), source(60, bodies=2, seed=1)]
+    some = views(clips, batch=2, absent_bodies="copy")
+    (batch,) = some.draw(0)
+    alone = some.clips_of_step(0).tolist().index(0)
+    first, second = batch.bodies[2 * alone], batch.bodies[2 * alone + 1]
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    assert batch.share_of_bodies == 1
+
+
+def test_copies_of_a_clip_differ_and_local_ones_are_short():
+    frames = np.arange(400, dtype=np.float32)
+    actors = np.broadcast_to(frames[None, :, None, None], (1, 400, 25, 3)).astype(np.float32)
+    clip = SourceClip(actors=actors, label="", subject="", source="")
+    some = views([clip], batch=1, copies=2, local_copies=2)
+    shares = []
+    for step in range(50):
+        drawn = some.draw(step)
+        assert len(drawn) == 4
+        assert not torch.equal(drawn[0].bodies, drawn[1].bodies)
+        lines = [view.bodies[0, :, 0, 0] for view in drawn[2:]]
+        shares += [float(line[-1] - line[0]) / 399 for line in lines]
+    assert 0.38 < min(shares) < 0.45
+    assert 0.75 < max(shares) < 0.81
+
+
+def test_labels_are_numbers_of_sorted_classes():
+    some = views([source(30, seed=n % 3) for n in range(6)], batch=6)
+    (batch,) = some.draw(0)
+    assert some.classes == ("0", "1", "2")
+    assert batch.labels.tolist() == [n % 3 for n in some.clips_of_step(0).tolist()]
+
+
+def test_mirror_swaps_the_sides_of_a_body():
+    left, right = NTU25_JOINTS.index("tip of left hand"), NTU25_JOINTS.index("tip of right hand")
+    bodies = torch.randn(2, 120, 25, 3)
+    mirrored = mirror(bodies, torch.tensor([True, False]))
+    torch.testing.assert_close(mirrored[1], bodies[1])
+    expected = bodies[0, :, left] * torch.tensor([-1.0, 1, 1])
+    torch.testing.assert_close(mirrored[0, :, right], expected)
+    twice = mirror(mirrored, torch.tensor([True, False]))
+    torch.testing.assert_close(twice, bodies)
+
+
+def test_shear_and_axis_mask_by_hand():
+    amounts = torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
+    expected = torch.tensor([[1, 0.1, 0.2], [0.3, 1, 0.4], [0.5, 0.6, 1]])
+    torch.testing.assert_close(shears(amounts)[0], expected)
+    masks = axis_masks(torch.tensor([1, 3]))
+    torch.testing.assert_close(masks[0], torch.diag(torch.tensor([1.0, 0, 1])))
+    torch.testing.assert_close(masks[1], torch.eye(3))
+
+
+@pytest.mark.parametrize("augmentation", ["mirror", "rotation", "axis_mask", "shear"])
+def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
+    clips = [source(60, seed=n) for n in range(8)]
+    plain = views(clips, batch=8, absent_bodies="zeros").draw(0)[0].bodies
+    changed = views(clips, batch=8, absent_bodies="zeros", **{augmentation: 0.5}).draw(0)[0].bodies
+    differs = (plain != changed).flatten(1).any(1)
+    assert differs[0::2].sum() >= 2
+    assert not differs[1::2].any()
+    if augmentation == "axis_mask":
+        zeroed = (changed[0::2] == 0).all(dim=1).all(dim=1).sum(dim=1)
+        assert set(zeroed.tolist()) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"mirror": 1.5}, "mirror is a probability, not 1.5"),
+        ({"axis_mask": -1}, "axis_mask is a probability"),
+        ({"shear": -1}, "rotation and shear must not be below 0"),
+        ({"local_shortest": 0.9}, "local_shortest and local_longest"),
+        ({"shortest_crop": 0}, "shortest_crop is a share"),
+    ],
+)
+def test_impossible_views_are_refused(config, says):
+    with pytest.raises(UsageError, match=says):
+        ViewConfig(**config)

@@ -126,7 +126,7 @@ class Pack:
                 )
             clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
             splits = facts.pop("splits", {})
-            joints = np.memmap(folder / "joints.f32", np.float32, "r").reshape(-1, *_ROW)
+            joints = np.memmap(folder / "joints.f32", np.float32, "c").reshape(-1, *_ROW)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StarsError(
                 f"{folder}: not a readable pack ({error}): make it again with `stars data pack`"

@@ -1,1 +1,16 @@
-"""One method of the papers a file; each is a module whose forward gives the loss of a batch."""
+"""One method of the papers a file; each is a module whose forward gives the loss of a step."""
+
+from stars_infer.train.methods.dino import Dino
+from stars_infer.train.methods.heads import Heads
+from stars_infer.train.methods.mae import Mae
+from stars_infer.train.methods.mamp import Mamp
+from stars_infer.train.methods.mamp_nnclr import MampNnclr
+from stars_infer.train.methods.method import Method
+from stars_infer.train.methods.moco import Moco
+from stars_infer.train.methods.nnclr import Nnclr
+from stars_infer.train.methods.stars import Stars
+
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (Mamp, Mae, Nnclr, Stars, Heads, MampNnclr, Moco, Dino)
+}
+"""Every method by its name in recipes and checkpoints."""

@@ -1,0 +1,83 @@
+"""MAMP and NNCLR together: stage 2 keeps the loss of stage 1 (STARS Table 11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from stars_infer.errors import UsageError
+from stars_infer.train.batch import Batch
+from stars_infer.train.masking import motion_aware_order
+from stars_infer.train.methods.mamp import MampConfig, motion_target
+from stars_infer.train.methods.masked import masked_error
+from stars_infer.train.methods.method import StepOutput
+from stars_infer.train.methods.stars import Stars, StarsConfig
+from stars_infer.train.networks.decoder import MaskedDecoder
+from stars_infer.train.networks.encoder import EncoderConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MampNnclrConfig(StarsConfig):
+    """Constants of both losses.
+
+    Attributes:
+        mamp_weight: Factor of MAMP's loss.
+        decoder_depth: Decoder blocks, as in stage 1.
+        mask_ratio: Share of tokens hidden.
+        decode_every: Decode and predict every n-th hidden token.
+        tau: Masking temperature.
+        motion_stride: Frames m over which motion is predicted.
+    """
+
+    mamp_weight: float = 1.0
+    decoder_depth: int = 5
+    mask_ratio: float = 0.9
+    decode_every: int = 1
+    tau: float = 0.80
+    motion_stride: int = 1
+
+    def __post_init__(self) -> None:
+        StarsConfig.__post_init__(self)
+        if not self.mamp_weight > 0:
+            raise UsageError(f"mamp_weight must be above 0, not {self.mamp_weight:g}")
+        self.mamp()
+
+    def mamp(self) -> MampConfig:
+        """The constants of MAMP's loss."""
+        return MampConfig(
+            decoder_depth=self.decoder_depth,
+            mask_ratio=self.mask_ratio,
+            decode_every=self.decode_every,
+            tau=self.tau,
+            motion_stride=self.motion_stride,
+        )
+
+
+class MampNnclr(Stars):
+    """STARS whose encoder also goes on predicting masked motion, with stage 1's decoder."""
+
+    name: ClassVar[str] = "mamp-nnclr"
+    title: ClassVar[str] = "MAMP + NNCLR"
+    config_class: ClassVar[type[Any]] = MampNnclrConfig
+    continues: ClassVar[tuple[str, ...]] = ("contrast.", "decoder.")
+    masks: ClassVar[bool] = True
+    config: MampNnclrConfig
+
+    def __init__(self, encoder: EncoderConfig, config: MampNnclrConfig) -> None:
+        super().__init__(encoder, config)
+        self.decoder = MaskedDecoder(encoder, config.decoder_depth)
+
+    def forward(self, *views: Batch) -> StepOutput:
+        """Contrast plus masked motion prediction of a batch."""
+        (batch,) = views
+        contrast, z = super().forward(batch)
+        segment, mamp = self.encoder.config.segment, self.config.mamp()
+        error = masked_error(
+            self.encoder.tokens(batch.bodies),
+            order=motion_aware_order(batch.bodies, batch.noise, tau=mamp.tau, segment=segment),
+            target=motion_target(batch.bodies, stride=mamp.motion_stride, segment=segment),
+            encode=lambda tokens: self.tail(self.trunk(tokens)),
+            decoder=self.decoder,
+            config=mamp,
+        )
+        return StepOutput(contrast + self.config.mamp_weight * batch.share_of_bodies * error, z)

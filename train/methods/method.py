@@ -1,0 +1,83 @@
+"""What every method is: a module whose forward gives the loss of a step's views."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor, nn
+
+from stars_infer.train.batch import Batch
+from stars_infer.train.checkpoint import load_weights
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+
+PRETRAIN, TUNE = "pretrain", "tune"
+
+
+class StepOutput(NamedTuple):
+    """What the forward of a method gives.
+
+    Attributes:
+        loss: This part's contribution to the loss of the step (see `Batch`).
+        keys: Rows (B, D) that the method wants back from all processes after the step.
+    """
+
+    loss: Tensor
+    keys: Tensor | None = None
+
+
+class Method(nn.Module):
+    """A training method around an encoder.
+
+    Attributes:
+        name: Its name in recipes and checkpoints.
+        title: Its name in tables and cards.
+        stage: `pretrain` from fresh weights, or `tune` from another run's encoder.
+        config_class: Its constants.
+        continues: Prefixes of weights, beside the encoder's, that it takes over from the run it
+            starts from where that run has them.
+        masks: Whether it needs noise for masking.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    stage: ClassVar[str] = PRETRAIN
+    config_class: ClassVar[type[Any]]
+    continues: ClassVar[tuple[str, ...]] = ()
+    masks: ClassVar[bool] = False
+
+    def __init__(self, encoder: EncoderConfig) -> None:
+        super().__init__()
+        self.encoder = SkeletonEncoder(encoder)
+
+    @property
+    def copies(self) -> int:
+        """Random views of each clip that a step needs."""
+        return 1
+
+    @property
+    def local_copies(self) -> int:
+        """Further views of each clip, of short crops."""
+        return 0
+
+    def start_from(self, weights: dict[str, Tensor], *, source: str) -> None:
+        """Take over the encoder of another run, and what else the method continues.
+
+        Raises:
+            ModelError: If the weights do not fit.
+        """
+        taken = {
+            name: tensor
+            for name, tensor in weights.items()
+            if name.startswith(("encoder.", *self.continues))
+        }
+        load_weights(self, {**self.state_dict(), **taken}, source=source)
+
+    def before_first_step(self) -> None:
+        """Called once when the weights to start from are in place."""
+
+    def forward(self, *views: Batch) -> StepOutput:
+        """Loss of a step's views."""
+        raise NotImplementedError
+
+    def after_step(self, keys: Tensor | None) -> None:
+        """Called after each optimiser step, with the keys of all processes."""
