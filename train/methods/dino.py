@@ -83,7 +83,8 @@ class ClusterHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Cosine to every prototype."""
         unit = F.normalize(self.mlp(x).float(), dim=1, eps=1e-6)
-        return unit @ F.normalize(self.prototypes.float(), dim=1).T
+        cosine: Tensor = unit @ F.normalize(self.prototypes.float(), dim=1).T
+        return cosine
 
 
 @torch.no_grad()
