@@ -154,5 +154,5 @@ def _check(
     if sizes[smallest] < max(shots):
         raise UsageError(
             f"class {classes[smallest]!r} has {sizes[smallest]} possible exemplars, "
-            f"too few for {max(shots)} shots; check --exemplars, or lower --shots"
+            f"too few for {max(shots)} shots: allow more exemplars, or lower --shots"
         )
