@@ -24,11 +24,11 @@ from stars_infer.train.protocols.results import Result
 CLASSES = 15
 """Actions in the t-SNE plot, as in STARS Figure 3."""
 _POINTS_PER_CLASS = 200
-_NUMBERED = 20
+_NUMBERED = 30
 """Up to so many actions, the cells of the confusion matrix carry numbers."""
 _NEEDS = {"matplotlib": "matplotlib", "plotly": "plotly", "sklearn": "scikit-learn"}
 _PALETTE = (
-    "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7",
+    "#4e79a7", "#f28e2b", "#e15759", "#17408b", "#59a14f", "#edc948", "#b07aa1", "#ff9da7",
     "#9c755f", "#5b5b5b", "#1b9e9e", "#a6c84c", "#7b3fa0", "#c2255c", "#8ecae6",
 )  # fmt: skip
 _MARKERS = ("o", "s", "^", "D", "v", "P")
