@@ -6,10 +6,14 @@ that several processes use is the sum of what each of them sends back.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+import torch.distributed.nn.functional
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.nn import functional as differentiable
+
+_with_gradient: Any = torch.distributed.nn.functional
 
 
 def processes() -> int:
@@ -30,7 +34,7 @@ def gathered(x: Tensor) -> Tensor:
         parts = [torch.empty_like(x) for _ in range(processes())]
         dist.all_gather(parts, x.contiguous())
         return torch.cat(parts)
-    return torch.cat(differentiable.all_gather(x.contiguous()))
+    return torch.cat(_with_gradient.all_gather(x.contiguous()))
 
 
 def summed(x: Tensor) -> Tensor:
@@ -41,8 +45,8 @@ def summed(x: Tensor) -> Tensor:
         total = x.clone()
         dist.all_reduce(total)
         return total
-    total_with_gradient: Tensor = differentiable.all_reduce(x)
-    return total_with_gradient
+    sum_with_gradient: Tensor = _with_gradient.all_reduce(x)
+    return sum_with_gradient
 
 
 def own_rows(count: int, device: torch.device) -> Tensor:

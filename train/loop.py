@@ -103,7 +103,7 @@ def fit(
     if resume is not None:
         load_weights(method, resume.weights, source=str(run))
     # The checkpoint is that of the bare method, so that it fits any number of processes.
-    trained = torch.compile(method, dynamic=True) if compiled else method
+    trained: Any = torch.compile(method, dynamic=True) if compiled else method
     module, wrapped = fabric.setup(trained, optimizer)
     if resume is not None:
         restore_optimizer(optimizer, resume.optimizer)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint

@@ -50,9 +50,9 @@ def test_description_and_card(tiny_model):
     info = read_model_info(tiny_model)
     assert info.name == "tiny"
     assert info.facts["export_relative_error"] <= 1e-4
-    assert info.facts["steps"] == "4 (stage 1) + 3 (stage 2)"
+    assert info.facts["steps"] == "4, then 3"
     card = (tiny_model / "README.md").read_text()
-    for words in ("# tiny", "STARS (stages 1 and 2)", info.fingerprint[:12], "recordings"):
+    for words in ("# tiny", "MAMP, then STARS", info.fingerprint[:12], "recordings"):
         assert words in card
 
 

@@ -82,8 +82,9 @@ class ClusterHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Cosine to every prototype."""
-        unit = F.normalize(self.mlp(x).float(), dim=1, eps=1e-6)
-        return unit @ F.normalize(self.prototypes.float(), dim=1).T
+        unit: Tensor = F.normalize(self.mlp(x).float(), dim=1, eps=1e-6)
+        cosine: Tensor = unit @ F.normalize(self.prototypes.float(), dim=1).T
+        return cosine
 
 
 @torch.no_grad()

@@ -92,5 +92,5 @@ class Teacher(nn.Module):
         for own, student in pairs:
             for mine, its in zip(own.parameters(), student.parameters(), strict=True):
                 mine.lerp_(its, 1 - momentum)
-            for mine, its in zip(own.buffers(), student.buffers(), strict=True):
-                mine.copy_(its)
+            for statistic, current in zip(own.buffers(), student.buffers(), strict=True):
+                statistic.copy_(current)

@@ -1,0 +1,96 @@
+"""Train every row of the order table: each method, each seed, the same small budget.
+
+    python benchmarks/order/train.py PACK --split pretraining --out runs/order
+
+Runs as many jobs at once as there are cores, one thread each; started again, it goes on where it
+was stopped. `report.py` beside it evaluates the runs and writes the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from stars_infer.train.checkpoint import FILE
+
+NETWORK = ["--width", "128", "--depth", "4", "--heads", "4", "--frames", "60"]
+STAGE_1 = [
+    "--steps", "900", "--batch", "64", "--lr", "1e-3", "--final-lr", "1e-4", "--warmup", "0.5",
+    "--decoder-depth", "3", "--decode-every", "4", *NETWORK,
+]  # fmt: skip
+STAGE_2 = ["--steps", "125", "--batch", "64"]
+CONTRAST = ["--queue", "1024", "--hidden", "1024"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One run of the table: its recipe, what it starts from, what differs from the recipe."""
+
+    name: str
+    start: str | None
+    arguments: list[str]
+
+
+TEACHER = ["--momentum", "0.99"]
+CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
+
+ROWS = (
+    Row(name="mamp", start=None, arguments=STAGE_1),
+    Row(name="mae", start=None, arguments=STAGE_1),
+    Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
+    Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
+    Row(name="stars-3stage", start="heads", arguments=[*STAGE_2, *CONTRAST]),
+    Row(name="moco", start="mamp", arguments=[*STAGE_2, *CONTRAST, *TEACHER]),
+    Row(name="dino", start="mamp", arguments=[*STAGE_2, *CLUSTERS, *TEACHER]),
+)
+
+
+def main() -> None:
+    """Train all rows, seed by seed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for seed in range(options.seeds):
+            waiting = {row.name: row for row in ROWS}
+            done = {None}
+            while waiting:
+                ready = [row for row in waiting.values() if row.start in done]
+                folder = options.out / f"seed{seed}"
+                jobs = {
+                    row.name: pool.submit(train, row, options.pack, options.split, folder)
+                    for row in ready
+                }
+                for name, job in jobs.items():
+                    job.result()
+                    done.add(name)
+                    del waiting[name]
+
+
+def train(row: Row, pack: Path, split: str, folder: Path) -> None:
+    """Train a row, or go on with it."""
+    stage, seed = "tune" if row.start else "pretrain", folder.name.removeprefix("seed")
+    command = ["train", stage, str(pack), "--split", split, "--out", str(folder / row.name)]
+    command += ["--recipe", row.name, *row.arguments, "--seed", seed]
+    command += ["--checkpoint-minutes", "3", "--no-compile", "--accelerator", "cpu", "--quiet"]
+    if row.start:
+        command += ["--from", str(folder / row.start)]
+    if (folder / row.name / FILE).exists():
+        command += ["--resume"]
+    subprocess.run(
+        [sys.executable, "-m", "stars_infer", *command],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Several processes train as one does: same losses, same queue, checkpoints that fit both."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from stars_infer.train.checkpoint import load_checkpoint
+from stars_infer.train.collectives import gathered, own_rows, process, processes, summed
+from stars_infer.train.methods import METHODS
+from stars_infer.train.networks.norm import SharedBatchNorm
+
+SCRIPT = Path(__file__).parent / "two_processes.py"
+
+
+def trained_by(count, pack, out, *resume):
+    done = subprocess.run(
+        [sys.executable, SCRIPT, pack, out, str(count), *map(str, resume)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return out
+
+
+@pytest.fixture(scope="module")
+def runs(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("processes")
+    pack = trained / "pack"
+    return trained_by(1, pack, folder / "one"), trained_by(2, pack, folder / "two")
+
+
+def losses(run):
+    return [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_two_processes_give_the_losses_of_one(runs, method):
+    one, two = (run / method for run in runs)
+    assert len(losses(one)) == 4
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_every_process_ends_with_the_same_weights_and_queue(runs, method):
+    first, second = (load_file(runs[1] / method / f"process{n}.safetensors") for n in (0, 1))
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        torch.testing.assert_close(second[name], tensor, rtol=0, atol=0, msg=name)
+    alone = load_file(runs[0] / method / "process0.safetensors")
+    for name in alone:
+        if "queue" in name:
+            torch.testing.assert_close(first[name], alone[name], rtol=1e-3, atol=1e-3, msg=name)
+
+
+def test_checkpoints_go_from_one_number_of_processes_to_another(runs, trained, tmp_path):
+    saved = load_checkpoint(runs[0] / "stars")
+    assert saved.step == 4
+    trained_by(2, trained / "pack", tmp_path / "on", runs[0])
+    trained_by(1, trained / "pack", tmp_path / "back", runs[1])
+    again = load_checkpoint(tmp_path / "on" / "stars")
+    for name, tensor in saved.weights.items():
+        torch.testing.assert_close(again.weights[name], tensor, rtol=0, atol=0, msg=name)
+
+
+def test_alone_there_is_nobody_to_ask():
+    x = torch.randn(3, 2, requires_grad=True)
+    assert (processes(), process()) == (1, 0)
+    assert gathered(x) is x
+    assert summed(x) is x
+    assert own_rows(3, x.device).tolist() == [0, 1, 2]
+    norm = SharedBatchNorm(2)
+    torch.testing.assert_close(norm(x), F.batch_norm(x, None, None, training=True))

@@ -1,0 +1,71 @@
+"""Trains every method for a few steps on so many processes; run by test_processes.py.
+
+    python two_processes.py PACK OUT PROCESSES [RESUME]
+
+Each process writes the weights it ended with to OUT/METHOD/processN.safetensors.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from safetensors.torch import save_file
+
+from stars_infer.train.checkpoint import load_checkpoint
+from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.loop import fit
+from stars_infer.train.methods import METHODS
+from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.run import LoopConfig, RunConfig, build_method
+from stars_infer.train.session import open_fabric, open_views
+from stars_infer.train.views import ViewConfig
+
+SMALL = {
+    "mamp": {"decoder_depth": 1},
+    "mae": {"decoder_depth": 1},
+    "nnclr": {"queue": 20, "hidden": 32},
+    "stars": {"queue": 20, "hidden": 32},
+    "heads": {"queue": 20, "hidden": 32},
+    "mamp-nnclr": {"queue": 20, "hidden": 32, "decoder_depth": 1},
+    "moco": {"queue": 20, "hidden": 32, "projection": 8},
+    "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
+}
+STEPS = 4
+
+
+def main(pack: Path, out: Path, processes: int, resume: Path | None) -> None:
+    """Train and write what every process holds."""
+    fabric = open_fabric("cpu", processes, "32-true")
+    clips = Pack.open(pack)
+    for name, kind in METHODS.items():
+        if name not in SMALL:
+            continue
+        config = RunConfig(
+            method=name,
+            data=str(pack),
+            clips=len(clips.clips),
+            # AdamW's first steps make large ones of rounding errors; a small rate keeps them small.
+            loop=LoopConfig(steps=STEPS, batch=8, log_every=1, lr=1e-4),
+            encoder=EncoderConfig(width=16, depth=2, heads=2),
+            views=ViewConfig(rotation=0.3, mirror=0.5),
+            settings=kind.config_class(**SMALL[name]),
+        )
+        fabric.seed_everything(0, verbose=False)
+        method = build_method(config)
+        method.before_first_step()
+        views = open_views(method, clips, config, device="cpu")
+        earlier = load_checkpoint(resume / name) if resume else None
+        fit(method, views, config, out / name, fabric=fabric, resume=earlier)
+        state = {key: value.contiguous() for key, value in method.state_dict().items()}
+        save_file(state, out / name / f"process{fabric.global_rank}.safetensors")
+        fabric.barrier()
+
+
+if __name__ == "__main__":
+    main(
+        Path(sys.argv[1]),
+        Path(sys.argv[2]),
+        int(sys.argv[3]),
+        Path(sys.argv[4]) if len(sys.argv) > 4 else None,
+    )
