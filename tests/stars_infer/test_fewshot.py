@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stars_infer.errors import UsageError
 from stars_infer.classify import vote
+from stars_infer.errors import UsageError
 from stars_infer.fewshot import LabelledVectors, evaluate
 from stars_infer.index import unit
 

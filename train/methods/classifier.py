@@ -72,10 +72,9 @@ class Classifier(Method):
             nn.Linear(config.hidden, config.classes),
         )
         self.head.apply(init_linear)
-        for block, share in zip(
-            self.encoder.blocks, torch.linspace(0, config.drop_path, encoder.depth), strict=True
-        ):
-            block.drop_path = float(share)
+        shares = torch.linspace(0, config.drop_path, encoder.depth).tolist()
+        for block, share in zip(self.encoder.blocks, shares, strict=True):
+            block.drop_path = share
 
     @property
     def layers(self) -> int:
@@ -92,7 +91,8 @@ class Classifier(Method):
         shape = self.encoder.config
         tokens = self.dropout(self.encoder(bodies))
         by_joint = tokens.view(len(bodies), shape.segments, shape.joints, shape.width)
-        return by_joint.mean(dim=1).flatten(1).float()
+        features: Tensor = by_joint.mean(dim=1).flatten(1).float()
+        return features
 
     def forward(self, *views: Batch) -> StepOutput:
         """Cross-entropy of a batch, with smoothed labels."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stars_infer.clip import FloatArray
-from stars_infer.errors import UsageError
+from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_weights
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report
@@ -80,7 +80,7 @@ class Named:
     embedding: FloatArray
 
 
-class TrainingStopped(Exception):
+class TrainingStoppedError(StarsError):
     """A signal ended a fine-tuning before its last step; its checkpoint is there to resume.
 
     Attributes:
@@ -102,7 +102,7 @@ def finetune(measured: MeasuredEncoder, task: Task, *, how: Tuning) -> Result:
 
     Raises:
         UsageError: If there is a checkpoint that was not to be resumed, or settings contradict.
-        TrainingStopped: If a signal ended the training.
+        TrainingStoppedError: If a signal ended the training.
     """
     return tuned_result("finetune", measured, task, how=how)
 
@@ -150,7 +150,7 @@ def tuning_config(
     if seed is not None:
         flags["seed"] = seed
     return recipe.with_flags(flags).configure(
-        data=task.data,
+        data=str(task.folder),
         split=task.split,
         clips=len(shown.clips),
         encoder=measured.shape,
@@ -164,7 +164,7 @@ def tune_and_name(
     """Train on some labelled clips, or go on, and name the test clips.
 
     Raises:
-        TrainingStopped: If a signal ended the training.
+        TrainingStoppedError: If a signal ended the training.
     """
     last = train(
         config,
@@ -177,7 +177,7 @@ def tune_and_name(
         compiled=how.compiled,
     )
     if last.step < config.steps:
-        raise TrainingStopped(out, last.step)
+        raise TrainingStoppedError(out, last.step)
     return name_clips(last, config, task, shown, how=how)
 
 

@@ -69,9 +69,7 @@ def knn(
         "knn",
         measured,
         task,
-        scores=tuple(
-            Score(setting=f"k={k}", accuracy=accuracy(named[k], labels)) for k in wanted
-        ),
+        scores=tuple(Score(setting=f"k={k}", accuracy=accuracy(named[k], labels)) for k in wanted),
         settings={"crop": crop, "gallery": size},
         embedding=queries.cpu().numpy(),
         confusion=confusion_matrix(labels, named[wanted[0]], len(task.classes)),
@@ -98,7 +96,7 @@ def nearest_votes(
     gallery, queries = F.normalize(gallery, dim=1), F.normalize(queries, dim=1)
     chunk = max(1, _CELLS // len(gallery))
     named: dict[int, list[NDArray[np.intp]]] = {k: [] for k in ks}
-    for some in queries.split(chunk):
+    for some in torch.split(queries, chunk):
         found = torch.topk(some @ gallery.T, max(ks), dim=1)
         similarities, near = found.values.cpu().numpy(), labels[found.indices.cpu().numpy()]
         for k in ks:

@@ -151,13 +151,13 @@ def fit_linear(
     steps, step = config.epochs * math.ceil(clips / config.batch), 0
     for epoch in range(config.epochs):
         seen = features[epoch % crops].to(device)
-        for places in torch.randperm(clips, generator=random).split(config.batch):
+        for places in torch.split(torch.randperm(clips, generator=random), config.batch):
             rate = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
             optimizer.param_groups[0]["lr"] = rate
             some = places.to(device)
             loss = F.cross_entropy(head(seen[some]), targets[some])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             step += 1
     return head

@@ -124,7 +124,7 @@ def _some(places: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.i
 def _shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     """Per cent of each action's clips; an action without clips has an empty row."""
     totals = confusion.sum(axis=1, keepdims=True)
-    return 100 * confusion / np.maximum(totals, 1)
+    return np.asarray(100 * confusion / np.maximum(totals, 1))
 
 
 def _headline(result: Result) -> str:
@@ -189,7 +189,7 @@ def _confusion_png(result: Result, path: Path) -> None:
             )  # fmt: skip
     bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
     bar.set_label("% of the action's clips")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     figure.savefig(path, dpi=160)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -131,7 +131,6 @@ def make_result(
     confusion: NDArray[np.int64],
     predictions: Mapping[str, NDArray[np.intp]] | None = None,
     source: str | None = None,
-    notes: tuple[str, ...] = (),
 ) -> Result:
     """A result, with what encoder and task say of themselves."""
     return Result(
@@ -148,8 +147,18 @@ def make_result(
         embedding=embedding,
         labels=task.test_labels,
         predictions=predictions or {},
-        notes=(*task.notes, *notes),
+        notes=(*task.notes, *_seen(measured, task)),
     )
+
+
+def _seen(measured: MeasuredEncoder, task: Task) -> Iterator[str]:
+    """Say so if the encoder was trained on tested clips, though without their labels."""
+    config = measured.config
+    if config is None or Path(config.data).resolve() != task.folder.resolve():
+        return
+    if config.split != task.split:
+        part = f"the split {config.split}" if config.split else "all clips"
+        yield f"the encoder was trained on {part} of this pack: it may have seen tested clips"
 
 
 def accuracy(predictions: NDArray[np.intp], labels: NDArray[np.intp]) -> float:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.finetune import Tuning, settings_of, tune_and_name, tuning_config
@@ -52,12 +53,14 @@ def semi(
 
     Raises:
         UsageError: If a share or the number of runs is impossible.
-        TrainingStopped: If a signal ended a training.
+        TrainingStoppedError: If a signal ended a training.
     """
     if runs < 1:
         raise UsageError(f"--runs must be at least 1, not {runs}")
     labels, classes = task.test_labels, len(task.classes)
-    scores, predictions, embedding = [], {}, None
+    scores: list[Score] = []
+    predictions: dict[str, NDArray[np.intp]] = {}
+    embedding: FloatArray | None = None
     confusion = np.zeros((classes, classes), np.int64)
     settings: dict[str, object] = {"runs": runs, "seed": seed, "per_action": per_action}
     for share in dict.fromkeys(shares):

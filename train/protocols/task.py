@@ -20,7 +20,8 @@ class Task:
     """The two parts of a split, with class numbers.
 
     Attributes:
-        data: Name of the data: the data set if the pack says so, else the pack's folder.
+        folder: Of the pack.
+        data: Name of the data: the data set if the pack says so, else the folder's.
         split: Name of the split.
         train: Clips to learn from.
         test: Clips to name.
@@ -28,6 +29,7 @@ class Task:
         notes: What a reader of the figures should know.
     """
 
+    folder: Path
     data: str
     split: str
     train: Pack
@@ -92,6 +94,7 @@ def open_task(folder: Path, split: str | None) -> Task:
         else ()
     )
     return Task(
+        folder=folder,
         data=str(pack.facts.get("dataset", folder.resolve().name)),
         split=split,
         train=train,

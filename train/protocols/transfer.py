@@ -21,7 +21,7 @@ def transfer(measured: MeasuredEncoder, task: Task, *, how: Tuning) -> Result:
 
     Raises:
         UsageError: If the encoder has no data set of its own, or it is the same.
-        TrainingStopped: If a signal ended the training.
+        TrainingStoppedError: If a signal ended the training.
     """
     if measured.config is None:
         raise UsageError("random weights come from no data set; use `stars train eval finetune`")
