@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import FloatArray
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
@@ -53,6 +58,29 @@ def vote(labels: Sequence[str], similarities: Sequence[float]) -> str:
         count, total = standing.get(label, (0, 0.0))
         standing[label] = count + 1, total + similarity
     return max(standing, key=lambda label: standing[label])
+
+
+def votes(labels: NDArray[np.intp], similarities: FloatArray) -> NDArray[np.intp]:
+    """`vote` for many clips at once, with class numbers for labels.
+
+    Args:
+        labels: Classes of each clip's n nearest exemplars, nearest first, (N, n).
+        similarities: Their cosines, (N, n).
+
+    Returns:
+        The class of each clip, (N,).
+    """
+    rows, n = labels.shape
+    counts = np.zeros((rows, n), np.intp)
+    totals = np.zeros((rows, n))
+    for other in range(n):
+        same = labels == labels[:, other, None]
+        counts += same
+        # Added one by one, nearest first, as `vote` adds: the same rounding, the same ties.
+        totals += np.where(same, similarities[:, other, None].astype(np.float64), 0.0)
+    most = counts == counts.max(axis=1, keepdims=True)
+    winner = np.where(most, totals, -np.inf).argmax(axis=1)
+    return np.asarray(labels[np.arange(rows), winner])
 
 
 def predict(nearest: Sequence[Neighbour], k: int) -> Prediction:

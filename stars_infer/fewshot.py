@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classify import vote
+from stars_infer.classify import votes
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.index import unit
@@ -39,6 +39,21 @@ class Accuracy:
     std: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """What one random draw of exemplars gave.
+
+    Attributes:
+        queries: Places of the clips that were named.
+        predicted: Their classes, as places in the sorted labels.
+        accuracy: Share of them named right, per cent.
+    """
+
+    queries: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    accuracy: float
+
+
 def evaluate(
     clips: LabelledVectors, *, shots: Sequence[int], draws: int, seed: int = 0
 ) -> dict[int, Accuracy]:
@@ -55,37 +70,77 @@ def evaluate(
     Raises:
         UsageError: If a class has too few exemplars, or there is nothing to name.
     """
+    pools = exemplar_pools(clips, shots)
+    return {
+        n: accuracy_over(
+            [draw.accuracy for draw in name_by_draws(clips, pools, n, draws=draws, seed=seed)]
+        )
+        for n in shots
+    }
+
+
+def accuracy_over(accuracies: Sequence[float]) -> Accuracy:
+    """Mean and deviation of the accuracies of several draws."""
+    return Accuracy(mean=float(np.mean(accuracies)), std=float(np.std(accuracies)))
+
+
+def exemplar_pools(clips: LabelledVectors, shots: Sequence[int]) -> list[NDArray[np.intp]]:
+    """Places of the possible exemplars of each class, in the order of the sorted labels.
+
+    Raises:
+        UsageError: If a class has too few for these shots, or there is nothing to name.
+    """
     classes = sorted(set(clips.labels))
-    numbers = np.array([classes.index(label) for label in clips.labels])
+    numbers = class_numbers(clips.labels, classes)
     pools = [np.flatnonzero((numbers == c) & clips.exemplar) for c in range(len(classes))]
     _check(classes, [len(pool) for pool in pools], clips, shots)
+    return pools
+
+
+def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
+    """Places of labels in a list of classes."""
+    place = {name: number for number, name in enumerate(classes)}
+    return np.array([place[label] for label in labels], np.intp)
+
+
+def name_by_draws(
+    clips: LabelledVectors,
+    pools: Sequence[NDArray[np.intp]],
+    n: int,
+    *,
+    draws: int,
+    seed: int = 0,
+) -> Iterator[Draw]:
+    """Name the queries by n exemplars a class, draw after draw.
+
+    Only queries are compared with only the exemplars drawn, so that 50,000 clips are no burden.
+
+    Args:
+        clips: Embedded clips.
+        pools: From `exemplar_pools`.
+        n: Exemplars per class, and neighbours that vote.
+        draws: How often exemplars are drawn.
+        seed: Of the draws; those of different n are independent.
+
+    Raises:
+        UsageError: If all queries were drawn as exemplars.
+    """
+    numbers = class_numbers(clips.labels, sorted(set(clips.labels)))
     vectors = unit(clips.vectors)
-    similarities = vectors @ vectors.T
-    results: dict[int, Accuracy] = {}
-    for n in shots:
-        random = np.random.default_rng([seed, n])
-        accuracies = []
-        for _ in range(draws):
-            drawn = np.concatenate([random.choice(pool, n, replace=False) for pool in pools])
-            queries = np.setdiff1d(np.flatnonzero(clips.query), drawn)
-            if not len(queries):
-                raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
-            right = _named(similarities[np.ix_(queries, drawn)], numbers[drawn], n)
-            accuracies.append(100 * float(np.mean(right == numbers[queries])))
-        results[n] = Accuracy(mean=float(np.mean(accuracies)), std=float(np.std(accuracies)))
-    return results
-
-
-def _named(similarities: FloatArray, labels: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """Class of each query by the vote of its n nearest exemplars."""
-    nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :n]
-    return np.array(
-        [
-            int(vote([str(labels[e]) for e in row], [float(line[e]) for e in row]))
-            for row, line in zip(nearest, similarities, strict=True)
-        ],
-        np.intp,
-    )
+    candidates = np.flatnonzero(clips.query)
+    random = np.random.default_rng([seed, n])
+    for _ in range(draws):
+        drawn = np.concatenate([random.choice(pool, n, replace=False) for pool in pools])
+        queries = np.setdiff1d(candidates, drawn)
+        if not len(queries):
+            raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
+        similarities = vectors[queries] @ vectors[drawn].T
+        nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :n]
+        predicted = votes(
+            numbers[drawn][nearest], np.take_along_axis(similarities, nearest, axis=1)
+        )
+        right = predicted == numbers[queries]
+        yield Draw(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
 
 
 def _check(
@@ -99,5 +154,5 @@ def _check(
     if sizes[smallest] < max(shots):
         raise UsageError(
             f"class {classes[smallest]!r} has {sizes[smallest]} possible exemplars, "
-            f"too few for {max(shots)} shots; check --exemplars, or lower --shots"
+            f"too few for {max(shots)} shots: allow more exemplars, or lower --shots"
         )

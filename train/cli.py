@@ -19,6 +19,7 @@ from stars_infer.train.loop import Progress
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.session import open_fabric, train
@@ -29,6 +30,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+app.add_typer(protocols_app, name="eval")
 
 Data = Annotated[Path, typer.Argument(help="A pack, or a folder of clips.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run: checkpoint and log.")]

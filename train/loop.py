@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -98,7 +99,7 @@ def fit(
         The last checkpoint.
     """
     loop = config.loop
-    optimizer = make_optimizer(method, loop, depth=config.encoder.depth)
+    optimizer = make_optimizer(method, loop, depth=method.layers, betas=method.betas)
     if resume is not None:
         load_weights(method, resume.weights, source=str(run))
     # The checkpoint is that of the bare method, so that it fits any number of processes.
@@ -122,6 +123,7 @@ def fit(
             rate = set_learning_rate(
                 wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
             )
+            _reseed(loop.seed, step, fabric.global_rank)
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
             if step % loop.log_every == 0 or step == config.steps:
@@ -155,6 +157,11 @@ def _step(
     optimizer.step()
     method.after_step(torch.cat(keys) if keys else None)
     return torch.stack(losses).sum()
+
+
+def _reseed(*numbers: int) -> None:
+    """Let what a network draws itself (dropout) depend on the step alone, for exact resumes."""
+    torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
 
 def _agreed(stop: bool, step: int) -> bool:

@@ -13,15 +13,24 @@ from stars_infer.train.run import LoopConfig
 
 BETAS = (0.9, 0.95)
 _BLOCK = re.compile(r"^encoder\.blocks\.(\d+)\.")
+_EMBEDDING = ("encoder.embed.", "encoder.position.")
 
 
-def make_optimizer(module: nn.Module, config: LoopConfig, *, depth: int) -> torch.optim.AdamW:
+def make_optimizer(
+    module: nn.Module,
+    config: LoopConfig,
+    *,
+    depth: int,
+    betas: tuple[float, float] = BETAS,
+) -> torch.optim.AdamW:
     """AdamW over the parameters that learn.
 
     Args:
-        module: A method; parameters below `encoder.blocks.i` and `encoder.norm` are layers.
+        module: A method; its token embedding is layer 0, encoder block i of 1 to N is layer i.
         config: Rates and decay.
-        depth: N, encoder blocks.
+        depth: Number of the layer whose rate is not scaled: N in STARS, whose last block learns
+            at the full rate; N + 1 in fine-tuning, where only final norm and head do.
+        betas: Of AdamW.
 
     Returns:
         An optimiser whose groups carry `lr_scale`, which `set_learning_rate` obeys.
@@ -36,7 +45,7 @@ def make_optimizer(module: nn.Module, config: LoopConfig, *, depth: int) -> torc
             (scale, decay), {"params": [], "weight_decay": decay, "lr_scale": scale}
         )
         group["params"].append(parameter)
-    return torch.optim.AdamW(list(groups.values()), lr=config.lr, betas=BETAS, fused=True)
+    return torch.optim.AdamW(list(groups.values()), lr=config.lr, betas=betas, fused=True)
 
 
 def set_learning_rate(
@@ -63,8 +72,9 @@ def set_learning_rate(
 
 
 def _layer_scale(name: str, decay: float | None, depth: int) -> float:
-    """decay^(N-i) for encoder block i of N, 1 for the final norm and the heads (STARS eq. 7)."""
+    """decay^(depth-i) for layer i, 1 for the final norm and the heads (STARS eq. 7)."""
     block = _BLOCK.match(name)
-    if decay is None or block is None:
+    if decay is None or not (block or name.startswith(_EMBEDDING)):
         return 1.0
-    return float(decay ** (depth - (int(block[1]) + 1)))
+    layer = int(block[1]) + 1 if block else 0
+    return float(decay ** (depth - layer))

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stars_infer.classify import Neighbour, predict, vote
+from stars_infer.classify import Neighbour, predict, vote, votes
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,32 @@ def test_nobody_has_more_votes_than_the_winner(neighbours):
     labels = [label for label, _ in neighbours]
     winner = vote(labels, [similarity for _, similarity in neighbours])
     assert labels.count(winner) == max(map(labels.count, labels))
+
+
+@given(
+    st.integers(1, 9).flatmap(
+        lambda n: st.lists(
+            st.lists(
+                # Few values, so that ties of counts and of sums come often.
+                st.tuples(st.integers(0, 2), st.sampled_from([0.1, 0.25, 0.5, 0.7, 0.75])),
+                min_size=n,
+                max_size=n,
+            ),
+            min_size=1,
+            max_size=5,
+        )
+    )
+)
+def test_many_votes_at_once_are_single_votes(clips):
+    for clip in clips:
+        clip.sort(key=lambda pair: -pair[1])
+    labels = np.array([[label for label, _ in clip] for clip in clips], np.intp)
+    near = np.array([[similarity for _, similarity in clip] for clip in clips], np.float32)
+    expected = [
+        int(vote([str(label) for label in row], [float(s) for s in line]))
+        for row, line in zip(labels, near, strict=True)
+    ]
+    assert votes(labels, near).tolist() == expected
 
 
 def test_prediction_explains_itself():

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from stars_infer.classify import vote
 from stars_infer.errors import UsageError
 from stars_infer.fewshot import LabelledVectors, evaluate
+from stars_infer.index import unit
 
 
 def labelled(vectors, labels, exemplar=None, query=None):
@@ -63,3 +65,34 @@ def test_a_drawn_exemplar_is_no_query_of_that_draw():
 def test_what_cannot_be_measured(clips, shots, says):
     with pytest.raises(UsageError, match=says):
         evaluate(clips, shots=shots, draws=2)
+
+
+def by_the_whole_matrix(clips, n, draws, seed):
+    """The same by the definition: all similarities, one vote at a time."""
+    classes = sorted(set(clips.labels))
+    numbers = np.array([classes.index(label) for label in clips.labels])
+    pools = [np.flatnonzero((numbers == c) & clips.exemplar) for c in range(len(classes))]
+    vectors = unit(clips.vectors)
+    similarities = vectors @ vectors.T
+    random = np.random.default_rng([seed, n])
+    accuracies = []
+    for _ in range(draws):
+        drawn = np.concatenate([random.choice(pool, n, replace=False) for pool in pools])
+        queries = np.setdiff1d(np.flatnonzero(clips.query), drawn)
+        right = 0
+        for query in queries:
+            row = similarities[query, drawn]
+            nearest = np.argsort(-row, kind="stable")[:n]
+            labels = [str(numbers[drawn[place]]) for place in nearest]
+            right += vote(labels, [float(row[place]) for place in nearest]) == str(numbers[query])
+        accuracies.append(100 * right / len(queries))
+    return np.mean(accuracies), np.std(accuracies)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_figures_are_those_of_the_definition(n):
+    clips = clusters(1.5, classes=5, each=15)
+    got = evaluate(clips, shots=[n], draws=4, seed=3)[n]
+    mean, std = by_the_whole_matrix(clips, n, draws=4, seed=3)
+    assert (got.mean, got.std) == (pytest.approx(mean), pytest.approx(std))
+    assert 20 < got.mean < 100

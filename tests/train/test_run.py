@@ -14,6 +14,7 @@ from stars_infer.train.checkpoint import FILE, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import best_precision, fit
 from stars_infer.train.methods import METHODS
+from stars_infer.train.methods.classifier import ClassifierConfig
 from stars_infer.train.methods.dino import DinoConfig
 from stars_infer.train.methods.mae import MaeConfig
 from stars_infer.train.methods.mamp import MampConfig
@@ -38,6 +39,7 @@ SMALL = {
     "mamp-nnclr": MampNnclrConfig(queue=20, hidden=32, decoder_depth=1),
     "moco": MocoConfig(queue=20, hidden=32, projection=8),
     "dino": DinoConfig(prototypes=24, hidden=32, bottleneck=8, local_views=1),
+    "classifier": ClassifierConfig(hidden=32),
 }
 
 

@@ -1,5 +1,6 @@
 """One method of the papers a file; each is a module whose forward gives the loss of a step."""
 
+from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.methods.dino import Dino
 from stars_infer.train.methods.heads import Heads
 from stars_infer.train.methods.mae import Mae
@@ -11,6 +12,7 @@ from stars_infer.train.methods.nnclr import Nnclr
 from stars_infer.train.methods.stars import Stars
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Mamp, Mae, Nnclr, Stars, Heads, MampNnclr, Moco, Dino)
+    method.name: method
+    for method in (Mamp, Mae, Nnclr, Stars, Heads, MampNnclr, Moco, Dino, Classifier)
 }
 """Every method by its name in recipes and checkpoints."""

@@ -10,7 +10,7 @@ from stars_infer.train.batch import Batch
 from stars_infer.train.checkpoint import load_weights
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 
-PRETRAIN, TUNE = "pretrain", "tune"
+PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
 
 
 class StepOutput(NamedTuple):
@@ -31,7 +31,8 @@ class Method(nn.Module):
     Attributes:
         name: Its name in recipes and checkpoints.
         title: Its name in tables and cards.
-        stage: `pretrain` from fresh weights, or `tune` from another run's encoder.
+        stage: `pretrain` from fresh weights, `tune` from another run's encoder without labels,
+            or `eval finetune` with labels.
         config_class: Its constants.
         continues: Prefixes of weights, beside the encoder's, that it takes over from the run it
             starts from where that run has them.
@@ -53,6 +54,16 @@ class Method(nn.Module):
     def copies(self) -> int:
         """Random views of each clip that a step needs."""
         return 1
+
+    @property
+    def layers(self) -> int:
+        """Number of the layer that learns at the full rate where rates decay by layer."""
+        return self.encoder.config.depth
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """AdamW's betas."""
+        return 0.9, 0.95
 
     @property
     def local_copies(self) -> int:

@@ -29,7 +29,14 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: attention, then an MLP of four times the width."""
+    """Pre-norm transformer block: attention, then an MLP of four times the width.
+
+    Attributes:
+        drop_path: While training, the probability that a branch is left out for a sequence
+            (stochastic depth); those kept are scaled up, so that the expectation stays.
+    """
+
+    drop_path = 0.0
 
     def __init__(self, width: int, heads: int, mlp_ratio: int = 4) -> None:
         super().__init__()
@@ -42,9 +49,17 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, L, D) to (N, L, D)."""
-        x = x + self.attention(self.norm1(x))
-        mixed: Tensor = x + self.mlp(self.norm2(x))
+        x = x + self._kept(self.attention(self.norm1(x)))
+        mixed: Tensor = x + self._kept(self.mlp(self.norm2(x)))
         return mixed
+
+    def _kept(self, branch: Tensor) -> Tensor:
+        """A branch (N, L, D) with the sequences that skip it set to zero."""
+        if not (self.training and self.drop_path):
+            return branch
+        share = 1 - self.drop_path
+        kept = torch.rand(len(branch), 1, 1, device=branch.device) < share
+        return branch * (kept / share).to(branch.dtype)
 
 
 class PositionEmbedding(nn.Module):

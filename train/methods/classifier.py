@@ -1,0 +1,106 @@
+"""Fine-tuning with labels: the whole encoder and a classification head (REFERENCE 5).
+
+Where the papers are silent, this does what MAMP's public code does: dropout on the final tokens,
+drop-path rising linearly from 0 in the first block, the head at the full rate and the last block
+already one layer decay below it, AdamW with its usual betas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stars_infer.errors import UsageError
+from stars_infer.train.batch import Batch
+from stars_infer.train.methods.method import FINETUNE, Method, StepOutput
+from stars_infer.train.networks.blocks import init_linear
+from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.networks.norm import SharedBatchNorm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierConfig:
+    """Constants of fine-tuning.
+
+    Attributes:
+        classes: Actions to tell apart.
+        hidden: Hidden width of the head.
+        dropout: Share of the final tokens' values that are dropped while training.
+        drop_path: Share of the sequences that skip a branch of the last block; it rises linearly
+            from 0 in the first.
+        label_smoothing: Share of the target that is spread over all classes.
+        beta2: AdamW's second beta.
+    """
+
+    classes: int = 60
+    hidden: int = 2048
+    dropout: float = 0.3
+    drop_path: float = 0.3
+    label_smoothing: float = 0.1
+    beta2: float = 0.999
+
+    def __post_init__(self) -> None:
+        if self.classes < 2 or self.hidden < 1:
+            raise UsageError(
+                f"classes ({self.classes}) must be at least 2, hidden ({self.hidden}) at least 1"
+            )
+        for name in ("dropout", "drop_path", "label_smoothing", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} is a share below 1, not {getattr(self, name):g}")
+
+
+class Classifier(Method):
+    """An encoder that learns to name actions."""
+
+    name: ClassVar[str] = "classifier"
+    title: ClassVar[str] = "fine-tuning"
+    stage: ClassVar[str] = FINETUNE
+    config_class: ClassVar[type[Any]] = ClassifierConfig
+
+    def __init__(self, encoder: EncoderConfig, config: ClassifierConfig) -> None:
+        super().__init__(encoder)
+        self.config = config
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Sequential(
+            nn.Linear(encoder.joints * encoder.width, config.hidden),
+            SharedBatchNorm(config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.classes),
+        )
+        self.head.apply(init_linear)
+        shares = torch.linspace(0, config.drop_path, encoder.depth).tolist()
+        for block, share in zip(self.encoder.blocks, shares, strict=True):
+            block.drop_path = share
+
+    @property
+    def layers(self) -> int:
+        """The head is a layer of its own, after the blocks."""
+        return self.encoder.config.depth + 1
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """AdamW's betas."""
+        return 0.9, self.config.beta2
+
+    def joint_features(self, bodies: Tensor) -> Tensor:
+        """Features (N, V*D) of bodies (N, T, V, 3): mean over time, joint beside joint."""
+        shape = self.encoder.config
+        tokens = self.dropout(self.encoder(bodies))
+        by_joint = tokens.view(len(bodies), shape.segments, shape.joints, shape.width)
+        features: Tensor = by_joint.mean(dim=1).flatten(1).float()
+        return features
+
+    def forward(self, *views: Batch) -> StepOutput:
+        """Cross-entropy of a batch, with smoothed labels."""
+        (batch,) = views
+        if batch.labels is None:
+            raise UsageError("fine-tuning needs labels, which these clips do not have")
+        logits = self.head(batch.mean_over_bodies(self.joint_features(batch.bodies)))
+        loss = F.cross_entropy(
+            logits.float(), batch.labels, label_smoothing=self.config.label_smoothing
+        )
+        return StepOutput(loss * batch.share_of_clips)

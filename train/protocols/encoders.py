@@ -1,0 +1,135 @@
+"""The encoder that is measured: that of a run, or one with random weights as a baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stars_infer.errors import UsageError
+from stars_infer.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from stars_infer.train.methods import METHODS
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from stars_infer.train.run import RunConfig
+from stars_infer.train.views import ViewConfig
+
+RANDOM = "random"
+"""What stands for a run where random weights are measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredEncoder:
+    """An encoder and what is known of it.
+
+    Attributes:
+        run: Path of its run, or `random`.
+        encoder: The network, in evaluation mode.
+        views: How it was trained to see clips; its `absent_bodies` counts.
+        config: Configuration of its run.
+        checkpoint: What the run left.
+    """
+
+    run: str
+    encoder: SkeletonEncoder
+    views: ViewConfig
+    config: RunConfig | None = None
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def shape(self) -> EncoderConfig:
+        """Of the network."""
+        return self.encoder.config
+
+    @property
+    def title(self) -> str:
+        """Name of the method, as the papers' tables have it."""
+        if self.config is None:
+            return "random weights"
+        if self.config.method == "stars" and self._started_from("heads"):
+            return "STARS-3stage"
+        title = METHODS[self.config.method].title
+        return f"{title} aug" if self.config.views.augments and title in _AUGMENTED else title
+
+    @property
+    def source_data(self) -> str | None:
+        """Data set it was trained on, if that was an official one."""
+        facts = self.checkpoint.history.get("pack", {}) if self.checkpoint else {}
+        name = facts.get("dataset")
+        return None if name is None else str(name)
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of its run."""
+        if self.config is None:
+            return None
+        path = Path(self.run)
+        return path if path.is_dir() else path.parent
+
+    def default_data(self) -> Path:
+        """The pack of its run.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        if self.config is None:
+            raise UsageError("random weights have no data of their own: name a pack with --data")
+        path = Path(self.config.data)
+        if not (path / "pack.json").exists():
+            raise UsageError(
+                f"{self.run} was trained on {self.config.data!r}, which is no pack here: "
+                "name one with --data"
+            )
+        return path
+
+    def facts(self) -> dict[str, Any]:
+        """What a result says of it."""
+        if self.config is None or self.checkpoint is None:
+            return {"run": self.run, "method": self.title}
+        return {
+            "run": self.run,
+            "method": self.title,
+            "step": self.checkpoint.step,
+            "trained_on": {"data": self.config.data, "split": self.config.split},
+            "git": self.checkpoint.history.get("git"),
+        }
+
+    def _started_from(self, method: str) -> bool:
+        start = self.checkpoint.history.get("start", {}) if self.checkpoint else {}
+        return bool(start.get("config", {}).get("method") == method)
+
+
+_AUGMENTED = ("DINO", "MoCo")
+"""Methods whose augmented form has a line of its own in the papers' tables."""
+
+
+def load_encoder(run: str, *, like: Path | None = None, seed: int = 0) -> MeasuredEncoder:
+    """Load the encoder of a run, or make one with random weights.
+
+    Args:
+        run: Folder of a run or a checkpoint file; `random` for random weights.
+        like: Run whose shape and rule for absent bodies random weights take; the papers' shape
+            if not given.
+        seed: Of random weights.
+
+    Raises:
+        ModelError: If there is no such run.
+        UsageError: If `like` is given without `random`.
+    """
+    if run == RANDOM:
+        shape, views = EncoderConfig(), ViewConfig()
+        if like is not None:
+            config = RunConfig.from_json(load_checkpoint(like).config, source=str(like))
+            shape, views = config.encoder, config.views
+        torch.manual_seed(seed)
+        return MeasuredEncoder(run=run, encoder=SkeletonEncoder(shape).eval(), views=views)
+    if like is not None:
+        raise UsageError("--like gives random weights their shape; it goes with the run `random`")
+    checkpoint = load_checkpoint(Path(run))
+    config = RunConfig.from_json(checkpoint.config, source=run)
+    encoder = SkeletonEncoder(config.encoder)
+    load_weights(encoder, checkpoint.encoder_weights(), source=run)
+    return MeasuredEncoder(
+        run=run, encoder=encoder.eval(), views=config.views, config=config, checkpoint=checkpoint
+    )

@@ -1,0 +1,196 @@
+"""Clip features of a frozen network: the centre crop as at use, or random crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from stars_infer.errors import UsageError
+from stars_infer.train.batch import Batch
+from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.protocols.encoders import MeasuredEncoder
+from stars_infer.train.views import ViewConfig, Views, resident, resize_tracks
+
+CROP = 0.9
+"""Share kept by the centre crop (STARS 4.2); MAMP's public configurations have 0.95."""
+CPU_BATCH, BATCH = 8, 256
+"""Clips that run at once."""
+
+Encode = Callable[[Tensor], Tensor]
+"""From bodies (N, T, V, 3) to their features (N, F)."""
+
+
+class Track(Protocol):
+    """Follows the progress of a loop; as `Output.progress`."""
+
+    def __call__(self, items: Iterable[Batch], what: str, total: int) -> Iterable[Batch]:
+        """Hand the items on."""
+
+
+def untracked(items: Iterable[Batch], what: str, total: int) -> Iterable[Batch]:
+    """Show nothing."""
+    return items
+
+
+@torch.no_grad()
+def clip_features(
+    pack: Pack,
+    encode: Encode,
+    *,
+    frames: int,
+    fabric: Fabric,
+    absent_bodies: str = "present",
+    crop: float = CROP,
+    finish: Encode | None = None,
+    track: Track = untracked,
+    what: str = "encoding",
+) -> Tensor:
+    """Features of every clip of a pack, its centre crop resized, (clips, F) on the device.
+
+    Args:
+        pack: The clips.
+        encode: The network, on the device of `fabric` and in evaluation mode.
+        frames: T.
+        fabric: From `open_fabric`; decides device and precision.
+        absent_bodies: `present` is the mean over the bodies that are there; `zeros` lets a
+            missing second body count as one of all zeros, which is run once. `copy`, a missing
+            body that repeats the first, changes no mean and is `present`.
+        crop: Share of the clip kept.
+        finish: What follows the mean over bodies, from (B, F) to (B, F').
+        track: Shows progress.
+        what: What it shows.
+
+    Raises:
+        UsageError: If `crop` is no share.
+    """
+    if not 0 < crop <= 1:
+        raise UsageError(f"--crop is a share up to 1, not {crop:g}")
+    size = batch_size(fabric)
+    batches = centre_batches(pack, frames=frames, crop=crop, device=fabric.device, size=size)
+    with fabric.autocast():
+        zero = zero_body(encode, pack, frames=frames, rule=absent_bodies, device=fabric.device)
+        parts = []
+        for batch in track(batches, what, -(-len(pack.clips) // size)):
+            means = means_over_bodies(batch, encode(batch.bodies).float(), zero)
+            parts.append(finish(means).float() if finish else means)
+    return torch.cat(parts)
+
+
+def pooled_features(
+    measured: MeasuredEncoder,
+    pack: Pack,
+    *,
+    fabric: Fabric,
+    crop: float = CROP,
+    track: Track = untracked,
+    what: str = "encoding",
+) -> Tensor:
+    """Frozen features (clips, D) of a pack's clips: mean over bodies, time and joints."""
+    return clip_features(
+        pack,
+        measured.encoder.to(fabric.device).pooled,
+        frames=measured.shape.frames,
+        fabric=fabric,
+        absent_bodies=measured.views.absent_bodies,
+        crop=crop,
+        track=track,
+        what=what,
+    )
+
+
+@torch.no_grad()
+def random_crop_features(
+    pack: Pack,
+    encode: Encode,
+    config: ViewConfig,
+    *,
+    crops: int,
+    fabric: Fabric,
+    seed: int = 0,
+    track: Track = untracked,
+) -> Tensor:
+    """Features of several random views of every clip, (crops, clips, F) on the CPU.
+
+    Args:
+        pack: The clips.
+        encode: As in `clip_features`.
+        config: What views are like, and the rule for absent bodies.
+        crops: Views of each clip.
+        fabric: From `open_fabric`.
+        seed: Decides the views.
+        track: Shows progress.
+    """
+    size, clips = batch_size(fabric), len(pack.clips)
+    present = replace(config, absent_bodies="present")
+    views = Views(pack, present, batch=size, seed=seed, tokens=0, device=str(fabric.device))
+    steps = -(-crops * clips // size)
+    found: Tensor | None = None
+    with fabric.autocast():
+        zero = zero_body(
+            encode, pack, frames=config.frames, rule=config.absent_bodies, device=fabric.device
+        )
+        batches = (views.draw(step)[0] for step in range(steps))
+        for step, batch in enumerate(track(batches, f"encoding {crops} crops", steps)):
+            means = means_over_bodies(batch, encode(batch.bodies).float(), zero).cpu()
+            if found is None:
+                found = torch.empty(crops, clips, means.shape[1])
+            # A pass over the clips, in whatever order, is one crop of each.
+            places = torch.arange(step * size, (step + 1) * size)
+            kept = places < crops * clips
+            found[places[kept] // clips, views.clips_of_step(step)[kept]] = means[kept]
+    if found is None:
+        raise UsageError(f"crops must be at least 1, not {crops}")
+    return found
+
+
+def centre_batches(
+    pack: Pack, *, frames: int, crop: float, device: torch.device, size: int
+) -> Iterator[Batch]:
+    """Centre crops of all clips in order, so many clips at a time, as `prepare` makes them."""
+    joints = resident(pack, device)
+    bodies = torch.tensor([clip.bodies for clip in pack.clips])
+    length = torch.tensor([clip.frames for clip in pack.clips])
+    bias = torch.tensor([int((1 - crop) * clip.frames / 2) for clip in pack.clips])
+    start = torch.tensor([clip.start for clip in pack.clips])
+    for at in range(0, len(pack.clips), size):
+        these = slice(at, at + size)
+        count = bodies[these]
+        clip = torch.repeat_interleave(torch.arange(len(count)), count)
+        slot = torch.arange(len(clip)) - (count.cumsum(0) - count)[clip]
+        first = start[these][clip] + slot * length[these][clip] + bias[these][clip]
+        kept = (length - 2 * bias)[these][clip]
+        made = resize_tracks(joints, first.to(joints.device), kept.to(joints.device), frames)
+        yield Batch(
+            bodies=made.to(device),
+            clip=clip.to(device),
+            clips=len(count),
+            noise=torch.empty(len(clip), 0),
+        )
+
+
+def zero_body(
+    encode: Encode, pack: Pack, *, frames: int, rule: str, device: torch.device
+) -> Tensor | None:
+    """The features (F,) that stand for a missing second body, if the rule wants any."""
+    if rule != "zeros":
+        return None
+    return encode(torch.zeros(1, frames, *pack.joints.shape[1:], device=device))[0].float()
+
+
+def means_over_bodies(batch: Batch, features: Tensor, zero: Tensor | None) -> Tensor:
+    """Clip features (B, F) of body features (N, F), with what stands for a missing body."""
+    means = batch.mean_over_bodies(features)
+    if zero is None:
+        return means
+    alone = torch.bincount(batch.clip, minlength=batch.clips) == 1
+    return torch.where(alone[:, None], (means + zero) / 2, means)
+
+
+def batch_size(fabric: Fabric) -> int:
+    """Clips to run at once on the device."""
+    return CPU_BATCH if fabric.device.type == "cpu" else BATCH

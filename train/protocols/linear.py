@@ -1,0 +1,163 @@
+"""Linear: a linear classifier on frozen features (STARS 4.3; REFERENCE 5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stars_infer.errors import UsageError
+from stars_infer.train.protocols.encoders import MeasuredEncoder
+from stars_infer.train.protocols.features import (
+    CROP,
+    Track,
+    pooled_features,
+    random_crop_features,
+    untracked,
+)
+from stars_infer.train.protocols.results import (
+    Result,
+    Score,
+    accuracy,
+    confusion_matrix,
+    make_result,
+)
+from stars_infer.train.protocols.task import Task
+from stars_infer.train.views import ViewConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearConfig:
+    """Constants of the linear classifier.
+
+    Attributes:
+        epochs: Passes over the training clips.
+        batch: Clips per step.
+        lr: Learning rate at the start of the cosine to 0.
+        momentum: Of SGD.
+        crops: Random crops of each training clip that are encoded, used epoch by epoch in turn;
+            0 encodes the centre crop once, as many as epochs is the papers' fresh crop.
+        rotation: Largest random angle per axis of random crops, radians.
+        seed: Of first weights, order and crops.
+    """
+
+    epochs: int = 100
+    batch: int = 256
+    lr: float = 0.1
+    momentum: float = 0.9
+    crops: int = 0
+    rotation: float = 0.3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch) < 1 or self.crops < 0:
+            raise UsageError("epochs and batch must be at least 1, crops at least 0")
+        if not (self.lr > 0 and 0 <= self.momentum < 1 and self.rotation >= 0):
+            raise UsageError("lr must be above 0, momentum a share below 1, rotation not below 0")
+
+
+def linear(
+    measured: MeasuredEncoder,
+    task: Task,
+    *,
+    fabric: Fabric,
+    config: LinearConfig | None = None,
+    crop: float = CROP,
+    track: Track = untracked,
+) -> Result:
+    """Measure an encoder by a linear classifier on its frozen features.
+
+    Args:
+        measured: The encoder.
+        task: What to learn and to name.
+        fabric: From `open_fabric`.
+        config: Constants.
+        crop: Share of each clip kept by the centre crop.
+        track: Shows progress.
+    """
+    config = config or LinearConfig()
+    if config.crops:
+        views = ViewConfig(
+            frames=measured.shape.frames,
+            rotation=config.rotation,
+            absent_bodies=measured.views.absent_bodies,
+        )
+        features = random_crop_features(
+            task.train,
+            measured.encoder.to(fabric.device).pooled,
+            views,
+            crops=config.crops,
+            fabric=fabric,
+            seed=config.seed,
+            track=track,
+        )
+    else:
+        features = pooled_features(
+            measured, task.train, fabric=fabric, crop=crop, track=track, what="encoding to learn"
+        )[None]
+    test = pooled_features(
+        measured, task.test, fabric=fabric, crop=crop, track=track, what="encoding to name"
+    )
+    head = fit_linear(
+        features, task.train_labels, classes=len(task.classes), config=config, device=fabric.device
+    )
+    with torch.no_grad():
+        named = head(test).argmax(dim=1).cpu().numpy()
+    labels = task.test_labels
+    return make_result(
+        "linear",
+        measured,
+        task,
+        scores=(Score(setting="accuracy", accuracy=accuracy(named, labels)),),
+        settings={"crop": crop, **{name: getattr(config, name) for name in config.__slots__}},
+        embedding=test.cpu().numpy(),
+        confusion=confusion_matrix(labels, named, len(task.classes)),
+        predictions={"accuracy": named},
+    )
+
+
+def fit_linear(
+    features: Tensor,
+    labels: NDArray[np.intp],
+    *,
+    classes: int,
+    config: LinearConfig,
+    device: torch.device,
+) -> nn.Linear:
+    """Fit a linear classifier by SGD with a cosine schedule and no weight decay.
+
+    Args:
+        features: One or more encodings of every clip, (crops, N, D); epoch e sees crop e modulo
+            their number.
+        labels: Class numbers, (N,).
+        classes: How many there are.
+        config: Constants.
+        device: Where it is fitted.
+    """
+    crops, clips, width = features.shape
+    random = torch.Generator().manual_seed(config.seed)
+    head = nn.Linear(width, classes)
+    nn.init.xavier_uniform_(head.weight, generator=random)
+    nn.init.zeros_(head.bias)
+    head = head.to(device)
+    targets = torch.from_numpy(labels).to(device)
+    optimizer = torch.optim.SGD(head.parameters(), lr=config.lr, momentum=config.momentum)
+    steps, step = config.epochs * math.ceil(clips / config.batch), 0
+    for epoch in range(config.epochs):
+        seen = features[epoch % crops].to(device)
+        for places in torch.split(torch.randperm(clips, generator=random), config.batch):
+            rate = config.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+            optimizer.param_groups[0]["lr"] = rate
+            some = places.to(device)
+            loss = F.cross_entropy(head(seen[some]), targets[some])
+            optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            optimizer.step()
+            step += 1
+    return head

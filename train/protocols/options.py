@@ -1,0 +1,76 @@
+"""Options that the commands of `stars train eval` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stars_infer.train.flags import with_flags
+from stars_infer.train.methods.classifier import ClassifierConfig
+from stars_infer.train.run import LoopConfig
+from stars_infer.train.views import ViewConfig
+
+_MACHINE = "Machine"
+Run = Annotated[
+    str, typer.Argument(help="Run or checkpoint to measure; `random` measures random weights.")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="A pack.", show_default="the run's own")]
+OtherData = Annotated[Path, typer.Option("--data", help="A pack of another data set.")]
+Split = Annotated[
+    str | None,
+    typer.Option(help="Split of the pack.", show_default="the run's own, or the only one"),
+]
+Crop = Annotated[
+    float,
+    typer.Option(help="Share of a tested clip kept, from its middle; MAMP's code has 0.95."),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(help="Run whose shape random weights take.", show_default="the papers' shape"),
+]
+Seed = Annotated[int, typer.Option(help="Of random weights and draws.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Folder of the results.", show_default="RUN/eval"),
+]
+Plots = Annotated[
+    Path | None,
+    typer.Option("--plots", help="Folder for t-SNE and confusion matrix: PNG and one HTML page."),
+]
+PlotClasses = Annotated[int, typer.Option(help="Actions in the t-SNE plot; more are sampled.")]
+Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="auto, 32-true or bf16-mixed; auto takes bf16 where it is faster.",
+        rich_help_panel=_MACHINE,
+    ),
+]
+Devices = Annotated[int, typer.Option(help="Processes a node.", rich_help_panel=_MACHINE)]
+Nodes = Annotated[int, typer.Option(help="Machines.", rich_help_panel=_MACHINE)]
+Compile = Annotated[
+    bool | None,
+    typer.Option(
+        "--compile/--no-compile",
+        help="Run through torch.compile.",
+        show_default="on a GPU",
+        rich_help_panel=_MACHINE,
+    ),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on where an interrupted call with these flags ended.")
+]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", help="Recipe of a classifier, by name or as a .toml file.")
+]
+tuning_flags = with_flags(
+    (
+        ("Classifier", (ClassifierConfig,)),
+        ("Optimisation", (LoopConfig,)),
+        ("Views", (ViewConfig,)),
+    ),
+    without=("classes", "precision", "frames", "local_shortest", "local_longest"),
+)
+"""Every setting of a fine-tuning, as a flag."""

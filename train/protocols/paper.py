@@ -1,0 +1,138 @@
+"""The papers' figures, as data: per cent, as printed (STARS Tables 1 to 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A number of a table.
+
+    Attributes:
+        method: Whose it is, as the table has it.
+        setting: Under which setting of the protocol, as in `k=1`.
+        accuracy: Per cent.
+        where: Table of the STARS paper.
+    """
+
+    method: str
+    setting: str
+    accuracy: float
+    where: str
+
+
+_NTU60 = (("ntu60", "xsub"), ("ntu60", "xview"))
+_NTU = (*_NTU60, ("ntu120", "xsub"), ("ntu120", "xset"))
+_PKU2 = ("pku2", "xsub")
+_FEWSHOT = ("ntu120", "novel")
+
+_Column = tuple[str, str]
+_Rows = Mapping[str, tuple[float | None, ...]]
+
+_TABLES: tuple[tuple[str, str, str, tuple[_Column, ...], _Rows], ...] = (
+    (
+        "linear", "accuracy", "Table 1", (*_NTU, _PKU2),
+        {
+            "STARS": (87.1, 90.9, 79.9, 80.8, 52.7),
+            "STARS-3stage": (86.3, 90.7, 79.3, 80.6, 52.2),
+            "MAMP": (84.9, 89.1, 78.6, 79.1, 52.0),
+        },
+    ),
+    (
+        "knn", "k=1", "Table 2", _NTU,
+        {
+            "STARS": (79.9, 88.6, 67.6, 67.7),
+            "STARS-3stage": (76.9, 88.0, 65.7, 68.0),
+            "MAMP": (63.1, 80.3, 51.8, 56.1),
+        },
+    ),
+    (
+        # Table 7 prints 84.5 / 89.6 for the same encoder without augmentation.
+        "knn", "k=10", "Table 6", _NTU60,
+        {
+            "STARS": (81.9, 89.6),
+            "DINO": (77.6, 86.3),
+            "DINO aug": (77.4, 86.7),
+            "MoCo": (72.2, 86.7),
+            "MoCo aug": (73.9, 88.0),
+        },
+    ),
+    ("knn", "k=1", "Table 11", _NTU60, {"MAMP + NNCLR": (74.6, 86.5)}),
+    ("knn", "k=1", "Table 15", _NTU60, {"MAE": (44.1, 43.7), "STARS-MAE": (53.5, 55.2)}),
+    *(
+        ("knn", f"k={k}", "Table 12", _NTU60, {"NNCLR from scratch": pair})
+        for k, pair in {1: (37.6, 30.5), 2: (35.8, 28.7), 5: (39.9, 32.3), 10: (41.2, 33.6)}.items()
+    ),
+    (
+        "finetune", "accuracy", "Table 3", _NTU,
+        {
+            "STARS": (93.0, 97.5, 89.9, 91.4),
+            "STARS-3stage": (93.2, 97.5, 89.8, 91.3),
+            "MAMP": (93.1, 97.5, 90.0, 91.3),
+            "without pretraining": (83.1, 92.6, 76.8, 79.7),
+        },
+    ),
+    (
+        "semi", "1%", "Table 8", _NTU60,
+        {"STARS": (69.1, 72.9), "STARS-3stage": (68.6, 72.5), "MAMP": (66.0, 68.7)},
+    ),
+    (
+        "semi", "10%", "Table 8", _NTU60,
+        {"STARS": (88.0, 91.8), "STARS-3stage": (88.2, 91.8), "MAMP": (88.0, 91.5)},
+    ),
+    *(
+        (
+            "fewshot", f"{n}-shot", "Table 5", (_FEWSHOT,),
+            {
+                "STARS": (stars,), "STARS-3stage": (three,), "MAMP": (mamp,), "CMD": (cmd,),
+                "MAE": (mae,), "STARS-MAE": (stars_mae,),
+            },
+        )
+        for n, stars, three, mamp, cmd, mae, stars_mae in (
+            (1, 63.5, 59.3, 47.6, 61.2, 35.0, 41.5),
+            (2, 62.2, 57.8, 44.4, 58.2, 31.8, 37.9),
+            (5, 65.7, 61.5, 48.4, 61.3, 34.2, 40.6),
+        )
+    ),
+)  # fmt: skip
+"""Protocol, setting, table, columns (data set, split), rows."""
+
+_TRANSFER: Mapping[str, tuple[float, float]] = {
+    "STARS": (71.9, 72.2),
+    "STARS-3stage": (71.8, 72.7),
+    "MAMP": (70.6, 73.2),
+}
+"""To PKU-II from NTU-60 and from NTU-120 (Table 4)."""
+
+
+def figures(
+    protocol: str, dataset: str | None, split: str, *, source: str | None = None
+) -> tuple[Figure, ...]:
+    """The papers' figures for a protocol on an official data set, in the order of their tables.
+
+    Args:
+        protocol: Its name.
+        dataset: Fact of the pack, such as `ntu60`; there are no figures without.
+        split: Such as `xsub`.
+        source: For transfer, the data set of the pretraining.
+    """
+    if protocol == "transfer":
+        return tuple(_transfer(source)) if (dataset, split) == _PKU2 else ()
+    return tuple(
+        Figure(method=method, setting=setting, accuracy=value, where=table)
+        for name, setting, table, columns, rows in _TABLES
+        if name == protocol and (dataset, split) in columns
+        for method, values in rows.items()
+        if (value := values[columns.index((str(dataset), split))]) is not None
+    )
+
+
+def _transfer(source: str | None) -> Iterator[Figure]:
+    for place, name in enumerate(("ntu60", "ntu120")):
+        if source == name:
+            for method, values in _TRANSFER.items():
+                yield Figure(
+                    method=method, setting="accuracy", accuracy=values[place], where="Table 4"
+                )

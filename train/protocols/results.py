@@ -1,0 +1,211 @@
+"""What a protocol found: scores, confusion, embedding; written as JSON beside its arrays."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import FloatArray
+from stars_infer.train.checkpoint import git_revision
+from stars_infer.train.protocols.encoders import MeasuredEncoder
+from stars_infer.train.protocols.paper import Figure, figures
+from stars_infer.train.protocols.task import Task
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """Share of clips named right, per cent.
+
+    Attributes:
+        setting: Under which setting of the protocol, as in `k=1`.
+        accuracy: The share, or its mean over runs or draws.
+        deviation: Over runs or draws, if there are several.
+        of: How many runs or draws.
+    """
+
+    setting: str
+    accuracy: float
+    deviation: float | None = None
+    of: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a protocol found for an encoder on a task.
+
+    Attributes:
+        protocol: Its name.
+        measured: Facts of the encoder: run, method, step.
+        data: Name of the data.
+        split: Name of the split.
+        dataset: The official data set, if it is one.
+        source: The official data set the encoder was trained on, where it matters (transfer).
+        scores: One a setting; the first is the one whose confusion is kept.
+        settings: Constants of the protocol.
+        classes: Actions, in the order of class numbers.
+        confusion: Clips (C, C) of each action (row) by what they were named (column).
+        embedding: Features (N, D) of the tested clips.
+        labels: Their class numbers (N,).
+        predictions: What they were named, (N,), by setting; none where there are many draws.
+        notes: What a reader of the figures should know.
+    """
+
+    protocol: str
+    measured: Mapping[str, Any]
+    data: str
+    split: str
+    dataset: str | None
+    scores: tuple[Score, ...]
+    settings: Mapping[str, Any]
+    classes: tuple[str, ...]
+    confusion: NDArray[np.int64]
+    embedding: FloatArray
+    labels: NDArray[np.intp]
+    predictions: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
+    source: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Of its files: protocol, data and split."""
+        return f"{self.protocol}-{self.data}-{self.split}".replace("/", "_")
+
+    @property
+    def title(self) -> str:
+        """What it is of, for people."""
+        return f"{self.protocol}: {self.measured['run']} on {self.data}, {self.split}"
+
+    @property
+    def paper(self) -> tuple[Figure, ...]:
+        """The papers' figures for the same protocol, data and split."""
+        return figures(self.protocol, self.dataset, self.split, source=self.source)
+
+    def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """A table: columns, then a row for this run and one for each method of the papers."""
+        settings = [score.setting for score in self.scores]
+        rows = [(f"{self.measured['run']} ({self.measured['method']})", *map(_shown, self.scores))]
+        for method in dict.fromkeys(figure.method for figure in self.paper):
+            known = {f.setting: f.accuracy for f in self.paper if f.method == method}
+            cells = [f"{known[name]:.1f}" if name in known else "–" for name in settings]
+            if any(cell != "–" for cell in cells):
+                rows.append((f"{method} (paper)", *cells))
+        return ("accuracy %", *settings), rows
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values: all but the arrays."""
+        return {
+            "schema": SCHEMA,
+            "protocol": self.protocol,
+            **self.measured,
+            "data": self.data,
+            "dataset": self.dataset,
+            "split": self.split,
+            "source": self.source,
+            "scores": [asdict(score) for score in self.scores],
+            "paper": [asdict(figure) for figure in self.paper],
+            "settings": dict(self.settings),
+            "test_clips": len(self.labels),
+            "classes": len(self.classes),
+            "notes": list(self.notes),
+            "evaluated_by": git_revision(),
+        }
+
+
+def make_result(
+    protocol: str,
+    measured: MeasuredEncoder,
+    task: Task,
+    *,
+    scores: tuple[Score, ...],
+    settings: Mapping[str, Any],
+    embedding: FloatArray,
+    confusion: NDArray[np.int64],
+    predictions: Mapping[str, NDArray[np.intp]] | None = None,
+    source: str | None = None,
+) -> Result:
+    """A result, with what encoder and task say of themselves."""
+    return Result(
+        protocol=protocol,
+        measured=measured.facts(),
+        data=task.data,
+        split=task.split,
+        dataset=task.dataset,
+        source=source,
+        scores=scores,
+        settings=settings,
+        classes=task.classes,
+        confusion=confusion,
+        embedding=embedding,
+        labels=task.test_labels,
+        predictions=predictions or {},
+        notes=(*task.notes, *_seen(measured, task)),
+    )
+
+
+def _seen(measured: MeasuredEncoder, task: Task) -> Iterator[str]:
+    """Say so if the encoder was trained on tested clips, though without their labels."""
+    config = measured.config
+    if config is None or Path(config.data).resolve() != task.folder.resolve():
+        return
+    if config.split != task.split:
+        part = f"the split {config.split}" if config.split else "all clips"
+        yield f"the encoder was trained on {part} of this pack: it may have seen tested clips"
+
+
+def accuracy(predictions: NDArray[np.intp], labels: NDArray[np.intp]) -> float:
+    """Share of clips named right, per cent."""
+    return 100 * float(np.mean(predictions == labels))
+
+
+def confusion_matrix(
+    labels: NDArray[np.intp], predictions: NDArray[np.intp], classes: int
+) -> NDArray[np.int64]:
+    """Clips (C, C) of each action (row) by what they were named (column)."""
+    counts = np.bincount(labels * classes + predictions, minlength=classes * classes)
+    return counts.reshape(classes, classes).astype(np.int64)
+
+
+def save_result(result: Result, folder: Path) -> Path:
+    """Write a result's arrays, then its JSON; each takes its place in one rename.
+
+    Returns:
+        Path of the JSON.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {
+        "classes": np.array(result.classes),
+        "confusion": result.confusion,
+        "embedding": result.embedding,
+        "labels": result.labels,
+        **{f"predictions {name}": values for name, values in result.predictions.items()},
+    }
+    beside, path = folder / f"{result.name}.npz", folder / f"{result.name}.json"
+    _replace(beside, lambda file: np.savez(file, **arrays))
+    text = json.dumps({**result.to_json(), "arrays": beside.name}, indent=2, ensure_ascii=False)
+    _replace(path, lambda file: file.write(text.encode()))
+    return path
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            write(file)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _shown(score: Score) -> str:
+    if score.deviation is None:
+        return f"{score.accuracy:.1f}"
+    return f"{score.accuracy:.1f} ± {score.deviation:.1f}"

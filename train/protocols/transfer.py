@@ -1,0 +1,34 @@
+"""Transfer: an encoder trained on one data set is fine-tuned on another (STARS Table 4)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stars_infer.errors import UsageError
+from stars_infer.train.protocols.encoders import MeasuredEncoder
+from stars_infer.train.protocols.finetune import Tuning, tuned_result
+from stars_infer.train.protocols.results import Result
+from stars_infer.train.protocols.task import Task
+
+
+def transfer(measured: MeasuredEncoder, task: Task, *, how: Tuning) -> Result:
+    """Fine-tune an encoder on another data set than its own; the result names both.
+
+    Args:
+        measured: The encoder.
+        task: Of the other data set.
+        how: How.
+
+    Raises:
+        UsageError: If the encoder has no data set of its own, or it is the same.
+        TrainingStoppedError: If a signal ended the training.
+    """
+    if measured.config is None:
+        raise UsageError("random weights come from no data set; use `stars train eval finetune`")
+    source = measured.source_data or Path(measured.config.data).name
+    if source == task.data:
+        raise UsageError(
+            f"{measured.run} was itself trained on {source}: name another pack with --data, or "
+            "use `stars train eval finetune`"
+        )
+    return tuned_result("transfer", measured, task, how=how, source=source)
