@@ -63,7 +63,8 @@ def open_pyskl(dataset: str, path: Path) -> RawSet:
         return (_read(found[unit.name], f"{path}:{unit.name}"),)
 
     def splits(clips: Sequence[PackedClip]) -> Splits:
-        return with_few_shot_parts(_splits(listed, clips, path), clips)
+        official = _splits(listed, clips, path)
+        return with_few_shot_parts(official, clips) if dataset == "ntu120" else official
 
     absent = {name for names in listed.values() for name in names} - set(found)
     return RawSet(
