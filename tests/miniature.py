@@ -20,7 +20,7 @@ from stars_infer.train.datasets.pku.actions import PKU_ACTIONS
 
 BASE = {10: "clap", 23: "wave", 24: "kick", 27: "jump", 58: "handshake"}
 """NTU RGB+D class to the synthetic action that stands for it; 58 has two bodies."""
-NOVEL = {80: "squat", 99: "walk", 112: "handshake"}
+NOVEL = {80: "squat", 99: "walk", 112: "wave together"}
 """The same for NTU RGB+D 120."""
 PKU = {6: "clap", 13: "wave", 14: "handshake", 17: "jump", 19: "kick"}
 """The same for PKU-MMD."""
@@ -65,7 +65,7 @@ def write_ntu(root: Path, *, dataset: str = "ntu60", seed: int = 0) -> Miniature
                 setup = (1 if group == "base" else 18) + place % 2
                 name = f"S{setup:03}C{camera:03}P{performer:03}R001A{action:03}"
                 random = np.random.default_rng([seed, action, performer, camera])
-                bodies = perform(motion, random, seconds=SECONDS)
+                bodies = _performed(motion, random)
                 if len(bodies) == 1:
                     bodies = _DIFFICULTIES[place % len(_DIFFICULTIES)](bodies, random)
                 (root / f"{name}.skeleton").write_text(skeleton_text(bodies), encoding="ascii")
@@ -108,7 +108,7 @@ def write_pku(root: Path, *, part: int = 1, seed: int = 0) -> Miniature:
             random = np.random.default_rng([seed, part, stem_number, ord(view)])
             rows, lines = [np.zeros((5, 150))], []
             for action, motion in PKU.items():
-                bodies = perform(motion, random, seconds=SECONDS)
+                bodies = _performed(motion, random)
                 start = sum(map(len, rows))
                 rows += [_pku_rows(bodies), np.zeros((4, 150))]
                 clips.append(f"{stem}-{view}_{len(lines)}")
@@ -154,7 +154,7 @@ def write_pyskl(path: Path, *, dataset: str = "ntu60", seed: int = 0) -> Miniatu
                 for camera in (1, 2, 3):
                     setup = (1 if group == "base" else 18) + camera % 2
                     random = np.random.default_rng([seed, action, performer, camera])
-                    keypoint = perform(motion, random, seconds=SECONDS).astype(np.float16)
+                    keypoint = _performed(motion, random).astype(np.float16)
                     annotations.append(
                         {
                             "frame_dir": f"S{setup:03}C{camera:03}P{performer:03}R001A{action:03}",
@@ -192,7 +192,7 @@ def write_mamp_npz(path: Path, *, dataset: str = "ntu60", seed: int = 0) -> Mini
         for action, motion in classes.items():
             for number in range(6):
                 random = np.random.default_rng([seed, part == "train", action, number])
-                bodies = perform(motion, random, seconds=SECONDS)
+                bodies = _performed(motion, random)
                 if dataset == "ntu120" and len(bodies) == 1:
                     bodies = np.concatenate([bodies, bodies])
                 rows = np.zeros((300, 150), np.float32)
@@ -206,6 +206,19 @@ def write_mamp_npz(path: Path, *, dataset: str = "ntu60", seed: int = 0) -> Mini
         arrays |= {f"x_{part}": np.stack(x), f"y_{part}": np.stack(y)}
     np.savez(path, **arrays)
     return Miniature(path, clips, {"no body": 1})
+
+
+def _performed(motion, random):
+    """Bodies (1 or 2, T, 25, 3) of a short clip."""
+    if motion != "wave together":
+        return perform(motion, random, seconds=SECONDS)
+    people = [perform("wave", random, seconds=SECONDS)[0] for _ in range(2)]
+    frames = min(map(len, people))
+    for side, person in zip((-1, 1), people, strict=True):  # they turn to each other
+        middle = person[0, 1].copy()
+        x, y, z = np.moveaxis(person - middle, 2, 0)
+        person[:] = np.stack([side * z, y, -side * x], axis=2) + middle + [side * 0.5, 0, 0]
+    return np.stack([person[:frames] for person in people])
 
 
 def _pku_rows(bodies):
