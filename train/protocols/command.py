@@ -124,7 +124,8 @@ def finish(
         )
         return
     columns, rows = result.rows()
-    output.table(columns, rows, title=f"{result.title}: {len(result.labels):,} clips")
+    output.note(f"{result.title}: {len(result.labels):,} clips, {len(result.classes)} actions")
+    output.table(columns, rows)
     for note in (*result.notes, *map(str, written)):
         output.note(note)
     if not result.paper:
