@@ -91,7 +91,7 @@ def test_own_pack_and_split_are_the_defaults(stars, pack, tmp_path):
     for name, more in (("part", ["--split", "xsub"]), ("all", [])):
         arguments = ["train", "pretrain", pack, "--out", name, "--steps", 1, *more, *small, *CPU]
         assert stars(*arguments)[0] == 0
-    code, out, err = stars("train", "eval", "knn", "part", *CPU)
+    code, _, err = stars("train", "eval", "knn", "part", *CPU)
     assert code == 0, err
     assert "may have seen tested clips" not in told(err)
     code, _, err = stars("train", "eval", "knn", "all", *CPU)
