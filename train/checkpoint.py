@@ -23,6 +23,8 @@ from stars_infer.errors import ModelError
 
 SCHEMA = 2
 FILE = "checkpoint.safetensors"
+BEST = "best.safetensors"
+"""The checkpoint whose validation was best, where a run validates."""
 _HEADER = "stars"
 _OPTIMIZER = "optimizer/"
 
@@ -56,7 +58,7 @@ class Checkpoint:
         }
 
 
-def save_checkpoint(checkpoint: Checkpoint, run: Path) -> None:
+def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> None:
     """Write a checkpoint into a run's folder, replacing the one before in one rename."""
     header = {
         "schema": SCHEMA,
@@ -69,10 +71,10 @@ def save_checkpoint(checkpoint: Checkpoint, run: Path) -> None:
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     run.mkdir(parents=True, exist_ok=True)
-    beside = run / f".{FILE}.{os.getpid()}"
+    beside = run / f".{name}.{os.getpid()}"
     try:
         save_file(tensors, beside, metadata={_HEADER: json.dumps(header)})
-        beside.replace(run / FILE)
+        beside.replace(run / name)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,10 @@ from torch import Tensor
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import (
+    BEST,
     Checkpoint,
     git_revision,
+    load_checkpoint,
     load_weights,
     optimizer_tensors,
     restore_optimizer,
@@ -78,6 +81,7 @@ def fit(
     history: dict[str, Any] | None = None,
     report: Report | None = None,
     compiled: bool = False,
+    validate: Callable[[], float] | None = None,
 ) -> Checkpoint:
     """Train a method to the end of its schedule.
 
@@ -94,6 +98,7 @@ def fit(
         history: What led here, kept in the checkpoint.
         report: Told about each logged step.
         compiled: Run the method through `torch.compile`.
+        validate: Measures the encoder as it is; called by the first process.
 
     Returns:
         The last checkpoint.
@@ -128,6 +133,10 @@ def fit(
             step += 1
             if step % loop.log_every == 0 or step == config.steps:
                 books.enter(step, loss, rate)
+            if validate is not None and validates_at(step, config) and fabric.is_global_zero:
+                module.eval()
+                books.validated(step, validate(), method)
+                module.train()
             if books.checkpoint_is_due():
                 books.checkpoint(step, method, optimizer)
     return books.checkpoint(step, method, optimizer)
@@ -162,6 +171,12 @@ def _step(
 def _reseed(*numbers: int) -> None:
     """Let what a network draws itself (dropout) depend on the step alone, for exact resumes."""
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
+
+
+def validates_at(step: int, config: RunConfig) -> bool:
+    """Whether a run validates after so many steps: every so many epochs, and at the end."""
+    every = config.in_steps(config.loop.validate_every)
+    return step == config.steps or (every > 0 and step % every == 0)
 
 
 def _agreed(stop: bool, step: int) -> bool:
@@ -228,6 +243,23 @@ class _Books:
         self._log = _Log(run / LOG, first) if fabric.is_global_zero else None
         self._began = self._saved = self._entered = time.monotonic()
         self._entered_step = first
+        self._best = _best_before(run, first)
+
+    def validated(self, step: int, score: float, method: Method) -> None:
+        """Log the score of a step, and keep its weights if none was better."""
+        if self._log:
+            self._log.write({"step": step, "validation": score})
+        if score <= self._best:
+            return
+        self._best = score
+        best = Checkpoint(
+            config=self._config.to_json(),
+            step=step,
+            weights=method.state_dict(),
+            optimizer={},
+            history={**self._history, "seconds": self._seconds(), "validation": score},
+        )
+        save_checkpoint(best, self._run, name=BEST)
 
     def enter(self, step: int, loss: Tensor, rate: float) -> None:
         """Log and report a step."""
@@ -242,7 +274,7 @@ class _Books:
         )
         self._entered, self._entered_step = now, step
         if self._log:
-            self._log.write(progress)
+            self._log.write({key: getattr(progress, key) for key in Progress.__slots__})
         if self._report:
             self._report(progress)
 
@@ -279,10 +311,18 @@ class _Log:
         kept = [line for line in lines if _step_of(line) <= first]
         path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
-    def write(self, progress: Progress) -> None:
-        line = json.dumps({key: getattr(progress, key) for key in Progress.__slots__})
+    def write(self, values: dict[str, Any]) -> None:
+        line = json.dumps(values)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def _best_before(run: Path, first: int) -> float:
+    """The best validation up to a step, of an earlier session."""
+    if not first or not (run / BEST).exists():
+        return -math.inf
+    earlier = load_checkpoint(run / BEST)
+    return float(earlier.history["validation"]) if earlier.step <= first else -math.inf
 
 
 def _step_of(line: str) -> int:

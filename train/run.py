@@ -32,6 +32,8 @@ class LoopConfig:
         seed: Of weights, data order, crops, augmentations and masks.
         checkpoint_minutes: Time between two checkpoints.
         log_every: Steps between two lines of the log.
+        validate_every: Epochs between two looks at the 10-NN accuracy on the split's test part;
+            the best encoder is kept as `best.safetensors`. 0 never looks.
     """
 
     epochs: float = 400
@@ -47,6 +49,7 @@ class LoopConfig:
     seed: int = 0
     checkpoint_minutes: float = 10.0
     log_every: int = 10
+    validate_every: float = 0
 
     def __post_init__(self) -> None:
         if min(self.batch, self.accumulate, self.log_every) < 1:
@@ -59,6 +62,8 @@ class LoopConfig:
             raise UsageError("epochs must be above 0, steps at least 1")
         if not (self.lr > 0 and self.final_lr >= 0 and self.warmup >= 0 and self.weight_decay >= 0):
             raise UsageError("lr must be above 0; final_lr, warmup and weight_decay not below it")
+        if self.validate_every < 0:
+            raise UsageError(f"validate_every must not be below 0, not {self.validate_every:g}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise UsageError(f"layer_decay is a share up to 1, not {self.layer_decay:g}")
 

@@ -14,10 +14,11 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report, best_precision, fit
 from stars_infer.train.methods.method import Method
 from stars_infer.train.run import RunConfig, build_method
+from stars_infer.train.validation import validation
 from stars_infer.train.views import Views
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
-_FREE = {"loop.checkpoint_minutes", "loop.log_every", "data", "start_from"}
+_FREE = {"loop.checkpoint_minutes", "loop.log_every", "loop.validate_every", "data", "start_from"}
 """Settings that may differ when a run is resumed: they do not touch its numbers."""
 
 
@@ -80,7 +81,7 @@ def train(
 
     Raises:
         UsageError: If there is a checkpoint that was not to be resumed, none to resume, or one
-            of another configuration.
+            of another configuration; or if it should validate but has no split.
     """
     earlier = _earlier(config, out, resume=resume)
     fabric.seed_everything(config.loop.seed, verbose=False)
@@ -102,6 +103,7 @@ def train(
         history=history,
         report=report,
         compiled=compiled,
+        validate=validation(method, config, fabric) if config.loop.validate_every else None,
     )
 
 

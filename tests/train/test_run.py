@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import torch
 from lightning_fabric import Fabric
 
 from stars_infer.errors import ModelError
-from stars_infer.train.checkpoint import FILE, load_checkpoint
+from stars_infer.train.checkpoint import BEST, FILE, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.datasets.splits import add_split
 from stars_infer.train.loop import best_precision, fit
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.classifier import ClassifierConfig
@@ -202,3 +204,26 @@ def test_termination_leaves_a_checkpoint_to_resume(trained, tmp_path):
     assert process.returncode == 130, err
     assert "--resume goes on" in err
     assert load_checkpoint(tmp_path / "run").step >= 3
+
+
+def test_the_best_epoch_is_kept(stars, trained, tmp_path):
+    pack = tmp_path / "pack"
+    shutil.copytree(trained / "pack", pack)
+    add_split(pack, "people", train=["*P00[123]*"], test=["*P004*"])
+    tiny = ["--batch", 8, "--queue", 32, "--hidden", 16, "--accelerator", "cpu", "--quiet"]
+    tune = ["train", "tune", pack, "--from", trained / "mamp", "--out", tmp_path / "run", *tiny]
+    code, _, err = stars(*tune, "--epochs", 2, "--validate-every", 1)
+    assert (code, "--validate-every needs --split" in err) == (2, True), err
+    code, _, err = stars(*tune, "--split", "people", "--epochs", 2, "--validate-every", 1)
+    assert code == 0, err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    scores = {line["step"]: line["validation"] for line in lines if "validation" in line}
+    assert len(scores) == 2, scores
+    best = load_checkpoint(tmp_path / "run" / BEST)
+    assert best.history["validation"] == max(scores.values()) == scores[best.step]
+    code, out, err = stars(
+        "train", "eval", "knn", tmp_path / "run" / BEST, "--data", pack, "--split", "people",
+        "--k", 10, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    assert json.loads(out)["scores"][0]["accuracy"] == pytest.approx(best.history["validation"])
