@@ -40,13 +40,6 @@ def opened(
     return measured, open_task(data, split)
 
 
-def results_folder(measured: MeasuredEncoder, out: Path | None) -> Path | None:
-    """Folder of the results; random weights have none of their own."""
-    if out is None and measured.folder is not None:
-        return measured.folder / "eval"
-    return out
-
-
 @contextmanager
 def tuning(
     protocol: str,

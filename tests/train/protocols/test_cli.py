@@ -86,6 +86,29 @@ def test_every_protocol_runs_and_plots(stars, run, pack, tmp_path):
     assert stars(*again, "--resume")[0] == 0
 
 
+def test_a_stopped_training_says_how_to_go_on(stars, run, pack, monkeypatch):
+    from stars_infer.train import loop
+
+    arguments = ["train", "eval", "finetune", run, "--data", pack, *SHORT, "--steps", 3]
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_agreed", lambda stop, step: step == 1)
+        code, _, err = stars(*arguments)
+    assert (code, "stopped at step 1; the same command with --resume goes on" in told(err)) == (
+        130,
+        True,
+    )
+    assert not list((run / "eval").glob("*.json"))
+    assert stars(*arguments, "--resume")[0] == 0
+    resumed = json.loads((run / "eval" / "finetune-ntu60-xsub.json").read_text())
+    whole = stars(*arguments, "--out", run.parent / "whole", "--json")
+    assert json.loads(whole[1])["scores"] == resumed["scores"]
+    killed, straight = (
+        load_checkpoint(folder / "finetune-ntu60-xsub").weights["head.0.weight"]
+        for folder in (run / "eval", run.parent / "whole")
+    )
+    assert (killed == straight).all()
+
+
 def test_own_pack_and_split_are_the_defaults(stars, pack, tmp_path):
     small = ["--width", 16, "--depth", 1, "--heads", 2, "--decoder-depth", 1, "--batch", 4]
     for name, more in (("part", ["--split", "xsub"]), ("all", [])):
