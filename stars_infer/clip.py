@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import get_layout, layouts_with
 
 FloatArray = NDArray[np.float32]
@@ -62,7 +62,7 @@ class Clip:
         if not self.fps > 0:
             raise ClipError(self.source, f"expected a positive frame rate, got {self.fps}")
         if not self.presence.any():
-            raise ClipError(
+            raise NobodyError(
                 self.source, "no body in any frame (all joints are zero): record it again"
             )
 

@@ -22,6 +22,10 @@ class ClipError(StarsError):
         self.problem = problem
 
 
+class NobodyError(ClipError):
+    """Nobody is seen in any frame of a clip."""
+
+
 class ModelError(StarsError):
     """A model directory or checkpoint is missing, damaged or does not fit."""
 

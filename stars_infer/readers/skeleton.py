@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stars_infer.clip import Clip, FloatArray, check_frame_count
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import NTU25_JOINTS
 
 _JOINTS = len(NTU25_JOINTS)
@@ -58,7 +58,7 @@ class _Scanner:
         if self.at < len(self.lines):
             raise self.error(f"the file goes on after its {frames} frames; is the count right?")
         if not self.owner:
-            raise ClipError(self.source, "no body in any frame: record it again")
+            raise NobodyError(self.source, "no body in any frame: record it again")
         return self.clip(frames)
 
     def clip(self, frames: int) -> Clip:

@@ -9,6 +9,7 @@ import typer
 
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.datasets.pack import PackWriter
+from stars_infer.train.datasets.prepare import prepare_dataset
 from stars_infer.train.datasets.sources import Windows, clips_of
 from stars_infer.train.datasets.splits import add_split
 
@@ -63,6 +64,59 @@ def pack(
             ("pack", "clips", "frames", "labels", "left out"),
             [(out, len(clips), frames, len({clip.label for clip in clips}), output.failures)],
         )
+    output.finish()
+
+
+@app.command(epilog="Example: stars data prepare ntu60 --raw nturgb+d_skeletons/ --out ntu60")
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="ntu60, ntu120, pku1 or pku2.")],
+    raw: Annotated[
+        Path, typer.Option("--raw", help="Folder of the official files, PYSKL .pkl or MAMP .npz.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the pack.")],
+    split: Annotated[
+        str | None, typer.Option(help="Of an .npz, which does not say it: xsub, xview or xset.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes.", show_default="cores, 16 at most")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start anew where a pack, or a beginning, is.")
+    ] = False,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make a pack of NTU RGB+D or PKU-MMD with all official splits; killed, it goes on later."""
+    output = Output(json=json, quiet=quiet)
+    with output.bar() as bar:
+        task = bar.add_task(f"preparing {dataset}", total=None)
+        made = prepare_dataset(
+            dataset,
+            raw=raw,
+            out=out,
+            split=split,
+            workers=workers,
+            force=force,
+            skip=output.failure,
+            watch=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    left_out = {reason: len(names) for reason, names in made.left_out.items()}
+    counts = {"clips": made.clips, "frames": made.frames, "labels": made.labels}
+    if json:
+        output.record(
+            {"pack": str(out), "dataset": dataset, **counts, "splits": made.splits}
+            | {"left_out": left_out, "not_found": made.not_found, "resumed": made.resumed}
+        )
+    else:
+        if made.resumed:
+            output.note(f"went on behind {made.resumed} units of an earlier run")
+        rows = [
+            *counts.items(),
+            *((f"{s} {part}", n) for s, parts in made.splits.items() for part, n in parts.items()),
+            *((f"left out: {reason}", number) for reason, number in left_out.items()),
+            *([] if made.not_found is None else [("official, not found", made.not_found)]),
+        ]
+        output.table((dataset, str(out)), rows)
     output.finish()
 
 

@@ -23,6 +23,8 @@ from stars_infer.layouts import NTU25_JOINTS
 
 SCHEMA = 1
 _ROW = (len(NTU25_JOINTS), 3)
+ROW_BYTES = 4 * len(NTU25_JOINTS) * 3
+"""Of one frame of one actor in `joints.f32`."""
 
 Splits = Mapping[str, Mapping[str, Sequence[int]]]
 """Named splits of a pack: split -> part (`train`, `test`) -> numbers of its clips."""
@@ -104,7 +106,7 @@ class Pack:
         packed: list[PackedClip] = []
         start = 0
         for clip in clips:
-            packed.append(_entry(clip, start))
+            packed.append(entry(clip, start))
             rows.append(clip.actors.reshape(-1, *_ROW))
             start += len(rows[-1])
         joints = np.concatenate(rows) if rows else np.zeros((0, *_ROW), np.float32)
@@ -155,7 +157,7 @@ class PackWriter:
 
     def add(self, clip: SourceClip) -> None:
         """Append a clip."""
-        self.clips.append(_entry(clip, self._rows))
+        self.clips.append(entry(clip, self._rows))
         self._file.write(np.ascontiguousarray(clip.actors, np.float32).tobytes())
         self._rows += clip.actors.shape[0] * clip.actors.shape[1]
 
@@ -183,7 +185,8 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     beside.replace(folder / "pack.json")
 
 
-def _entry(clip: SourceClip, start: int) -> PackedClip:
+def entry(clip: SourceClip, start: int) -> PackedClip:
+    """Where a clip lies in a pack if its first row is `start`."""
     bodies, frames = clip.actors.shape[:2]
     return PackedClip(
         start=start,

@@ -1,0 +1,183 @@
+"""Packs written so that a kill at any moment loses nothing but the unit being written.
+
+Beside `joints.f32` grows `unfinished.jsonl`: a first line that says what is being made, then a
+line per unit, written after the unit's data. Whoever comes back cuts both files behind the last
+whole line and goes on. `pack.json` appears, in one rename, when all is there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from stars_infer.errors import StarsError, UsageError
+from stars_infer.train.datasets.pack import (
+    ROW_BYTES,
+    PackedClip,
+    SourceClip,
+    Splits,
+    entry,
+    write_facts,
+)
+from stars_infer.train.datasets.raw import LeftOut, Outcome, Unit
+
+_JOURNAL = "unfinished.jsonl"
+_REMEDY = "--force starts anew, another --out makes a second pack"
+
+
+class JournaledPack:
+    """A pack in the making, perhaps begun by an earlier process.
+
+    Attributes:
+        done: Units that are in the pack, from the first on.
+        clips: What they gave.
+        left_out: What they could not give.
+    """
+
+    def __init__(
+        self, folder: Path, *, run: Mapping[str, Any], units: Sequence[Unit], force: bool = False
+    ) -> None:
+        """Begin a pack, or go on with one.
+
+        Args:
+            folder: Of the pack.
+            run: What is being made; another run is not continued.
+            units: All units, in order.
+            force: Whether to start anew, whatever lies in the folder.
+
+        Raises:
+            UsageError: If a finished pack, or the beginning of another one, lies in the folder.
+            StarsError: If the beginning is damaged.
+        """
+        self.done = 0
+        self.clips: list[PackedClip] = []
+        self.left_out: list[LeftOut] = []
+        self._folder = folder
+        self._rows = 0
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is a file; --out names the folder of the pack")
+        folder.mkdir(parents=True, exist_ok=True)
+        journal = folder / _JOURNAL
+        if force:
+            (folder / "pack.json").unlink(missing_ok=True)
+            journal.unlink(missing_ok=True)
+        if (folder / "pack.json").exists():
+            journal.unlink(missing_ok=True)  # a kill may fall between the rename and this
+            raise UsageError(f"{folder}: there is a finished pack here: {_REMEDY}")
+        size = self._replay(journal, dict(run), units)
+        joints = folder / "joints.f32"
+        joints.touch()
+        self._joints = joints.open("r+b")
+        self._journal = journal.open("r+b" if size else "wb")
+        for file, end in ((self._joints, self._rows * ROW_BYTES), (self._journal, size)):
+            file.truncate(end)
+            file.seek(end)
+        if not size:
+            self._write_line(dict(run))
+
+    def add(self, unit: Unit, outcome: Outcome) -> None:
+        """Append what a unit gave: data first, then its line."""
+        lines: list[dict[str, str]] = []
+        for result in outcome:
+            if isinstance(result, SourceClip):
+                self._joints.write(np.ascontiguousarray(result.actors, np.float32).tobytes())
+                lines.append(self._packed(entry(result, self._rows)))
+            else:
+                self.left_out.append(result)
+                lines.append(asdict(result))
+        self._joints.flush()
+        self._write_line({"unit": unit.name, "size": unit.size, "gave": lines})
+        self.done += 1
+
+    def finish(self, facts: Mapping[str, Any], splits: Splits) -> None:
+        """Make it a pack."""
+        clips = [asdict(clip) for clip in self.clips]
+        write_facts(self._folder, {**facts, "splits": splits, "clips": clips})
+        self._journal.close()
+        (self._folder / _JOURNAL).unlink()
+
+    def __enter__(self) -> JournaledPack:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._joints.close()
+        self._journal.close()
+
+    def _packed(self, clip: PackedClip) -> dict[str, Any]:
+        """Count a clip in; what its line says: all but where it starts."""
+        self.clips.append(clip)
+        self._rows = clip.start + clip.bodies * clip.frames
+        line = asdict(clip)
+        del line["start"]
+        return line
+
+    def _write_line(self, values: Mapping[str, Any]) -> None:
+        self._journal.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
+        self._journal.flush()
+
+    def _replay(self, journal: Path, run: dict[str, Any], units: Sequence[Unit]) -> int:
+        """Take over what the journal vouches for; bytes of it that are kept."""
+        if not journal.exists():
+            return 0
+        first, *lines = journal.read_bytes().split(b"\n")
+        if not lines:  # killed within the first line
+            return 0
+        joints = self._folder / "joints.f32"
+        written = joints.stat().st_size if joints.exists() else 0
+        kept = len(first) + 1
+        try:
+            begun = json.loads(first)
+            if begun != run:
+                raise UsageError(
+                    f"{self._folder}: holds the beginning of {_told(begun)}, not of {_told(run)}: "
+                    f"{_REMEDY}"
+                )
+            for line in lines[:-1]:  # what follows the last newline is torn
+                self._replay_line(json.loads(line), units)
+                if self._rows * ROW_BYTES > written:
+                    raise StarsError(
+                        f"{joints}: {written} bytes are fewer than {_JOURNAL} vouches for: "
+                        "--force starts anew"
+                    )
+                kept += len(line) + 1
+        except (ValueError, KeyError, TypeError) as error:
+            if isinstance(error, StarsError):
+                raise
+            raise StarsError(f"{journal}: damaged ({error}): --force starts anew") from error
+        return kept
+
+    def _replay_line(self, line: dict[str, Any], units: Sequence[Unit]) -> None:
+        """Take over one unit, if it is still the one that was packed."""
+        if self.done == len(units) or (units[self.done].name, units[self.done].size) != (
+            line["unit"],
+            line["size"],
+        ):
+            now = "nothing"
+            if self.done < len(units):
+                now = f"{units[self.done].name} ({units[self.done].size} bytes)"
+            raise UsageError(
+                f"{self._folder}: the raw data changed since this pack was begun: where "
+                f"{line['unit']} ({line['size']} bytes) was, now is {now}: {_REMEDY}"
+            )
+        for result in line["gave"]:
+            if "reason" in result:
+                self.left_out.append(LeftOut(**result))
+            else:
+                self._packed(PackedClip(start=self._rows, **result))
+        self.done += 1
+
+
+def _told(run: Mapping[str, Any]) -> str:
+    """A run for a message."""
+    return " ".join(str(value) for value in run.values() if value is not None)

@@ -1,0 +1,1 @@
+"""PKU-MMD, parts I and II: actions, splits, raw files."""
