@@ -10,7 +10,7 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.flags import with_flags
 from stars_infer.train.protocols import fewshot as few
 from stars_infer.train.protocols import semi as semi_supervised
-from stars_infer.train.protocols.command import finish, opened, results_folder, tuning
+from stars_infer.train.protocols.command import finish, opened, tuning
 from stars_infer.train.protocols.features import CROP
 from stars_infer.train.protocols.finetune import RECIPE
 from stars_infer.train.protocols.finetune import finetune as tune
@@ -73,7 +73,7 @@ def knn(
     measured, task = opened(run, data, split, like, seed, plots)
     fabric = open_fabric(accelerator, 1, precision)
     result = nearest(measured, task, fabric=fabric, ks=k, crop=crop, track=output.progress)
-    finish(result, output, results_folder(measured, out), plots, plot_classes)
+    finish(result, output, out or measured.results, plots, plot_classes)
 
 
 @app.command(epilog="Example: stars train eval linear runs/stars --data packs/ntu60 --split xsub")
@@ -100,7 +100,7 @@ def linear(
     measured, task = opened(run, data, split, like, seed, plots)
     fabric = open_fabric(accelerator, 1, precision)
     result = fit(measured, task, fabric=fabric, config=config, crop=crop, track=output.progress)
-    finish(result, output, results_folder(measured, out), plots, plot_classes)
+    finish(result, output, out or measured.results, plots, plot_classes)
 
 
 @app.command(
@@ -140,7 +140,7 @@ def fewshot(
         crop=crop,
         track=output.progress,
     )
-    finish(result, output, results_folder(measured, out), plots, plot_classes)
+    finish(result, output, out or measured.results, plots, plot_classes)
 
 
 @app.command(epilog="Example: stars train eval finetune runs/stars --data packs/ntu60 --split xsub")
@@ -172,7 +172,7 @@ def finetune(
     output = Output(json=json, quiet=quiet)
     measured, task = opened(run, data, split, like, flags.get("seed", 0), plots)
     results, fabric = (
-        results_folder(measured, out),
+        out or measured.results,
         open_fabric(accelerator, devices, precision, nodes),
     )
     with tuning(
@@ -229,7 +229,7 @@ def semi(
     seed = flags.pop("seed", 0)
     measured, task = opened(run, data, split, like, seed, plots)
     results, fabric = (
-        results_folder(measured, out),
+        out or measured.results,
         open_fabric(accelerator, devices, precision, nodes),
     )
     with tuning(
@@ -275,7 +275,7 @@ def transfer(
     output = Output(json=json, quiet=quiet)
     measured, task = opened(run, data, split, None, flags.get("seed", 0), plots)
     results, fabric = (
-        results_folder(measured, out),
+        out or measured.results,
         open_fabric(accelerator, devices, precision, nodes),
     )
     with tuning(

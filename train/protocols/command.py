@@ -40,13 +40,6 @@ def opened(
     return measured, open_task(data, split)
 
 
-def results_folder(measured: MeasuredEncoder, out: Path | None) -> Path | None:
-    """Folder of the results; random weights have none of their own."""
-    if out is None and measured.folder is not None:
-        return measured.folder / "eval"
-    return out
-
-
 @contextmanager
 def tuning(
     protocol: str,
@@ -124,7 +117,8 @@ def finish(
         )
         return
     columns, rows = result.rows()
-    output.table(columns, rows, title=f"{result.title}: {len(result.labels):,} clips")
+    output.note(f"{result.title}: {len(result.labels):,} clips, {len(result.classes)} actions")
+    output.table(columns, rows)
     for note in (*result.notes, *map(str, written)):
         output.note(note)
     if not result.paper:

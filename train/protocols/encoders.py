@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import Checkpoint, load_checkpoint, load_weights
+from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 from stars_infer.train.run import RunConfig
@@ -60,12 +60,15 @@ class MeasuredEncoder:
         return None if name is None else str(name)
 
     @property
-    def folder(self) -> Path | None:
-        """Folder of its run."""
+    def results(self) -> Path | None:
+        """Folder of its results: below its run; those of another checkpoint of it apart."""
         if self.config is None:
             return None
         path = Path(self.run)
-        return path if path.is_dir() else path.parent
+        if path.is_dir():
+            return path / "eval"
+        apart = () if path.name == FILE else (path.stem,)
+        return path.parent.joinpath("eval", *apart)
 
     def default_data(self) -> Path:
         """The pack of its run.

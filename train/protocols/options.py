@@ -71,6 +71,13 @@ tuning_flags = with_flags(
         ("Optimisation", (LoopConfig,)),
         ("Views", (ViewConfig,)),
     ),
-    without=("classes", "precision", "frames", "local_shortest", "local_longest"),
+    without=(
+        "classes",
+        "precision",
+        "frames",
+        "local_shortest",
+        "local_longest",
+        "validate_every",
+    ),
 )
 """Every setting of a fine-tuning, as a flag."""

@@ -130,7 +130,7 @@ def _shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 def _headline(result: Result) -> str:
     score = result.scores[0]
     name = "" if score.setting == "accuracy" else f" at {score.setting}"
-    return f"{result.title} · {score.accuracy:.1f} %{name}"
+    return f"{result.title}\n{score.accuracy:.1f} % named right{name}"
 
 
 def _tsne_png(result: Result, projection: Projection, path: Path) -> None:
@@ -150,7 +150,7 @@ def _tsne_png(result: Result, projection: Projection, path: Path) -> None:
         )  # fmt: skip
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_color("#cccccc")
-    axes.set_title(_headline(result), loc="left", fontsize=12, fontweight="bold")
+    figure.suptitle(_headline(result), x=0.01, ha="left", fontsize=12, fontweight="bold")
     figure.legend(
         loc="outside right upper", frameon=False, fontsize=9, markerscale=1.4, handletextpad=0.3
     )
@@ -163,13 +163,14 @@ def _confusion_png(result: Result, path: Path) -> None:
     from matplotlib.figure import Figure
 
     shares, count = _shares(result.confusion), len(result.classes)
-    side = float(np.clip(0.34 * count + 2.5, 6, 24))
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    cell = 0.34 if count <= _NUMBERED else 0.2
+    side = max(6.0, cell * count + 3)
+    size = 10 if count <= _NUMBERED else 8
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     colours = LinearSegmentedColormap.from_list("share", _SCALE)
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=100)
-    size = float(np.clip(280 / count, 5, 10))
     axes.set_xticks(range(count), result.classes, rotation=90, fontsize=size)
     axes.set_yticks(range(count), result.classes, fontsize=size)
     axes.set_xticks(np.arange(count - 1) + 0.5, minor=True)
@@ -177,9 +178,9 @@ def _confusion_png(result: Result, path: Path) -> None:
     axes.grid(which="minor", color="#eeeeee", linewidth=0.6)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_color("#cccccc")
-    axes.set_xlabel("named")
-    axes.set_ylabel("action")
-    axes.set_title(_headline(result), loc="left", fontsize=12, fontweight="bold")
+    axes.set_xlabel("named", fontsize=size + 2)
+    axes.set_ylabel("action", fontsize=size + 2)
+    figure.suptitle(_headline(result), x=0.01, ha="left", fontsize=8 + side / 2, fontweight="bold")
     if count <= _NUMBERED:
         for row, column in np.argwhere(shares >= 0.5):
             share = shares[row, column]
@@ -187,7 +188,7 @@ def _confusion_png(result: Result, path: Path) -> None:
                 column, row, f"{share:.0f}", ha="center", va="center", fontsize=size - 1,
                 color="white" if share > 55 else "#222222",
             )  # fmt: skip
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
+    bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02, aspect=30)
     bar.set_label("% of the action's clips")
     bar.outline.set_visible(False)
     figure.savefig(path, dpi=160)

@@ -82,7 +82,9 @@ class Result:
     @property
     def title(self) -> str:
         """What it is of, for people."""
-        return f"{self.protocol}: {self.measured['run']} on {self.data}, {self.split}"
+        run = self.measured["run"]
+        whose = f"{run} (trained on {self.source})" if self.source else run
+        return f"{self.protocol}: {whose} on {self.data}, {self.split}"
 
     @property
     def paper(self) -> tuple[Figure, ...]:
@@ -98,7 +100,7 @@ class Result:
             cells = [f"{known[name]:.1f}" if name in known else "–" for name in settings]
             if any(cell != "–" for cell in cells):
                 rows.append((f"{method} (paper)", *cells))
-        return ("accuracy %", *settings), rows
+        return (f"{self.protocol}, %", *settings), rows
 
     def to_json(self) -> dict[str, Any]:
         """JSON values: all but the arrays."""

@@ -1,0 +1,109 @@
+"""Fine-tuning, semi-supervised and transfer; the network's own parts are in test_classifier."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from stars_infer.errors import UsageError
+from stars_infer.train.checkpoint import Checkpoint
+from stars_infer.train.protocols.encoders import load_encoder
+from stars_infer.train.protocols.finetune import Tuning, finetune, name_clips, tuning_config
+from stars_infer.train.protocols.semi import draw_labelled, semi
+from stars_infer.train.protocols.transfer import transfer
+from stars_infer.train.recipe import load_recipe
+from stars_infer.train.run import build_method
+
+SHORT = {"epochs": 25, "batch": 6, "warmup": 2, "hidden": 32, "lr": 3e-3, "shortest_frames": 20}
+
+
+def how(fabric, out, **flags):
+    return Tuning(fabric=fabric, out=out, flags={**SHORT, **flags})
+
+
+def test_recipe_is_the_papers(task, measured, fabric, tmp_path):
+    config = tuning_config(
+        measured, task, task.train, how=Tuning(fabric=fabric, out=tmp_path, flags={})
+    )
+    loop, settings = config.loop, config.settings
+    assert (loop.epochs, loop.batch, loop.warmup, loop.layer_decay) == (100, 48, 5, 0.8)
+    assert (loop.lr, loop.final_lr, loop.weight_decay) == (3e-4, 1e-5, 0.05)
+    assert (settings.classes, settings.hidden, settings.beta2) == (3, 2048, 0.999)
+    assert (settings.dropout, settings.drop_path, settings.label_smoothing) == (0.3, 0.3, 0.1)
+    assert (config.views.shortest_crop, config.views.rotation) == (0.5, 0.3)
+    wrong = Tuning(fabric=fabric, out=tmp_path, recipe=load_recipe("mamp"))
+    with pytest.raises(UsageError, match="mamp learns without labels"):
+        tuning_config(measured, task, task.train, how=wrong)
+
+
+def test_finetuning_learns_three_motions(task, measured, fabric, tmp_path):
+    result = finetune(measured, task, how=how(fabric, tmp_path / "run", rotation=0.0))
+    assert result.scores[0].accuracy > 80
+    assert result.embedding.shape == (18, 16)
+    with pytest.raises(UsageError, match="pass --resume to go on"):
+        finetune(measured, task, how=how(fabric, tmp_path / "run", rotation=0.0))
+    resumed = replace(how(fabric, tmp_path / "run", rotation=0.0), resume=True)
+    again = finetune(measured, task, how=resumed)
+    assert (again.predictions["accuracy"] == result.predictions["accuracy"]).all()
+
+
+def test_actions_keep_their_names_where_some_were_not_shown(task, measured, fabric, tmp_path):
+    """The classifier numbers what it was shown; its first of two is the task's second of three."""
+    shown = replace(task.train, clips=tuple(c for c in task.train.clips if c.label != "bow"))
+    setting = how(fabric, tmp_path)
+    config = tuning_config(measured, task, shown, how=setting)
+    method = build_method(config)
+    with torch.no_grad():
+        method.head[3].weight.zero_()
+        method.head[3].bias.copy_(torch.tensor([1.0, 0.0]))
+    checkpoint = Checkpoint(
+        config={}, step=1, weights=method.state_dict(), optimizer={}, history={}
+    )
+    named = name_clips(checkpoint, config, task, shown, how=setting)
+    assert set(named.predictions) == {task.classes.index("jump")}
+
+
+def test_labelled_shares_by_hand():
+    labels = np.repeat([0, 1, 2], [100, 50, 7])
+    drawn = draw_labelled(labels, 0.1, seed=0)
+    # Whole parts 10, 5 and, at least, 1: 16 where int(0.1 * 157) is 15.
+    assert np.bincount(labels[drawn]).tolist() == [10, 5, 1]
+    assert len(set(drawn)) == len(drawn)
+    assert draw_labelled(labels, 0.1, seed=0).tolist() == drawn.tolist()
+    assert draw_labelled(labels, 0.1, seed=1).tolist() != drawn.tolist()
+    # 22.2 + 11.1 + 1.55 of int(34.85) = 34: the whole parts do.
+    assert np.bincount(labels[draw_labelled(labels, 0.222, seed=0)]).tolist() == [22, 11, 1]
+    # 29.8, 14.9 and 2.09 of int(46.79) = 46: one clip is left, for the largest rest.
+    assert np.bincount(labels[draw_labelled(labels, 0.298, seed=0)]).tolist() == [29, 15, 2]
+    assert len(draw_labelled(labels, 0.1, seed=0, per_action=False)) == 15
+    assert draw_labelled(labels, 1.0, seed=0).tolist() == list(range(157))
+    for share in (0.0, 1.5, -1):
+        with pytest.raises(UsageError, match="--share"):
+            draw_labelled(labels, share, seed=0)
+    with pytest.raises(UsageError, match="fewer than two actions"):
+        draw_labelled(labels, 0.01, seed=0, per_action=False)
+
+
+def test_semi_supervised_runs_have_mean_and_deviation(task, measured, fabric, tmp_path):
+    setting = how(fabric, tmp_path, epochs=3)
+    result = semi(measured, task, how=setting, shares=[0.34, 0.67], runs=2, seed=4)
+    assert [(s.setting, s.of) for s in result.scores] == [("34%", 2), ("67%", 2)]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["34%-4", "34%-5", "67%-4", "67%-5"]
+    each = [100 * np.mean(result.predictions[f"34% seed {n}"] == result.labels) for n in (4, 5)]
+    assert result.scores[0].accuracy == pytest.approx(np.mean(each))
+    assert result.scores[0].deviation == pytest.approx(np.std(each))
+    assert result.confusion.sum() == 2 * 18
+    assert result.settings["clips"] == 6
+
+
+def test_transfer_names_both_data_sets(task, trained, measured, fabric, tmp_path):
+    pretrained = load_encoder(str(trained / "mamp"))
+    setting = how(fabric, tmp_path, steps=1)
+    result = transfer(pretrained, task, how=setting)
+    assert (result.source, result.data) == ("pack", "ntu60")
+    assert "(trained on pack) on ntu60, xsub" in result.title
+    with pytest.raises(UsageError, match="use `stars train eval finetune`"):
+        transfer(pretrained, replace(task, data="pack"), how=setting)
+    with pytest.raises(UsageError, match="random weights come from no data set"):
+        transfer(measured, task, how=setting)
