@@ -15,7 +15,7 @@ from stars_infer.train.protocols.transfer import transfer
 from stars_infer.train.recipe import load_recipe
 from stars_infer.train.run import build_method
 
-SHORT = {"epochs": 25, "batch": 6, "warmup": 2, "hidden": 32, "lr": 3e-3, "shortest_frames": 20}
+SHORT = {"epochs": 15, "batch": 6, "warmup": 2, "hidden": 32, "lr": 3e-3, "shortest_frames": 20}
 
 
 def how(fabric, out, **flags):
