@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import FloatArray
 from stars_infer.train.checkpoint import git_revision
+from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.methods import METHODS
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.paper import Figure, figures
 from stars_infer.train.protocols.task import Task
@@ -154,13 +156,19 @@ def make_result(
 
 
 def _seen(measured: MeasuredEncoder, task: Task) -> Iterator[str]:
-    """Say so if the encoder was trained on tested clips, though without their labels."""
+    """Say so if the encoder was trained on tested clips of the same pack."""
     config = measured.config
     if config is None or Path(config.data).resolve() != task.folder.resolve():
         return
-    if config.split != task.split:
-        part = f"the split {config.split}" if config.split else "all clips"
-        yield f"the encoder was trained on {part} of this pack: it may have seen tested clips"
+    pack = Pack.open(task.folder)
+    own = config.split in pack.splits
+    part = pack.part(str(config.split), "train") if own else pack
+    seen = {clip.start for clip in part.clips} & {clip.start for clip in task.test.clips}
+    if seen:
+        yield (
+            f"{len(seen):,} of the {len(task.test.clips):,} tested clips were among those that "
+            f"the encoder was trained on by {METHODS[config.method].title}"
+        )
 
 
 def accuracy(predictions: NDArray[np.intp], labels: NDArray[np.intp]) -> float:
