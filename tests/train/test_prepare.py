@@ -20,7 +20,6 @@ from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName
 from stars_infer.train.datasets.ntu.splits import XSUB_TRAIN
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.datasets.parallel import ordered_map
 from stars_infer.train.datasets.prepare import prepare_dataset
 from tests.conftest import call_stars
 from tests.miniature import BASE, NOVEL, PERFORMERS, write_ntu
@@ -341,14 +340,3 @@ def test_command(few, tmp_path):
     assert "official, not found" in out
     code, out, err = call_stars(*arguments, tmp_path / "c")
     assert (code, "finished pack here" in err) == (2, True)
-
-
-def end_at_seven(number):
-    if number == 7:
-        os._exit(9)
-    return number
-
-
-def test_a_worker_that_is_killed_is_a_clear_error():
-    with pytest.raises(StarsError, match="a worker process was killed.*goes on where it stopped"):
-        list(ordered_map(end_at_seven, list(range(40)), workers=2, chunk=8))
