@@ -101,10 +101,10 @@ def pretrain(
 
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
-    output = Output(quiet=quiet)
     chosen = _recipe(recipe, PRETRAIN)
-    pack = _open(data, layout, split, output)
     fabric = open_fabric(accelerator, devices, precision, nodes)
+    output = _voice(fabric, quiet)
+    pack = _open(data, layout, split, output)
     config = chosen.with_flags({**flags, "precision": _precision(fabric)}).configure(
         data=str(data), split=split, clips=len(pack.clips)
     )
@@ -137,12 +137,12 @@ def tune(
 
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
-    output = Output(quiet=quiet)
     chosen = _recipe(recipe, TUNE)
-    pack = _open(data, layout, split, output)
     start = load_checkpoint(start_from)
     before = RunConfig.from_json(start.config, source=str(start_from))
     fabric = open_fabric(accelerator, devices, precision, nodes)
+    output = _voice(fabric, quiet)
+    pack = _open(data, layout, split, output)
     inherited = {"absent_bodies": before.views.absent_bodies, "precision": _precision(fabric)}
     config = chosen.with_flags({**inherited, **flags}).configure(
         data=str(data),
@@ -228,6 +228,11 @@ def _recipe(name: str, stage: str) -> Recipe:
     return recipe
 
 
+def _voice(fabric: Fabric, quiet: bool) -> Output:
+    """Of several processes, the first speaks."""
+    return Output(quiet=quiet or not fabric.is_global_zero)
+
+
 def _open(data: Path, layout: str | None, split: str | None, output: Output) -> Pack:
     pack = open_training_data(data, layout=layout, skip=output.failure)
     if split is not None:
@@ -252,9 +257,7 @@ def _train(
     start: Checkpoint | None,
     compiled: bool | None,
 ) -> None:
-    """Train with a progress bar, and say how it ended; of several processes, the first speaks."""
-    if not fabric.is_global_zero:
-        output.quiet = True
+    """Train with a progress bar, and say how it ended."""
     output.note(
         f"{config.method}: {config.steps:,} steps of {config.loop.batch} clips, "
         f"{config.loop.precision} on {fabric.world_size} x {fabric.device.type}"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
@@ -38,14 +37,11 @@ def open_fabric(
     try:
         device = Fabric(accelerator=accelerator, devices=1).device.type
         chosen: Any = best_precision(device) if precision == "auto" else precision
-        several = devices * nodes > 1
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=nodes,
             precision=chosen,
-            # Queues and norms are alike on all processes by construction; nothing to broadcast.
-            strategy=DDPStrategy(broadcast_buffers=False) if several else "auto",
         )
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"accelerator {accelerator!r} cannot be used here: {error}") from error

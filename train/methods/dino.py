@@ -114,7 +114,8 @@ def koleo(features: Tensor) -> Tensor:
         similarity[torch.arange(len(own), device=own.device), places] = -2
         nearest = similarity.argmax(dim=1)
     distance = (own - everyone[nearest] + 1e-8).norm(dim=1)
-    return -(distance + 1e-8).log().mean()
+    loss: Tensor = -(distance + 1e-8).log().mean()
+    return loss
 
 
 class Dino(Tuning):
