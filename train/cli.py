@@ -21,6 +21,8 @@ from stars_infer.train.methods.method import PRETRAIN, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
+from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_report
+from stars_infer.train.reproduce import reproduce as run_steps
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.session import open_fabric, train
 from stars_infer.train.views import ViewConfig
@@ -172,6 +174,48 @@ def recipes(
             (each.name, each.stage, each.method, each.about.partition("\n")[0]) for each in found
         ]
         output.table(("recipe", "stage", "method", "what"), rows)
+
+
+@app.command(
+    epilog="Example: stars train reproduce ntu60-xsub --raw nturgb+d_skeletons/ --out ntu60"
+)
+def reproduce(
+    target: Annotated[str, typer.Argument(help=f"One of {', '.join(TARGETS)}.")],
+    raw: Annotated[Path, typer.Option(help="The data set as it was downloaded.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of packs, runs and report.")],
+    ntu120: Annotated[
+        Path | None, typer.Option(help="Raw NTU-120, for the few-shot protocol.")
+    ] = None,
+    pku2: Annotated[
+        Path | None, typer.Option(help="Raw PKU-MMD II, for the transfer protocol.")
+    ] = None,
+    pretrain_recipe: Annotated[
+        str | None, typer.Option(help="For stage 1.", show_default="the papers'")
+    ] = None,
+    tune_recipe: Annotated[
+        str | None, typer.Option(help="For stage 2.", show_default="the papers'")
+    ] = None,
+    finetune_recipe: Annotated[
+        str | None, typer.Option(help="For fine-tuning.", show_default="the papers'")
+    ] = None,
+    accelerator: Accelerator = "auto",
+    devices: Devices = 1,
+    nodes: Nodes = 1,
+    quiet: QuietFlag = False,
+) -> None:
+    """Prepare, both stages, all protocols, one report; called again, it goes on."""
+    output = Output(quiet=quiet)
+    steps = plan(
+        target,
+        Sources(raw=raw, ntu120=ntu120, pku2=pku2),
+        out,
+        recipes=Recipes(pretrain=pretrain_recipe, tune=tune_recipe, finetune=finetune_recipe),
+        machine=("--accelerator", accelerator, "--devices", str(devices), "--nodes", str(nodes)),
+    )
+    run_steps(steps, say=output.note)
+    report = write_report(target, out)
+    output.note(f"{report}:")
+    typer.echo(report.read_text(encoding="utf-8"), nl=False)
 
 
 def _recipe(name: str, stage: str) -> Recipe:

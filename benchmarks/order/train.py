@@ -20,10 +20,10 @@ from stars_infer.train.checkpoint import FILE
 
 NETWORK = ["--width", "128", "--depth", "4", "--heads", "4", "--frames", "60"]
 STAGE_1 = [
-    "--steps", "900", "--batch", "64", "--lr", "1e-3", "--final-lr", "1e-4", "--warmup", "0.5",
+    "--steps", "3000", "--batch", "16", "--lr", "1e-3", "--final-lr", "1e-4", "--warmup", "0.5",
     "--decoder-depth", "3", "--decode-every", "4", *NETWORK,
 ]  # fmt: skip
-STAGE_2 = ["--steps", "125", "--batch", "64"]
+STAGE_2 = ["--steps", "200", "--batch", "32"]
 CONTRAST = ["--queue", "1024", "--hidden", "1024"]
 
 
@@ -36,6 +36,8 @@ class Row:
     arguments: list[str]
 
 
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
+"""So that the C library does not hand memory back to the system after every step."""
 TEACHER = ["--momentum", "0.99"]
 CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
 
@@ -88,7 +90,7 @@ def train(row: Row, pack: Path, split: str, folder: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "stars_infer", *command],
         check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **KEEP_MEMORY},
     )
 
 

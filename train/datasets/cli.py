@@ -78,7 +78,7 @@ def prepare(
         str | None, typer.Option(help="Of an .npz, which does not say it: xsub, xview or xset.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes.", show_default="cores, 16 at most")
+        int | None, typer.Option(help="Processes.", show_default="cores, 24 at most")
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Start anew where a pack, or a beginning, is.")

@@ -8,7 +8,9 @@ whole line and goes on. `pack.json` appears, in one rename, when all is there.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +21,7 @@ import numpy as np
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.datasets.pack import (
     ROW_BYTES,
+    UNFINISHED,
     PackedClip,
     SourceClip,
     Splits,
@@ -27,7 +30,9 @@ from stars_infer.train.datasets.pack import (
 )
 from stars_infer.train.datasets.raw import LeftOut, Outcome, Unit
 
-_JOURNAL = "unfinished.jsonl"
+if sys.platform != "win32":
+    import fcntl
+
 _REMEDY = "--force starts anew, another --out makes a second pack"
 
 
@@ -60,26 +65,26 @@ class JournaledPack:
         self.left_out: list[LeftOut] = []
         self._folder = folder
         self._rows = 0
+        finished = folder / "pack.json"
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: is a file; --out names the folder of the pack")
         folder.mkdir(parents=True, exist_ok=True)
-        journal = folder / _JOURNAL
-        if force:
-            (folder / "pack.json").unlink(missing_ok=True)
-            journal.unlink(missing_ok=True)
-        if (folder / "pack.json").exists():
-            journal.unlink(missing_ok=True)  # a kill may fall between the rename and this
+        if finished.exists() and not force:
+            (folder / UNFINISHED).unlink(missing_ok=True)  # a kill may fall just before this
             raise UsageError(f"{folder}: there is a finished pack here: {_REMEDY}")
-        size = self._replay(journal, dict(run), units)
-        joints = folder / "joints.f32"
-        joints.touch()
-        self._joints = joints.open("r+b")
-        self._journal = journal.open("r+b" if size else "wb")
-        for file, end in ((self._joints, self._rows * ROW_BYTES), (self._journal, size)):
-            file.truncate(end)
-            file.seek(end)
-        if not size:
-            self._write_line(dict(run))
+        with ExitStack() as opened:
+            self._journal = opened.enter_context((folder / UNFINISHED).open("a+b"))
+            self._joints = opened.enter_context((folder / "joints.f32").open("ab"))
+            self._lock()
+            if force:
+                finished.unlink(missing_ok=True)
+                self._journal.truncate(0)
+            kept = self._replay(dict(run), units)
+            self._journal.truncate(kept)
+            self._joints.truncate(self._rows * ROW_BYTES)
+            if not kept:
+                self._write_line(dict(run))
+            self._opened = opened.pop_all()
 
     def add(self, unit: Unit, outcome: Outcome) -> None:
         """Append what a unit gave: data first, then its line."""
@@ -99,8 +104,14 @@ class JournaledPack:
         """Make it a pack."""
         clips = [asdict(clip) for clip in self.clips]
         write_facts(self._folder, {**facts, "splits": splits, "clips": clips})
-        self._journal.close()
-        (self._folder / _JOURNAL).unlink()
+        self._opened.close()
+        (self._folder / UNFINISHED).unlink()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._opened.close()
+        (self._folder / UNFINISHED).unlink()
+        (self._folder / "joints.f32").unlink()
 
     def __enter__(self) -> JournaledPack:
         return self
@@ -111,8 +122,7 @@ class JournaledPack:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._joints.close()
-        self._journal.close()
+        self._opened.close()
 
     def _packed(self, clip: PackedClip) -> dict[str, Any]:
         """Count a clip in; what its line says: all but where it starts."""
@@ -126,15 +136,24 @@ class JournaledPack:
         self._journal.write(json.dumps(values, ensure_ascii=False).encode() + b"\n")
         self._journal.flush()
 
-    def _replay(self, journal: Path, run: dict[str, Any], units: Sequence[Unit]) -> int:
+    def _lock(self) -> None:
+        """Keep others out, for as long as this process lives (Windows has no such lock)."""
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"{self._folder}: another process is making this pack: wait for it, or end it"
+            ) from None
+
+    def _replay(self, run: dict[str, Any], units: Sequence[Unit]) -> int:
         """Take over what the journal vouches for; bytes of it that are kept."""
-        if not journal.exists():
-            return 0
+        journal, joints = self._folder / UNFINISHED, self._folder / "joints.f32"
         first, *lines = journal.read_bytes().split(b"\n")
-        if not lines:  # killed within the first line
+        if not lines:  # killed within the first line, or not begun
             return 0
-        joints = self._folder / "joints.f32"
-        written = joints.stat().st_size if joints.exists() else 0
+        written = joints.stat().st_size
         kept = len(first) + 1
         try:
             begun = json.loads(first)
@@ -147,7 +166,7 @@ class JournaledPack:
                 self._replay_line(json.loads(line), units)
                 if self._rows * ROW_BYTES > written:
                     raise StarsError(
-                        f"{joints}: {written} bytes are fewer than {_JOURNAL} vouches for: "
+                        f"{joints}: {written} bytes are fewer than {UNFINISHED} vouches for: "
                         "--force starts anew"
                     )
                 kept += len(line) + 1

@@ -23,6 +23,8 @@ from stars_infer.layouts import NTU25_JOINTS
 
 SCHEMA = 1
 _ROW = (len(NTU25_JOINTS), 3)
+UNFINISHED = "unfinished.jsonl"
+"""Lies in the folder of a pack that `stars data prepare` has begun."""
 ROW_BYTES = 4 * len(NTU25_JOINTS) * 3
 """Of one frame of one actor in `joints.f32`."""
 
@@ -119,25 +121,30 @@ class Pack:
         Raises:
             StarsError: If the folder is no pack, or its files do not belong together.
         """
+        if (folder / UNFINISHED).exists() and not (folder / "pack.json").exists():
+            raise StarsError(
+                f"{folder}: this pack is not finished: run `stars data prepare` again, it goes on "
+                "where it stopped"
+            )
         try:
             facts = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
             if facts.get("schema") != SCHEMA:
                 raise StarsError(
                     f"{folder}: pack of schema {facts.get('schema')}, expected {SCHEMA}: "
-                    "make it again with `stars data pack`"
+                    "make it again with `stars data`"
                 )
             clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
             splits = facts.pop("splits", {})
             joints = np.memmap(folder / "joints.f32", np.float32, "c").reshape(-1, *_ROW)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StarsError(
-                f"{folder}: not a readable pack ({error}): make it again with `stars data pack`"
+                f"{folder}: not a readable pack ({error}): make it again with `stars data`"
             ) from error
         rows = max((clip.start + clip.bodies * clip.frames for clip in clips), default=0)
         if rows != len(joints):
             raise StarsError(
                 f"{folder}: joints.f32 holds {len(joints)} rows, pack.json speaks of {rows}: "
-                "make it again with `stars data pack`"
+                "make it again with `stars data`"
             )
         return cls(joints=joints, clips=clips, facts=facts, splits=splits)
 

@@ -17,8 +17,6 @@ from stars_infer.errors import StarsError
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
-_CHUNK = 8
-"""Items a process is handed at a time."""
 _AHEAD = 3
 """Chunks in flight per process: their results are all the memory that is needed."""
 
@@ -31,7 +29,7 @@ def usable_cores() -> int:
 
 
 def ordered_map(
-    function: Callable[[_Item], _Result], items: Sequence[_Item], *, workers: int
+    function: Callable[[_Item], _Result], items: Sequence[_Item], *, workers: int, chunk: int
 ) -> Iterator[_Result]:
     """Apply a function to items, yielding the results in the order of the items.
 
@@ -39,20 +37,21 @@ def ordered_map(
         function: Pickled to the processes; what it raises ends the iteration.
         items: Pickled, a few at a time.
         workers: Processes; with 1, or with few items, the work is done in this one.
+        chunk: Items that a process is handed at a time.
 
     Raises:
         StarsError: If a process is killed from outside.
     """
-    workers = min(workers, -(-len(items) // _CHUNK))
+    workers = min(workers, -(-len(items) // chunk))
     if workers <= 1:
         yield from map(function, items)
         return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _live_with_parent)
     waiting: deque[Future[list[_Result]]] = deque()
-    chunks = (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
+    chunks = (items[start : start + chunk] for start in range(0, len(items), chunk))
     try:
-        for chunk in chunks:
-            waiting.append(pool.submit(_apply, function, chunk))
+        for part in chunks:
+            waiting.append(pool.submit(_apply, function, part))
             if len(waiting) >= _AHEAD * workers:
                 yield from waiting.popleft().result()
         while waiting:

@@ -44,6 +44,7 @@ def open_pyskl(dataset: str, path: Path) -> RawSet:
             f"{path}: no PYSKL annotations, which are a dictionary of 'split' and 'annotations'"
         ) from error
     found: dict[str, _Annotation] = {}
+    seen: set[str] = set()
     left_out: list[LeftOut] = []
     for number, raw in enumerate(annotations):
         annotation = _annotation(raw, f"{path}: annotation {number}")
@@ -52,6 +53,7 @@ def open_pyskl(dataset: str, path: Path) -> RawSet:
                 f"{path}: {annotation.name} is of class {annotation.label + 1}, but {dataset} has "
                 f"{NTU_SETS[dataset].actions}: name the set that the file is of"
             )
+        seen.add(annotation.name)
         if annotation.name in found:
             left_out.append(LeftOut(name=annotation.name, reason=TWICE))
         elif annotation.name in missing_skeletons():
@@ -63,9 +65,10 @@ def open_pyskl(dataset: str, path: Path) -> RawSet:
         return (_read(found[unit.name], f"{path}:{unit.name}"),)
 
     def splits(clips: Sequence[PackedClip]) -> Splits:
-        return with_few_shot_parts(_splits(listed, clips, path), clips)
+        official = _splits(listed, clips, path)
+        return with_few_shot_parts(official, clips) if dataset == "ntu120" else official
 
-    absent = {name for names in listed.values() for name in names} - set(found)
+    absent = {name for names in listed.values() for name in names} - seen
     return RawSet(
         units=[Unit(name=name, size=found[name].keypoint.nbytes) for name in sorted(found)],
         read=read,

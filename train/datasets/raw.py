@@ -73,6 +73,7 @@ class RawSet:
         read: Reads a unit; runs in worker processes where `parallel`.
         splits: The official splits over the clips that were packed.
         parallel: Whether units can be read by several processes at once.
+        chunk: Units that a process is handed at a time.
         left_out: What is left out without being read.
         not_found: How many official samples the raw data lacks; `None` where nobody can say.
         close: Called when all is read.
@@ -82,6 +83,7 @@ class RawSet:
     read: Callable[[Unit], Outcome]
     splits: Callable[[Sequence[PackedClip]], Splits]
     parallel: bool = True
+    chunk: int = 8
     left_out: Sequence[LeftOut] = ()
     not_found: int | None = None
     close: Callable[[], None] = field(default=_nothing)

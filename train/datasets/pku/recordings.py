@@ -85,6 +85,7 @@ def open_pku(dataset: str, folder: Path) -> RawSet:
         units=units,
         read=partial(read_recording, folder=folder),
         splits=partial(pku_splits, recordings),
+        chunk=1,
         left_out=left_out,
         not_found=len(listed - set(skeletons)),
     )
