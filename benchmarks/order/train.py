@@ -20,10 +20,10 @@ from stars_infer.train.checkpoint import FILE
 
 NETWORK = ["--width", "128", "--depth", "4", "--heads", "4", "--frames", "60"]
 STAGE_1 = [
-    "--steps", "3000", "--batch", "16", "--lr", "1e-3", "--final-lr", "1e-4", "--warmup", "0.5",
+    "--steps", "900", "--batch", "64", "--lr", "1e-3", "--final-lr", "1e-4", "--warmup", "0.5",
     "--decoder-depth", "3", "--decode-every", "4", *NETWORK,
 ]  # fmt: skip
-STAGE_2 = ["--steps", "200", "--batch", "32"]
+STAGE_2 = ["--steps", "125", "--batch", "64"]
 CONTRAST = ["--queue", "1024", "--hidden", "1024"]
 
 
