@@ -19,6 +19,7 @@ from stars_infer.train.loop import Progress
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
 from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_report
@@ -47,27 +48,6 @@ Layout = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the checkpoint in --out, with the same flags.")
 ]
-_MACHINE = "Machine"
-Precision = Annotated[
-    str,
-    typer.Option(
-        help="auto, 32-true or bf16-mixed; auto takes bf16 where it is faster.",
-        rich_help_panel=_MACHINE,
-    ),
-]
-Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
-Devices = Annotated[int, typer.Option(help="Processes a node.", rich_help_panel=_MACHINE)]
-Nodes = Annotated[int, typer.Option(help="Machines.", rich_help_panel=_MACHINE)]
-Compile = Annotated[
-    bool | None,
-    typer.Option(
-        "--compile/--no-compile",
-        help="Run through torch.compile.",
-        show_default="on a GPU",
-        rich_help_panel=_MACHINE,
-    ),
-]
-
 _COMMON = (("Optimisation", (LoopConfig,)), ("Views", (ViewConfig,)))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.flags import with_flags
+from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision
 from stars_infer.train.protocols import fewshot as few
 from stars_infer.train.protocols import semi as semi_supervised
 from stars_infer.train.protocols.command import finish, opened, tuning
@@ -18,18 +19,13 @@ from stars_infer.train.protocols.knn import knn as nearest
 from stars_infer.train.protocols.linear import LinearConfig
 from stars_infer.train.protocols.linear import linear as fit
 from stars_infer.train.protocols.options import (
-    Accelerator,
-    Compile,
     Crop,
     Data,
-    Devices,
     Like,
-    Nodes,
     OtherData,
     Out,
     PlotClasses,
     Plots,
-    Precision,
     RecipeName,
     Resume,
     Run,

@@ -12,7 +12,6 @@ from stars_infer.train.methods.classifier import ClassifierConfig
 from stars_infer.train.run import LoopConfig
 from stars_infer.train.views import ViewConfig
 
-_MACHINE = "Machine"
 Run = Annotated[
     str, typer.Argument(help="Run or checkpoint to measure; `random` measures random weights.")
 ]
@@ -40,25 +39,6 @@ Plots = Annotated[
     typer.Option("--plots", help="Folder for t-SNE and confusion matrix: PNG and one HTML page."),
 ]
 PlotClasses = Annotated[int, typer.Option(help="Actions in the t-SNE plot; more are sampled.")]
-Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
-Precision = Annotated[
-    str,
-    typer.Option(
-        help="auto, 32-true or bf16-mixed; auto takes bf16 where it is faster.",
-        rich_help_panel=_MACHINE,
-    ),
-]
-Devices = Annotated[int, typer.Option(help="Processes a node.", rich_help_panel=_MACHINE)]
-Nodes = Annotated[int, typer.Option(help="Machines.", rich_help_panel=_MACHINE)]
-Compile = Annotated[
-    bool | None,
-    typer.Option(
-        "--compile/--no-compile",
-        help="Run through torch.compile.",
-        show_default="on a GPU",
-        rich_help_panel=_MACHINE,
-    ),
-]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on where an interrupted call with these flags ended.")
 ]
