@@ -17,7 +17,7 @@ from stars_infer.train.datasets.sources import open_training_data
 from stars_infer.train.flags import with_flags
 from stars_infer.train.loop import Progress
 from stars_infer.train.methods import METHODS
-from stars_infer.train.methods.method import PRETRAIN, TUNE
+from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision
 from stars_infer.train.protocols.cli import app as protocols_app
@@ -143,6 +143,7 @@ def recipes(
     """List the papers' recipes."""
     output = Output(json=json, quiet=quiet)
     found = [load_recipe(each) for each in ([name] if name else recipe_names())]
+    found.sort(key=lambda recipe: (STAGES.index(recipe.stage), recipe.name))
     if json:
         for each in found:
             about = {"recipe": each.name, "stage": each.stage, "method": each.method}

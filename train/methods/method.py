@@ -10,7 +10,8 @@ from stars_infer.train.batch import Batch
 from stars_infer.train.checkpoint import load_weights
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 
-PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
+STAGES = PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
+"""What follows `stars train` to run a method, in the order of the stages."""
 
 
 class StepOutput(NamedTuple):
