@@ -41,6 +41,8 @@ TITLES = {
     "moco": "MoCo tuning",
     "dino": "DINO tuning",
 }
+CLAIMS = (("mamp", "mae"), ("stars", "mamp"), ("stars", "stars-3stage"))
+"""The papers' order, as pairs of a better and a worse row."""
 SHOTS = (1, 2, 5)
 COLUMNS = ("KNN", "linear", *(f"{n}-shot" for n in SHOTS))
 LINEAR = LinearConfig(batch=32)
@@ -71,6 +73,14 @@ def main() -> None:
         Console().print(shown)
     if options.write:
         write(options.write, tables)
+    missing = [
+        f"{seed.name}/{row}"
+        for seed in seeds
+        for row in TITLES
+        if row != RANDOM and not (seed / row / FILE).exists()
+    ]
+    if missing:
+        Console().print(f"not trained yet: {', '.join(missing)}")
 
 
 def scores_of(row: str, seed: Path, task: Task, fabric: Fabric) -> list[float]:
@@ -120,7 +130,7 @@ def measure(train: torch.Tensor, test: torch.Tensor, task: Task) -> Iterator[flo
 
 
 def rows_of(found: dict[tuple[str, str], list[list[float]]], data: str) -> Iterator[list[str]]:
-    """Table rows of a data set: mean and deviation over seeds."""
+    """Table rows of a data set: mean and deviation over seeds, then gains within a seed."""
     for row, title in TITLES.items():
         scores = np.array(found.get((data, row), []))
         if len(scores):
@@ -129,6 +139,16 @@ def rows_of(found: dict[tuple[str, str], list[list[float]]], data: str) -> Itera
                 for mean, std in zip(scores.mean(0), scores.std(0), strict=True)
             )
             yield [title, *cells, str(len(scores))]
+    for better, worse in CLAIMS:
+        pairs = [np.array(found.get((data, row), [])) for row in (better, worse)]
+        both = min(map(len, pairs))
+        if both:
+            gains = pairs[0][:both] - pairs[1][:both]
+            cells = (
+                f"{mean:+.1f} ({int(wins)} of {both})"
+                for mean, wins in zip(gains.mean(0), (gains > 0).sum(0), strict=True)
+            )
+            yield [f"{TITLES[better]} − {TITLES[worse]}", *cells, str(both)]
 
 
 def write(path: Path, tables: list[tuple[str, list[list[str]]]]) -> None:
