@@ -12,7 +12,7 @@ import argparse
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,8 +44,8 @@ CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
 ROWS = (
     Row(name="mamp", start=None, arguments=STAGE_1),
     Row(name="mae", start=None, arguments=STAGE_1),
-    Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
+    Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars-3stage", start="heads", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="moco", start="mamp", arguments=[*STAGE_2, *CONTRAST, *TEACHER]),
     Row(name="dino", start="mamp", arguments=[*STAGE_2, *CLUSTERS, *TEACHER]),
@@ -60,25 +60,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
+    jobs: dict[Path, Future[None]] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for seed in range(options.seeds):
-            waiting = {row.name: row for row in ROWS}
-            done = {None}
-            while waiting:
-                ready = [row for row in waiting.values() if row.start in done]
-                folder = options.out / f"seed{seed}"
-                jobs = {
-                    row.name: pool.submit(train, row, options.pack, options.split, folder)
-                    for row in ready
-                }
-                for name, job in jobs.items():
-                    job.result()
-                    done.add(name)
-                    del waiting[name]
+            folder = options.out / f"seed{seed}"
+            for row in ROWS:
+                start = jobs[folder / row.start] if row.start else None
+                jobs[folder / row.name] = pool.submit(
+                    train, row, options.pack, options.split, folder, after=start
+                )
+    for job in jobs.values():
+        job.result()
 
 
-def train(row: Row, pack: Path, split: str, folder: Path) -> None:
-    """Train a row, or go on with it."""
+def train(
+    row: Row, pack: Path, split: str, folder: Path, *, after: Future[None] | None = None
+) -> None:
+    """Train a row, or go on with it, once the row it starts from is there."""
+    if after is not None:
+        after.result()
     stage, seed = "tune" if row.start else "pretrain", folder.name.removeprefix("seed")
     command = ["train", stage, str(pack), "--split", split, "--out", str(folder / row.name)]
     command += ["--recipe", row.name, *row.arguments, "--seed", seed]
