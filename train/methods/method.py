@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -87,9 +88,9 @@ class Method(nn.Module):
     def before_first_step(self) -> None:
         """Called once when the weights to start from are in place."""
 
+    @abstractmethod
     def forward(self, *views: Batch) -> StepOutput:
         """Loss of a step's views."""
-        raise NotImplementedError
 
     def after_step(self, keys: Tensor | None) -> None:
         """Called after each optimiser step, with the keys of all processes."""
