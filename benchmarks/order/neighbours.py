@@ -3,7 +3,7 @@
     python benchmarks/order/neighbours.py runs/order --pack PACK --split pretraining
 
 Looks at windows of the Bandai-Namco sets, which are labelled `action/style`, and counts how often
-the nearest window of another recording, and the nearest one in another style, shows the same action.
+the nearest window of another recording, or of another style, shows the same action.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def some_windows(pack: Pack, count: int) -> Pack:
 
 
 def same_action(pack: Pack, vectors: NDArray[np.float32]) -> tuple[float, float]:
-    """Per cent of windows whose nearest of another recording, of another style, has their action."""
+    """Per cent whose nearest of another recording, and of another style, has their action."""
     actions, styles = zip(*(clip.label.split("/") for clip in pack.clips), strict=True)
-    similarities = vectors @ vectors.T
+    similarities = unit(vectors) @ unit(vectors).T
     recordings = [clip.source for clip in pack.clips]
     return (
         nearest_agrees(similarities, recordings, actions),
