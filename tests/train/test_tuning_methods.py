@@ -52,7 +52,7 @@ def test_moco_loss_by_the_formula():
     for i in range(4):
         logits = torch.cat(((q[i] @ k[i])[None], method.queue.vectors @ q[i])) / 0.07
         expected -= torch.log_softmax(logits, 0)[0].item() / 4
-    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    assert loss.item() == pytest.approx(expected, rel=1e-4)
     assert not keys.requires_grad
 
 
