@@ -12,7 +12,8 @@ import torch
 from stars_infer.clip import FloatArray
 from stars_infer.encoder import open_session
 from stars_infer.errors import ExportError, StarsError
-from stars_infer.preparation import centre, resize
+from stars_infer.preparation import centre
+from stars_infer.resampling import resize
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 from stars_infer.train.networks.encoder import SkeletonEncoder
 

@@ -70,6 +70,12 @@ _NTU25_BONES = (
     (0, 16), (16, 17), (17, 18), (18, 19),
 )  # fmt: skip
 
+NTU25_PARENTS = tuple(
+    next((parent for parent, child in _NTU25_BONES if child == joint), joint)
+    for joint in range(len(NTU25_JOINTS))
+)
+"""For each NTU-25 joint the one it hangs on; the base of the spine hangs on itself."""
+
 NTU25 = Layout(
     name="ntu25",
     joints=NTU25_JOINTS,

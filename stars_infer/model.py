@@ -83,7 +83,7 @@ def contract_of(
 ) -> dict[str, Any]:
     """What, beside the graph, decides the vectors of a model."""
     return {
-        "preprocessing": asdict(preprocessing),
+        "preprocessing": preprocessing.contract(),
         "absent_bodies": absent_bodies,
         "zero_body": list(zero_body) if zero_body is not None else None,
     }

@@ -6,7 +6,8 @@ Steps and constants: STARS section 4, MAMP; REFERENCE 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from stars_infer.actors import select_actors
 from stars_infer.clip import MIN_FRAMES, Clip, FloatArray
 from stars_infer.errors import ClipError
 from stars_infer.layouts import get_layout
+from stars_infer.normalisation import even_pace, face_camera, standard_body
+from stars_infer.resampling import resize
 
 CENTRE_JOINT = 1
 """Middle of the spine, in NTU-25 order."""
@@ -27,15 +30,26 @@ class Preprocessing:
         frames: Frames of the input, T.
         crop: Share of the clip kept by the centre crop.
         centre_joint: NTU-25 joint whose first position becomes the origin.
+        face_camera: Turn the clip about the vertical until actor 1 faces the camera.
+        standard_body: Give every body the same bone lengths.
+        pace: How much of time follows the motion, 0 (even in time) to 1 (even in motion).
     """
 
     frames: int = 120
     crop: float = 0.9
     centre_joint: int = CENTRE_JOINT
+    face_camera: bool = False
+    standard_body: bool = False
+    pace: float = 0.0
+
+    def contract(self) -> dict[str, Any]:
+        """What decides vectors; steps that are left out are not named, as in older models."""
+        named = ("frames", "crop", "centre_joint")
+        return {key: value for key, value in asdict(self).items() if key in named or value}
 
 
 def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
-    """Select actors, map to NTU-25, centre, crop and resize a clip.
+    """Select actors, map to NTU-25, centre, normalise as the model asks, crop and resize a clip.
 
     Args:
         clip: Any layout, any number of bodies.
@@ -49,7 +63,12 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
     """
     how = how or Preprocessing()
     joints = centred_actors(clip, centre_joint=how.centre_joint)
-    return resize(centre_crop(joints, how.crop), how.frames)
+    if how.face_camera:
+        joints = face_camera(joints)
+    if how.standard_body:
+        joints = centre(standard_body(joints), centre_joint=how.centre_joint)
+    joints = centre_crop(joints, how.crop)
+    return even_pace(joints, how.frames, how.pace) if how.pace else resize(joints, how.frames)
 
 
 def centred_actors(clip: Clip, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:
@@ -94,14 +113,3 @@ def centre_crop(joints: FloatArray, share: float) -> FloatArray:
     frames = joints.shape[1]
     bias = int((1 - share) * frames / 2)
     return joints[:, bias : frames - bias]
-
-
-def resize(joints: FloatArray, frames: int) -> FloatArray:
-    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centres, edges clamped."""
-    length = joints.shape[1]
-    position = (np.arange(frames, dtype=np.float64) + 0.5) * (length / frames) - 0.5
-    position = position.clip(0, length - 1)
-    before = np.floor(position).astype(np.intp)
-    after = np.minimum(before + 1, length - 1)
-    weight = (position - before).astype(np.float32)[:, None, None]
-    return np.asarray(joints[:, before] * (1 - weight) + joints[:, after] * weight)

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from stars_infer import Clip, prepare, read_clip
 from stars_infer.actors import select_actors
 from stars_infer.errors import ClipError
-from stars_infer.preparation import CENTRE_JOINT, centre_crop, centred_actors, resize
+from stars_infer.preparation import CENTRE_JOINT, centre_crop, centred_actors
+from stars_infer.resampling import resize
 
 
 def person(frames, *, speed=0.02, seed=0, tall=True):

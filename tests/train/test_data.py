@@ -3,12 +3,12 @@ import pytest
 
 from stars_infer.errors import ClipError, StarsError, UsageError
 from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.normalisation import face_camera
 from stars_infer.train.datasets.hierarchies import HIERARCHIES, hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, PackWriter, SourceClip
 from stars_infer.train.datasets.sources import (
     Windows,
     clips_of,
-    face_camera,
     open_training_data,
 )
 from stars_infer.train.datasets.splits import add_split

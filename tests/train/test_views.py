@@ -4,7 +4,7 @@ import torch
 
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.preparation import resize
+from stars_infer.resampling import resize
 from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.views import ViewConfig, Views, resize_tracks

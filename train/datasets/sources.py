@@ -10,13 +10,11 @@ import numpy as np
 
 from stars_infer.clip import DEFAULT_FPS, FloatArray
 from stars_infer.errors import ClipError, UsageError
+from stars_infer.normalisation import face_camera
 from stars_infer.preparation import CENTRE_JOINT, centre, centred_actors
 from stars_infer.readers import READERS, read_clip
 from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
-
-_SIDES = ((4, 8), (12, 16))
-"""Left and right shoulder, left and right hip, in NTU-25 order."""
 
 Skip = Callable[[ClipError], None]
 """What to do about a clip that cannot be used."""
@@ -90,19 +88,6 @@ def open_training_data(source: Path, *, layout: str | None, skip: Skip) -> Pack:
         return Pack.open(source)
     whole = Windows(seconds=300 / DEFAULT_FPS, stride=300 / DEFAULT_FPS, shortest=1 / DEFAULT_FPS)
     return Pack.from_clips(clips_of(source, layout=layout, windows=whole, skip=skip))
-
-
-def face_camera(actors: FloatArray) -> FloatArray:
-    """Turn actors (M, T, 25, 3) about y until actor 1, over the clip, faces -z.
-
-    The body's right then points to +x, as for a person who looks into a Kinect.
-    """
-    seen = actors[0][actors[0].any(axis=(1, 2))]
-    across = sum(seen[:, right] - seen[:, left] for left, right in _SIDES).mean(axis=0)
-    angle = np.arctan2(across[2], across[0])
-    cos, sin = np.cos(angle), np.sin(angle)
-    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
-    return actors @ turn.T
 
 
 def _folder(folder: Path, layout: str | None, windows: Windows, skip: Skip) -> Iterator[SourceClip]:

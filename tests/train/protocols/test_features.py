@@ -6,7 +6,8 @@ import torch
 
 from stars_infer.clip import Clip
 from stars_infer.errors import UsageError
-from stars_infer.preparation import Preprocessing, centre_crop, centred_actors, prepare, resize
+from stars_infer.preparation import Preprocessing, centre_crop, centred_actors, prepare
+from stars_infer.resampling import resize
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.protocols.features import (
     clip_features,

@@ -1,0 +1,127 @@
+"""Facing, proportions and pace: what differs between two people who do the same, taken out.
+
+Optional steps of a model's preprocessing, named in its `model.json`. `train/normalise.py` does the
+same to batches on a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import FloatArray
+from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
+from stars_infer.resampling import at_positions, resize
+
+SIDES = ((4, 8), (12, 16))
+"""Left and right shoulder, left and right hip, in NTU-25 order."""
+STRETCH = (1 / 3, 3.0)
+"""Least and most that a bone is stretched; a joint that lies on its parent stays there."""
+PACE_FRAMES = 128
+"""Frames to which a clip is resampled before its pace is measured."""
+PACE_SMOOTHING = 2.0
+"""Standard deviation of the smoothing before that, in those frames: sensor noise is no motion."""
+
+_LENGTHS: Mapping[str, float] = {
+    "middle of spine": 0.25, "spine at shoulders": 0.25, "neck": 0.08, "head": 0.12,
+    "shoulder": 0.18, "elbow": 0.28, "wrist": 0.25, "hand": 0.07, "tip": 0.05, "thumb": 0.05,
+    "hip": 0.09, "knee": 0.40, "ankle": 0.38, "foot": 0.10,
+}  # fmt: skip
+
+
+def _length(joint: str) -> float:
+    kind = "tip" if joint.startswith("tip") else joint.split(maxsplit=1)[-1]
+    return _LENGTHS.get(joint, _LENGTHS.get(kind, 0.0))
+
+
+STANDARD_LENGTHS: FloatArray = np.array([_length(joint) for joint in NTU25_JOINTS], np.float32)
+"""Length of the bone that ends at each NTU-25 joint, metres: round figures of an adult of 1.75 m.
+
+The base of the spine, where all bones begin, has none."""
+
+
+def chain_matrix() -> FloatArray:
+    """Matrix (25, 25): which bones, named by the joint they end at, lead to each joint."""
+    chain = np.zeros((len(NTU25_PARENTS),) * 2, np.float32)
+    for joint in range(len(NTU25_PARENTS)):
+        at = joint
+        while at != NTU25_PARENTS[at]:
+            chain[joint, at] = 1
+            at = NTU25_PARENTS[at]
+    return chain
+
+
+CHAIN = chain_matrix()
+
+
+def face_camera(actors: FloatArray) -> FloatArray:
+    """Turn actors (M, T, 25, 3) about y until actor 1, over the clip, faces -z.
+
+    The body's right then points to +x, as for a person who looks into a Kinect.
+    """
+    seen = actors[0][actors[0].any(axis=(1, 2))]
+    across = sum(seen[:, right] - seen[:, left] for left, right in SIDES).mean(axis=0)
+    angle = np.arctan2(across[2], across[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
+    return actors @ turn.T
+
+
+def standard_body(actors: FloatArray) -> FloatArray:
+    """Give actors (M, T, 25, 3) the bone lengths of a standard body.
+
+    Each bone is stretched by one ratio over the whole clip, standard to (lower) median length; so
+    the base of the spine keeps its path, and bones keep their directions.
+    """
+    bones = actors - actors[:, :, NTU25_PARENTS]
+    present = actors.any(axis=(2, 3))
+    lengths = np.linalg.norm(bones, axis=3)
+    stretch = np.ones((len(actors), 1, len(NTU25_PARENTS), 1), np.float32)
+    for actor, seen in enumerate(present):
+        if seen.any():
+            median = np.sort(lengths[actor, seen], axis=0)[(seen.sum() - 1) // 2]
+            ratio = STANDARD_LENGTHS / np.maximum(median, 1e-6)
+            stretch[actor, 0, :, 0] = np.clip(ratio, *STRETCH)
+    root = actors[:, :, :1]
+    return np.where(present[:, :, None, None], root + CHAIN @ (bones * stretch), np.float32(0))
+
+
+def even_pace(actors: FloatArray, frames: int, share: float) -> FloatArray:
+    """Resample actors (M, T, 25, 3) so that a frame stands for as much motion as any other.
+
+    Time advances by `1 - share` evenly and by `share` with the length of the path that the joints,
+    seen from the base of the spine, have gone: pauses shrink, fast strokes are drawn out.
+
+    Args:
+        actors: Actors; pace is that of all of them together.
+        frames: T' of the result.
+        share: From 0 (even in time) to 1 (even in motion).
+
+    Returns:
+        (M, frames, 25, 3).
+    """
+    fine = resize(actors, PACE_FRAMES)
+    smooth = _smoothed(fine - fine[:, :, :1])
+    steps = np.linalg.norm(np.diff(smooth, axis=1), axis=(2, 3)).sum(axis=0)
+    pace = share * steps / max(float(steps.mean()), 1e-9) + (1 - share)
+    path = np.concatenate(([0.0], np.cumsum(pace)))
+    wanted = (np.arange(frames) + 0.5) / frames * path[-1]
+    return at_positions(fine, np.interp(wanted, path, np.arange(PACE_FRAMES)))
+
+
+def smoothing_kernel() -> NDArray[np.float64]:
+    """Gaussian of `PACE_SMOOTHING` frames, cut off at three deviations."""
+    reach = int(np.ceil(3 * PACE_SMOOTHING))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / PACE_SMOOTHING) ** 2)
+    return np.asarray(kernel / kernel.sum())
+
+
+def _smoothed(joints: FloatArray) -> FloatArray:
+    """Smooth (M, T, V, 3) in time; the ends are held."""
+    kernel = smoothing_kernel().astype(np.float32)
+    reach = len(kernel) // 2
+    held = np.pad(joints, ((0, 0), (reach, reach), (0, 0), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(held, len(kernel), axis=1)
+    return np.asarray(windows @ kernel)
