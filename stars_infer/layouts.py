@@ -83,6 +83,27 @@ NTU25 = Layout(
     ntu25={name: {name: 1.0} for name in NTU25_JOINTS},
 )
 
+
+def _ends(joint: str, last: str, before: str, *, beyond: float) -> dict[str, Mixture]:
+    """Hands or feet that a layout lacks: its last joint, carried on along the bone to it."""
+    mixtures: dict[str, Mixture] = {}
+    for side in ("left", "right"):
+        end = {f"{side} {last}": 1 + beyond} | ({f"{side} {before}": -beyond} if beyond else {})
+        mixtures |= {f"{side} {joint}": end}
+        if joint == "hand":
+            mixtures |= {f"tip of {side} hand": end, f"{side} thumb": end}
+    return mixtures
+
+
+def _hand_tips(joint: str) -> dict[str, Mixture]:
+    """Tips and thumbs that a layout lacks, at its hands."""
+    return {
+        name: {f"{side} {joint}": 1.0}
+        for side in ("left", "right")
+        for name in (f"tip of {side} hand", f"{side} thumb")
+    }
+
+
 _KINECT20_JOINTS = (
     "hip centre", "spine", "shoulder centre", "head",
     "left shoulder", "left elbow", "left wrist", "left hand",
@@ -108,14 +129,62 @@ KINECT20 = Layout(
         "middle of spine": {"spine": 1.0},
         "spine at shoulders": {"shoulder centre": 1.0},
         "neck": {"shoulder centre": 0.5, "head": 0.5},
-        "tip of left hand": {"left hand": 1.0},
-        "left thumb": {"left hand": 1.0},
-        "tip of right hand": {"right hand": 1.0},
-        "right thumb": {"right hand": 1.0},
-    },
+    }
+    | _hand_tips("hand"),
 )
 
-LAYOUTS = {layout.name: layout for layout in (NTU25, KINECT20)}
+_H36M17_JOINTS = (
+    "pelvis", "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
+    "spine", "thorax", "neck", "head",
+    "left shoulder", "left elbow", "left wrist", "right shoulder", "right elbow", "right wrist",
+)  # fmt: skip
+_H36M17_BONES = (
+    (0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6), (0, 7), (7, 8), (8, 9), (9, 10),
+    (8, 11), (11, 12), (12, 13), (8, 14), (14, 15), (15, 16),
+)  # fmt: skip
+
+H36M17 = Layout(
+    name="h36m17",
+    joints=_H36M17_JOINTS,
+    bones=_H36M17_BONES,
+    ntu25={name: {name: 1.0} for name in _H36M17_JOINTS if name in NTU25_JOINTS}
+    | {
+        "base of spine": {"pelvis": 1.0},
+        "middle of spine": {"spine": 1.0},
+        "spine at shoulders": {"thorax": 1.0},
+    }
+    | _ends("hand", "wrist", "elbow", beyond=0.3)
+    | _ends("foot", "ankle", "knee", beyond=0.0),
+)
+
+_OPENNI15_JOINTS = (
+    "head", "neck", "torso",
+    "left shoulder", "left elbow", "left hand", "right shoulder", "right elbow", "right hand",
+    "left hip", "left knee", "left foot", "right hip", "right knee", "right foot",
+)  # fmt: skip
+_OPENNI15_BONES = (
+    (2, 1), (1, 0), (1, 3), (3, 4), (4, 5), (1, 6), (6, 7), (7, 8),
+    (2, 9), (9, 10), (10, 11), (2, 12), (12, 13), (13, 14),
+)  # fmt: skip
+
+OPENNI15 = Layout(
+    name="openni15",
+    joints=_OPENNI15_JOINTS,
+    bones=_OPENNI15_BONES,
+    # OpenNI's hand lies near the wrist and its foot at the ankle.
+    ntu25={name: {name: 1.0} for name in _OPENNI15_JOINTS if name in NTU25_JOINTS}
+    | {
+        "base of spine": {"left hip": 0.5, "right hip": 0.5},
+        "middle of spine": {"torso": 1.0},
+        "spine at shoulders": {"neck": 1.0},
+        "neck": {"neck": 0.5, "head": 0.5},
+    }
+    | {f"{side} wrist": {f"{side} hand": 0.8, f"{side} elbow": 0.2} for side in ("left", "right")}
+    | {f"{side} ankle": {f"{side} foot": 1.0} for side in ("left", "right")}
+    | _hand_tips("hand"),
+)
+
+LAYOUTS = {layout.name: layout for layout in (NTU25, KINECT20, H36M17, OPENNI15)}
 
 
 def get_layout(name: str) -> Layout:

@@ -26,7 +26,7 @@ from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_r
 from stars_infer.train.reproduce import reproduce as run_steps
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.session import open_fabric, train
-from stars_infer.train.views import ViewConfig
+from stars_infer.train.view_config import ViewConfig
 
 app = typer.Typer(
     help="Train an encoder: stage 1 (pretrain), then stage 2 (tune).",

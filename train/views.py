@@ -6,72 +6,25 @@ run, and one spread over several processes, sees what an uninterrupted single on
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from stars_infer.errors import UsageError
+from stars_infer.normalisation import PACE_FRAMES
+from stars_infer.preparation import CENTRE_JOINT
 from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.disturbance import Disturbance
+from stars_infer.train.normalise import even_pace, face_camera, standard_body
+from stars_infer.train.view_config import ViewConfig
 
-ABSENT_BODIES = ("present", "zeros", "copy")
 _MOST_OF_THE_GPU = 0.5
 """Share of a GPU's free memory up to which a pack lives there."""
+_DISTURBANCE = 1
 _ORDER = 1 << 31
 """Stands for the order of a pass where other random numbers have the number of a view."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewConfig:
-    """Random views of training clips (REFERENCE 2 and 3).
-
-    Attributes:
-        frames: T.
-        shortest_crop: Smallest share of a clip kept; the share is uniform up to 1.
-        shortest_frames: A crop keeps at least so many frames, or the whole clip if shorter.
-        rotation: Largest random angle per axis, radians; 0.3 in stage 1, none in stage 2.
-        mirror: Probability of swapping left and right (spatial flip).
-        axis_mask: Probability of zeroing one of the three axes.
-        shear: Largest random shear of one axis along another; 0.5 is usual.
-        absent_bodies: What a missing second body is: present (left out), zeros (MAMP on NTU-60
-            and PKU), or copy (of the first; MAMP on NTU-120).
-        local_shortest: Smallest share of a clip in a local view.
-        local_longest: Largest share of a clip in a local view.
-    """
-
-    frames: int = 120
-    shortest_crop: float = 0.5
-    shortest_frames: int = 64
-    rotation: float = 0.0
-    mirror: float = 0.0
-    axis_mask: float = 0.0
-    shear: float = 0.0
-    absent_bodies: str = "present"
-    local_shortest: float = 0.4
-    local_longest: float = 0.8
-
-    def __post_init__(self) -> None:
-        if not 0 < self.shortest_crop <= 1:
-            raise UsageError(f"shortest_crop is a share up to 1, not {self.shortest_crop:g}")
-        if not 0 < self.local_shortest <= self.local_longest <= 1:
-            raise UsageError("local_shortest and local_longest are shares up to 1, in that order")
-        for name in ("mirror", "axis_mask"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is a probability, not {getattr(self, name):g}")
-        if min(self.rotation, self.shear) < 0:
-            raise UsageError("rotation and shear must not be below 0")
-        if self.absent_bodies not in ABSENT_BODIES:
-            raise UsageError(
-                f"absent_bodies is one of {', '.join(ABSENT_BODIES)}, not {self.absent_bodies!r}"
-            )
-
-    @property
-    def augments(self) -> bool:
-        """Whether two views of a clip differ by more than their crops."""
-        return any((self.rotation, self.mirror, self.axis_mask, self.shear))
 
 
 class Views:
@@ -159,10 +112,20 @@ class Views:
         clips = clips[part]
         start, length = self._crop(clips, share, place, local=local)
         track, clip, slot = self._tracks(clips)
+        disturbance = None
+        if config.disturbs:
+            seed = _mixed(self.seed, step, number, _DISTURBANCE)
+            disturbance = Disturbance(config, self.batch, seed, self.device).of(part, clip, slot)
         joints = self._joints.device
         bodies = resize_tracks(
-            self._joints, (start[clip] + track).to(joints), length[clip].to(joints), config.frames
+            self._joints,
+            (start[clip] + track).to(joints),
+            length[clip].to(joints),
+            PACE_FRAMES if config.pace else config.frames,
+            keep=None if disturbance is None else disturbance.rate.to(joints),
         ).to(self.device)
+        if disturbance is not None:
+            bodies = disturbance.apply(bodies, length[clip])
         if config.absent_bodies != "present":
             bodies, clip, slot = _with_second_bodies(
                 bodies, clip, slot, len(clips), copied=config.absent_bodies == "copy"
@@ -170,8 +133,9 @@ class Views:
             bodies_of_step = 2 * self.batch
         if config.mirror:
             bodies = mirror(bodies, mirrored[clip].to(self.device))
-        if config.rotation or config.shear or config.axis_mask:
+        if config.rotation or config.shear or config.axis_mask or config.yaw:
             bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
+        bodies = self._normalised(bodies, clip.to(self.device), slot.to(self.device), len(clips))
         return Batch(
             bodies=bodies,
             clip=clip.to(self.device),
@@ -192,7 +156,21 @@ class Views:
             [[config.mirror], [config.axis_mask]]
         )
         turned = rotations(config.rotation * angles) @ shears(config.shear * amounts)
+        if config.yaw:
+            yaw = config.yaw * (torch.rand(self.batch, generator=random) * 2 - 1)
+            turned = turned @ rotations(F.pad(yaw[:, None], (1, 1)))
         return axis_masks(axes.where(masked, torch.full_like(axes, 3))) @ turned, mirrored
+
+    def _normalised(self, bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
+        """Bodies (N, T, V, 3) as `stars_infer.preparation.prepare` normalises them."""
+        config = self.config
+        if config.face_camera:
+            bodies = face_camera(bodies, clip, slot, clips)
+        if config.standard_body:
+            bodies = _centred(standard_body(bodies), clip, slot, clips)
+        if config.pace:
+            bodies = even_pace(bodies, clip, clips, config.frames, config.pace)
+        return bodies
 
     def _shuffled(self, number: int) -> Tensor:
         """Order of the clips in a pass over the data."""
@@ -234,14 +212,18 @@ def resident(pack: Pack, device: torch.device) -> Tensor:
     return joints.to(device) if pack.joints.nbytes < _MOST_OF_THE_GPU * free else joints
 
 
-def resize_tracks(joints: Tensor, start: Tensor, length: Tensor, frames: int) -> Tensor:
-    """Resample runs of rows, as `stars_infer.preparation.resize` does for one clip.
+def resize_tracks(
+    joints: Tensor, start: Tensor, length: Tensor, frames: int, *, keep: Tensor | None = None
+) -> Tensor:
+    """Resample runs of rows, as `stars_infer.resampling.resize` does for one clip.
 
     Args:
         joints: (rows, V, 3).
         start: First row of each run, (N,).
         length: Rows of each run, (N,).
         frames: T.
+        keep: Share of the rows that is looked at, (N,), as if recorded at a lower rate; all if
+            not given.
 
     Returns:
         (N, T, V, 3).
@@ -250,11 +232,26 @@ def resize_tracks(joints: Tensor, start: Tensor, length: Tensor, frames: int) ->
     last = (length - 1)[:, None]
     position = steps * (length.double() / frames)[:, None] - 0.5
     position = torch.minimum(position.clamp(min=0), last.double())
-    before = position.floor().long()
-    after = torch.minimum(before + 1, last)
-    weight = (position - before).float()[:, :, None, None]
+    if keep is None:
+        before = position.floor().long()
+        after = torch.minimum(before + 1, last)
+        weight = (position - before).float()[:, :, None, None]
+    else:
+        seen = position * keep[:, None]
+        before = torch.minimum((seen.floor() / keep[:, None]).round().long(), last)
+        after = torch.minimum(((seen.floor() + 1) / keep[:, None]).round().long(), last)
+        weight = (seen - seen.floor()).float()[:, :, None, None]
     first = start[:, None]
     return torch.lerp(joints[first + before], joints[first + after], weight)
+
+
+def _centred(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
+    """Put the first centre joint of each clip's first body into the origin; absence stays zero."""
+    first = bodies.new_zeros(clips, 3).index_add(
+        0, clip, bodies[:, 0, CENTRE_JOINT] * (slot == 0)[:, None]
+    )
+    present = bodies.flatten(2).any(dim=2)[:, :, None, None]
+    return (bodies - first[clip][:, None, None]) * present
 
 
 def _with_second_bodies(

@@ -7,7 +7,8 @@ from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.resampling import resize
 from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.datasets.pack import Pack, SourceClip
-from stars_infer.train.views import ViewConfig, Views, resize_tracks
+from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views import Views, resize_tracks
 
 
 def source(frames, bodies=1, seed=0):

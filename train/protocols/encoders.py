@@ -13,7 +13,7 @@ from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 from stars_infer.train.run import RunConfig
-from stars_infer.train.views import ViewConfig
+from stars_infer.train.view_config import ViewConfig
 
 RANDOM = "random"
 """What stands for a run where random weights are measured."""

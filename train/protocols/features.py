@@ -14,7 +14,8 @@ from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder
-from stars_infer.train.views import ViewConfig, Views, resident, resize_tracks
+from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views import Views, resident, resize_tracks
 
 CROP = 0.9
 """Share kept by the centre crop (STARS 4.2); MAMP's public configurations have 0.95."""

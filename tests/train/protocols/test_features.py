@@ -14,7 +14,7 @@ from stars_infer.train.protocols.features import (
     pooled_features,
     random_crop_features,
 )
-from stars_infer.train.views import ViewConfig
+from stars_infer.train.view_config import ViewConfig
 
 
 def body_features(encoder, bodies):
