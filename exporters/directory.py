@@ -27,6 +27,7 @@ from stars_infer.model import (
     contract_of,
     fingerprint_of,
 )
+from stars_infer.motion import Comparison
 from stars_infer.preparation import Preprocessing
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
@@ -44,12 +45,14 @@ class ExportConfig:
 
     Attributes:
         crop: Share kept by the centre crop at use.
+        comparison: How an index compares clips step by step; None for the cosine of vectors.
         half_weights: Store weights in half precision (computed in float32).
         licence: Licence of the weights.
         notes: Markdown that the card carries: data, licences of the data, limits.
     """
 
     crop: float = 0.9
+    comparison: Comparison | None = None
     half_weights: bool = False
     licence: str = "unknown"
     notes: str = ""
@@ -114,13 +117,35 @@ A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joint
 | --- | --- |
 | licence of the weights | {info.licence} |
 | input | (bodies, {how.frames}, 25, 3) in metres, first middle of spine at the origin |
-| preprocessing | centre crop {how.crop:g}, resized to {how.frames} frames |
+| preprocessing | {_steps(how)} |
+| compared by | {_compared(info.comparison)} |
 | several bodies | {info.absent_bodies} |
 {rows}
 | fingerprint | `{info.fingerprint[:12]}` |
 
 {notes.strip() or "Nothing was noted about the training data and its licence at export."}
 """
+
+
+def _steps(how: Preprocessing) -> str:
+    """Preprocessing in words."""
+    steps = [
+        "turned to face the camera" if how.face_camera else "",
+        "given standard bone lengths" if how.standard_body else "",
+        f"centre crop {how.crop:g}" if how.crop < 1 else "",
+        f"resized to {how.frames} frames" + (f", pace {how.pace:g}" if how.pace else ""),
+    ]
+    return ", ".join(step for step in steps if step)
+
+
+def _compared(how: Comparison | None) -> str:
+    """Comparison in words."""
+    if how is None:
+        return "cosine of the vectors"
+    return (
+        f"time warping of {how.steps} steps, {1 - how.motion:.0%} posture and {how.motion:.0%} "
+        f"motion, votes at temperature {how.temperature:g}"
+    )
 
 
 def _describe(
@@ -132,14 +157,21 @@ def _describe(
     facts: dict[str, Any],
 ) -> ModelInfo:
     shape = encoder.config
-    preprocessing = Preprocessing(frames=shape.frames, crop=how.crop)
+    views = config.views
+    preprocessing = Preprocessing(
+        frames=shape.frames,
+        crop=how.crop,
+        face_camera=views.face_camera,
+        standard_body=views.standard_body,
+        pace=views.pace,
+    )
     absent = _ABSENT[config.views.absent_bodies]
     zero_body = None
     if absent == ZEROS:
         with torch.no_grad():
             zeros = torch.zeros(1, shape.frames, shape.joints, 3)
             zero_body = tuple(float(x) for x in np.asarray(encoder.pooled(zeros)[0]))
-    contract = contract_of(preprocessing, absent, zero_body)
+    contract = contract_of(preprocessing, absent, zero_body, how.comparison)
     return ModelInfo(
         name=name,
         preprocessing=preprocessing,
@@ -147,6 +179,7 @@ def _describe(
         absent_bodies=absent,
         zero_body=zero_body,
         fingerprint=fingerprint_of(graph.read_bytes(), contract),
+        comparison=how.comparison,
         licence=how.licence,
         facts=facts,
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from stars_infer.clip import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +16,7 @@ class Neighbour:
 
     Attributes:
         label: Its action.
-        similarity: Cosine, -1 to 1.
+        similarity: Cosine of the vectors, or likeness of the sequences; at most 1.
         source: Where it comes from.
     """
 
@@ -32,7 +31,7 @@ class Prediction:
 
     Attributes:
         label: The action.
-        similarity: Cosine to the nearest exemplar of that action.
+        similarity: That of the nearest exemplar of that action.
         margin: By how much that exceeds the nearest exemplar of any other action; None if there
             is no other.
         neighbours: The exemplars that voted, nearest first.
@@ -44,55 +43,70 @@ class Prediction:
     neighbours: tuple[Neighbour, ...]
 
 
-def vote(labels: Sequence[str], similarities: Sequence[float]) -> str:
+def vote(
+    labels: Sequence[str], similarities: Sequence[float], *, temperature: float | None = None
+) -> str:
     """The label that most neighbours have; a tie goes to the larger sum of similarities.
 
     This is the papers' n-nearest-neighbour vote; they do not say how ties end.
 
     Args:
         labels: Labels of the n nearest exemplars, nearest first.
-        similarities: Their cosines.
+        similarities: Theirs to the clip.
+        temperature: If given, a neighbour's vote counts exp(-gap / temperature), for the gap
+            between its similarity and that of the nearest.
     """
-    standing: dict[str, tuple[int, float]] = {}
-    for label, similarity in zip(labels, similarities, strict=True):
-        count, total = standing.get(label, (0, 0.0))
-        standing[label] = count + 1, total + similarity
-    return max(standing, key=lambda label: standing[label])
+    names = sorted(set(labels))
+    numbers = np.array([[names.index(label) for label in labels]], np.intp)
+    table = np.array([similarities], np.float64)
+    return names[int(votes(numbers, table, temperature=temperature)[0])]
 
 
-def votes(labels: NDArray[np.intp], similarities: FloatArray) -> NDArray[np.intp]:
+def votes(
+    labels: NDArray[np.intp],
+    similarities: NDArray[np.floating[Any]],
+    *,
+    temperature: float | None = None,
+) -> NDArray[np.intp]:
     """`vote` for many clips at once, with class numbers for labels.
 
     Args:
         labels: Classes of each clip's n nearest exemplars, nearest first, (N, n).
-        similarities: Their cosines, (N, n).
+        similarities: Theirs, (N, n).
+        temperature: As in `vote`.
 
     Returns:
         The class of each clip, (N,).
     """
     rows, n = labels.shape
-    counts = np.zeros((rows, n), np.intp)
+    near = similarities.astype(np.float64)
+    weights = (
+        np.ones_like(near) if temperature is None else np.exp((near - near[:, :1]) / temperature)
+    )
+    counts = np.zeros((rows, n))
     totals = np.zeros((rows, n))
     for other in range(n):
         same = labels == labels[:, other, None]
-        counts += same
-        # Added one by one, nearest first, as `vote` adds: the same rounding, the same ties.
-        totals += np.where(same, similarities[:, other, None].astype(np.float64), 0.0)
+        counts += np.where(same, weights[:, other, None], 0.0)
+        totals += np.where(same, near[:, other, None], 0.0)
     most = counts == counts.max(axis=1, keepdims=True)
     winner = np.where(most, totals, -np.inf).argmax(axis=1)
     return np.asarray(labels[np.arange(rows), winner])
 
 
-def predict(nearest: Sequence[Neighbour], k: int) -> Prediction:
+def predict(
+    nearest: Sequence[Neighbour], k: int, *, temperature: float | None = None
+) -> Prediction:
     """Name a clip from its nearest exemplars.
 
     Args:
         nearest: Exemplars, nearest first; they should reach as far as a second label, for the
             margin.
         k: How many of them vote.
+        temperature: As in `vote`.
     """
     voters = nearest[:k]
-    label = vote([n.label for n in voters], [n.similarity for n in voters])
+    label = vote([n.label for n in voters], [n.similarity for n in voters], temperature=temperature)
     best = next(n.similarity for n in nearest if n.label == label)
     other = next((n.similarity for n in nearest if n.label != label), None)
     return Prediction(

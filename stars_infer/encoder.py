@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stars_infer.clip import Clip, FloatArray
+from stars_infer.description import Description
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.model import (
     GRAPH_FILE,
@@ -17,6 +18,7 @@ from stars_infer.model import (
     find_model,
     read_model_info,
 )
+from stars_infer.motion import motion_sequence
 from stars_infer.preparation import prepare
 
 if TYPE_CHECKING:
@@ -79,6 +81,22 @@ class Encoder:
             ClipError: If a clip cannot be prepared.
         """
         return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
+
+    def describe(self, clips: Sequence[Clip]) -> list[Description]:
+        """What an index holds of clips, and what it is asked with.
+
+        Raises:
+            ClipError: If a clip cannot be prepared.
+        """
+        return self.describe_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
+
+    def describe_prepared(self, clips: Sequence[FloatArray]) -> list[Description]:
+        """The same of prepared clips, each (1 or 2, T, 25, 3)."""
+        how = self.info.comparison
+        return [
+            Description(vector=vector, sequence=None if how is None else motion_sequence(clip, how))
+            for clip, vector in zip(clips, self.embed_prepared(clips), strict=True)
+        ]
 
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
         """Vectors (N, D) of prepared clips, each (1 or 2, T, 25, 3).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,25 +10,77 @@ from numpy.typing import NDArray
 
 from stars_infer.classify import votes
 from stars_infer.clip import FloatArray
+from stars_infer.description import Description
 from stars_infer.errors import UsageError
-from stars_infer.index import unit
+from stars_infer.search import unit
+from stars_infer.warping import WarpingGallery
+
+Likeness = Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray]
+"""Similarities (Q, E) of clips at some places to exemplars at others."""
+
+
+def cosine_of(vectors: FloatArray) -> Likeness:
+    """Cosine of vectors (N, D)."""
+    directions = unit(vectors)
+    return lambda queries, exemplars: np.asarray(directions[queries] @ directions[exemplars].T)
+
+
+class WarpedLikeness:
+    """Likeness of sequences by time warping; each query is warped once, to all possible exemplars.
+
+    Args:
+        sequences: Of all clips, (1 or 2, S, F) each.
+        exemplars: Which of them may be exemplars, (N,).
+    """
+
+    def __init__(self, sequences: Sequence[FloatArray], exemplars: NDArray[np.bool_]) -> None:
+        self._sequences = sequences
+        self._gallery = WarpingGallery(
+            [sequences[int(place)] for place in np.flatnonzero(exemplars)]
+        )
+        self._column = exemplars.cumsum() - 1
+        self._rows: dict[int, FloatArray] = {}
+
+    def __call__(self, queries: NDArray[np.intp], exemplars: NDArray[np.intp]) -> FloatArray:
+        """See `Likeness`."""
+        return np.stack([self._row(int(query))[self._column[exemplars]] for query in queries])
+
+    def _row(self, query: int) -> FloatArray:
+        if query not in self._rows:
+            self._rows[query] = self._gallery.similarities(self._sequences[query])
+        return self._rows[query]
+
+
+def likeness_of(descriptions: Sequence[Description], exemplars: NDArray[np.bool_]) -> Likeness:
+    """Likeness as the model compares: of sequences where it makes them, else of vectors.
+
+    Args:
+        descriptions: From `Encoder.describe`.
+        exemplars: Which of them may be exemplars, (N,).
+    """
+    sequences = [item.sequence for item in descriptions if item.sequence is not None]
+    if len(sequences) == len(descriptions):
+        return WarpedLikeness(sequences, exemplars)
+    return cosine_of(np.stack([item.vector for item in descriptions]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledVectors:
-    """Embedded clips of known action.
+class LabelledClips:
+    """Clips of known action, and how alike they are.
 
     Attributes:
-        vectors: (N, D).
+        likeness: Similarities of clips, by their places.
         labels: Their actions.
         exemplar: Whether a clip may serve as exemplar.
         query: Whether a clip is to be named.
+        temperature: Of the vote, as in `stars_infer.classify.vote`.
     """
 
-    vectors: FloatArray
+    likeness: Likeness
     labels: Sequence[str]
     exemplar: NDArray[np.bool_]
     query: NDArray[np.bool_]
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +107,14 @@ class Draw:
 
 
 def evaluate(
-    clips: LabelledVectors, *, shots: Sequence[int], draws: int, seed: int = 0
+    clips: LabelledClips, *, shots: Sequence[int], draws: int, seed: int = 0
 ) -> dict[int, Accuracy]:
     """Measure n-shot accuracy with the n-nearest-neighbour vote, for several n.
 
     A clip that was drawn as exemplar is not a query of that draw.
 
     Args:
-        clips: Embedded clips.
+        clips: Clips of known action.
         shots: Numbers of exemplars per class.
         draws: Random draws of exemplars for each.
         seed: Of the draws.
@@ -84,7 +136,7 @@ def accuracy_over(accuracies: Sequence[float]) -> Accuracy:
     return Accuracy(mean=float(np.mean(accuracies)), std=float(np.std(accuracies)))
 
 
-def exemplar_pools(clips: LabelledVectors, shots: Sequence[int]) -> list[NDArray[np.intp]]:
+def exemplar_pools(clips: LabelledClips, shots: Sequence[int]) -> list[NDArray[np.intp]]:
     """Places of the possible exemplars of each class, in the order of the sorted labels.
 
     Raises:
@@ -104,7 +156,7 @@ def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.i
 
 
 def name_by_draws(
-    clips: LabelledVectors,
+    clips: LabelledClips,
     pools: Sequence[NDArray[np.intp]],
     n: int,
     *,
@@ -116,7 +168,7 @@ def name_by_draws(
     Only queries are compared with only the exemplars drawn, so that 50,000 clips are no burden.
 
     Args:
-        clips: Embedded clips.
+        clips: Clips of known action.
         pools: From `exemplar_pools`.
         n: Exemplars per class, and neighbours that vote.
         draws: How often exemplars are drawn.
@@ -126,7 +178,6 @@ def name_by_draws(
         UsageError: If all queries were drawn as exemplars.
     """
     numbers = class_numbers(clips.labels, sorted(set(clips.labels)))
-    vectors = unit(clips.vectors)
     candidates = np.flatnonzero(clips.query)
     random = np.random.default_rng([seed, n])
     for _ in range(draws):
@@ -134,17 +185,19 @@ def name_by_draws(
         queries = np.setdiff1d(candidates, drawn)
         if not len(queries):
             raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
-        similarities = vectors[queries] @ vectors[drawn].T
+        similarities = clips.likeness(queries, drawn)
         nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :n]
         predicted = votes(
-            numbers[drawn][nearest], np.take_along_axis(similarities, nearest, axis=1)
+            numbers[drawn][nearest],
+            np.take_along_axis(similarities, nearest, axis=1),
+            temperature=clips.temperature,
         )
         right = predicted == numbers[queries]
         yield Draw(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
 
 
 def _check(
-    classes: Sequence[str], sizes: Sequence[int], clips: LabelledVectors, shots: Sequence[int]
+    classes: Sequence[str], sizes: Sequence[int], clips: LabelledClips, shots: Sequence[int]
 ) -> None:
     if len(classes) < 2:
         raise UsageError(f"few-shot accuracy needs two classes, found {list(classes)}")

@@ -1,4 +1,4 @@
-"""From clip files to vectors: find, read, prepare and encode many; bad ones are skipped."""
+"""From clip files to descriptions: find, read, prepare and encode many; bad ones are skipped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stars_infer.clip import FloatArray
+from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
 from stars_infer.preparation import prepare
@@ -18,18 +19,18 @@ Skip = Callable[[ClipError], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedFile:
-    """A clip file and its vector.
+    """A clip file and what is kept of it.
 
     Attributes:
         path: The file.
-        vector: (D,), not normalised.
+        description: Its vector, and its sequence where the model makes one.
         content_hash: `Clip.content_hash`.
         bodies: Actors in the clip, 1 or 2.
         frames: Frames of the file.
     """
 
     path: Path
-    vector: FloatArray
+    description: Description
     content_hash: str
     bodies: int
     frames: int
@@ -74,7 +75,7 @@ def embed_files(
         skip: Called with the error of each file that cannot be used; the others go on.
 
     Yields:
-        Files and vectors, in order.
+        Files and their descriptions, in order.
     """
     waiting: list[_ReadFile] = []
     for path in paths:
@@ -99,11 +100,11 @@ def embed_files(
 
 
 def _encoded(encoder: Encoder, files: Sequence[_ReadFile]) -> Iterator[EmbeddedFile]:
-    vectors = encoder.embed_prepared([file.prepared for file in files])
-    for file, vector in zip(files, vectors, strict=True):
+    descriptions = encoder.describe_prepared([file.prepared for file in files])
+    for file, description in zip(files, descriptions, strict=True):
         yield EmbeddedFile(
             path=file.path,
-            vector=vector,
+            description=description,
             content_hash=file.content_hash,
             bodies=len(file.prepared),
             frames=file.frames,

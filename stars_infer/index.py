@@ -1,4 +1,4 @@
-"""The exemplar index: labelled vectors in one SQLite file, searched through FAISS."""
+"""The exemplar index: labelled clips in one SQLite file, and how they name others."""
 
 from __future__ import annotations
 
@@ -9,37 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stars_infer.classify import Neighbour, Prediction, predict
-from stars_infer.clip import FloatArray
-from stars_infer.errors import ExemplarIndexError, MissingExtraError, UsageError
+from stars_infer.description import Description
+from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.index_schema import set_up
 from stars_infer.model import ModelInfo
+from stars_infer.search import Searcher, SequenceSearcher, VectorSearcher
 
-if TYPE_CHECKING:
-    import faiss
-
-APPLICATION_ID = 0x53544152
-"""Marks the SQLite file as an exemplar index ("STAR")."""
-SCHEMA = 1
 MAX_DEFAULT_K = 5
 _BUSY_SECONDS = 30.0
 _FIRST_REACH = 64
-
-_TABLES = """
-CREATE TABLE model (name TEXT NOT NULL, fingerprint TEXT NOT NULL, width INTEGER NOT NULL);
-CREATE TABLE exemplars (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    label TEXT NOT NULL,
-    vector BLOB NOT NULL,
-    source TEXT NOT NULL,
-    content_hash TEXT NOT NULL UNIQUE,
-    added TEXT NOT NULL
-);
-CREATE INDEX exemplars_by_label ON exemplars (label);
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +30,13 @@ class NewExemplar:
 
     Attributes:
         label: Its action.
-        vector: (D,), any length.
+        description: From `Encoder.describe`.
         source: Where it comes from.
         content_hash: `Clip.content_hash`, which tells a clip that is already there.
     """
 
     label: str
-    vector: FloatArray
+    description: Description
     source: str
     content_hash: str
 
@@ -72,18 +54,18 @@ class Exemplar:
 
 
 class ExemplarIndex:
-    """Labelled vectors of one model.
+    """Labelled clips as one model describes them.
 
     The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, and several
-    processes can add at once. The FAISS index (inner product over unit vectors) is built from it
-    when first searched, and again when the file has changed.
+    processes can add at once. What is searched is built from it when first needed, and again when
+    the file has changed.
     """
 
     def __init__(self, path: Path, model: ModelInfo, connection: sqlite3.Connection) -> None:
         self.path = path
         self.model = model
         self._db = connection
-        self._searcher: tuple[object, _Searcher] | None = None
+        self._searcher: tuple[object, _Labelled] | None = None
         self._own_changes = 0
 
     @classmethod
@@ -106,7 +88,7 @@ class ExemplarIndex:
             )
         try:
             connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            _set_up(connection, model)
+            set_up(connection, model)
             name, fingerprint = connection.execute("SELECT name, fingerprint FROM model").fetchone()
         except (sqlite3.Error, TypeError) as error:
             raise ExemplarIndexError(f"{path}: not a usable exemplar index ({error})") from error
@@ -144,18 +126,19 @@ class ExemplarIndex:
             or None where it was added.
 
         Raises:
-            UsageError: If a label is empty or a vector does not fit the model.
+            UsageError: If a label is empty or a description does not fit the model.
         """
         rows = [self._row(exemplar) for exemplar in exemplars]
         there: list[Exemplar | None] = []
         with self._transaction():
             for row in rows:
                 done = self._db.execute(
-                    "INSERT OR IGNORE INTO exemplars (label, vector, source, content_hash, added) "
-                    "VALUES (?, ?, ?, ?, ?)",
+                    "INSERT OR IGNORE INTO exemplars "
+                    "(label, vector, sequence, bodies, source, content_hash, added) "
+                    "VALUES (:label, :vector, :sequence, :bodies, :source, :hash, :added)",
                     row,
                 )
-                there.append(None if done.rowcount else self._by_hash(row[3]))
+                there.append(None if done.rowcount else self._by_hash(str(row["hash"])))
         return there
 
     def remove(self, *, label: str | None = None, ids: Sequence[int] = ()) -> int:
@@ -185,50 +168,81 @@ class ExemplarIndex:
         rows = self._db.execute("SELECT label, count(*) FROM exemplars GROUP BY label")
         return {str(label): int(count) for label, count in rows}
 
-    def search(self, vectors: FloatArray, k: int) -> list[list[Neighbour]]:
-        """The k nearest exemplars of each vector (N, D), nearest first.
+    def search(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
+        """The k nearest exemplars of each clip, nearest first.
+
+        Args:
+            queries: From `Encoder.describe`.
+            k: How many.
 
         Raises:
             ExemplarIndexError: If the index is empty.
+            UsageError: If a description does not fit the model.
         """
-        return self._current().search(vectors, k)
+        for query in queries:
+            self._check(query, "query")
+        return self._current().nearest(queries, k)
 
-    def classify(self, vectors: FloatArray, *, k: int | None = None) -> list[Prediction]:
-        """Name clips by the n-nearest-neighbour vote.
+    def classify(self, queries: Sequence[Description], *, k: int | None = None) -> list[Prediction]:
+        """Name clips by the vote of their nearest exemplars.
 
         Args:
-            vectors: (N, D).
+            queries: From `Encoder.describe`.
             k: Exemplars that vote; if not given, as many as the smallest class has (the papers'
                 n of n-shot), at most `MAX_DEFAULT_K`.
 
         Raises:
             ExemplarIndexError: If the index is empty.
+            UsageError: If a description does not fit the model.
         """
         counts = self.counts()
         voters = k or min([MAX_DEFAULT_K, *counts.values()])
-        searcher = self._current()
-        reach = max(voters, min(_FIRST_REACH, searcher.size))
-        predictions = [predict(near, voters) for near in searcher.search(vectors, reach)]
-        if len(counts) > 1 and reach < searcher.size:
-            # A margin needs a second label, which may lie far out in a large index.
-            for at, prediction in enumerate(predictions):
-                if prediction.margin is None:
-                    near = searcher.search(vectors[at : at + 1], searcher.size)[0]
-                    predictions[at] = predict(near, voters)
+        size = sum(counts.values())
+        reach = max(voters, min(_FIRST_REACH, size))
+        temperature = self.model.comparison.temperature if self.model.comparison else None
+        predictions = []
+        for query, near in zip(queries, self.search(queries, reach), strict=True):
+            answer = predict(near, voters, temperature=temperature)
+            if answer.margin is None and len(counts) > 1 and reach < size:
+                # A margin needs a second label, which may lie far out in a large index.
+                answer = predict(self.search([query], size)[0], voters, temperature=temperature)
+            predictions.append(answer)
         return predictions
 
-    def _row(self, exemplar: NewExemplar) -> tuple[str, bytes, str, str, str]:
+    def _row(self, exemplar: NewExemplar) -> dict[str, object]:
         label = exemplar.label.strip()
         if not label or not label.isprintable():
             raise UsageError(f"{exemplar.label!r} cannot be a label: give it a printable name")
-        if exemplar.vector.shape != (self.model.width,) or not np.isfinite(exemplar.vector).all():
+        self._check(exemplar.description, exemplar.source)
+        sequence = exemplar.description.sequence
+        return {
+            "label": label,
+            "vector": exemplar.description.vector.astype("<f4").tobytes(),
+            "sequence": None if sequence is None else sequence.astype("<f2").tobytes(),
+            "bodies": 1 if sequence is None else len(sequence),
+            "source": exemplar.source,
+            "hash": exemplar.content_hash,
+            "added": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _check(self, description: Description, source: str) -> None:
+        """Make sure that a description is one of this model.
+
+        Raises:
+            UsageError: If it is not.
+        """
+        vector, sequence = description.vector, description.sequence
+        if vector.shape != (self.model.width,) or not np.isfinite(vector).all():
             raise UsageError(
-                f"{exemplar.source}: expected a finite vector ({self.model.width},), "
-                f"got {exemplar.vector.shape}"
+                f"{source}: expected a finite vector ({self.model.width},), got {vector.shape}"
             )
-        vector = exemplar.vector.astype("<f4").tobytes()
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        return label, vector, exemplar.source, exemplar.content_hash, now
+        how = self.model.comparison
+        found = None if sequence is None else sequence.shape
+        if (sequence is None) != (how is None) or (
+            sequence is not None and how is not None and not how.fits(sequence)
+        ):
+            wanted = "no sequence" if how is None else f"a finite sequence {how.shape}"
+            raise UsageError(f"{source}: expected {wanted}, got {found}; use Encoder.describe")
 
     def _by_hash(self, content_hash: str) -> Exemplar:
         row = self._db.execute(
@@ -248,41 +262,45 @@ class ExemplarIndex:
         self._db.execute("COMMIT")
         self._own_changes += 1
 
-    def _current(self) -> _Searcher:
-        """A searcher over what the file holds now."""
+    def _current(self) -> _Labelled:
+        """What the file holds now, ready to be searched."""
         # data_version moves with other connections' changes, not with ours.
         version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes)
         if self._searcher is None or self._searcher[0] != version:
-            rows = self._db.execute("SELECT label, source, vector FROM exemplars").fetchall()
-            if not rows:
+            column = "vector" if self.model.comparison is None else "sequence"
+            rows = self._db.execute(f"SELECT label, source, bodies, {column} FROM exemplars")
+            found = rows.fetchall()
+            if not found:
                 raise ExemplarIndexError(
                     f"{self.path}: the index is empty; add clips with "
                     "`stars fewshot add-class CLASS/*.npy`"
                 )
-            self._searcher = version, _Searcher(rows, self.model.width)
+            labels, sources, bodies, blobs = zip(*found, strict=True)
+            self._searcher = version, _Labelled(labels, sources, self._searcher_of(bodies, blobs))
         return self._searcher[1]
 
+    def _searcher_of(self, bodies: Sequence[int], blobs: Sequence[bytes]) -> Searcher:
+        how = self.model.comparison
+        if how is None:
+            vectors = np.frombuffer(b"".join(blobs), "<f4")
+            return VectorSearcher(vectors.reshape(-1, self.model.width))
+        return SequenceSearcher(
+            [
+                np.frombuffer(blob, "<f2").reshape(count, *how.shape[1:])
+                for count, blob in zip(bodies, blobs, strict=True)
+            ]
+        )
 
-class _Searcher:
-    """Labels, sources and a flat FAISS index over unit vectors."""
 
-    def __init__(self, rows: Sequence[tuple[str, str, bytes]], width: int) -> None:
-        try:
-            import faiss
-        except ImportError as error:
-            raise MissingExtraError("searching an index", "cpu", "faiss") from error
-        self.labels = [row[0] for row in rows]
-        self.sources = [row[1] for row in rows]
-        vectors = np.frombuffer(b"".join(row[2] for row in rows), "<f4").reshape(-1, width)
-        self._flat: faiss.IndexFlatIP = faiss.IndexFlatIP(width)
-        self._flat.add(unit(vectors))
+@dataclass(frozen=True, slots=True)
+class _Labelled:
+    """A searcher, and what its places stand for."""
 
-    @property
-    def size(self) -> int:
-        return len(self.labels)
+    labels: Sequence[str]
+    sources: Sequence[str]
+    searcher: Searcher
 
-    def search(self, vectors: FloatArray, k: int) -> list[list[Neighbour]]:
-        similarities, places = self._flat.search(unit(vectors), min(k, self.size))
+    def nearest(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
         return [
             [
                 Neighbour(
@@ -290,47 +308,10 @@ class _Searcher:
                     similarity=float(similarity),
                     source=self.sources[place],
                 )
-                for similarity, place in zip(row, near, strict=True)
+                for place, similarity in zip(places, similarities, strict=True)
             ]
-            for row, near in zip(similarities, places, strict=True)
+            for places, similarities in self.searcher.nearest(queries, k)
         ]
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """Vectors (N, D) scaled to length one; a zero vector stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
-
-
-def _set_up(connection: sqlite3.Connection, model: ModelInfo) -> None:
-    """Make the tables in a new file, or check that a file is an index.
-
-    Raises:
-        sqlite3.DatabaseError: If it is something else.
-    """
-    mark, tables = _mark(connection)
-    if mark == APPLICATION_ID:
-        return
-    if tables:
-        raise sqlite3.DatabaseError("a database of another program")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("BEGIN IMMEDIATE")
-    if _mark(connection)[0] != APPLICATION_ID:  # another process may have been faster
-        for statement in _TABLES.split(";")[:-1]:
-            connection.execute(statement)
-        connection.execute(
-            "INSERT INTO model VALUES (?, ?, ?)", (model.name, model.fingerprint, model.width)
-        )
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
-    connection.execute("COMMIT")
-
-
-def _mark(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Application id, and number of tables."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    return int(application), int(tables)
 
 
 def _exemplar(row: tuple[int, str, str, str, str]) -> Exemplar:

@@ -13,6 +13,7 @@ import numpy as np
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import ModelError
+from stars_infer.motion import Comparison
 from stars_infer.preparation import Preprocessing
 
 SCHEMA = 1
@@ -38,6 +39,7 @@ class ModelInfo:
         zero_body: The vector of an all-zero body (D,), for `ZEROS`.
         fingerprint: SHA-256 over the graph and this contract; vectors of models with different
             fingerprints cannot be compared.
+        comparison: How clips are compared step by step; None for the cosine of their vectors.
         licence: Licence of the weights.
         facts: Free facts: method, training data, steps, export errors.
     """
@@ -49,6 +51,7 @@ class ModelInfo:
     fingerprint: str
     layout: str = "ntu25"
     zero_body: tuple[float, ...] | None = None
+    comparison: Comparison | None = None
     licence: str = "unknown"
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -79,10 +82,14 @@ def fingerprint_of(graph: bytes, contract: dict[str, Any]) -> str:
 
 
 def contract_of(
-    preprocessing: Preprocessing, absent_bodies: str, zero_body: Sequence[float] | None
+    preprocessing: Preprocessing,
+    absent_bodies: str,
+    zero_body: Sequence[float] | None,
+    comparison: Comparison | None = None,
 ) -> dict[str, Any]:
-    """What, beside the graph, decides the vectors of a model."""
-    return {
+    """What, beside the graph, decides what an index holds of a clip."""
+    compared = {} if comparison is None else {"comparison": comparison.contract()}
+    return compared | {
         "preprocessing": preprocessing.contract(),
         "absent_bodies": absent_bodies,
         "zero_body": list(zero_body) if zero_body is not None else None,
@@ -132,6 +139,8 @@ def read_model_info(folder: Path) -> ModelInfo:
         if values.pop("schema", None) != SCHEMA:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}: update stars-infer")
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
+        if values.get("comparison") is not None:
+            values["comparison"] = Comparison(**values["comparison"])
         if values["zero_body"] is not None:
             values["zero_body"] = tuple(values["zero_body"])
         return ModelInfo(**values)
@@ -151,7 +160,7 @@ def check_fingerprint(folder: Path, info: ModelInfo) -> None:
         raise ModelError(
             f"{folder / GRAPH_FILE}: cannot be read: {error.strerror}; export the model again"
         ) from error
-    contract = contract_of(info.preprocessing, info.absent_bodies, info.zero_body)
+    contract = contract_of(info.preprocessing, info.absent_bodies, info.zero_body, info.comparison)
     if fingerprint_of(graph, contract) != info.fingerprint:
         raise ModelError(
             f"{folder}: {GRAPH_FILE} and {INFO_FILE} do not belong together; "

@@ -76,7 +76,7 @@ def standard_body(actors: FloatArray) -> FloatArray:
     the base of the spine keeps its path, and bones keep their directions.
     """
     bones = actors - actors[:, :, NTU25_PARENTS]
-    present = actors.any(axis=(2, 3))
+    present = np.asarray(actors.any(axis=(2, 3)))
     lengths = np.linalg.norm(bones, axis=3)
     stretch = np.ones((len(actors), 1, len(NTU25_PARENTS), 1), np.float32)
     for actor, seen in enumerate(present):

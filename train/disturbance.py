@@ -85,20 +85,21 @@ class DisturbedBodies:
         """Disturb bodies (N, T, V, 3) of so many frames (N,); those without a body stay empty."""
         config = self.config
         present = bodies.flatten(2).any(dim=2)[:, :, None, None]
-        lengths, posture, jumps = self.normal.split((_JOINTS, 3 * _JOINTS, 3 * _JOINTS), dim=1)
+        count = len(bodies)
+        lengths, vectors = self.normal[:, :_JOINTS], self.normal[:, _JOINTS:]
+        posture, jumps = vectors.view(count, 2, _JOINTS, 3).unbind(1)
         if config.bone_lengths:
             bodies = lengthened(bodies, lengths, config.bone_lengths)
         if config.posture:
-            bodies = posed(bodies, posture.unflatten(1, (_JOINTS, 3)), config.posture)
+            bodies = posed(bodies, posture, config.posture)
         if config.hidden_limbs:
-            limbs = self.uniform[:, 3 * _JOINTS : -3].unflatten(1, (3, -1))
-            bodies = sensor.hidden(bodies, *limbs.unbind(1), config.hidden_limbs)
+            limbs = self.uniform[:, 3 * _JOINTS : -3].reshape(count, 3, -1)
+            bodies = sensor.hidden(bodies, limbs, config.hidden_limbs)
         if self.trembling is not None:
             bodies = bodies + self._at_the_camera_rate(bodies.shape[1], length)
         if config.jumps:
-            when = self.uniform[:, : 3 * _JOINTS].unflatten(1, (3, -1))
-            where = jumps.unflatten(1, (_JOINTS, 3))
-            bodies = sensor.jumping(bodies, where, *when.unbind(1), config.jumps)
+            joints = self.uniform[:, : 3 * _JOINTS].reshape(count, 3, -1)
+            bodies = sensor.jumping(bodies, jumps, joints, config.jumps)
         if config.poorer_layouts:
             kinds = len(sensor.POORER)
             drawn = (self.camera[:, 2] / config.poorer_layouts * kinds).long()

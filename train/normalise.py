@@ -20,7 +20,8 @@ def face_camera(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tenso
         slot: Which body of its clip each is, (N,).
         clips: B.
     """
-    across = sum(bodies[:, :, right] - bodies[:, :, left] for left, right in SIDES).sum(dim=1)
+    lefts, rights = zip(*SIDES, strict=True)
+    across = (bodies[:, :, rights] - bodies[:, :, lefts]).sum(dim=(1, 2))
     angle = torch.atan2(across[:, 2], across[:, 0])
     first = angle.new_zeros(clips).index_add(0, clip, angle * (slot == 0))
     turns = rotations(F.pad(first[clip, None], (1, 1)))

@@ -34,16 +34,16 @@ def trembling(noise: Tensor, jitter: Tensor) -> Tensor:
     return noise * weight[:, None] * jitter[:, None, None, None]
 
 
-def hidden(bodies: Tensor, chance: Tensor, start: Tensor, share: Tensor, rate: float) -> Tensor:
+def hidden(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
     """Hold limbs of bodies (N, T, 25, 3) where they were last seen, for a part of the clip.
 
     Args:
         bodies: Bodies.
-        chance: Uniform (N, 4): a limb is hidden where it is below `rate`.
-        start: Uniform (N, 4): when, as a share of the clip.
-        share: Uniform (N, 4): for how long.
+        uniform: For each limb, (N, 3, 4): it is hidden if the first is below `rate`, the second
+            says when, the third for how long.
         rate: Probability.
     """
+    chance, start, share = uniform.unbind(1)
     frames = bodies.shape[1]
     for limb, names in enumerate(LIMBS):
         length = (_HIDDEN[0] + (_HIDDEN[1] - _HIDDEN[0]) * share[:, limb]) * frames
@@ -58,19 +58,16 @@ def hidden(bodies: Tensor, chance: Tensor, start: Tensor, share: Tensor, rate: f
     return bodies
 
 
-def jumping(
-    bodies: Tensor, noise: Tensor, chance: Tensor, start: Tensor, share: Tensor, rate: float
-) -> Tensor:
+def jumping(bodies: Tensor, noise: Tensor, uniform: Tensor, rate: float) -> Tensor:
     """Shift joints of bodies (N, T, 25, 3) for a few frames.
 
     Args:
         bodies: Bodies.
         noise: Normal (N, 25, 3): whereto.
-        chance: Uniform (N, 25): a joint jumps where it is below `rate`.
-        start: Uniform (N, 25): when, as a share of the clip.
-        share: Uniform (N, 25): for how long.
+        uniform: For each joint, (N, 3, 25), as in `hidden`.
         rate: Probability.
     """
+    chance, start, share = uniform.unbind(1)
     frames = bodies.shape[1]
     length = (_HIDDEN[0] + (_HIDDEN[1] - _HIDDEN[0]) * share) / 5 * frames
     first = (start * (frames - length)).long()

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from stars_infer.fewshot import LabelledVectors, evaluate
+from stars_infer.fewshot import LabelledClips, evaluate
 from stars_infer.train.checkpoint import FILE
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import pooled_features
@@ -119,7 +119,7 @@ def measure(train: torch.Tensor, test: torch.Tensor, task: Task) -> Iterator[flo
     with torch.no_grad():
         yield accuracy(head(test).argmax(dim=1).numpy(), task.test_labels)
     exemplar = np.repeat([True, False], [len(train), len(test)])
-    clips = LabelledVectors(
+    clips = LabelledClips(
         vectors=torch.cat((train, test)).numpy(),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=exemplar,

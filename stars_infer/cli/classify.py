@@ -47,7 +47,7 @@ def classify(
         rows: list[tuple[object, ...]] = []
         embedded = embed_files(encoder, paths, layout=layout, skip=output.failure)
         for file in output.progress(embedded, "classifying", len(paths)):
-            (answer,) = exemplars.classify(file.vector[None], k=k)
+            (answer,) = exemplars.classify([file.description], k=k)
             if json:
                 neighbours = [
                     {"label": n.label, "similarity": n.similarity, "source": n.source}

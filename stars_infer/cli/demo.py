@@ -67,7 +67,7 @@ def _run(
             [
                 NewExemplar(
                     label=file.path.parent.name,
-                    vector=file.vector,
+                    description=file.description,
                     source=str(file.path),
                     content_hash=file.content_hash,
                 )
@@ -78,7 +78,7 @@ def _run(
         for file in files:
             if file.path in taught:
                 continue
-            (answer,) = exemplars.classify(file.vector[None])
+            (answer,) = exemplars.classify([file.description])
             truth = file.path.parent.name
             right += answer.label == truth
             margin = answer.margin or 0.0

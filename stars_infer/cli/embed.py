@@ -47,7 +47,7 @@ def embed(
     try:
         np.savez(
             beside,
-            embeddings=np.stack([file.vector for file in embedded]),
+            embeddings=np.stack([file.description.vector for file in embedded]),
             sources=np.array([str(file.path) for file in embedded]),
         )
         beside.replace(out)

@@ -37,7 +37,7 @@ def evaluate(
     import numpy as np
 
     from stars_infer.encoder import Encoder
-    from stars_infer.fewshot import LabelledVectors
+    from stars_infer.fewshot import LabelledClips, likeness_of
     from stars_infer.fewshot import evaluate as measure
     from stars_infer.files import clip_files, embed_files
 
@@ -58,11 +58,14 @@ def evaluate(
     if not files:
         raise UsageError(f"{root}: no clip could be used")
     names = [named[file.path] for file in files]
-    clips = LabelledVectors(
-        vectors=np.stack([file.vector for file in files]),
+    possible = np.array([fnmatch(name, exemplars) for name in names])
+    comparison = encoder.info.comparison
+    clips = LabelledClips(
+        likeness=likeness_of([file.description for file in files], possible),
         labels=[file.path.parent.name for file in files],
-        exemplar=np.array([fnmatch(name, exemplars) for name in names]),
+        exemplar=possible,
         query=np.array([fnmatch(name, queries) for name in names]),
+        temperature=comparison.temperature if comparison else None,
     )
     results = measure(clips, shots=sorted(set(shots or (1, 2, 5))), draws=draws, seed=seed)
     summary = {

@@ -52,7 +52,7 @@ def add_class(
     new = [
         NewExemplar(
             label=(file.path.resolve().parent.name if label is None else label).strip(),
-            vector=file.vector,
+            description=file.description,
             source=str(file.path),
             content_hash=file.content_hash,
         )

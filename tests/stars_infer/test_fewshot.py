@@ -3,14 +3,13 @@ import pytest
 
 from stars_infer.classify import vote
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import LabelledVectors, evaluate
-from stars_infer.index import unit
+from stars_infer.fewshot import LabelledClips, cosine_of, evaluate
 
 
 def labelled(vectors, labels, exemplar=None, query=None):
     everyone = np.ones(len(labels), np.bool_)
-    return LabelledVectors(
-        vectors=np.asarray(vectors, np.float32),
+    return LabelledClips(
+        likeness=cosine_of(np.asarray(vectors, np.float32)),
         labels=labels,
         exemplar=everyone if exemplar is None else np.asarray(exemplar),
         query=everyone if query is None else np.asarray(query),
@@ -72,8 +71,8 @@ def by_the_whole_matrix(clips, n, draws, seed):
     classes = sorted(set(clips.labels))
     numbers = np.array([classes.index(label) for label in clips.labels])
     pools = [np.flatnonzero((numbers == c) & clips.exemplar) for c in range(len(classes))]
-    vectors = unit(clips.vectors)
-    similarities = vectors @ vectors.T
+    everyone = np.arange(len(numbers))
+    similarities = clips.likeness(everyone, everyone)
     random = np.random.default_rng([seed, n])
     accuracies = []
     for _ in range(draws):

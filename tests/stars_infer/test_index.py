@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stars_infer import ExemplarIndex
+from stars_infer.description import Description
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index import NewExemplar
 from stars_infer.model import PRESENT, ModelInfo
@@ -24,7 +25,9 @@ def exemplar(label, direction, *, name="", tilt=0.0):
     vector[direction] = 2.0
     vector[(direction + 1) % 8] = tilt
     name = name or f"{label}-{direction}-{tilt}"
-    return NewExemplar(label=label, vector=vector, source=name, content_hash=name)
+    return NewExemplar(
+        label=label, description=Description(vector=vector), source=name, content_hash=name
+    )
 
 
 @pytest.fixture
@@ -35,8 +38,8 @@ def index(tmp_path):
 
 def test_nearest_exemplars_by_cosine(index):
     index.add([exemplar("a", 0), exemplar("b", 1), exemplar("c", 2)])
-    query = 5 * exemplar("?", 1, tilt=0.5).vector
-    ((nearest, second),) = index.search(query[None], 2)
+    query = Description(vector=5 * exemplar("?", 1, tilt=0.5).description.vector)
+    ((nearest, second),) = index.search([query], 2)
     assert (nearest.label, second.label) == ("b", "c")
     assert nearest.similarity == pytest.approx(2 / np.hypot(2, 0.5))
 
@@ -61,7 +64,7 @@ def test_adding_a_clip_twice_says_so_and_changes_nothing(index):
 
 def test_searches_see_changes_of_this_and_other_connections(tmp_path, index):
     index.add([exemplar("a", 0)])
-    query = exemplar("?", 3).vector[None]
+    query = [exemplar("?", 3).description]
     assert index.search(query, 1)[0][0].label == "a"
     index.add([exemplar("b", 3)])
     assert index.search(query, 1)[0][0].label == "b"
@@ -81,9 +84,9 @@ def test_remove(index):
 
 def test_empty_index_says_what_to_do(index):
     with pytest.raises(ExemplarIndexError, match="the index is empty; add clips with"):
-        index.search(np.ones((1, 8), np.float32), 1)
+        index.search([Description(vector=np.ones(8, np.float32))], 1)
     with pytest.raises(ExemplarIndexError, match="the index is empty"):
-        index.classify(np.ones((1, 8), np.float32))
+        index.classify([Description(vector=np.ones(8, np.float32))])
 
 
 def test_index_of_another_model_is_refused_with_both_named(tmp_path, index):
@@ -115,10 +118,9 @@ def test_labels_are_printable(index, label):
     assert len(index) == 0
 
 
-def test_vectors_must_fit_the_model(index):
-    wide = replace(exemplar("a", 0), vector=np.ones(9, np.float32))
-    hollow = replace(exemplar("a", 0), vector=np.full(8, np.nan, np.float32))
-    for wrong in (wide, hollow):
+def test_descriptions_must_fit_the_model(index):
+    for vector in (np.ones(9, np.float32), np.full(8, np.nan, np.float32)):
+        wrong = replace(exemplar("a", 0), description=Description(vector=vector))
         with pytest.raises(UsageError, match="expected a finite vector"):
             index.add([wrong])
 
@@ -126,7 +128,7 @@ def test_vectors_must_fit_the_model(index):
 def test_votes_follow_the_smallest_class(index):
     index.add([exemplar("a", 0, tilt=t) for t in (0.3, 0.4, 0.5)])
     index.add([exemplar("b", 0, tilt=0.0)])
-    query = exemplar("?", 0).vector[None]
+    query = [exemplar("?", 0).description]
     (one,) = index.classify(query)
     assert (one.label, len(one.neighbours)) == ("b", 1)
     assert one.similarity == pytest.approx(1)
@@ -138,14 +140,14 @@ def test_votes_follow_the_smallest_class(index):
 
 def test_single_class_has_no_margin(index):
     index.add([exemplar("a", 0), exemplar("a", 1)])
-    (answer,) = index.classify(exemplar("?", 0).vector[None])
+    (answer,) = index.classify([exemplar("?", 0).description])
     assert answer.margin is None
 
 
 def test_margin_reaches_a_second_label_however_far(index):
     index.add([exemplar("a", 0, tilt=t / 1000) for t in range(200)])
     index.add([exemplar("b", 4)])
-    (answer,) = index.classify(exemplar("?", 0).vector[None], k=1)
+    (answer,) = index.classify([exemplar("?", 0).description], k=1)
     assert answer.margin == pytest.approx(1.0, abs=1e-6)
 
 
@@ -189,4 +191,4 @@ def test_a_kill_loses_nothing_that_was_added(tmp_path):
         assert len(index) >= before
         assert index.counts()["kept"] == 1
         index.add([exemplar("after", 2)])
-        assert index.search(exemplar("?", 2).vector[None], 1)[0][0].label == "after"
+        assert index.search([exemplar("?", 2).description], 1)[0][0].label == "after"

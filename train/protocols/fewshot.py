@@ -13,7 +13,13 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import LabelledVectors, accuracy_over, exemplar_pools, name_by_draws
+from stars_infer.fewshot import (
+    LabelledClips,
+    accuracy_over,
+    cosine_of,
+    exemplar_pools,
+    name_by_draws,
+)
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import CROP, Track, pooled_features, untracked
 from stars_infer.train.protocols.results import Result, Score, confusion_matrix, make_result
@@ -58,8 +64,8 @@ def fewshot(
         .numpy()
         for part, what in ((task.train, "encoding exemplars"), (task.test, "encoding queries"))
     )
-    clips = LabelledVectors(
-        vectors=np.concatenate((exemplars, queries)),
+    clips = LabelledClips(
+        likeness=cosine_of(np.concatenate((exemplars, queries))),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=np.repeat([True, False], [len(exemplars), len(queries)]),
         query=np.repeat([False, True], [len(exemplars), len(queries)]),

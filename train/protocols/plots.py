@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, UsageError
-from stars_infer.index import unit
+from stars_infer.search import unit
 from stars_infer.train.protocols.results import Result
 
 CLASSES = 15

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import LabelledVectors, evaluate
+from stars_infer.fewshot import LabelledClips, cosine_of, evaluate
 from stars_infer.train.protocols.features import pooled_features
 from stars_infer.train.protocols.fewshot import fewshot
 
@@ -10,8 +10,8 @@ from stars_infer.train.protocols.fewshot import fewshot
 def test_figures_are_those_of_the_runtime(task, measured, fabric):
     result = fewshot(measured, task, fabric=fabric, shots=[2, 1], draws=7, seed=5)
     vectors = [pooled_features(measured, part, fabric=fabric) for part in (task.train, task.test)]
-    clips = LabelledVectors(
-        vectors=np.concatenate(vectors),
+    clips = LabelledClips(
+        likeness=cosine_of(np.concatenate(vectors)),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=np.arange(36) < 18,
         query=np.arange(36) >= 18,

@@ -1,0 +1,104 @@
+"""Nearest exemplars: by the cosine of vectors through FAISS, or step by step through warping."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import FloatArray
+from stars_infer.description import Description
+from stars_infer.errors import MissingExtraError
+from stars_infer.warping import WarpingGallery
+
+if TYPE_CHECKING:
+    import faiss
+
+CANDIDATES = 1000
+"""Exemplars that are warped for a clip; of a larger index those whose sketch is nearest."""
+SKETCH_STEPS = 8
+"""Moments of a sketch: a sequence shortened by averaging, compared without warping."""
+
+Found = tuple[NDArray[np.intp], FloatArray]
+"""Places of the nearest exemplars, nearest first, and their similarities."""
+
+
+class Searcher(Protocol):
+    """Finds exemplars; `size` is how many there are."""
+
+    size: int
+
+    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
+        """The k nearest exemplars of each query, fewer if there are fewer."""
+
+
+class VectorSearcher:
+    """Cosine of unit vectors, all compared (FAISS, flat inner product).
+
+    Args:
+        vectors: Of the exemplars, (E, D).
+    """
+
+    def __init__(self, vectors: FloatArray) -> None:
+        try:
+            import faiss
+        except ImportError as error:
+            raise MissingExtraError("searching an index", "cpu", "faiss") from error
+        self.size, width = vectors.shape
+        self._flat: faiss.IndexFlatIP = faiss.IndexFlatIP(width)
+        self._flat.add(unit(vectors))
+
+    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
+        """See `Searcher`."""
+        return self.nearest_to(np.stack([query.vector for query in queries]), k)
+
+    def nearest_to(self, vectors: FloatArray, k: int) -> list[Found]:
+        """The same for vectors (N, D)."""
+        similarities, places = self._flat.search(unit(vectors), min(k, self.size))
+        return list(zip(places, similarities, strict=True))
+
+
+class SequenceSearcher:
+    """Likeness of sequences by time warping; in a large index only of likely exemplars.
+
+    Args:
+        sequences: Of the exemplars, (1 or 2, S, F) each.
+    """
+
+    def __init__(self, sequences: Sequence[FloatArray]) -> None:
+        self.size = len(sequences)
+        self._sequences = sequences
+        self._all = self._sketches = None
+        if self.size <= CANDIDATES:
+            self._all = WarpingGallery(sequences)
+        else:
+            self._sketches = VectorSearcher(np.stack([sketch(item) for item in sequences]))
+
+    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
+        """See `Searcher`; of a large index at most `CANDIDATES` are found."""
+        return [self._nearest(query, k) for query in queries]
+
+    def _nearest(self, query: Description, k: int) -> Found:
+        assert query.sequence is not None
+        places, gallery = np.arange(self.size), self._all
+        if self._sketches is not None:
+            ((places, _),) = self._sketches.nearest_to(sketch(query.sequence)[None], CANDIDATES)
+            gallery = WarpingGallery([self._sequences[int(place)] for place in places])
+        assert gallery is not None
+        similarities = gallery.similarities(query.sequence)
+        order = np.argsort(-similarities, kind="stable")[:k]
+        return places[order], similarities[order]
+
+
+def sketch(sequence: FloatArray) -> FloatArray:
+    """A short form of a sequence (M, S, F), its bodies averaged, (8 F,)."""
+    mean = np.asarray(sequence, np.float32).mean(axis=0)
+    return np.concatenate([part.mean(axis=0) for part in np.array_split(mean, SKETCH_STEPS)])
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Vectors (N, D) scaled to length one; a zero vector stays zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)
