@@ -15,7 +15,7 @@ from stars_infer.actors import select_actors
 from stars_infer.clip import MIN_FRAMES, Clip, FloatArray
 from stars_infer.errors import ClipError
 from stars_infer.layouts import get_layout
-from stars_infer.normalisation import even_pace, face_camera, standard_body
+from stars_infer.normalisation import PACE_FRAMES, even_pace, face_camera, standard_body
 from stars_infer.resampling import resize
 
 CENTRE_JOINT = 1
@@ -49,7 +49,7 @@ class Preprocessing:
 
 
 def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
-    """Select actors, map to NTU-25, centre, normalise as the model asks, crop and resize a clip.
+    """Select actors, map to NTU-25, centre, crop, resize, and normalise as the model asks.
 
     Args:
         clip: Any layout, any number of bodies.
@@ -62,13 +62,13 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
         ClipError: If fewer than two frames show a body.
     """
     how = how or Preprocessing()
-    joints = centred_actors(clip, centre_joint=how.centre_joint)
+    joints = centre_crop(centred_actors(clip, centre_joint=how.centre_joint), how.crop)
+    joints = resize(joints, PACE_FRAMES if how.pace else how.frames)
     if how.face_camera:
         joints = face_camera(joints)
     if how.standard_body:
         joints = centre(standard_body(joints), centre_joint=how.centre_joint)
-    joints = centre_crop(joints, how.crop)
-    return even_pace(joints, how.frames, how.pace) if how.pace else resize(joints, how.frames)
+    return even_pace(joints, how.frames, how.pace) if how.pace else joints
 
 
 def centred_actors(clip: Clip, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:

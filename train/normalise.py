@@ -7,8 +7,43 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stars_infer.layouts import NTU25_PARENTS
-from stars_infer.normalisation import CHAIN, SIDES, STANDARD_LENGTHS, STRETCH, smoothing_kernel
+from stars_infer.normalisation import (
+    CHAIN,
+    PACE_FRAMES,
+    SIDES,
+    STANDARD_LENGTHS,
+    STRETCH,
+    smoothing_kernel,
+)
+from stars_infer.preparation import CENTRE_JOINT
 from stars_infer.train.augment import rotations
+from stars_infer.train.view_config import ViewConfig
+
+
+def frames_to_normalise(config: ViewConfig) -> int:
+    """Frames that `normalised` wants."""
+    return PACE_FRAMES if config.pace else config.frames
+
+
+def normalised(
+    bodies: Tensor, clip: Tensor, slot: Tensor, *, clips: int, config: ViewConfig
+) -> Tensor:
+    """Normalise bodies (N, T, 25, 3) as `stars_infer.preparation.prepare` does.
+
+    Args:
+        bodies: All bodies of the batch, of `frames_to_normalise` frames.
+        clip: Clip of each body, (N,).
+        slot: Which body of its clip each is, (N,).
+        clips: B.
+        config: Which steps.
+    """
+    if config.face_camera:
+        bodies = face_camera(bodies, clip, slot, clips)
+    if config.standard_body:
+        bodies = _centred(standard_body(bodies), clip, slot, clips)
+    if config.pace:
+        bodies = even_pace(bodies, clip, clips, config.frames, config.pace)
+    return bodies
 
 
 def face_camera(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
@@ -73,6 +108,15 @@ def rebuilt(bodies: Tensor, new_bones: Tensor) -> Tensor:
     present = bodies.flatten(2).any(dim=2)[:, :, None, None]
     chain = torch.from_numpy(CHAIN).to(bodies)
     return (bodies[:, :, :1] + chain @ new_bones) * present
+
+
+def _centred(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
+    """Put the first centre joint of each clip's first body into the origin; absence stays zero."""
+    first = bodies.new_zeros(clips, 3).index_add(
+        0, clip, bodies[:, 0, CENTRE_JOINT] * (slot == 0)[:, None]
+    )
+    present = bodies.flatten(2).any(dim=2)[:, :, None, None]
+    return (bodies - first[clip][:, None, None]) * present
 
 
 def _smoothed(joints: Tensor) -> Tensor:

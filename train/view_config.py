@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from stars_infer.errors import UsageError
 
@@ -85,6 +86,11 @@ class ViewConfig:
         """Whether two views of a clip differ by more than their crops."""
         turns = any((self.rotation, self.mirror, self.axis_mask, self.shear, self.yaw))
         return turns or self.disturbs
+
+    def inherited(self) -> dict[str, Any]:
+        """Settings that a run hands on to what starts from it: how its encoder wants clips."""
+        names = ("absent_bodies", "face_camera", "standard_body", "pace")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def disturbs(self) -> bool:

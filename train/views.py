@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stars_infer.normalisation import PACE_FRAMES
-from stars_infer.preparation import CENTRE_JOINT
 from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.disturbance import Disturbance
-from stars_infer.train.normalise import even_pace, face_camera, standard_body
+from stars_infer.train.normalise import frames_to_normalise, normalised
 from stars_infer.train.view_config import ViewConfig
 
 _MOST_OF_THE_GPU = 0.5
@@ -121,7 +119,7 @@ class Views:
             self._joints,
             (start[clip] + track).to(joints),
             length[clip].to(joints),
-            PACE_FRAMES if config.pace else config.frames,
+            frames_to_normalise(config),
             keep=None if disturbance is None else disturbance.rate.to(joints),
         ).to(self.device)
         if disturbance is not None:
@@ -135,7 +133,8 @@ class Views:
             bodies = mirror(bodies, mirrored[clip].to(self.device))
         if config.rotation or config.shear or config.axis_mask or config.yaw:
             bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
-        bodies = self._normalised(bodies, clip.to(self.device), slot.to(self.device), len(clips))
+        places = clip.to(self.device), slot.to(self.device)
+        bodies = normalised(bodies, *places, clips=len(clips), config=config)
         return Batch(
             bodies=bodies,
             clip=clip.to(self.device),
@@ -160,17 +159,6 @@ class Views:
             yaw = config.yaw * (torch.rand(self.batch, generator=random) * 2 - 1)
             turned = turned @ rotations(F.pad(yaw[:, None], (1, 1)))
         return axis_masks(axes.where(masked, torch.full_like(axes, 3))) @ turned, mirrored
-
-    def _normalised(self, bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
-        """Bodies (N, T, V, 3) as `stars_infer.preparation.prepare` normalises them."""
-        config = self.config
-        if config.face_camera:
-            bodies = face_camera(bodies, clip, slot, clips)
-        if config.standard_body:
-            bodies = _centred(standard_body(bodies), clip, slot, clips)
-        if config.pace:
-            bodies = even_pace(bodies, clip, clips, config.frames, config.pace)
-        return bodies
 
     def _shuffled(self, number: int) -> Tensor:
         """Order of the clips in a pass over the data."""
@@ -243,15 +231,6 @@ def resize_tracks(
         weight = (seen - seen.floor()).float()[:, :, None, None]
     first = start[:, None]
     return torch.lerp(joints[first + before], joints[first + after], weight)
-
-
-def _centred(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
-    """Put the first centre joint of each clip's first body into the origin; absence stays zero."""
-    first = bodies.new_zeros(clips, 3).index_add(
-        0, clip, bodies[:, 0, CENTRE_JOINT] * (slot == 0)[:, None]
-    )
-    present = bodies.flatten(2).any(dim=2)[:, :, None, None]
-    return (bodies - first[clip][:, None, None]) * present
 
 
 def _with_second_bodies(

@@ -4,8 +4,8 @@
     python benchmarks/quality/run.py DATA --ablation --write docs/quality.md
     python benchmarks/quality/run.py --set my-clips --layout ntu25 stars-mocap
 
-n exemplars a class, n in 1, 2, 5, drawn ten times; every query is named by its n nearest. A model is
-a shipped name, a model directory, or a run or checkpoint of `stars train`. Time warping of the
+n exemplars a class, n in 1, 2, 5, drawn ten times; every query is named by its n nearest. A model
+is a shipped name, a model directory, or a run or checkpoint of `stars train`. Time warping of the
 baseline needs `pip install aeon`.
 """
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.normalise import frames_to_normalise, normalised
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.view_config import ViewConfig
 from stars_infer.train.views import Views, resident, resize_tracks
@@ -43,9 +44,8 @@ def clip_features(
     pack: Pack,
     encode: Encode,
     *,
-    frames: int,
+    views: ViewConfig,
     fabric: Fabric,
-    absent_bodies: str = "present",
     crop: float = CROP,
     finish: Encode | None = None,
     track: Track = untracked,
@@ -56,11 +56,11 @@ def clip_features(
     Args:
         pack: The clips.
         encode: The network, on the device of `fabric` and in evaluation mode.
-        frames: T.
+        views: How the encoder wants clips: frames, normalisation, and `absent_bodies`. There,
+            `present` is the mean over the bodies that are there; `zeros` lets a missing second
+            body count as one of all zeros, which is run once; `copy`, a missing body that repeats
+            the first, changes no mean and is `present`.
         fabric: From `open_fabric`; decides device and precision.
-        absent_bodies: `present` is the mean over the bodies that are there; `zeros` lets a
-            missing second body count as one of all zeros, which is run once. `copy`, a missing
-            body that repeats the first, changes no mean and is `present`.
         crop: Share of the clip kept.
         finish: What follows the mean over bodies, from (B, F) to (B, F').
         track: Shows progress.
@@ -72,9 +72,9 @@ def clip_features(
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share up to 1, not {crop:g}")
     size = batch_size(fabric)
-    batches = centre_batches(pack, frames=frames, crop=crop, device=fabric.device, size=size)
+    batches = centre_batches(pack, views=views, crop=crop, device=fabric.device, size=size)
     with fabric.autocast():
-        zero = zero_body(encode, pack, frames=frames, rule=absent_bodies, device=fabric.device)
+        zero = zero_body(encode, pack, views=views, device=fabric.device)
         parts = []
         for batch in track(batches, what, -(-len(pack.clips) // size)):
             means = means_over_bodies(batch, encode(batch.bodies).float(), zero)
@@ -95,9 +95,8 @@ def pooled_features(
     return clip_features(
         pack,
         measured.encoder.to(fabric.device).pooled,
-        frames=measured.shape.frames,
+        views=replace(measured.views, frames=measured.shape.frames),
         fabric=fabric,
-        absent_bodies=measured.views.absent_bodies,
         crop=crop,
         track=track,
         what=what,
@@ -132,9 +131,7 @@ def random_crop_features(
     steps = -(-crops * clips // size)
     found: Tensor | None = None
     with fabric.autocast():
-        zero = zero_body(
-            encode, pack, frames=config.frames, rule=config.absent_bodies, device=fabric.device
-        )
+        zero = zero_body(encode, pack, views=config, device=fabric.device)
         batches = (views.draw(step)[0] for step in range(steps))
         for step, batch in enumerate(track(batches, f"encoding {crops} crops", steps)):
             means = means_over_bodies(batch, encode(batch.bodies).float(), zero).cpu()
@@ -150,7 +147,7 @@ def random_crop_features(
 
 
 def centre_batches(
-    pack: Pack, *, frames: int, crop: float, device: torch.device, size: int
+    pack: Pack, *, views: ViewConfig, crop: float, device: torch.device, size: int
 ) -> Iterator[Batch]:
     """Centre crops of all clips in order, so many clips at a time, as `prepare` makes them."""
     joints = resident(pack, device)
@@ -165,22 +162,24 @@ def centre_batches(
         slot = torch.arange(len(clip)) - (count.cumsum(0) - count)[clip]
         first = start[these][clip] + slot * length[these][clip] + bias[these][clip]
         kept = (length - 2 * bias)[these][clip]
+        frames = frames_to_normalise(views)
         made = resize_tracks(joints, first.to(joints.device), kept.to(joints.device), frames)
+        clip, slot = clip.to(device), slot.to(device)
         yield Batch(
-            bodies=made.to(device),
-            clip=clip.to(device),
+            bodies=normalised(made.to(device), clip, slot, clips=len(count), config=views),
+            clip=clip,
             clips=len(count),
             noise=torch.empty(len(clip), 0),
         )
 
 
 def zero_body(
-    encode: Encode, pack: Pack, *, frames: int, rule: str, device: torch.device
+    encode: Encode, pack: Pack, *, views: ViewConfig, device: torch.device
 ) -> Tensor | None:
     """The features (F,) that stand for a missing second body, if the rule wants any."""
-    if rule != "zeros":
+    if views.absent_bodies != "zeros":
         return None
-    return encode(torch.zeros(1, frames, *pack.joints.shape[1:], device=device))[0].float()
+    return encode(torch.zeros(1, views.frames, *pack.joints.shape[1:], device=device))[0].float()
 
 
 def means_over_bodies(batch: Batch, features: Tensor, zero: Tensor | None) -> Tensor:

@@ -50,10 +50,25 @@ def test_a_clip_from_its_file_to_its_features(measured, fabric, waving):
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
+def test_features_of_a_normalising_encoder_are_those_at_use(measured, fabric, waving):
+    steps = {"face_camera": True, "standard_body": True, "pace": 0.5}
+    measured = replace(measured, views=ViewConfig(**steps))
+    actors = centred_actors(Clip.from_array(waving, layout="ntu25"))
+    pack = Pack.from_clips([SourceClip(actors=actors, label="wave", subject="", source="")])
+    got = pooled_features(measured, pack, fabric=fabric, crop=1.0)[0].numpy()
+    prepared = prepare(Clip.from_array(waving), Preprocessing(crop=1.0, **steps))
+    expected = body_features(measured.encoder, prepared).mean(axis=0)
+    np.testing.assert_allclose(got, expected, atol=5e-6)
+
+
 def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
     plain = pooled_features(measured, whole, fabric=fabric)
     doubled = clip_features(
-        whole, measured.encoder.pooled, frames=120, fabric=fabric, finish=lambda x: 2 * x[:, :3]
+        whole,
+        measured.encoder.pooled,
+        views=measured.views,
+        fabric=fabric,
+        finish=lambda x: 2 * x[:, :3],
     )
     torch.testing.assert_close(doubled, 2 * plain[:, :3])
     with pytest.raises(UsageError, match="--crop is a share up to 1, not 0"):
@@ -65,7 +80,7 @@ def test_random_crops_of_whole_clips_are_the_uncropped_clip(whole, measured, fab
     encode = measured.encoder.pooled
     views = ViewConfig(shortest_crop=1.0, absent_bodies=rule)
     got = random_crop_features(whole, encode, views, crops=2, fabric=fabric)
-    expected = clip_features(whole, encode, frames=120, fabric=fabric, absent_bodies=rule, crop=1.0)
+    expected = clip_features(whole, encode, views=views, fabric=fabric, crop=1.0)
     assert got.shape == (2, len(whole.clips), 16)
     for crop in got:
         torch.testing.assert_close(crop, expected, atol=2e-6, rtol=1e-5)
