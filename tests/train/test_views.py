@@ -199,7 +199,7 @@ def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
     [
         ({"mirror": 1.5}, "mirror is a probability, not 1.5"),
         ({"axis_mask": -1}, "axis_mask is a probability"),
-        ({"shear": -1}, "rotation and shear must not be below 0"),
+        ({"shear": -1}, "shear must not be below 0"),
         ({"local_shortest": 0.9}, "local_shortest and local_longest"),
         ({"shortest_crop": 0}, "shortest_crop is a share"),
     ],
