@@ -58,7 +58,8 @@ def even_pace(fine: Tensor, clip: Tensor, clips: int, frames: int, share: float)
     wanted = (torch.arange(frames, device=fine.device) + 0.5) / frames * path[:, -1:]
     after = torch.searchsorted(path, wanted).clamp(1, fine.shape[1] - 1)
     low, high = path.gather(1, after - 1), path.gather(1, after)
-    weight = ((wanted - low) / (high - low)).float()[clip, :, None, None]
+    # Where nothing moves and time only follows the motion, there is no way to go.
+    weight = ((wanted - low) / (high - low).clamp(min=1e-12)).float()[clip, :, None, None]
     row = torch.arange(len(fine), device=fine.device)[:, None]
     return torch.lerp(fine[row, after[clip] - 1], fine[row, after[clip]], weight)
 
