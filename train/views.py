@@ -247,11 +247,11 @@ def resize_tracks(
 
 def _centred(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
     """Put the first centre joint of each clip's first body into the origin; absence stays zero."""
-    first = bodies.new_zeros(clips, 3).index_add(
-        0, clip, bodies[:, 0, CENTRE_JOINT] * (slot == 0)[:, None]
-    )
-    present = bodies.flatten(2).any(dim=2)[:, :, None, None]
-    return (bodies - first[clip][:, None, None]) * present
+    present = bodies.flatten(2).any(dim=2)
+    row = torch.arange(len(bodies), device=bodies.device)
+    centre = bodies[row, present.byte().argmax(dim=1), CENTRE_JOINT]  # where it is first seen
+    origin = bodies.new_zeros(clips, 3).index_add(0, clip, centre * (slot == 0)[:, None])
+    return (bodies - origin[clip][:, None, None]) * present[:, :, None, None]
 
 
 def _with_second_bodies(
