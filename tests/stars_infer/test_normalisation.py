@@ -65,6 +65,8 @@ def test_only_the_first_actor_decides_the_turn_and_only_where_it_is_seen():
     alone = face_camera(pair[:1, 20:])
     np.testing.assert_allclose(face_camera(pair)[:1, 20:], alone, atol=1e-5)
     assert not face_camera(pair)[0, :20].any()
+    pair[0] = 0
+    np.testing.assert_array_equal(face_camera(pair), pair)
 
 
 def test_every_bone_but_the_base_has_a_standard_length():
