@@ -62,7 +62,11 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
         ClipError: If fewer than two frames show a body.
     """
     how = how or Preprocessing()
-    joints = centred_actors(clip, centre_joint=how.centre_joint)
+    return normalise(centred_actors(clip, centre_joint=how.centre_joint), how)
+
+
+def normalise(joints: FloatArray, how: Preprocessing) -> FloatArray:
+    """Normalise as the model asks, crop and resize centred actors (M, T', 25, 3)."""
     if how.face_camera:
         joints = face_camera(joints)
     if how.standard_body:

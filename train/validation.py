@@ -38,9 +38,8 @@ def validation(method: Method, config: RunConfig, fabric: Fabric) -> Callable[[]
             clip_features(
                 part,
                 method.encoder.pooled,
-                frames=config.encoder.frames,
+                config.views,
                 fabric=fabric,
-                absent_bodies=config.views.absent_bodies,
             )
             for part in (task.train, task.test)
         )

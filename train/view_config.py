@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from stars_infer.errors import UsageError
+from stars_infer.preparation import Preprocessing
 
 ABSENT_BODIES = ("present", "zeros", "copy")
+_NORMALISATION = ("face_camera", "standard_body", "pace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,25 @@ class ViewConfig:
             raise UsageError(
                 f"absent_bodies is one of {', '.join(ABSENT_BODIES)}, not {self.absent_bodies!r}"
             )
+
+    @property
+    def inherited(self) -> dict[str, Any]:
+        """What whoever goes on with the encoder, or measures it, has to keep.
+
+        Steps of normalisation are named where there are any: a later recipe may add some.
+        """
+        steps = {name: getattr(self, name) for name in _NORMALISATION if getattr(self, name)}
+        return {"absent_bodies": self.absent_bodies, **steps}
+
+    def preprocessing(self, *, crop: float) -> Preprocessing:
+        """How clips are prepared at use for an encoder that saw such views."""
+        return Preprocessing(
+            frames=self.frames,
+            crop=crop,
+            face_camera=self.face_camera,
+            standard_body=self.standard_body,
+            pace=self.pace,
+        )
 
     @property
     def augments(self) -> bool:

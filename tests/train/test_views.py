@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -349,3 +351,11 @@ def test_which_views_disturb_and_which_augment():
     for name, amount in DISTURBED.items():
         config = ViewConfig(**{name: amount})
         assert (config.disturbs, config.augments) == (True, True), name
+
+
+def test_what_an_encoder_hands_on_is_how_it_sees_clips():
+    assert ViewConfig(rotation=0.3, frames=64).inherited == {"absent_bodies": "present"}
+    seen = ViewConfig(absent_bodies="copy", face_camera=True, pace=0.5, jitter=0.1)
+    assert seen.inherited == {"absent_bodies": "copy", "face_camera": True, "pace": 0.5}
+    how = replace(seen, frames=64, standard_body=True).preprocessing(crop=0.8)
+    assert how == Preprocessing(frames=64, crop=0.8, face_camera=True, standard_body=True, pace=0.5)

@@ -79,6 +79,11 @@ class Pack:
         if not self.clips:
             raise UsageError("there is no clip to train on")
 
+    def actors(self, clip: PackedClip) -> FloatArray:
+        """Actors (M, T, 25, 3) of a clip."""
+        rows = self.joints[clip.start : clip.start + clip.bodies * clip.frames]
+        return np.asarray(rows).reshape(clip.bodies, clip.frames, *_ROW)
+
     def part(self, split: str, part: str) -> Pack:
         """The clips of one part of a split, over the same joints.
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from stars_infer.errors import UsageError
+from stars_infer.preparation import Preprocessing, normalise
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder
@@ -42,25 +44,24 @@ def untracked(items: Iterable[Batch], what: str, total: int) -> Iterable[Batch]:
 def clip_features(
     pack: Pack,
     encode: Encode,
+    views: ViewConfig,
     *,
-    frames: int,
     fabric: Fabric,
-    absent_bodies: str = "present",
     crop: float = CROP,
     finish: Encode | None = None,
     track: Track = untracked,
     what: str = "encoding",
 ) -> Tensor:
-    """Features of every clip of a pack, its centre crop resized, (clips, F) on the device.
+    """Features of every clip of a pack, prepared as at use, (clips, F) on the device.
 
     Args:
         pack: The clips.
         encode: The network, on the device of `fabric` and in evaluation mode.
-        frames: T.
+        views: What the network was trained on; its frames, normalisation and absent bodies
+            count. `present` is the mean over the bodies that are there; `zeros` lets a missing
+            second body count as one of all zeros, which is run once. `copy`, a missing body that
+            repeats the first, changes no mean and is `present`.
         fabric: From `open_fabric`; decides device and precision.
-        absent_bodies: `present` is the mean over the bodies that are there; `zeros` lets a
-            missing second body count as one of all zeros, which is run once. `copy`, a missing
-            body that repeats the first, changes no mean and is `present`.
         crop: Share of the clip kept.
         finish: What follows the mean over bodies, from (B, F) to (B, F').
         track: Shows progress.
@@ -72,9 +73,12 @@ def clip_features(
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share up to 1, not {crop:g}")
     size = batch_size(fabric)
-    batches = centre_batches(pack, frames=frames, crop=crop, device=fabric.device, size=size)
+    how = views.preprocessing(crop=crop)
+    batches = centre_batches(pack, how, device=fabric.device, size=size)
     with fabric.autocast():
-        zero = zero_body(encode, pack, frames=frames, rule=absent_bodies, device=fabric.device)
+        zero = zero_body(
+            encode, pack, frames=views.frames, rule=views.absent_bodies, device=fabric.device
+        )
         parts = []
         for batch in track(batches, what, -(-len(pack.clips) // size)):
             means = means_over_bodies(batch, encode(batch.bodies).float(), zero)
@@ -95,9 +99,8 @@ def pooled_features(
     return clip_features(
         pack,
         measured.encoder.to(fabric.device).pooled,
-        frames=measured.shape.frames,
+        measured.views,
         fabric=fabric,
-        absent_bodies=measured.views.absent_bodies,
         crop=crop,
         track=track,
         what=what,
@@ -150,13 +153,16 @@ def random_crop_features(
 
 
 def centre_batches(
-    pack: Pack, *, frames: int, crop: float, device: torch.device, size: int
+    pack: Pack, how: Preprocessing, *, device: torch.device, size: int
 ) -> Iterator[Batch]:
     """Centre crops of all clips in order, so many clips at a time, as `prepare` makes them."""
+    if how.face_camera or how.standard_body or how.pace:
+        yield from _normalised_batches(pack, how, device=device, size=size)
+        return
     joints = resident(pack, device)
     bodies = torch.tensor([clip.bodies for clip in pack.clips])
     length = torch.tensor([clip.frames for clip in pack.clips])
-    bias = torch.tensor([int((1 - crop) * clip.frames / 2) for clip in pack.clips])
+    bias = torch.tensor([int((1 - how.crop) * clip.frames / 2) for clip in pack.clips])
     start = torch.tensor([clip.start for clip in pack.clips])
     for at in range(0, len(pack.clips), size):
         these = slice(at, at + size)
@@ -165,9 +171,25 @@ def centre_batches(
         slot = torch.arange(len(clip)) - (count.cumsum(0) - count)[clip]
         first = start[these][clip] + slot * length[these][clip] + bias[these][clip]
         kept = (length - 2 * bias)[these][clip]
-        made = resize_tracks(joints, first.to(joints.device), kept.to(joints.device), frames)
+        made = resize_tracks(joints, first.to(joints.device), kept.to(joints.device), how.frames)
         yield Batch(
             bodies=made.to(device),
+            clip=clip.to(device),
+            clips=len(count),
+            noise=torch.empty(len(clip), 0),
+        )
+
+
+def _normalised_batches(
+    pack: Pack, how: Preprocessing, *, device: torch.device, size: int
+) -> Iterator[Batch]:
+    """The same by the runtime's own code: whole clips are normalised before they are cropped."""
+    for at in range(0, len(pack.clips), size):
+        bodies = [normalise(pack.actors(clip), how) for clip in pack.clips[at : at + size]]
+        count = torch.tensor([len(each) for each in bodies])
+        clip = torch.repeat_interleave(torch.arange(len(count)), count)
+        yield Batch(
+            bodies=torch.from_numpy(np.concatenate(bodies)).to(device),
             clip=clip.to(device),
             clips=len(count),
             noise=torch.empty(len(clip), 0),

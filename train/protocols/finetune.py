@@ -142,7 +142,7 @@ def tuning_config(
             f"recipe of the method {Classifier.name!r}, as {RECIPE!r} is"
         )
     flags = {
-        "absent_bodies": measured.views.absent_bodies,
+        **measured.views.inherited,
         **(how.flags or {}),
         "precision": str(how.fabric.strategy.precision.precision),
         "classes": len({clip.label for clip in shown.clips}),
@@ -198,9 +198,8 @@ def name_clips(
     found = clip_features(
         task.test,
         classifier.joint_features,
-        frames=shape.frames,
+        config.views,
         fabric=how.fabric,
-        absent_bodies=config.views.absent_bodies,
         crop=how.crop,
         finish=finish,
         track=how.track,

@@ -86,7 +86,7 @@ def linear(
         views = ViewConfig(
             frames=measured.shape.frames,
             rotation=config.rotation,
-            absent_bodies=measured.views.absent_bodies,
+            **measured.views.inherited,
         )
         features = random_crop_features(
             task.train,

@@ -8,6 +8,7 @@ from stars_infer.clip import Clip
 from stars_infer.errors import UsageError
 from stars_infer.preparation import Preprocessing, centre_crop, centred_actors, prepare
 from stars_infer.resampling import resize
+from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.protocols.features import (
     clip_features,
@@ -50,10 +51,28 @@ def test_a_clip_from_its_file_to_its_features(measured, fabric, waving):
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("crop", [0.9, 1.0])
+def test_features_of_a_normalising_encoder_are_those_of_the_runtime(measured, fabric, crop):
+    steps = {"face_camera": True, "standard_body": True, "pace": 0.5}
+    measured = replace(measured, views=ViewConfig(**steps))
+    clips = [
+        Clip.from_array(perform(name, np.random.default_rng(seed)))
+        for seed, name in enumerate(("walk", "handshake", *["kick"] * 8))
+    ]
+    pack = Pack.from_clips(
+        SourceClip(actors=centred_actors(clip), label="", subject="", source="") for clip in clips
+    )
+    got = pooled_features(measured, pack, fabric=fabric, crop=crop).numpy()
+    for clip, features in zip(clips, got, strict=True):
+        prepared = prepare(clip, Preprocessing(crop=crop, **steps))
+        expected = body_features(measured.encoder, prepared).mean(axis=0)
+        np.testing.assert_allclose(features, expected, atol=2e-6)
+
+
 def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
     plain = pooled_features(measured, whole, fabric=fabric)
     doubled = clip_features(
-        whole, measured.encoder.pooled, frames=120, fabric=fabric, finish=lambda x: 2 * x[:, :3]
+        whole, measured.encoder.pooled, ViewConfig(), fabric=fabric, finish=lambda x: 2 * x[:, :3]
     )
     torch.testing.assert_close(doubled, 2 * plain[:, :3])
     with pytest.raises(UsageError, match="--crop is a share up to 1, not 0"):
@@ -65,7 +84,7 @@ def test_random_crops_of_whole_clips_are_the_uncropped_clip(whole, measured, fab
     encode = measured.encoder.pooled
     views = ViewConfig(shortest_crop=1.0, absent_bodies=rule)
     got = random_crop_features(whole, encode, views, crops=2, fabric=fabric)
-    expected = clip_features(whole, encode, frames=120, fabric=fabric, absent_bodies=rule, crop=1.0)
+    expected = clip_features(whole, encode, views, fabric=fabric, crop=1.0)
     assert got.shape == (2, len(whole.clips), 16)
     for crop in got:
         torch.testing.assert_close(crop, expected, atol=2e-6, rtol=1e-5)
