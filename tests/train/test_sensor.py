@@ -66,6 +66,14 @@ def test_a_hidden_limb_is_held_to_the_body_for_its_time_only():
     torch.testing.assert_close(seen[0][30:70, 0], bodies[0][30:70, 0])
 
 
+def test_a_body_that_comes_late_does_not_come_without_limbs():
+    bodies = drifting()
+    bodies[:, :50] = 0
+    uniform = torch.zeros(1, 3, 4)
+    uniform[:, 1:] = torch.tensor([0.5, 1.0])[:, None]  # all limbs, from 30 to 70
+    torch.testing.assert_close(hidden(bodies, uniform, 0.5), bodies, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("limb", range(len(LIMBS)))
 def test_a_limb_is_an_arm_or_a_leg(limb):
     uniform = torch.full((1, 3, 4), 0.3)
