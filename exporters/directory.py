@@ -157,14 +157,7 @@ def _describe(
     facts: dict[str, Any],
 ) -> ModelInfo:
     shape = encoder.config
-    views = config.views
-    preprocessing = Preprocessing(
-        frames=shape.frames,
-        crop=how.crop,
-        face_camera=views.face_camera,
-        standard_body=views.standard_body,
-        pace=views.pace,
-    )
+    preprocessing = config.views.preprocessing(crop=how.crop)
     absent = _ABSENT[config.views.absent_bodies]
     zero_body = None
     if absent == ZEROS:

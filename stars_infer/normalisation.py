@@ -59,10 +59,11 @@ CHAIN = chain_matrix()
 def face_camera(actors: FloatArray) -> FloatArray:
     """Turn actors (M, T, 25, 3) about y until actor 1, over the clip, faces -z.
 
-    The body's right then points to +x, as for a person who looks into a Kinect.
+    The body's right then points to +x, as for a person who looks into a Kinect. If actor 1 is never
+    seen, nothing is turned.
     """
     seen = actors[0][actors[0].any(axis=(1, 2))]
-    across = sum(seen[:, right] - seen[:, left] for left, right in SIDES).mean(axis=0)
+    across = sum(seen[:, right] - seen[:, left] for left, right in SIDES).sum(axis=0)
     angle = np.arctan2(across[2], across[0])
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)

@@ -93,9 +93,10 @@ class SequenceSearcher:
 
 
 def sketch(sequence: FloatArray) -> FloatArray:
-    """A short form of a sequence (M, S, F), its bodies averaged, (8 F,)."""
+    """A short form of a sequence (M, S, F), its bodies averaged, (8 F,) or (S F,) if S < 8."""
     mean = np.asarray(sequence, np.float32).mean(axis=0)
-    return np.concatenate([part.mean(axis=0) for part in np.array_split(mean, SKETCH_STEPS)])
+    parts = np.array_split(mean, min(SKETCH_STEPS, len(mean)))
+    return np.concatenate([part.mean(axis=0) for part in parts])
 
 
 def unit(vectors: FloatArray) -> FloatArray:

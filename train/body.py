@@ -10,6 +10,9 @@ from stars_infer.normalisation import CHAIN
 from stars_infer.train.augment import MIRRORED_JOINTS, rotations
 from stars_infer.train.normalise import bones, rebuilt
 
+_ONE_OF_A_PAIR = [min(pair) for pair in enumerate(MIRRORED_JOINTS)]
+"""For each NTU-25 joint, the one whose random number decides for both sides."""
+
 
 def lengthened(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
     """Stretch the bones of bodies (N, T, 25, 3), left and right ones alike.
@@ -19,8 +22,8 @@ def lengthened(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
         noise: Normal, (N, 25).
         deviation: Of the logarithm of a bone's length.
     """
-    noise = (noise + noise[:, MIRRORED_JOINTS]) / 2**0.5
-    return rebuilt(bodies, bones(bodies) * (deviation * noise).exp()[:, None, :, None])
+    stretch = (deviation * noise[:, _ONE_OF_A_PAIR]).exp()
+    return rebuilt(bodies, bones(bodies) * stretch[:, None, :, None])
 
 
 def posed(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:

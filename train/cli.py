@@ -123,7 +123,7 @@ def tune(
     fabric = open_fabric(accelerator, devices, precision, nodes)
     output = _voice(fabric, quiet)
     pack = _open(data, layout, split, output)
-    inherited = {**before.views.inherited(), "precision": _precision(fabric)}
+    inherited = {**before.views.inherited, "precision": _precision(fabric)}
     config = chosen.with_flags({**inherited, **flags}).configure(
         data=str(data),
         split=split,

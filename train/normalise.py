@@ -93,7 +93,8 @@ def even_pace(fine: Tensor, clip: Tensor, clips: int, frames: int, share: float)
     wanted = (torch.arange(frames, device=fine.device) + 0.5) / frames * path[:, -1:]
     after = torch.searchsorted(path, wanted).clamp(1, fine.shape[1] - 1)
     low, high = path.gather(1, after - 1), path.gather(1, after)
-    weight = ((wanted - low) / (high - low)).float()[clip, :, None, None]
+    # Where nothing moves and time only follows the motion, there is no way to go.
+    weight = ((wanted - low) / (high - low).clamp(min=1e-12)).float()[clip, :, None, None]
     row = torch.arange(len(fine), device=fine.device)[:, None]
     return torch.lerp(fine[row, after[clip] - 1], fine[row, after[clip]], weight)
 
@@ -112,11 +113,11 @@ def rebuilt(bodies: Tensor, new_bones: Tensor) -> Tensor:
 
 def _centred(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
     """Put the first centre joint of each clip's first body into the origin; absence stays zero."""
-    first = bodies.new_zeros(clips, 3).index_add(
-        0, clip, bodies[:, 0, CENTRE_JOINT] * (slot == 0)[:, None]
-    )
-    present = bodies.flatten(2).any(dim=2)[:, :, None, None]
-    return (bodies - first[clip][:, None, None]) * present
+    present = bodies.flatten(2).any(dim=2)
+    row = torch.arange(len(bodies), device=bodies.device)
+    centre = bodies[row, present.byte().argmax(dim=1), CENTRE_JOINT]  # where it is first seen
+    origin = bodies.new_zeros(clips, 3).index_add(0, clip, centre * (slot == 0)[:, None])
+    return (bodies - origin[clip][:, None, None]) * present[:, :, None, None]
 
 
 def _smoothed(joints: Tensor) -> Tensor:

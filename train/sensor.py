@@ -37,6 +37,8 @@ def trembling(noise: Tensor, jitter: Tensor) -> Tensor:
 def hidden(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
     """Hold limbs of bodies (N, T, 25, 3) where they were last seen, for a part of the clip.
 
+    A limb is never hidden from a frame on in which its body is not there.
+
     Args:
         bodies: Bodies.
         uniform: For each limb, (N, 3, 4): it is hidden if the first is below `rate`, the second
@@ -48,9 +50,10 @@ def hidden(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
     for limb, names in enumerate(LIMBS):
         length = (_HIDDEN[0] + (_HIDDEN[1] - _HIDDEN[0]) * share[:, limb]) * frames
         first = (start[:, limb] * (frames - length)).long()
-        during = _during(first, first + length.long(), frames) & (chance[:, limb] < rate)[:, None]
-        joints = _joints(names)
         row = torch.arange(len(bodies), device=bodies.device)
+        chosen = (chance[:, limb] < rate) & bodies[row, first].flatten(1).any(dim=1)
+        during = _during(first, first + length.long(), frames) & chosen[:, None]
+        joints = _joints(names)
         # Held relative to the body, which goes on moving.
         last = bodies[row, first][:, None, joints] - bodies[row, first][:, None, :1]
         held = torch.where(during[:, :, None, None], bodies[:, :, :1] + last, bodies[:, :, joints])

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stars_infer.errors import UsageError
+from stars_infer.preparation import Preprocessing
 
 ABSENT_BODIES = ("present", "zeros", "copy")
+_NORMALISATION = ("face_camera", "standard_body", "pace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +84,29 @@ class ViewConfig:
             )
 
     @property
+    def inherited(self) -> dict[str, Any]:
+        """What whoever goes on with the encoder, or measures it, has to keep.
+
+        Steps of normalisation are named where there are any: a later recipe may add some.
+        """
+        steps = {name: getattr(self, name) for name in _NORMALISATION if getattr(self, name)}
+        return {"absent_bodies": self.absent_bodies, **steps}
+
+    def preprocessing(self, *, crop: float) -> Preprocessing:
+        """How clips are prepared at use for an encoder that saw such views."""
+        return Preprocessing(
+            frames=self.frames,
+            crop=crop,
+            face_camera=self.face_camera,
+            standard_body=self.standard_body,
+            pace=self.pace,
+        )
+
+    @property
     def augments(self) -> bool:
         """Whether two views of a clip differ by more than their crops."""
         turns = any((self.rotation, self.mirror, self.axis_mask, self.shear, self.yaw))
         return turns or self.disturbs
-
-    def inherited(self) -> dict[str, Any]:
-        """Settings that a run hands on to what starts from it: how its encoder wants clips."""
-        names = ("absent_bodies", "face_camera", "standard_body", "pace")
-        return {name: getattr(self, name) for name in names}
 
     @property
     def disturbs(self) -> bool:

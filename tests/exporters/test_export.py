@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,15 +9,19 @@ import torch
 
 from stars_infer import Clip, Encoder
 from stars_infer.errors import ExportError, StarsError
+from stars_infer.exporters import cli as exporters_cli
 from stars_infer.exporters import directory, verify
 from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.exporters.verify import verify_onnx
-from stars_infer.model import read_model_info
+from stars_infer.model import check_fingerprint, read_model_info
+from stars_infer.motion import Comparison
+from stars_infer.preparation import Preprocessing
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.checkpoint import load_checkpoint, load_weights
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 from tests import public_mamp
+from tests.conftest import call_stars
 
 
 @pytest.fixture
@@ -171,3 +176,107 @@ def test_export_says_what_is_missing(stars, trained, tmp_path):
     assert (code, "name a folder that `stars train` wrote" in err.replace("\n", " ")) == (1, True)
     with pytest.raises(StarsError):
         load_checkpoint(tmp_path / "nowhere")
+
+
+@pytest.fixture(scope="module")
+def normalising(tmp_path_factory, trained):
+    """A run whose views show neither heading nor size nor pace, and its model."""
+    run = tmp_path_factory.mktemp("normalising") / "run"
+    for arguments in (
+        ["train", "pretrain", trained / "pack", "--out", run, "--steps", 2, "--warmup", 0,
+         "--batch", 4, "--accelerator", "cpu", "--quiet", "--frames", 32, "--width", 16,
+         "--depth", 1, "--heads", 2, "--decoder-depth", 1,
+         "--face-camera", "--standard-body", "--pace", 0.5],
+        ["export", "--onnx", run],
+    ):  # fmt: skip
+        code, _, err = call_stars(*arguments)
+        assert code == 0, err
+    return run
+
+
+def test_a_run_that_normalises_is_compared_by_warping(normalising):
+    info = read_model_info(normalising / "model")
+    check_fingerprint(normalising / "model", info)
+    assert info.preprocessing == Preprocessing(
+        frames=32, face_camera=True, standard_body=True, pace=0.5
+    )
+    assert info.comparison == Comparison(steps=32)
+    card = (normalising / "model/README.md").read_text()
+    assert "turned to face the camera, given standard bone lengths, centre crop 0.9" in card
+    assert "resized to 32 frames, pace 0.5" in card
+    assert "time warping of 32 steps, 72% posture and 28% motion" in card
+
+
+def test_comparison_can_be_chosen(stars, normalising, trained, tmp_path, monkeypatch):
+    code, _, err = stars("export", "--onnx", normalising, "--out", "model", "--compare", "vectors")
+    assert code == 0, err
+    info = read_model_info(tmp_path / "model")
+    assert info.comparison is None
+    assert info.preprocessing.face_camera
+    assert "cosine of the vectors" in (tmp_path / "model/README.md").read_text()
+    asked = []
+
+    def only_asked(checkpoint, out, how):
+        asked.append(how.comparison)
+        raise ExportError("not made")
+
+    monkeypatch.setattr(exporters_cli, "export_directory", only_asked)
+    stars("export", "--onnx", trained / "stars", "--compare", "warping")
+    assert asked == [Comparison(steps=30)]  # of 120 frames
+
+
+def test_an_unknown_comparison_is_refused(stars, normalising, tmp_path):
+    code, _, err = stars("export", "--onnx", normalising, "--out", "model", "--compare", "nonsense")
+    assert code == 2
+    assert "--compare is vectors or warping, not 'nonsense'" in " ".join(err.split())
+    assert left(tmp_path) == []
+
+
+def test_a_run_that_does_not_normalise_is_compared_by_vectors(tiny_model):
+    info = read_model_info(tiny_model)
+    assert info.comparison is None
+    assert info.preprocessing == Preprocessing()
+    assert "cosine of the vectors" in (tiny_model / "README.md").read_text()
+
+
+def test_clips_are_named_step_by_step_from_the_shell(stars, normalising, recordings, monkeypatch):
+    monkeypatch.setenv("STARS_MODEL", str(normalising / "model"))
+    actions = ("wave", "squat", "handshake")
+    clips = {action: sorted((recordings / action).iterdir()) for action in actions}
+    taught = [clip for action in actions for clip in clips[action][:2]]
+    code, _, err = stars("fewshot", "add-class", *taught)
+    assert code == 0, err
+    asked = [clip for action in actions for clip in clips[action][2:]]
+    code, out, err = stars("classify", *asked, "--json")
+    assert code == 0, err
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["label"] for answer in answers] == [clip.parent.name for clip in asked]
+    assert all(answer["margin"] > 0 for answer in answers)
+    (itself,) = [
+        json.loads(line) for line in stars("classify", taught[0], "--json")[1].splitlines()
+    ]
+    assert itself["neighbours"][0]["source"] == str(taught[0])
+    assert itself["similarity"] == pytest.approx(1, abs=1e-2)
+    code, out, err = stars("fewshot", "eval", recordings, "--shots", 1, "--draws", 3, "--json")
+    assert code == 0, err
+    assert json.loads(out)["shots"]["1"]["mean"] > 80
+
+
+def test_descriptions_of_a_comparing_model_hold_sequences(normalising):
+    encoder = Encoder.load(normalising / "model", device="cpu")
+    clips = [Clip.from_array(perform(a, np.random.default_rng(0))) for a in ("wave", "handshake")]
+    one, two = encoder.describe(clips)
+    assert (one.sequence.shape, two.sequence.shape) == ((1, 32, 120), (2, 32, 120))
+    np.testing.assert_allclose(np.stack((one.vector, two.vector)), encoder.embed(clips), atol=1e-5)
+
+
+def test_a_tuned_encoder_sees_clips_as_the_one_it_starts_from(stars, normalising, trained):
+    for name, flags, expected in (("same", [], True), ("other", ["--no-face-camera"], False)):
+        code, _, err = stars(
+            "train", "tune", trained / "pack", "--from", normalising, "--out", name, "--steps", 1,
+            "--batch", 4, "--queue", 16, "--accelerator", "cpu", "--quiet", *flags,
+        )  # fmt: skip
+        assert code == 0, err
+        views = load_checkpoint(Path(name)).config["views"]
+        assert (views["standard_body"], views["pace"]) == (True, 0.5)
+        assert views["face_camera"] is expected

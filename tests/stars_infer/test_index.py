@@ -13,6 +13,7 @@ from stars_infer.description import Description
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index import NewExemplar
 from stars_infer.model import PRESENT, ModelInfo
+from stars_infer.motion import Comparison
 from stars_infer.preparation import Preprocessing
 
 MODEL = ModelInfo(
@@ -149,6 +150,92 @@ def test_margin_reaches_a_second_label_however_far(index):
     index.add([exemplar("b", 4)])
     (answer,) = index.classify([exemplar("?", 0).description], k=1)
     assert answer.margin == pytest.approx(1.0, abs=1e-6)
+
+
+COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=Comparison(steps=4))
+
+
+def moving(seed, *, bodies=1, noise=0.0):
+    """A description whose vector says nothing and whose sequence says all."""
+    random = np.random.default_rng(seed)
+    sequence = random.normal(size=(2, *COMPARING.comparison.shape[1:]))[:bodies]
+    sequence += noise * np.random.default_rng(99).normal(size=sequence.shape)
+    sequence /= np.sqrt(np.square(sequence).sum(axis=2).mean(axis=1))[:, None, None]
+    return Description(vector=np.ones(8, np.float32), sequence=sequence.astype(np.float32))
+
+
+def moving_exemplar(label, seed, **how):
+    name = f"{label}-{seed}"
+    return NewExemplar(label=label, description=moving(seed, **how), source=name, content_hash=name)
+
+
+def test_sequences_of_one_and_two_bodies_are_found_by_warping(tmp_path):
+    path = tmp_path / "stars.db"
+    with ExemplarIndex.open(path, COMPARING) as index:
+        index.add([moving_exemplar("solo", seed) for seed in range(3)])
+        index.add([moving_exemplar("pair", seed, bodies=2) for seed in range(3, 6)])
+        before = index.search([moving(1), moving(4, bodies=2)], 6)
+    with ExemplarIndex.open(path, COMPARING, create=False) as again:
+        found = again.search([moving(1), moving(4, bodies=2)], 6)
+        assert found == before
+        assert [near[0].source for near in found] == ["solo-1", "pair-4"]
+        for near in found:
+            assert len(near) == 6
+            # Half precision on disk.
+            assert near[0].similarity == pytest.approx(1, abs=2e-3)
+            assert near[0].similarity > near[1].similarity + 0.2
+        queries = [moving(2, noise=0.1), moving(5, bodies=2, noise=0.1)]
+        assert [answer.label for answer in again.classify(queries)] == ["solo", "pair"]
+        again.add([moving_exemplar("late", 9)])
+        assert again.classify([moving(9)])[0].label == "late"
+    blobs = sqlite3.connect(path).execute("SELECT bodies, length(sequence) FROM exemplars")
+    assert set(blobs.fetchall()) == {(1, 2 * 4 * 120), (2, 2 * 2 * 4 * 120)}
+
+
+def test_the_model_says_how_votes_are_weighted(tmp_path):
+    with ExemplarIndex.open(tmp_path / "stars.db", COMPARING) as index:
+        index.add([moving_exemplar("near", 0), moving_exemplar("near", 7)])
+        index.add([moving_exemplar("far", 0, noise=0.5)])
+        index.add([replace(moving_exemplar("far", 1), description=moving(0, noise=0.6))])
+        assert index.classify([moving(0)], k=3)[0].label == "near"
+    warm = replace(COMPARING, comparison=Comparison(steps=4, temperature=1e6))
+    with ExemplarIndex.open(tmp_path / "stars.db", warm) as index:
+        assert index.classify([moving(0)], k=3)[0].label == "far"
+
+
+@pytest.mark.parametrize(
+    ("sequence", "says"),
+    [
+        (None, "got None"),
+        (np.zeros((1, 5, 120), np.float32), r"got \(1, 5, 120\)"),
+        (np.zeros((3, 4, 120), np.float32), r"got \(3, 4, 120\)"),
+        (np.full((1, 4, 120), np.nan, np.float32), r"got \(1, 4, 120\)"),
+    ],
+)
+def test_descriptions_without_the_right_sequence_are_refused(tmp_path, sequence, says):
+    wrong = Description(vector=np.ones(8, np.float32), sequence=sequence)
+    with ExemplarIndex.open(tmp_path / "stars.db", COMPARING) as index:
+        index.add([moving_exemplar("a", 0)])
+        with pytest.raises(UsageError, match=f"clip.npy: expected a finite sequence .*{says}"):
+            index.add([replace(moving_exemplar("a", 1), description=wrong, source="clip.npy")])
+        for ask in (index.search, index.classify):
+            with pytest.raises(UsageError, match="query: expected a finite sequence"):
+                ask([wrong], k=1)
+        assert len(index) == 1
+
+
+def test_a_sequence_is_refused_where_vectors_are_compared(index):
+    index.add([exemplar("a", 0)])
+    with pytest.raises(UsageError, match=r"expected no sequence, got \(1, 4, 120\)"):
+        index.add([moving_exemplar("a", 1)])
+    with pytest.raises(UsageError, match="query: expected no sequence"):
+        index.search([moving(1)], 1)
+
+
+def test_an_index_of_vectors_is_none_of_sequences(tmp_path, index):
+    index.add([exemplar("a", 0)])
+    with pytest.raises(ExemplarIndexError, match="made by the model 'toy'"):
+        ExemplarIndex.open(tmp_path / "stars.db", COMPARING)
 
 
 def _add_many(path, worker, count):

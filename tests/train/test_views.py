@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from stars_infer import Clip, prepare
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.preparation import Preprocessing, centred_actors
 from stars_infer.resampling import resize
+from stars_infer.synthetic.actions import perform
 from stars_infer.train.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.view_config import ViewConfig
@@ -44,6 +49,121 @@ def test_whole_clip_without_crop_is_what_prepare_resizes():
     expected = np.concatenate([resize(clips[n].actors, 120) for n in order])
     np.testing.assert_allclose(batch.bodies, expected, atol=1e-5)
     assert batch.clip.tolist() == [n for n, c in enumerate(order) for _ in clips[c].actors]
+
+
+def acted(name, frames, *, seed=0, absent=None):
+    """A clip of so many frames, one body of which may be missing in the first fifth."""
+    joints = resize(perform(name, np.random.default_rng(seed)), frames)
+    if absent is not None:
+        joints[absent, : frames // 5] = 0
+    return Clip.from_array(joints)
+
+
+NORMALISED = (
+    {"face_camera": True},
+    {"standard_body": True},
+    {"pace": 0.5},
+    {"face_camera": True, "standard_body": True, "pace": 0.5},
+)
+
+
+@pytest.mark.parametrize("steps", NORMALISED, ids=lambda steps: "+".join(steps))
+@pytest.mark.parametrize("whose", ["as many frames", "other frames"])
+def test_normalised_views_of_whole_clips_are_what_prepare_gives(steps, whose):
+    # Training resamples before it normalises, use after; with as many frames it is the same.
+    exact = whose == "as many frames"
+    frames = (128 if "pace" in steps else 64) if exact else 90
+    some = [
+        acted("walk", frames),
+        acted("handshake", frames),
+        acted("kick", frames, seed=1),
+        acted("handshake", frames, absent=0 if exact else None),
+        acted("handshake", frames, absent=1 if exact else None, seed=1),
+    ]
+    clips = [
+        SourceClip(actors=centred_actors(c), label=str(n), subject="", source="")
+        for n, c in enumerate(some)
+    ]
+    late = [clip for clip in clips if not clip.actors[0, 0].any()]
+    assert bool(late) is exact  # the first actor may come later than the second
+    batch = views(clips, batch=5, shortest_crop=1.0, frames=64, **steps).draw(0)[0]
+    how = Preprocessing(frames=64, crop=1.0, **steps)
+    order = batch.labels.tolist()
+    expected = np.concatenate([prepare(some[n], how) for n in order])
+    difference = np.abs(batch.bodies.numpy() - expected)
+    assert difference.max() < (5e-5 if exact else 0.05)
+    assert difference.mean() < (5e-6 if exact else 0.003)
+
+
+def test_views_that_face_the_camera_do_not_show_a_turn():
+    clips = [source(60, seed=n, bodies=1 + n % 2) for n in range(4)]
+    plain = views(clips, face_camera=True).draw(0)[0].bodies
+    turned = views(clips, face_camera=True, yaw=3.0).draw(0)[0].bodies
+    torch.testing.assert_close(turned, plain, atol=1e-4, rtol=0)
+    seen = views(clips, yaw=3.0).draw(0)[0].bodies
+    assert (seen - views(clips).draw(0)[0].bodies).abs().max() > 0.5
+    # About the vertical: heights stay.
+    torch.testing.assert_close(seen[..., 1], views(clips).draw(0)[0].bodies[..., 1])
+
+
+DISTURBED = {
+    "bone_lengths": 0.1,
+    "posture": 0.1,
+    "jitter": 0.02,
+    "jumps": 0.3,
+    "hidden_limbs": 0.3,
+    "slowest_rate": 0.5,
+    "poorer_layouts": 0.5,
+}
+
+
+def test_disturbed_views_are_decided_by_step_and_differ_between_copies():
+    clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
+    everything = DISTURBED | {"face_camera": True, "standard_body": True, "pace": 0.5}
+    one, again = (views(clips, copies=2, shortest_crop=1.0, **everything) for _ in range(2))
+    for step in (5, 2):
+        for a, b in zip(one.draw(step), again.draw(step), strict=True):
+            torch.testing.assert_close(a.bodies, b.bodies, rtol=0, atol=0)
+            assert torch.isfinite(a.bodies).all()
+    first, second = one.draw(5)
+    # Whole clips: what differs is the disturbance.
+    assert ((first.bodies - second.bodies).abs().flatten(1).amax(dim=1) > 1e-3).all()
+
+
+@pytest.mark.parametrize("absent_bodies", ["present", "zeros", "copy"])
+def test_parts_of_a_disturbed_batch_make_up_the_batch(absent_bodies):
+    clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
+    normalised = {"face_camera": True, "standard_body": True, "pace": 0.5}
+    some = views(clips, yaw=3.0, absent_bodies=absent_bodies, **DISTURBED, **normalised)
+    (whole,) = some.draw(7)
+    parts = [some.draw(7, slice(0, 1))[0], some.draw(7, slice(1, 4))[0]]
+    torch.testing.assert_close(torch.cat([p.bodies for p in parts]), whole.bodies)
+
+
+def test_a_whole_recording_is_plain_resampling_and_half_of_it_skips_frames():
+    joints = torch.arange(41.0).view(-1, 1, 1).expand(-1, 25, 3).clone()
+    start, length = torch.tensor([0, 3]), torch.tensor([41, 30])
+    plain = resize_tracks(joints, start, length, 64)
+    whole = resize_tracks(joints, start, length, 64, keep=torch.ones(2, dtype=torch.float64))
+    torch.testing.assert_close(whole, plain)
+    half = torch.full((1,), 0.5, dtype=torch.float64)
+    line = resize_tracks(joints, start[:1], length[:1], 64, keep=half)
+    torch.testing.assert_close(line, plain[:1])
+    joints[1::2] = torch.nan  # every second frame is never looked at
+    skipped = resize_tracks(joints, start[:1], length[:1], 64, keep=half)
+    torch.testing.assert_close(skipped, plain[:1])
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.5, 0.77, 0.99])
+def test_a_slower_recording_stays_within_its_clip(keep):
+    joints = torch.full((60, 25, 3), torch.nan)
+    joints[10:50] = torch.arange(40.0).view(-1, 1, 1)
+    kept = torch.tensor([keep], dtype=torch.float64)
+    seen = resize_tracks(joints, torch.tensor([10]), torch.tensor([40]), 64, keep=kept)
+    assert (seen.diff(dim=1) >= -1e-4).all()
+    plain = resize_tracks(joints, torch.tensor([10]), torch.tensor([40]), 64)
+    # A recorded frame is at most half a frame of the clip off its time, the last one clamped.
+    assert (seen - plain).abs().max() <= 0.5 / keep + 0.5
 
 
 def test_crops_stay_inside_their_clip_and_keep_their_share():
@@ -181,7 +301,9 @@ def test_shear_and_axis_mask_by_hand():
     torch.testing.assert_close(masks[1], torch.eye(3))
 
 
-@pytest.mark.parametrize("augmentation", ["mirror", "rotation", "axis_mask", "shear"])
+@pytest.mark.parametrize(
+    "augmentation", ["mirror", "rotation", "axis_mask", "shear", "yaw", *DISTURBED]
+)
 def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
     clips = [source(60, seed=n) for n in range(8)]
     plain = views(clips, batch=8, absent_bodies="zeros").draw(0)[0].bodies
@@ -199,7 +321,19 @@ def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
     [
         ({"mirror": 1.5}, "mirror is a probability, not 1.5"),
         ({"axis_mask": -1}, "axis_mask is a probability"),
-        ({"shear": -1}, "shear must not be below 0"),
+        ({"jumps": 1.1}, "jumps is a probability, not 1.1"),
+        ({"hidden_limbs": -0.1}, "hidden_limbs is a probability"),
+        ({"poorer_layouts": 2}, "poorer_layouts is a probability, not 2"),
+        ({"rotation": -1}, "rotation must not be below 0, is -1"),
+        ({"shear": -1}, "shear must not be below 0, is -1"),
+        ({"yaw": -0.5}, "yaw must not be below 0, is -0.5"),
+        ({"bone_lengths": -1}, "bone_lengths must not be below 0"),
+        ({"posture": -1}, "posture must not be below 0"),
+        ({"jitter": -1}, "jitter must not be below 0"),
+        ({"slowest_rate": 0}, "slowest_rate and pace are shares up to 1"),
+        ({"slowest_rate": 1.5}, "slowest_rate above 0"),
+        ({"pace": -0.1}, "slowest_rate and pace are shares up to 1"),
+        ({"pace": 1.1}, "slowest_rate and pace are shares up to 1"),
         ({"local_shortest": 0.9}, "local_shortest and local_longest"),
         ({"shortest_crop": 0}, "shortest_crop is a share"),
     ],
@@ -207,3 +341,21 @@ def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
 def test_impossible_views_are_refused(config, says):
     with pytest.raises(UsageError, match=says):
         ViewConfig(**config)
+
+
+def test_which_views_disturb_and_which_augment():
+    assert not ViewConfig().augments
+    assert not ViewConfig(face_camera=True, standard_body=True, pace=0.5).augments
+    assert ViewConfig(yaw=1.0).augments
+    assert not ViewConfig(yaw=1.0, rotation=0.3).disturbs
+    for name, amount in DISTURBED.items():
+        config = ViewConfig(**{name: amount})
+        assert (config.disturbs, config.augments) == (True, True), name
+
+
+def test_what_an_encoder_hands_on_is_how_it_sees_clips():
+    assert ViewConfig(rotation=0.3, frames=64).inherited == {"absent_bodies": "present"}
+    seen = ViewConfig(absent_bodies="copy", face_camera=True, pace=0.5, jitter=0.1)
+    assert seen.inherited == {"absent_bodies": "copy", "face_camera": True, "pace": 0.5}
+    how = replace(seen, frames=64, standard_body=True).preprocessing(crop=0.8)
+    assert how == Preprocessing(frames=64, crop=0.8, face_camera=True, standard_body=True, pace=0.5)

@@ -142,7 +142,7 @@ def tuning_config(
             f"recipe of the method {Classifier.name!r}, as {RECIPE!r} is"
         )
     flags = {
-        **measured.views.inherited(),
+        **measured.views.inherited,
         **(how.flags or {}),
         "precision": str(how.fabric.strategy.precision.precision),
         "classes": len({clip.label for clip in shown.clips}),

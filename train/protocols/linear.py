@@ -86,7 +86,7 @@ def linear(
         views = ViewConfig(
             frames=measured.shape.frames,
             rotation=config.rotation,
-            **measured.views.inherited(),
+            **measured.views.inherited,
         )
         features = random_crop_features(
             task.train,

@@ -8,6 +8,7 @@ from stars_infer.clip import Clip
 from stars_infer.errors import UsageError
 from stars_infer.preparation import Preprocessing, centre_crop, centred_actors, prepare
 from stars_infer.resampling import resize
+from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.protocols.features import (
     clip_features,
@@ -50,15 +51,22 @@ def test_a_clip_from_its_file_to_its_features(measured, fabric, waving):
     np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
-def test_features_of_a_normalising_encoder_are_those_at_use(measured, fabric, waving):
+@pytest.mark.parametrize("crop", [0.9, 1.0])
+def test_features_of_a_normalising_encoder_are_those_of_the_runtime(measured, fabric, crop):
     steps = {"face_camera": True, "standard_body": True, "pace": 0.5}
     measured = replace(measured, views=ViewConfig(**steps))
-    actors = centred_actors(Clip.from_array(waving, layout="ntu25"))
-    pack = Pack.from_clips([SourceClip(actors=actors, label="wave", subject="", source="")])
-    got = pooled_features(measured, pack, fabric=fabric, crop=1.0)[0].numpy()
-    prepared = prepare(Clip.from_array(waving), Preprocessing(crop=1.0, **steps))
-    expected = body_features(measured.encoder, prepared).mean(axis=0)
-    np.testing.assert_allclose(got, expected, atol=5e-6)
+    clips = [
+        Clip.from_array(perform(name, np.random.default_rng(seed)))
+        for seed, name in enumerate(("walk", "handshake", *["kick"] * 8))
+    ]
+    pack = Pack.from_clips(
+        SourceClip(actors=centred_actors(clip), label="", subject="", source="") for clip in clips
+    )
+    got = pooled_features(measured, pack, fabric=fabric, crop=crop).numpy()
+    for clip, features in zip(clips, got, strict=True):
+        prepared = prepare(clip, Preprocessing(crop=crop, **steps))
+        expected = body_features(measured.encoder, prepared).mean(axis=0)
+        np.testing.assert_allclose(features, expected, atol=5e-6)
 
 
 def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
@@ -66,7 +74,7 @@ def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
     doubled = clip_features(
         whole,
         measured.encoder.pooled,
-        views=measured.views,
+        views=ViewConfig(),
         fabric=fabric,
         finish=lambda x: 2 * x[:, :3],
     )
