@@ -1,30 +1,37 @@
 """Few-shot quality of models beside what needs no learning.
 
-    python benchmarks/quality/run.py DATA stars-mocap --write docs/quality.md
-    python benchmarks/quality/run.py DATA --ablation --write docs/quality.md
-    python benchmarks/quality/run.py --set my-clips --layout ntu25 stars-mocap
+    python benchmarks/quality/run.py stars-mocap --data DATA --write docs/quality.md
+    python benchmarks/quality/run.py --ablation --data DATA --write docs/quality.md
+    python benchmarks/quality/run.py stars-mocap --set my-clips --layout ntu25 \
+        --exemplars '*/anna_*' --queries '*/ben_*' '*/eve_*'
 
 n exemplars a class, n in 1, 2, 5, drawn ten times; every query is named by its n nearest. A model
-is a shipped name, a model directory, or a run or checkpoint of `stars train`. Time warping of the
-baseline needs `pip install aeon`.
+is a shipped name, a model directory, or a run or checkpoint of `stars train`. The time-warping
+baselines need `pip install 'stars-infer[bench]'`. About four minutes a model on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from methods import Method, ablation, baselines, of_model
+from ablation import ablation
+from baselines import baselines
+from methods import Method, of_model
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from sets import EvaluationSet, folder_set, known_sets, matching
+from rich.text import Text
+from sets import EvaluationSet, Split, folder_set, known_sets
 
+from stars_infer.errors import ClipError, StarsError
 from stars_infer.fewshot import Accuracy, evaluate
 
 SHOTS, DRAWS = (1, 2, 5), 10
+CORNER = "accuracy %, 1 / 2 / 5 shots"
 Row = dict[str, dict[int, Accuracy]]
 """By set and shots."""
 
@@ -32,57 +39,79 @@ Row = dict[str, dict[int, Accuracy]]
 def main() -> None:
     """Measure, print, and write what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", type=Path, nargs="?", help="folder with the known sets")
     parser.add_argument("models", nargs="*", help="shipped models, model directories, runs")
+    parser.add_argument("--data", type=Path, help="folder with the known sets")
     parser.add_argument("--ablation", action="store_true", help="the comparison, choice by choice")
     parser.add_argument("--no-baselines", action="store_true", help="leave the baselines out")
     parser.add_argument("--set", type=Path, action="append", default=[], help="own ROOT/CLASS/clip")
-    parser.add_argument("--layout", default="ntu25", help="joint layout of own sets")
-    parser.add_argument("--exemplars", default="*", help="pattern over CLASS/clip, own sets")
-    parser.add_argument("--queries", default="*", help="pattern over CLASS/clip, own sets")
+    parser.add_argument("--layout", help="joint layout of own sets, if their files do not say")
+    parser.add_argument("--exemplars", nargs="+", default=["*"], help="patterns over CLASS/clip")
+    parser.add_argument("--queries", nargs="+", default=["*"], help="patterns over CLASS/clip")
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
-    options = parser.parse_args()
-    console = Console()
-    sets = list(known_sets(options.data, console)) if options.data else []
-    sets += [
-        folder_set(
-            folder.name, folder, options.layout,
-            matching(options.exemplars), matching(options.queries), console,
-        )
-        for folder in options.set
-    ]  # fmt: skip
-    if not sets:
-        parser.error("no evaluation set: name the folder with the known ones, or an own one, --set")
-    methods = [] if options.no_baselines or options.ablation else list(baselines())
-    methods += list(ablation()) if options.ablation else []
-    methods += [method for model in options.models for method in of_model(model)]
-    rows = measured(methods, sets)
-    console.print(shown(rows, sets))
+    options = parser.parse_intermixed_args()
+    if options.data is None and not options.set:
+        parser.error("no evaluation set: name the folder with the known ones, --data, or an own "
+                     "one, --set")  # fmt: skip
+    try:
+        sets = list(known_sets(options.data, left_out)) if options.data else []
+        sets += [
+            folder_set(
+                Split(
+                    name=folder.resolve().name,
+                    folder=folder,
+                    layout=options.layout,
+                    exemplars=options.exemplars,
+                    queries=options.queries,
+                ),
+                left_out,
+            )
+            for folder in options.set
+        ]
+        methods = [] if options.no_baselines or options.ablation else list(baselines())
+        methods += list(ablation()) if options.ablation else []
+        methods += [row for name in options.models for row in of_model(name)]
+        rows = measured(methods, sets)
+    except StarsError as error:
+        sys.exit(f"error: {error}")
+    Console().print(shown(rows, sets))
     if options.write:
         replace_table(options.write, "ablation" if options.ablation else "models", rows, sets)
 
 
+def left_out(error: ClipError) -> None:
+    """Name a clip that is left out."""
+    Console(stderr=True, soft_wrap=True).print(Text(f"left out: {error}", style="yellow"))
+
+
 def measured(methods: Iterable[Method], sets: Sequence[EvaluationSet]) -> dict[str, Row]:
-    """Accuracies of every method on every set."""
+    """Accuracies of every method on every set, for the shots that its smallest class allows."""
     jobs = [(method, data) for method in methods for data in sets]
     rows: dict[str, Row] = {}
-    for method, data in track(jobs, "measuring"):
-        scores = evaluate(method.on(data), shots=SHOTS, draws=DRAWS)
-        rows.setdefault(method.name, {})[data.name] = scores
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
+        console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=len(jobs))
+        for method, data in jobs:
+            bar.update(task, description=f"{method.name.strip('*')}, {data.name}")
+            shots = [n for n in SHOTS if n <= data.most_shots] or SHOTS[:1]
+            scores = evaluate(method.on(data), shots=shots, draws=DRAWS)
+            rows.setdefault(method.name, {})[data.name] = scores
+            bar.advance(task)
     return rows
 
 
 def shown(rows: dict[str, Row], sets: Sequence[EvaluationSet]) -> Table:
     """The table for the terminal."""
-    table = Table("accuracy %, 1 / 2 / 5 shots", *(data.name for data in sets))
+    table = Table(CORNER, *(data.name for data in sets))
     for name, row in rows.items():
         table.add_row(name.strip("*"), *(cell(row[data.name]) for data in sets))
     return table
 
 
 def cell(scores: dict[int, Accuracy]) -> str:
-    """Means and the largest deviation."""
-    means = " / ".join(f"{scores[n].mean:.1f}" for n in SHOTS)
+    """Means, and the largest deviation; a dash where a class has too few exemplars."""
+    means = " / ".join(f"{scores[n].mean:.1f}" if n in scores else "–" for n in SHOTS)
     return f"{means} (± {max(score.std for score in scores.values()):.1f})"
 
 
@@ -91,7 +120,7 @@ def replace_table(
 ) -> None:
     """Put the table between its marks in a Markdown file."""
     lines = [
-        "| accuracy %, 1 / 2 / 5 shots | " + " | ".join(data.name for data in sets) + " |",
+        f"| {CORNER} | " + " | ".join(data.name for data in sets) + " |",
         "| --- |" + " --- |" * len(sets),
         *(
             f"| {name} | " + " | ".join(cell(row[data.name]) for data in sets) + " |"
@@ -104,7 +133,7 @@ def replace_table(
         marks, lambda m: m[1] + "\n".join(lines) + m[2], text, flags=re.DOTALL
     )
     if not found:
-        raise SystemExit(f"{file}: no marks <!-- {which} --> to write between")
+        sys.exit(f"error: {file}: no marks <!-- {which} --> to write between")
     file.write_text(replaced, encoding="utf-8")
 
 

@@ -1,27 +1,63 @@
-"""Labelled clips that nobody trained on, and who may be exemplar and who is asked."""
+"""Labelled clips that nobody tunes on, and who may be exemplar and who is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
-from stars_infer.clip import Clip
+from stars_infer.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.files import clip_files
+from stars_infer.preparation import centred_actors
 from stars_infer.readers import read_clip
-from stars_infer.train.datasets.sources import Windows, clips_of
+from stars_infer.train.datasets.sources import Skip, Windows, clips_of
 
-Pattern = Callable[[str], bool]
-"""Of a clip, by its name `CLASS/stem`, or `ACTOR/stem` in an archive."""
+MOCAP = Path("mocap/hdm05.npz")
+TAUGHT = ("bd", "bk", "dg")
+"""HDM05's actors of whom exemplars may come; of mm and tr are the queries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Where the clips of a set lie, and who may be what.
+
+    Attributes:
+        name: Of the set.
+        folder: Of CLASS/clip files.
+        layout: Of the clips; what the files say if None.
+        fps: Frames per second; what the files say if None.
+        exemplars: Patterns over CLASS/clip of possible exemplars.
+        queries: The same of the clips to be named.
+    """
+
+    name: str
+    folder: Path
+    layout: str | None = None
+    fps: float | None = None
+    exemplars: Sequence[str] = ("*",)
+    queries: Sequence[str] = ("*",)
+
+
+SPLITS = (
+    Split(
+        name="UTD-MHAD", folder=Path("utd-mhad"), layout="kinect20",
+        exemplars=("*/s[1357]_*",), queries=("*/s[2468]_*",),
+    ),
+    Split(
+        name="MSR-Action3D", folder=Path("msr-action3d"), layout="kinect20", fps=15.0,
+        exemplars=("*/s[13579]_*",), queries=("*/s[2468]_*", "*/s10_*"),
+    ),
+    # No subjects are known: any clip may be an exemplar, and one that is drawn is not asked.
+    Split(name="GTU", folder=Path("gtu-3dactions"), layout="ntu25"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EvaluationSet:
     """A set of N labelled clips.
 
@@ -39,60 +75,81 @@ class EvaluationSet:
     exemplar: NDArray[np.bool_]
     query: NDArray[np.bool_]
 
-
-def known_sets(root: Path, console: Console) -> Iterator[EvaluationSet]:
-    """The sets that lie in a folder, each with the split of its authors or one by subjects."""
-    if (root / "utd-mhad").is_dir():
-        odd = subjects("s", (1, 3, 5, 7))
-        yield folder_set("UTD-MHAD", root / "utd-mhad", "kinect20", odd, _not(odd), console)
-    if (root / "msr-action3d").is_dir():
-        odd = subjects("s", (1, 3, 5, 7, 9))
-        yield folder_set("MSR-Action3D", root / "msr-action3d", "kinect20", odd, _not(odd), console)
-    if (root / "gtu-3dactions").is_dir():
-        yield folder_set("GTU", root / "gtu-3dactions", "ntu25", _anyone, _anyone, console)
-    if (root / "mocap/hdm05.npz").is_file():
-        yield _hdm05(root / "mocap/hdm05.npz")
+    @property
+    def most_shots(self) -> int:
+        """Possible exemplars of the class that has fewest."""
+        labels = np.array(self.labels)
+        return min(int((self.exemplar & (labels == label)).sum()) for label in set(self.labels))
 
 
-def folder_set(
-    name: str, root: Path, layout: str, exemplar: Pattern, query: Pattern, console: Console
-) -> EvaluationSet:
-    """A set from ROOT/CLASS/clip files; clips that cannot be read are named and left out."""
-    clips, labels, names = [], [], []
-    for path in clip_files([root]):
-        try:
-            clips.append(read_clip(path, layout=layout))
-        except ClipError as error:
-            console.print(f"left out: {error}", style="yellow")
+def known_sets(root: Path, skip: Skip) -> Iterator[EvaluationSet]:
+    """The sets that lie in a folder, each with the split of its authors or one by subjects.
+
+    Args:
+        root: Holds `utd-mhad/`, `msr-action3d/`, `gtu-3dactions/` and `mocap/hdm05.npz`, or some
+            of them.
+        skip: Called with the error of every clip that is left out, and of every set that is not
+            there.
+    """
+    for split in SPLITS:
+        place = root / split.folder
+        if place.is_dir():
+            yield folder_set(replace(split, folder=place), skip)
+        else:
+            skip(ClipError(str(place), f"not there: {split.name} is left out"))
+    if (root / MOCAP).is_file():
+        yield _hdm05(root / MOCAP, skip)
+    else:
+        skip(ClipError(str(root / MOCAP), "not there: HDM05 is left out"))
+
+
+def folder_set(split: Split, skip: Skip) -> EvaluationSet:
+    """A set from CLASS/clip files.
+
+    Args:
+        split: Where they lie, and who may be what; clips that may be neither are not read.
+        skip: Called with the error of every clip that cannot be used.
+
+    Raises:
+        ClipError: If the folder holds no clip file.
+        UsageError: If there is no such layout, or no clip is left.
+    """
+    clips, labels, exemplar, query = [], [], [], []
+    for path in clip_files([split.folder]):
+        name = f"{path.parent.name}/{path.name}"
+        taught, asked = (_matches(name, globs) for globs in (split.exemplars, split.queries))
+        if not (taught or asked):
             continue
+        try:
+            clip = read_clip(path, layout=split.layout)
+            centred_actors(clip)  # refuses what no method could use
+        except ClipError as error:
+            skip(error)
+            continue
+        clips.append(clip if split.fps is None else replace(clip, fps=split.fps))
         labels.append(path.parent.name)
-        names.append(f"{path.parent.name}/{path.stem}")
+        exemplar.append(taught)
+        query.append(asked)
     if not clips:
-        raise UsageError(f"{root}: no clip could be read")
+        raise UsageError(f"{split.folder}: no CLASS/clip file could be used")
     return EvaluationSet(
-        name=name,
+        name=split.name,
         clips=clips,
         labels=labels,
-        exemplar=np.array([exemplar(clip) for clip in names]),
-        query=np.array([query(clip) for clip in names]),
+        exemplar=np.array(exemplar),
+        query=np.array(query),
     )
 
 
-def subjects(prefix: str, numbers: tuple[int, ...]) -> Pattern:
-    """Clips whose name begins with one of these subjects, as in `wave/s3_t2`."""
-    return lambda name: int(name.rsplit("/")[-1].split("_")[0].removeprefix(prefix)) in numbers
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def matching(pattern: str) -> Pattern:
-    """Clips whose `CLASS/stem` matches a pattern."""
-    return lambda name: fnmatch(name, pattern)
-
-
-def _hdm05(archive: Path) -> EvaluationSet:
+def _hdm05(archive: Path, skip: Skip) -> EvaluationSet:
     """HDM05 by actors; its recordings are whole clips here."""
-    whole = Windows(seconds=0, shortest=0.3)
-    sources = list(clips_of(archive, layout=None, windows=whole, skip=_refuse))
-    taught = np.array([source.subject in ("bd", "bk", "dg") for source in sources])
+    whole = Windows(seconds=0, shortest=2 / DEFAULT_FPS)
+    sources = list(clips_of(archive, layout=None, windows=whole, skip=skip))
+    taught = np.array([source.subject in TAUGHT for source in sources])
     return EvaluationSet(
         name="HDM05",
         clips=[Clip.from_array(source.actors, source=source.source) for source in sources],
@@ -100,15 +157,3 @@ def _hdm05(archive: Path) -> EvaluationSet:
         exemplar=taught,
         query=~taught,
     )
-
-
-def _not(pattern: Pattern) -> Pattern:
-    return lambda name: not pattern(name)
-
-
-def _anyone(_: str) -> bool:
-    return True
-
-
-def _refuse(error: ClipError) -> None:
-    raise error
