@@ -10,9 +10,8 @@ import typer
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import ExportConfig, export_directory
-from stars_infer.motion import STEPS, Comparison
-from stars_infer.train.checkpoint import Checkpoint, load_checkpoint
-from stars_infer.train.run import RunConfig
+from stars_infer.motion import Comparison
+from stars_infer.train.checkpoint import load_checkpoint
 
 app = typer.Typer(add_completion=False)
 
@@ -27,12 +26,12 @@ def export(
     ] = None,
     crop: Annotated[float, typer.Option(help="Share kept by the centre crop at use.")] = 0.9,
     compare: Annotated[
-        str | None,
+        str,
         typer.Option(
-            help="How an index compares clips: vectors (their cosine) or warping (step by step).",
-            show_default="warping if the run normalises clips, else vectors",
+            help="How an index compares clips: warping (step by step) or vectors (their cosine; "
+            "for encoders trained at the papers' scale)."
         ),
-    ] = None,
+    ] = "warping",
     half_weights: Annotated[
         bool,
         typer.Option("--half-weights", help="Store weights in half precision, compute in float32."),
@@ -58,7 +57,7 @@ def export(
         folder,
         ExportConfig(
             crop=crop,
-            comparison=_comparison(compare, checkpoint),
+            comparison=_comparison(compare),
             half_weights=half_weights,
             licence=licence,
             notes=notes.read_text(encoding="utf-8") if notes else "",
@@ -74,14 +73,8 @@ def export(
     )
 
 
-def _comparison(compare: str | None, checkpoint: Checkpoint) -> Comparison | None:
-    """What `--compare` asks for, or what suits a run."""
-    views = RunConfig.from_json(checkpoint.config, source="checkpoint").views
-    if compare is None:
-        compare = "warping" if views.standard_body and views.pace else "vectors"
+def _comparison(compare: str) -> Comparison | None:
+    """What `--compare` asks for."""
     if compare not in ("vectors", "warping"):
         raise UsageError(f"--compare is vectors or warping, not {compare!r}")
-    if compare == "vectors":
-        return None
-    steps = next(n for n in range(min(STEPS, views.frames), 0, -1) if not views.frames % n)
-    return Comparison(steps=steps)
+    return Comparison() if compare == "warping" else None

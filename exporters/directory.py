@@ -143,8 +143,9 @@ def _compared(how: Comparison | None) -> str:
     if how is None:
         return "cosine of the vectors"
     return (
-        f"time warping of {how.steps} steps, {1 - how.motion:.0%} posture and {how.motion:.0%} "
-        f"motion, votes at temperature {how.temperature:g}"
+        f"time warping of {how.steps} steps ({_steps(how.preprocessing)}), "
+        f"{1 - how.motion:.0%} posture and {how.motion:.0%} motion, "
+        f"votes at temperature {how.temperature:g}"
     )
 
 

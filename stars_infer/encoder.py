@@ -18,7 +18,7 @@ from stars_infer.model import (
     find_model,
     read_model_info,
 )
-from stars_infer.motion import motion_sequence
+from stars_infer.motion import sequence_of
 from stars_infer.preparation import prepare
 
 if TYPE_CHECKING:
@@ -88,14 +88,11 @@ class Encoder:
         Raises:
             ClipError: If a clip cannot be prepared.
         """
-        return self.describe_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
-
-    def describe_prepared(self, clips: Sequence[FloatArray]) -> list[Description]:
-        """The same of prepared clips, each (1 or 2, T, 25, 3)."""
         how = self.info.comparison
+        sequences = [None if how is None else sequence_of(clip, how) for clip in clips]
         return [
-            Description(vector=vector, sequence=None if how is None else motion_sequence(clip, how))
-            for clip, vector in zip(clips, self.embed_prepared(clips), strict=True)
+            Description(vector=vector, sequence=sequence)
+            for vector, sequence in zip(self.embed(clips), sequences, strict=True)
         ]
 
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:

@@ -10,6 +10,7 @@ from stars_infer.clip import FloatArray
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
+from stars_infer.motion import sequence_of
 from stars_infer.preparation import prepare
 from stars_infer.readers import READERS, read_clip
 
@@ -40,6 +41,7 @@ class EmbeddedFile:
 class _ReadFile:
     path: Path
     prepared: FloatArray
+    sequence: FloatArray | None
     content_hash: str
     frames: int
 
@@ -77,11 +79,13 @@ def embed_files(
     Yields:
         Files and their descriptions, in order.
     """
+    comparison = encoder.info.comparison
     waiting: list[_ReadFile] = []
     for path in paths:
         try:
             clip = read_clip(path, layout=layout)
             prepared = prepare(clip, encoder.info.preprocessing)
+            sequence = None if comparison is None else sequence_of(clip, comparison)
         except ClipError as error:
             skip(error)
             continue
@@ -89,6 +93,7 @@ def embed_files(
             _ReadFile(
                 path=path,
                 prepared=prepared,
+                sequence=sequence,
                 content_hash=clip.content_hash,
                 frames=clip.frames,
             )
@@ -100,11 +105,11 @@ def embed_files(
 
 
 def _encoded(encoder: Encoder, files: Sequence[_ReadFile]) -> Iterator[EmbeddedFile]:
-    descriptions = encoder.describe_prepared([file.prepared for file in files])
-    for file, description in zip(files, descriptions, strict=True):
+    vectors = encoder.embed_prepared([file.prepared for file in files])
+    for file, vector in zip(files, vectors, strict=True):
         yield EmbeddedFile(
             path=file.path,
-            description=description,
+            description=Description(vector=vector, sequence=file.sequence),
             content_hash=file.content_hash,
             bodies=len(file.prepared),
             frames=file.frames,

@@ -140,12 +140,16 @@ def read_model_info(folder: Path) -> ModelInfo:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}: update stars-infer")
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
         if values.get("comparison") is not None:
-            values["comparison"] = Comparison(**values["comparison"])
+            values["comparison"] = _comparison(values["comparison"])
         if values["zero_body"] is not None:
             values["zero_body"] = tuple(values["zero_body"])
         return ModelInfo(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not a readable model description ({error})") from error
+
+
+def _comparison(values: dict[str, Any]) -> Comparison:
+    return Comparison(**{**values, "preprocessing": Preprocessing(**values["preprocessing"])})
 
 
 def check_fingerprint(folder: Path, info: ModelInfo) -> None:

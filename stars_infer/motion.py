@@ -7,11 +7,13 @@ own size over the clip: what is left is which way every joint goes, and when.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.clip import Clip, FloatArray
 from stars_infer.errors import UsageError
+from stars_infer.preparation import Preprocessing, prepare
 
 JOINTS = (0, 1, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
 """NTU-25 joints that are compared: those that even a first Kinect sees."""
@@ -20,17 +22,23 @@ STEPS = 32
 """Moments of a sequence; half or twice as many name clips about as well."""
 
 
+NORMALISED = Preprocessing(frames=64, crop=1.0, face_camera=True, standard_body=True, pace=0.5)
+"""What differs between people who do the same, taken out."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """How clips are compared step by step; stored in `model.json`.
 
     Attributes:
+        preprocessing: How clips are prepared for it, whatever the encoder wants.
         steps: S, moments of the sequence; the frames of the prepared clip are a multiple of it.
         motion: Share of the motion in the comparison, 0 to 1; the rest is the posture's.
         temperature: An exemplar that is less like the clip than the nearest one by so much has
             1/e of its vote.
     """
 
+    preprocessing: Preprocessing = NORMALISED
     steps: int = STEPS
     motion: float = 0.28
     temperature: float = 0.02
@@ -41,6 +49,9 @@ class Comparison:
                 "a comparison has at least 2 steps, a share of motion from 0 to 1, and a "
                 f"temperature above 0: {self}"
             )
+        frames = self.preprocessing.frames
+        if frames % self.steps:
+            raise UsageError(f"{frames} frames cannot be cut into {self.steps} equal steps")
 
     @property
     def shape(self) -> tuple[str, int, int]:
@@ -53,9 +64,22 @@ class Comparison:
         fits = bodies in (1, 2) and tuple(rest) == self.shape[1:]
         return fits and bool(np.isfinite(sequence).all())
 
-    def contract(self) -> dict[str, float]:
+    def contract(self) -> dict[str, Any]:
         """What decides sequences; the temperature of the vote may be changed at any time."""
-        return {"steps": self.steps, "motion": self.motion}
+        return {
+            "preprocessing": self.preprocessing.contract(),
+            "steps": self.steps,
+            "motion": self.motion,
+        }
+
+
+def sequence_of(clip: Clip, how: Comparison) -> FloatArray:
+    """Prepare a clip and take its sequence, (M, S, F).
+
+    Raises:
+        ClipError: If fewer than two frames show a body.
+    """
+    return motion_sequence(prepare(clip, how.preprocessing), how)
 
 
 def motion_sequence(bodies: FloatArray, how: Comparison) -> FloatArray:
@@ -69,9 +93,7 @@ def motion_sequence(bodies: FloatArray, how: Comparison) -> FloatArray:
         (M, S, F), a sequence for each body; the mean square norm of a step is 1, or 0 for the
         motion of a body that does not move.
     """
-    actors, frames = bodies.shape[:2]
-    if frames % how.steps:
-        raise UsageError(f"{frames} frames cannot be cut into {how.steps} steps of equal length")
+    actors = len(bodies)
     joints = bodies.reshape(actors, how.steps, -1, *bodies.shape[2:]).mean(axis=2)
     posture = (joints - joints[:, :, :1])[:, :, JOINTS]
     motion = np.gradient(posture, axis=1)

@@ -3,57 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from methods import Method
 from sets import EvaluationSet
 
-from stars_infer.clip import Clip, FloatArray
 from stars_infer.fewshot import Likeness, WarpedLikeness, cosine_of
-from stars_infer.motion import Comparison, motion_sequence
-from stars_infer.preparation import Preprocessing, prepare
+from stars_infer.motion import NORMALISED, Comparison, sequence_of
 
 
 def ablation() -> Iterator[Method]:
     """Rows of the ablation, the whole comparison first."""
-    usual = {"frames": 64, "crop": 1.0, "face_camera": True, "standard_body": True, "pace": 0.5}
-    yield _warping("all of it", usual, {})
-    yield _warping("not turned to the camera", {**usual, "face_camera": False}, {})
-    yield _warping("own bone lengths", {**usual, "standard_body": False}, {})
-    yield _warping("even in time (pace 0)", {**usual, "pace": 0.0}, {})
-    yield _warping("even in motion (pace 1)", {**usual, "pace": 1.0}, {})
-    yield _warping("centre crop 0.9", {**usual, "crop": 0.9}, {})
-    yield _warping("posture only", usual, {"motion": 0.0})
-    yield _warping("half posture, half motion", usual, {"motion": 0.5})
-    yield _warping("motion only", usual, {"motion": 1.0})
-    yield _warping("16 steps", usual, {"steps": 16})
-    yield _warping("64 steps", usual, {"steps": 64})
-    yield _warping("majority vote", usual, {}, majority=True)
-    yield _warping("temperature 0.01", usual, {"temperature": 0.01})
-    yield _warping("temperature 0.05", usual, {"temperature": 0.05})
+    yield _warping("all of it")
+    yield _prepared("not turned to the camera", face_camera=False)
+    yield _prepared("own bone lengths", standard_body=False)
+    yield _prepared("even in time (pace 0)", pace=0.0)
+    yield _prepared("even in motion (pace 1)", pace=1.0)
+    yield _prepared("centre crop 0.9", crop=0.9)
+    yield _warping("posture only", motion=0.0)
+    yield _warping("half posture, half motion", motion=0.5)
+    yield _warping("motion only", motion=1.0)
+    yield _warping("16 steps", steps=16)
+    yield _warping("64 steps", steps=64)
+    yield replace(_warping("majority vote"), temperature=None)
+    yield _warping("temperature 0.01", temperature=0.01)
+    yield _warping("temperature 0.05", temperature=0.05)
 
     def unwarped(data: EvaluationSet) -> Likeness:
-        sequences = _sequences(data.clips, Preprocessing(**usual), Comparison())
+        sequences = [sequence_of(clip, Comparison()) for clip in data.clips]
         return cosine_of(np.stack([sequence[0].ravel() for sequence in sequences]))
 
     yield Method(name="not warped", likeness=unwarped, temperature=Comparison().temperature)
 
 
-def _warping(
-    name: str,
-    preparation: dict[str, float],
-    comparison: dict[str, float],
-    *,
-    majority: bool = False,
-) -> Method:
-    how = Comparison(**comparison)  # type: ignore[arg-type]
+def _prepared(name: str, **change: Any) -> Method:
+    return _warping(name, preprocessing=replace(NORMALISED, **change))
+
+
+def _warping(name: str, **change: Any) -> Method:
+    how = replace(Comparison(), **change)
 
     def likeness(data: EvaluationSet) -> Likeness:
-        sequences = _sequences(data.clips, Preprocessing(**preparation), how)  # type: ignore[arg-type]
-        return WarpedLikeness(sequences, data.exemplar)
+        return WarpedLikeness([sequence_of(clip, how) for clip in data.clips], data.exemplar)
 
-    return Method(name=name, likeness=likeness, temperature=None if majority else how.temperature)
-
-
-def _sequences(clips: list[Clip], how: Preprocessing, compared: Comparison) -> list[FloatArray]:
-    return [motion_sequence(prepare(clip, how), compared) for clip in clips]
+    return Method(name=name, likeness=likeness, temperature=how.temperature)

@@ -20,11 +20,10 @@ import numpy as np
 from stars_infer.clip import Clip
 from stars_infer.description import Description
 from stars_infer.motion import Comparison, motion_sequence
-from stars_infer.preparation import Preprocessing, prepare
+from stars_infer.preparation import prepare
 from stars_infer.search import SequenceSearcher
 from stars_infer.synthetic.actions import ACTIONS, perform
 
-PREPARATION = Preprocessing(frames=64, crop=1.0, face_camera=True, standard_body=True, pace=0.5)
 QUERIES = 50
 
 
@@ -37,8 +36,8 @@ def main() -> None:
     one_body = [action for action in ACTIONS if len(perform(action, random)) == 1]
     actions = random.choice(one_body, 64)
     clips = [Clip.from_array(perform(action, random)) for action in actions]
-    prepared = [prepare(clip, PREPARATION) for clip in clips]
     how = Comparison()
+    prepared = [prepare(clip, how.preprocessing) for clip in clips]
     sequences = [
         motion_sequence(body + random.normal(0, 0.01, body.shape).astype(np.float32), how)
         for body in (prepared[n % len(prepared)] for n in range(options.exemplars))
@@ -48,7 +47,7 @@ def main() -> None:
     print(f"{options.exemplars:,} exemplars, one body each, {how.steps} steps, one core")
     print(f"{sequences[0].astype(np.float16).nbytes / 1024:.1f} KiB an exemplar")
     for name, call in (
-        ("prepare", lambda n: prepare(clips[n % len(clips)], PREPARATION)),
+        ("prepare", lambda n: prepare(clips[n % len(clips)], how.preprocessing)),
         ("sequence", lambda n: motion_sequence(prepared[n % len(prepared)], how)),
         ("search", lambda n: searcher.nearest([queries[n]], 5)),
     ):

@@ -9,7 +9,6 @@ import torch
 
 from stars_infer import Clip, Encoder
 from stars_infer.errors import ExportError, StarsError
-from stars_infer.exporters import cli as exporters_cli
 from stars_infer.exporters import directory, verify
 from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.onnx import write_onnx
@@ -194,35 +193,26 @@ def normalising(tmp_path_factory, trained):
     return run
 
 
-def test_a_run_that_normalises_is_compared_by_warping(normalising):
+def test_a_run_that_normalises(normalising):
     info = read_model_info(normalising / "model")
     check_fingerprint(normalising / "model", info)
     assert info.preprocessing == Preprocessing(
         frames=32, face_camera=True, standard_body=True, pace=0.5
     )
-    assert info.comparison == Comparison(steps=32)
+    assert info.comparison == Comparison()
     card = (normalising / "model/README.md").read_text()
     assert "turned to face the camera, given standard bone lengths, centre crop 0.9" in card
     assert "resized to 32 frames, pace 0.5" in card
-    assert "time warping of 32 steps, 72% posture and 28% motion" in card
+    assert "72% posture and 28% motion" in card
 
 
-def test_comparison_can_be_chosen(stars, normalising, trained, tmp_path, monkeypatch):
+def test_comparison_can_be_chosen(stars, normalising, tmp_path):
     code, _, err = stars("export", "--onnx", normalising, "--out", "model", "--compare", "vectors")
     assert code == 0, err
     info = read_model_info(tmp_path / "model")
     assert info.comparison is None
     assert info.preprocessing.face_camera
     assert "cosine of the vectors" in (tmp_path / "model/README.md").read_text()
-    asked = []
-
-    def only_asked(checkpoint, out, how):
-        asked.append(how.comparison)
-        raise ExportError("not made")
-
-    monkeypatch.setattr(exporters_cli, "export_directory", only_asked)
-    stars("export", "--onnx", trained / "stars", "--compare", "warping")
-    assert asked == [Comparison(steps=30)]  # of 120 frames
 
 
 def test_an_unknown_comparison_is_refused(stars, normalising, tmp_path):
@@ -230,13 +220,6 @@ def test_an_unknown_comparison_is_refused(stars, normalising, tmp_path):
     assert code == 2
     assert "--compare is vectors or warping, not 'nonsense'" in " ".join(err.split())
     assert left(tmp_path) == []
-
-
-def test_a_run_that_does_not_normalise_is_compared_by_vectors(tiny_model):
-    info = read_model_info(tiny_model)
-    assert info.comparison is None
-    assert info.preprocessing == Preprocessing()
-    assert "cosine of the vectors" in (tiny_model / "README.md").read_text()
 
 
 def test_clips_are_named_step_by_step_from_the_shell(stars, normalising, recordings, monkeypatch):

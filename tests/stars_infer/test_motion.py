@@ -4,9 +4,10 @@ import pytest
 from stars_infer import Clip, prepare
 from stars_infer.errors import UsageError
 from stars_infer.motion import JOINTS, Comparison, motion_sequence
+from stars_infer.preparation import Preprocessing
 from stars_infer.synthetic.actions import perform
 
-HOW = Comparison(steps=20, motion=0.3)
+HOW = Comparison(preprocessing=Preprocessing(), steps=20, motion=0.3)
 WIDTH = 3 * len(JOINTS)
 
 
@@ -51,8 +52,8 @@ def test_a_body_that_never_moves_has_no_motion():
 
 
 def test_frames_that_cannot_be_cut_are_refused():
-    with pytest.raises(UsageError, match="30 frames cannot be cut into 20 steps"):
-        motion_sequence(np.zeros((1, 30, 25, 3), np.float32), HOW)
+    with pytest.raises(UsageError, match="120 frames cannot be cut into 32 equal steps"):
+        Comparison(preprocessing=Preprocessing(frames=120))
 
 
 @pytest.mark.parametrize(
