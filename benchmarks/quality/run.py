@@ -22,7 +22,7 @@ from ablation import ablation
 from baselines import baselines
 from methods import Method, of_model
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 from sets import EvaluationSet, Split, folder_set, known_sets
@@ -88,7 +88,7 @@ def measured(methods: Iterable[Method], sets: Sequence[EvaluationSet]) -> dict[s
     jobs = [(method, data) for method in methods for data in sets]
     rows: dict[str, Row] = {}
     with Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"),
+        SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
         console=Console(stderr=True), transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=len(jobs))
