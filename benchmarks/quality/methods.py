@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from sets import EvaluationSet
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.fewshot import LabelledClips, Likeness, cosine_of, likeness_of
-from stars_infer.preparation import Preprocessing, prepare
+from stars_infer.preparation import prepare
 from stars_infer.train.checkpoint import FILE
 from stars_infer.train.protocols.encoders import load_encoder
+from stars_infer.train.protocols.features import CROP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +82,8 @@ def of_model(model: str) -> Iterator[Method]:
 def _vectors_of_run(run: str) -> Callable[[EvaluationSet], Likeness]:
     """Likeness by the vectors that the run's model would give once exported."""
     measured = load_encoder(run)
-    views = measured.views
-    how = Preprocessing(
-        frames=measured.shape.frames,
-        crop=1.0 if views.standard_body else 0.9,
-        face_camera=views.face_camera,
-        standard_body=views.standard_body,
-        pace=views.pace,
-    )
+    views = replace(measured.views, frames=measured.shape.frames)
+    how = views.preprocessing(crop=CROP)
 
     @torch.no_grad()
     def likeness(data: EvaluationSet) -> Likeness:
