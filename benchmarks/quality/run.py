@@ -7,7 +7,7 @@
 
 n exemplars a class, n in 1, 2, 5, drawn ten times; every query is named by its n nearest. A model
 is a shipped name, a model directory, or a run or checkpoint of `stars train`. The time-warping
-baselines need `pip install 'stars-infer[bench]'`. About four minutes a model on one core.
+baselines need `pip install 'stars-infer[bench]'`. About ten minutes a model on one core.
 """
 
 from __future__ import annotations
