@@ -82,3 +82,11 @@ def test_sequences_that_fit(shape, fits):
     assert HOW.fits(np.zeros(shape, np.float32)) is fits
     if fits:
         assert not HOW.fits(np.full(shape, np.nan, np.float32))
+
+
+def test_the_noise_of_a_sensor_is_not_made_a_motion():
+    random = np.random.default_rng(0)
+    still = np.tile(prepared("wave")[:, :1], (1, 120, 1, 1))[:, :120]
+    noisy = still + random.normal(0, 1e-4, still.shape).astype(np.float32)
+    motion = motion_sequence(noisy, HOW)[:, :, WIDTH:]
+    assert np.square(motion).sum(axis=2).mean() < 0.01 * HOW.motion
