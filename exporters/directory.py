@@ -28,7 +28,6 @@ from stars_infer.model import (
     fingerprint_of,
 )
 from stars_infer.motion import Comparison
-from stars_infer.preparation import Preprocessing
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import Method
@@ -117,36 +116,14 @@ A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joint
 | --- | --- |
 | licence of the weights | {info.licence} |
 | input | (bodies, {how.frames}, 25, 3) in metres, first middle of spine at the origin |
-| preprocessing | {_steps(how)} |
-| compared by | {_compared(info.comparison)} |
+| preprocessing | {how.in_words()} |
+| compared by | {info.compared_by()} |
 | several bodies | {info.absent_bodies} |
 {rows}
 | fingerprint | `{info.fingerprint[:12]}` |
 
 {notes.strip() or "Nothing was noted about the training data and its licence at export."}
 """
-
-
-def _steps(how: Preprocessing) -> str:
-    """Preprocessing in words."""
-    steps = [
-        "turned to face the camera" if how.face_camera else "",
-        "given standard bone lengths" if how.standard_body else "",
-        f"centre crop {how.crop:g}" if how.crop < 1 else "",
-        f"resized to {how.frames} frames" + (f", pace {how.pace:g}" if how.pace else ""),
-    ]
-    return ", ".join(step for step in steps if step)
-
-
-def _compared(how: Comparison | None) -> str:
-    """Comparison in words."""
-    if how is None:
-        return "cosine of the vectors"
-    return (
-        f"time warping of {how.steps} steps ({_steps(how.preprocessing)}), "
-        f"{1 - how.motion:.0%} posture and {how.motion:.0%} motion, "
-        f"votes at temperature {how.temperature:g}"
-    )
 
 
 def _describe(

@@ -69,6 +69,10 @@ class ModelInfo:
             bodies = np.stack((bodies[0], np.array(self.zero_body, np.float32)))
         return np.asarray(bodies.mean(axis=0))
 
+    def compared_by(self) -> str:
+        """How an index compares clips, for people."""
+        return "cosine of the vectors" if self.comparison is None else self.comparison.in_words()
+
     def to_json(self) -> dict[str, Any]:
         """JSON values, as in `model.json`."""
         return {"schema": SCHEMA, **asdict(self)}

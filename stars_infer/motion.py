@@ -74,6 +74,13 @@ class Comparison:
             "motion": self.motion,
         }
 
+    def in_words(self) -> str:
+        """How clips are compared, for people."""
+        return (
+            f"time warping of {self.steps} steps, {1 - self.motion:.0%} posture and "
+            f"{self.motion:.0%} motion, votes at temperature {self.temperature:g}"
+        )
+
 
 def sequence_of(clip: Clip, how: Comparison) -> FloatArray:
     """Prepare a clip and take its sequence, (M, S, F).

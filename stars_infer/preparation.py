@@ -47,6 +47,17 @@ class Preprocessing:
         named = ("frames", "crop", "centre_joint")
         return {key: value for key, value in asdict(self).items() if key in named or value}
 
+    def in_words(self) -> str:
+        """Its steps, for people."""
+        steps = [
+            f"centre crop {self.crop:g}" if self.crop < 1 else "",
+            f"resized to {self.frames} frames",
+            "turned to face the camera" if self.face_camera else "",
+            "given standard bone lengths" if self.standard_body else "",
+            f"pace {self.pace:g}" if self.pace else "",
+        ]
+        return ", ".join(step for step in steps if step)
+
 
 def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
     """Select actors, map to NTU-25, centre, crop, resize, and normalise as the model asks.

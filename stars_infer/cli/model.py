@@ -60,13 +60,13 @@ def info(
     if json:
         output.record({"path": str(folder), **described.to_json()})
         return
-    how = described.preprocessing
     rows: list[tuple[str, object]] = [
         ("name", described.name),
         ("path", folder),
         ("licence", described.licence),
-        ("input", f"{how.frames} frames of {described.layout}, centre crop {how.crop:g}"),
+        ("input", f"{described.layout}, {described.preprocessing.in_words()}"),
         ("vector", f"{described.width} numbers, {described.absent_bodies}"),
+        ("clips compared by", described.compared_by()),
         ("fingerprint", described.fingerprint[:12]),
         *((name.replace("_", " "), value) for name, value in described.facts.items()),
     ]

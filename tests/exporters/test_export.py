@@ -201,8 +201,8 @@ def test_a_run_that_normalises(normalising):
     )
     assert info.comparison == Comparison()
     card = (normalising / "model/README.md").read_text()
-    assert "turned to face the camera, given standard bone lengths, centre crop 0.9" in card
-    assert "resized to 32 frames, pace 0.5" in card
+    assert "centre crop 0.9, resized to 32 frames, turned to face the camera" in card
+    assert "given standard bone lengths, pace 0.5" in card
     assert "72% posture and 28% motion" in card
 
 
