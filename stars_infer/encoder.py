@@ -18,7 +18,7 @@ from stars_infer.model import (
     find_model,
     read_model_info,
 )
-from stars_infer.motion import sequence_of
+from stars_infer.motion import motion_sequence, sequence_of
 from stars_infer.preparation import prepare
 
 if TYPE_CHECKING:
@@ -88,12 +88,25 @@ class Encoder:
         Raises:
             ClipError: If a clip cannot be prepared.
         """
-        how = self.info.comparison
-        sequences = [None if how is None else sequence_of(clip, how) for clip in clips]
+        prepared = [self.prepare(clip) for clip in clips]
+        vectors = self.embed_prepared([bodies for bodies, _ in prepared])
         return [
             Description(vector=vector, sequence=sequence)
-            for vector, sequence in zip(self.embed(clips), sequences, strict=True)
+            for vector, (_, sequence) in zip(vectors, prepared, strict=True)
         ]
+
+    def prepare(self, clip: Clip) -> tuple[FloatArray, FloatArray | None]:
+        """Bodies (1 or 2, T, 25, 3) for the network, and the sequence if clips are compared by one.
+
+        Raises:
+            ClipError: If fewer than two frames show a body.
+        """
+        bodies, how = prepare(clip, self.info.preprocessing), self.info.comparison
+        if how is None:
+            return bodies, None
+        if how.preprocessing == self.info.preprocessing:
+            return bodies, motion_sequence(bodies, how)
+        return bodies, sequence_of(clip, how)
 
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
         """Vectors (N, D) of prepared clips, each (1 or 2, T, 25, 3).

@@ -10,8 +10,6 @@ from stars_infer.clip import FloatArray
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.motion import sequence_of
-from stars_infer.preparation import prepare
 from stars_infer.readers import READERS, read_clip
 
 Skip = Callable[[ClipError], None]
@@ -79,13 +77,11 @@ def embed_files(
     Yields:
         Files and their descriptions, in order.
     """
-    comparison = encoder.info.comparison
     waiting: list[_ReadFile] = []
     for path in paths:
         try:
             clip = read_clip(path, layout=layout)
-            prepared = prepare(clip, encoder.info.preprocessing)
-            sequence = None if comparison is None else sequence_of(clip, comparison)
+            prepared, sequence = encoder.prepare(clip)
         except ClipError as error:
             skip(error)
             continue

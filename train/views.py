@@ -20,9 +20,10 @@ from stars_infer.train.view_config import ViewConfig
 
 _MOST_OF_THE_GPU = 0.5
 """Share of a GPU's free memory up to which a pack lives there."""
-_DISTURBANCE = 1
 _ORDER = 1 << 31
 """Stands for the order of a pass where other random numbers have the number of a view."""
+_DISTURBANCE = 1
+"""Follows the number of a view where its disturbance is drawn."""
 
 
 class Views:
