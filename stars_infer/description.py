@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from stars_infer.clip import FloatArray
+from stars_infer.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -12,10 +16,22 @@ class Description:
     """A clip as an index holds it.
 
     Attributes:
-        vector: (D,), of any length.
+        vector: (D,), of any length; None in a question to an index that compares sequences.
         sequence: (M bodies, S steps, F), from `motion_sequence`; None where the model compares
             vectors only.
     """
 
-    vector: FloatArray
+    vector: FloatArray | None
     sequence: FloatArray | None = None
+
+
+def vectors_of(descriptions: Sequence[Description]) -> FloatArray:
+    """The vectors of clips, (N, D).
+
+    Raises:
+        UsageError: If a clip was described as a question, without its vector.
+    """
+    vectors = [item.vector for item in descriptions if item.vector is not None]
+    if len(vectors) < len(descriptions):
+        raise UsageError("a clip has no vector: Encoder.describe it without question=True")
+    return np.stack(vectors)

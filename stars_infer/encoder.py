@@ -82,12 +82,19 @@ class Encoder:
         """
         return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
 
-    def describe(self, clips: Sequence[Clip]) -> list[Description]:
+    def describe(self, clips: Sequence[Clip], *, question: bool = False) -> list[Description]:
         """What an index holds of clips, and what it is asked with.
+
+        Args:
+            clips: The clips.
+            question: Leave out what naming them does not need: the network does not run where
+                clips are compared by their sequences.
 
         Raises:
             ClipError: If a clip cannot be prepared.
         """
+        if question and self.info.comparison is not None:
+            return [Description(vector=None, sequence=self.prepare(clip)[1]) for clip in clips]
         prepared = [self.prepare(clip) for clip in clips]
         vectors = self.embed_prepared([bodies for bodies, _ in prepared])
         return [

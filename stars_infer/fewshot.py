@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stars_infer.classify import votes
 from stars_infer.clip import FloatArray
-from stars_infer.description import Description
+from stars_infer.description import Description, vectors_of
 from stars_infer.errors import UsageError
 from stars_infer.search import unit
 from stars_infer.warping import WarpingGallery
@@ -61,7 +61,7 @@ def likeness_of(descriptions: Sequence[Description], exemplars: NDArray[np.bool_
     sequences = [item.sequence for item in descriptions if item.sequence is not None]
     if len(sequences) == len(descriptions):
         return WarpedLikeness(sequences, exemplars)
-    return cosine_of(np.stack([item.vector for item in descriptions]))
+    return cosine_of(vectors_of(descriptions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ class EmbeddedFile:
 class _ReadFile:
     path: Path
     prepared: FloatArray
+    """For the network."""
     sequence: FloatArray | None
     content_hash: str
     frames: int
@@ -64,7 +65,12 @@ def clip_files(paths: Iterable[Path]) -> list[Path]:
 
 
 def embed_files(
-    encoder: Encoder, paths: Sequence[Path], *, layout: str | None, skip: Skip
+    encoder: Encoder,
+    paths: Sequence[Path],
+    *,
+    layout: str | None,
+    skip: Skip,
+    question: bool = False,
 ) -> Iterator[EmbeddedFile]:
     """Embed clip files, the bodies of several clips at once.
 
@@ -73,11 +79,13 @@ def embed_files(
         paths: Clip files.
         layout: Joint layout, if the files do not say.
         skip: Called with the error of each file that cannot be used; the others go on.
+        question: As in `Encoder.describe`.
 
     Yields:
         Files and their descriptions, in order.
     """
     waiting: list[_ReadFile] = []
+    without_network = question and encoder.info.comparison is not None
     for path in paths:
         try:
             clip = read_clip(path, layout=layout)
@@ -94,14 +102,22 @@ def embed_files(
                 frames=clip.frames,
             )
         )
-        if sum(len(file.prepared) for file in waiting) >= encoder.batch:
+        if without_network:
+            yield from _embedded(waiting, [None])
+            waiting = []
+        elif sum(len(file.prepared) for file in waiting) >= encoder.batch:
             yield from _encoded(encoder, waiting)
             waiting = []
     yield from _encoded(encoder, waiting)
 
 
 def _encoded(encoder: Encoder, files: Sequence[_ReadFile]) -> Iterator[EmbeddedFile]:
-    vectors = encoder.embed_prepared([file.prepared for file in files])
+    yield from _embedded(files, encoder.embed_prepared([file.prepared for file in files]))
+
+
+def _embedded(
+    files: Sequence[_ReadFile], vectors: Iterable[FloatArray | None]
+) -> Iterator[EmbeddedFile]:
     for file, vector in zip(files, vectors, strict=True):
         yield EmbeddedFile(
             path=file.path,

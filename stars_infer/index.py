@@ -13,7 +13,8 @@ from types import TracebackType
 import numpy as np
 
 from stars_infer.classify import Neighbour, Prediction, predict
-from stars_infer.description import Description
+from stars_infer.clip import FloatArray
+from stars_infer.description import Description, vectors_of
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index_schema import set_up
 from stars_infer.model import ModelInfo
@@ -163,6 +164,23 @@ class ExemplarIndex:
         )
         return [_exemplar(row) for row in rows]
 
+    def descriptions(self) -> list[tuple[Exemplar, Description]]:
+        """All exemplars with what is kept of them, by label and then by age."""
+        rows = self._db.execute(
+            "SELECT id, label, source, content_hash, added, vector, sequence, bodies "
+            "FROM exemplars ORDER BY label, id"
+        )
+        return [
+            (
+                _exemplar(row[:5]),
+                Description(
+                    vector=np.frombuffer(row[5], "<f4"),
+                    sequence=None if row[6] is None else self._sequence(row[6], row[7]),
+                ),
+            )
+            for row in rows
+        ]
+
     def counts(self) -> dict[str, int]:
         """Exemplars per label, by label."""
         rows = self._db.execute("SELECT label, count(*) FROM exemplars GROUP BY label")
@@ -214,10 +232,11 @@ class ExemplarIndex:
         if not label or not label.isprintable():
             raise UsageError(f"{exemplar.label!r} cannot be a label: give it a printable name")
         self._check(exemplar.description, exemplar.source)
+        (vector,) = vectors_of([exemplar.description])
         sequence = exemplar.description.sequence
         return {
             "label": label,
-            "vector": exemplar.description.vector.astype("<f4").tobytes(),
+            "vector": vector.astype("<f4").tobytes(),
             "sequence": None if sequence is None else sequence.astype("<f2").tobytes(),
             "bodies": 1 if sequence is None else len(sequence),
             "source": exemplar.source,
@@ -232,7 +251,9 @@ class ExemplarIndex:
             UsageError: If it is not.
         """
         vector, sequence = description.vector, description.sequence
-        if vector.shape != (self.model.width,) or not np.isfinite(vector).all():
+        if vector is not None and (
+            vector.shape != (self.model.width,) or not np.isfinite(vector).all()
+        ):
             raise UsageError(
                 f"{source}: expected a finite vector ({self.model.width},), got {vector.shape}"
             )
@@ -280,16 +301,17 @@ class ExemplarIndex:
         return self._searcher[1]
 
     def _searcher_of(self, bodies: Sequence[int], blobs: Sequence[bytes]) -> Searcher:
-        how = self.model.comparison
-        if how is None:
+        if self.model.comparison is None:
             vectors = np.frombuffer(b"".join(blobs), "<f4")
             return VectorSearcher(vectors.reshape(-1, self.model.width))
         return SequenceSearcher(
-            [
-                np.frombuffer(blob, "<f2").reshape(count, *how.shape[1:])
-                for count, blob in zip(bodies, blobs, strict=True)
-            ]
+            [self._sequence(blob, count) for count, blob in zip(bodies, blobs, strict=True)]
         )
+
+    def _sequence(self, blob: bytes, bodies: int) -> FloatArray:
+        how = self.model.comparison
+        assert how is not None
+        return np.frombuffer(blob, "<f2").reshape(bodies, *how.shape[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.clip import FloatArray
-from stars_infer.description import Description
+from stars_infer.description import Description, vectors_of
 from stars_infer.errors import MissingExtraError
 from stars_infer.warping import WarpingGallery
 
@@ -52,7 +52,7 @@ class VectorSearcher:
 
     def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
         """See `Searcher`."""
-        return self.nearest_to(np.stack([query.vector for query in queries]), k)
+        return self.nearest_to(vectors_of(queries), k)
 
     def nearest_to(self, vectors: FloatArray, k: int) -> list[Found]:
         """The same for vectors (N, D)."""

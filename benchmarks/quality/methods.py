@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sets import EvaluationSet
 
-from stars_infer.description import Description
+from stars_infer.description import Description, vectors_of
 from stars_infer.encoder import Encoder
 from stars_infer.fewshot import LabelledClips, Likeness, cosine_of, likeness_of
 from stars_infer.preparation import prepare
@@ -62,7 +62,7 @@ def of_model(model: str) -> Iterator[Method]:
         return encoder.describe(data.clips)
 
     def vector(data: EvaluationSet) -> Likeness:
-        return cosine_of(np.stack([clip.vector for clip in described(data)]))
+        return cosine_of(vectors_of(described(data)))
 
     @cache
     def own(data: EvaluationSet) -> Likeness:

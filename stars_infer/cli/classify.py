@@ -45,7 +45,7 @@ def classify(
     with existing_index(index, model) as exemplars:
         encoder = Encoder.load(model, device=device)
         rows: list[tuple[object, ...]] = []
-        embedded = embed_files(encoder, paths, layout=layout, skip=output.failure)
+        embedded = embed_files(encoder, paths, layout=layout, skip=output.failure, question=True)
         for file in output.progress(embedded, "classifying", len(paths)):
             (answer,) = exemplars.classify([file.description], k=k)
             if json:

@@ -25,6 +25,7 @@ def embed(
     """Write the vectors of clips: `embeddings` (N, 256) and `sources` (N,)."""
     import numpy as np
 
+    from stars_infer.description import vectors_of
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
 
@@ -47,7 +48,7 @@ def embed(
     try:
         np.savez(
             beside,
-            embeddings=np.stack([file.description.vector for file in embedded]),
+            embeddings=vectors_of([file.description for file in embedded]),
             sources=np.array([str(file.path) for file in embedded]),
         )
         beside.replace(out)
