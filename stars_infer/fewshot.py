@@ -2,66 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.classify import votes
-from stars_infer.clip import FloatArray
-from stars_infer.description import Description, vectors_of
 from stars_infer.errors import UsageError
-from stars_infer.search import unit
-from stars_infer.warping import WarpingGallery
-
-Likeness = Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray]
-"""Similarities (Q, E) of clips at some places to exemplars at others."""
-
-
-def cosine_of(vectors: FloatArray) -> Likeness:
-    """Cosine of vectors (N, D)."""
-    directions = unit(vectors)
-    return lambda queries, exemplars: np.asarray(directions[queries] @ directions[exemplars].T)
-
-
-class WarpedLikeness:
-    """Likeness of sequences by time warping; each query is warped once, to all possible exemplars.
-
-    Args:
-        sequences: Of all clips, (1 or 2, S, F) each.
-        exemplars: Which of them may be exemplars, (N,).
-    """
-
-    def __init__(self, sequences: Sequence[FloatArray], exemplars: NDArray[np.bool_]) -> None:
-        self._sequences = sequences
-        self._gallery = WarpingGallery(
-            [sequences[int(place)] for place in np.flatnonzero(exemplars)]
-        )
-        self._column = exemplars.cumsum() - 1
-        self._rows: dict[int, FloatArray] = {}
-
-    def __call__(self, queries: NDArray[np.intp], exemplars: NDArray[np.intp]) -> FloatArray:
-        """See `Likeness`."""
-        return np.stack([self._row(int(query))[self._column[exemplars]] for query in queries])
-
-    def _row(self, query: int) -> FloatArray:
-        if query not in self._rows:
-            self._rows[query] = self._gallery.similarities(self._sequences[query])
-        return self._rows[query]
-
-
-def likeness_of(descriptions: Sequence[Description], exemplars: NDArray[np.bool_]) -> Likeness:
-    """Likeness as the model compares: of sequences where it makes them, else of vectors.
-
-    Args:
-        descriptions: From `Encoder.describe`.
-        exemplars: Which of them may be exemplars, (N,).
-    """
-    sequences = [item.sequence for item in descriptions if item.sequence is not None]
-    if len(sequences) == len(descriptions):
-        return WarpedLikeness(sequences, exemplars)
-    return cosine_of(vectors_of(descriptions))
+from stars_infer.likeness import Likeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

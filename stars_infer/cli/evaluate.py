@@ -37,9 +37,10 @@ def evaluate(
     import numpy as np
 
     from stars_infer.encoder import Encoder
-    from stars_infer.fewshot import LabelledClips, likeness_of
+    from stars_infer.fewshot import LabelledClips
     from stars_infer.fewshot import evaluate as measure
     from stars_infer.files import clip_files, embed_files
+    from stars_infer.likeness import likeness_of
 
     output = Output(json=json, quiet=quiet)
     if not root.is_dir():
