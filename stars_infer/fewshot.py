@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classify import votes
+from stars_infer.classifiers import Classifier, Vote
 from stars_infer.errors import UsageError
 from stars_infer.likeness import Likeness
 
@@ -22,14 +22,14 @@ class LabelledClips:
         labels: Their actions.
         exemplar: Whether a clip may serve as exemplar.
         query: Whether a clip is to be named.
-        temperature: Of the vote, as in `stars_infer.classify.vote`.
+        classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
     """
 
     likeness: Likeness
     labels: Sequence[str]
     exemplar: NDArray[np.bool_]
     query: NDArray[np.bool_]
-    temperature: float | None = None
+    classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +134,8 @@ def name_by_draws(
         queries = np.setdiff1d(candidates, drawn)
         if not len(queries):
             raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
-        similarities = clips.likeness(queries, drawn)
-        nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :n]
-        predicted = votes(
-            numbers[drawn][nearest],
-            np.take_along_axis(similarities, nearest, axis=1),
-            temperature=clips.temperature,
-        )
+        fitted = clips.classifier(n).fit(clips.likeness(drawn, drawn), numbers[drawn], len(pools))
+        predicted = fitted.scores(clips.likeness(queries, drawn)).argmax(axis=1)
         right = predicted == numbers[queries]
         yield Draw(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
 

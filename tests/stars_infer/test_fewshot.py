@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stars_infer.classify import vote
+from stars_infer.classifiers import Vote
 from stars_infer.errors import UsageError
 from stars_infer.fewshot import LabelledClips, evaluate
 from stars_infer.likeness import cosine_of
+from tests.plain_vote import plain_vote
 
 
 def labelled(vectors, labels, exemplar=None, query=None):
@@ -86,7 +87,9 @@ def by_the_whole_matrix(clips, n, draws, seed):
             row = similarities[query, drawn]
             nearest = np.argsort(-row, kind="stable")[:n]
             labels = [str(numbers[drawn[place]]) for place in nearest]
-            right += vote(labels, [float(row[place]) for place in nearest]) == str(numbers[query])
+            right += plain_vote(labels, [float(row[place]) for place in nearest]) == str(
+                numbers[query]
+            )
         accuracies.append(100 * right / len(queries))
     return np.mean(accuracies), np.std(accuracies)
 
@@ -110,4 +113,9 @@ def test_temperature_decides_the_vote_of_a_draw():
         query=[True] + [False] * 6,
     )
     assert evaluate(clips, shots=[3], draws=1)[3].mean == 0
-    assert evaluate(replace(clips, temperature=0.02), shots=[3], draws=1)[3].mean == 100
+    assert (
+        evaluate(
+            replace(clips, classifier=lambda n: Vote(n=n, temperature=0.02)), shots=[3], draws=1
+        )[3].mean
+        == 100
+    )
