@@ -81,13 +81,20 @@ def layout_for_names(names: Sequence[str]) -> tuple[Layout, tuple[int, ...]] | N
         in `names` of each of its joints; None if there is none.
     """
     bare = [_NAMESPACE.sub("", name) for name in names]
-    shared = len(os.path.commonprefix(bare))
+    shared = _shared_start(bare)
     for spelt in (str, _loosely):
         for written in (names, bare, [name[shared:] for name in bare]):
             found = _largest(_places([spelt(name) for name in written]), spelt)
             if found:
                 return found
     return None
+
+
+def _shared_start(names: Sequence[str]) -> int:
+    """How many letters all names begin with alike."""
+    columns = enumerate(zip(*names, strict=False))
+    shortest = min(map(len, names), default=0)
+    return next((place for place, letters in columns if len(set(letters)) > 1), shortest)
 
 
 def _loosely(name: str) -> str:

@@ -95,7 +95,7 @@ def test_what_h36m17_and_openni15_lack_is_made_up():
 
 
 def test_unknown_names_are_refused_by_name():
-    with pytest.raises(UsageError, match="no layout 'coco17'"):
+    with pytest.raises(UsageError, X:
         get_layout("coco17")
     with pytest.raises(UsageError, match="'elbow', needed for 'base of spine'"):
         mixture_matrix({name: {"elbow": 1.0} for name in NTU25.joints}, ("wrist",))
