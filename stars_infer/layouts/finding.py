@@ -61,8 +61,13 @@ def _own(path: str, changed: int) -> Layout:
 
 
 def layouts_with(joint_count: int) -> list[str]:
-    """Names of the shipped layouts that have so many joints."""
-    return [name for name in layout_names() if len(_shipped(name).joints) == joint_count]
+    """Names of the shipped layouts whose files have so many joints."""
+    layouts = map(_shipped, layout_names())
+    return [
+        layout.name
+        for layout in layouts
+        if len(layout.joints) == joint_count and not layout.by_name
+    ]
 
 
 def layout_for_names(names: Sequence[str]) -> tuple[Layout, tuple[int, ...]] | None:
