@@ -113,7 +113,7 @@ class Clip:
         bodies = _as_bodies(joints, layout=layout, source=source)
         return cls.from_tracks(
             bodies,
-            np.asarray(np.nan_to_num(bodies, posinf=0, neginf=0).any(axis=(2, 3))),
+            np.asarray((np.isfinite(bodies) & (bodies != 0)).any(axis=(2, 3))),
             layout=layout,
             fps=fps,
             source=source,
@@ -144,8 +144,8 @@ class Clip:
         """
         check_frame_count(bodies.shape[1], source=source)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
-        known = np.isfinite(bodies).all(axis=3)
-        presence = presence & known.any(axis=2)
+        known = np.asarray(np.isfinite(bodies).all(axis=3))
+        presence = presence & np.asarray(known.any(axis=2))
         if not known.all():
             here = presence[:, :, None, None] | known[..., None]
             bodies = np.where(here, bodies, np.float32(0))
