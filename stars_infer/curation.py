@@ -267,7 +267,8 @@ def outlying(fit: Fit, classes: NDArray[np.intp]) -> BoolArray:
 
     Such an exemplar is `OUTLYING` deviations less like its action than is usual there, and no more
     like it than exemplars are like other actions. Usual is the median of the action; the deviation
-    is the median absolute one, of the action or of all, whichever is larger.
+    is the median absolute one, of the action or of all, whichever is larger; with few exemplars it
+    says little, so that the shortfall must also exceed what parts an action from others.
     """
     known = ~np.isnan(fit.own)
     gaps, spreads = np.zeros((2, len(classes)))
@@ -280,7 +281,7 @@ def outlying(fit: Fit, classes: NDArray[np.intp]) -> BoolArray:
         return np.zeros(len(classes), np.bool_)
     strange = known & (fit.own < np.median(fit.other[fitting]))
     spread = _MAD * np.maximum(spreads, np.median(np.abs(gaps[known])))
-    return np.asarray(strange & (gaps > OUTLYING * spread))
+    return np.asarray(strange & (gaps > np.maximum(OUTLYING * spread, _usual_lead(fit))))
 
 
 def _poor(judged: _Judged) -> Iterator[Finding]:
