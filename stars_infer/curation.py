@@ -18,10 +18,12 @@ from stars_infer.description import Description
 from stars_infer.fewshot import class_numbers
 from stars_infer.neighbourhood import Neighbourhood, neighbourhood
 
-TWIN = 0.015
-"""Two exemplars are one recording if what parts them is less than this share of what parts two
-clips of the index as a rule; the closest takes of one person come to 0.011 (motion capture) and
-0.023 to 0.034 (Kinect)."""
+TWIN = 0.05
+"""Two exemplars are one recording if what parts them is less than this share of what parts two of
+one action as a rule; the closest takes of one person come to 0.04 (motion capture) and to 0.05 to
+0.1 (Kinect)."""
+COPY = 0.002
+"""The same, as share of what parts any two: for an index in which all that is alike are copies."""
 MISLABELLED = 0.5
 """An exemplar is likely mislabelled if another action leads its own by more than this share of
 the lead that right labels have as a rule."""
@@ -106,7 +108,7 @@ def findings(near: Neighbourhood, labels: Sequence[str]) -> list[Finding]:
     """`check`, of exemplars whose neighbours are known."""
     names = sorted(set(labels))
     classes = class_numbers(labels, names)
-    twin = twins(near)
+    twin = twins(near, classes)
     judged = _Judged(names=names, classes=classes, fit=fit_of(near, classes, twin))
     found = [*_twins(near, twin, labels), *_disagreements(judged), *_overlaps(judged)]
     told = {place for one in found if one.kind == "disagreement" for place in one.places}
@@ -115,11 +117,19 @@ def findings(near: Neighbourhood, labels: Sequence[str]) -> list[Finding]:
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.labels, one.places))
 
 
-def twins(near: Neighbourhood) -> BoolArray:
-    """Which neighbours of each exemplar are the same recording, (E, K)."""
+def twins(near: Neighbourhood, classes: NDArray[np.intp]) -> BoolArray:
+    """Which neighbours of each exemplar are the same recording, (E, K).
+
+    Args:
+        near: Neighbours of E exemplars.
+        classes: Numbers of their actions, (E,).
+    """
     gaps = 1 - near.similarities
-    usual = float(np.median(gaps)) if gaps.size else 0.0
-    return np.asarray(gaps < TWIN * usual)
+    if not gaps.size:
+        return np.zeros(gaps.shape, np.bool_)
+    of_one = gaps[classes[near.places] == classes[:, None]]
+    usual = float(np.median(of_one)) if of_one.size else 0.0
+    return np.asarray(gaps < max(TWIN * usual, COPY * float(np.median(gaps))))
 
 
 def fit_of(near: Neighbourhood, classes: NDArray[np.intp], twin: BoolArray) -> Fit:

@@ -27,6 +27,8 @@ CLOSE = 0.25
 """Two actions are both near if the better leads by less than this share of the usual gap."""
 MOST = 3000
 """Clips that are compared with each other; of more, so many are drawn."""
+_ASKED = 1000
+"""Exemplars that tell how alike different actions are; of more, so many are drawn."""
 
 Reason = Literal["representative", "new", "between", "variant"]
 """Why a clip is suggested: it stands for many; it is like nothing in the index; two actions are
@@ -156,23 +158,28 @@ def doubt(near: FloatArray, labels: Sequence[str]) -> FloatArray:
 
 
 def strangeness(exemplars: Sequence[Description], labels: Sequence[str]) -> float | None:
-    """Likeness below which a clip is like nothing in the index; None for fewer than two actions.
+    """`strangeness_of` the exemplars of an index; of a large one, of `_ASKED` drawn."""
+    drawn = np.arange(len(exemplars))
+    if len(drawn) > _ASKED:
+        drawn = np.random.default_rng(0).choice(drawn, _ASKED, replace=False)
+    used = [exemplars[int(place)] for place in drawn]
+    return strangeness_of(pairwise(used), [labels[int(place)] for place in drawn])
+
+
+def strangeness_of(table: FloatArray, labels: Sequence[str]) -> float | None:
+    """Likeness below which a clip is like nothing in an index; None for fewer than two actions.
 
     It is the usual likeness of an exemplar to the nearest one of another action.
+
+    Args:
+        table: Likeness of exemplars to each other, (E, E).
+        labels: Their actions.
     """
     if len(set(labels)) < 2:
         return None
-    random = np.random.default_rng(0)
-    asked = np.arange(len(exemplars))
-    if len(asked) > _ASKED:
-        asked = random.choice(asked, _ASKED, replace=False)
-    near = between([exemplars[int(place)] for place in asked], exemplars)
     names = np.array(labels)
-    near[names[asked][:, None] == names] = -np.inf
-    return float(np.median(near.max(axis=1)))
-
-
-_ASKED = 500  # exemplars of which the median is taken
+    others = np.where(names[:, None] == names, -np.inf, table)
+    return float(np.median(others.max(axis=1)))
 
 
 def explained(

@@ -159,7 +159,7 @@ def check(
         )
     output.note(
         f"{index}: {len(exemplars)} examples of {len({one.label for one in exemplars})} actions, "
-        + (f"{len(advice)} findings" if advice else "nothing found")
+        + (f"findings: {len(advice)}" if advice else "nothing found")
     )
     if strict and advice:
         raise typer.Exit(1)
