@@ -18,10 +18,10 @@ def write_between_marks(file: Path, which: str, table: Sequence[Sequence[str]]) 
     """
     lines = ["| " + " | ".join(row) + " |" for row in table]
     lines.insert(1, "|" + " --- |" * len(table[0]))
-    marks = rf"(<!-- {which} -->\n).*?(\n?<!-- end of {which} -->)"
+    marks = rf"(<!-- {which} -->\n).*?(<!-- end of {which} -->)"
     text = file.read_text(encoding="utf-8")
     replaced, found = re.subn(
-        marks, lambda m: m[1] + "\n".join(lines) + "\n" + m[2].lstrip("\n"), text, flags=re.DOTALL
+        marks, lambda m: m[1] + "\n".join(lines) + "\n" + m[2], text, flags=re.DOTALL
     )
     if not found:
         sys.exit(f"error: {file}: no marks <!-- {which} --> to write between")

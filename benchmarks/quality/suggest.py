@@ -4,7 +4,7 @@
 
 The pool is a random 80 % of the clips that may be exemplars, without labels; ten of them are chosen
 and labelled at a time, and the set's queries are named as `stars classify` does. Two beginnings: no
-label at all, and one example of every other action. Two minutes on one core.
+label at all, and one example of every other action. Half a minute on one core.
 """
 
 from __future__ import annotations
@@ -159,12 +159,14 @@ def curve(data: Pool, rule: Rule, seed: int, *, begun: bool) -> list[float]:
     return accuracies
 
 
-def reasons(several: Sequence[Pool]) -> str:
-    """Of what is called new, how much is; how much of what is new is called so; the same of pairs.
+def reasons(several: Sequence[Pool]) -> list[str]:
+    """How true the reasons are of ten suggestions to one example of every other action.
 
-    Ten suggestions to an index of one example of every other action.
+    Returns:
+        Per cent that show an action which the index lacks; that are called new, and of these how
+        many are; that are between two actions, and of these how many are one of the two.
     """
-    new, said, pair, right = [], [], 0, 0
+    lacking, reason, one_of_two = [], [], []
     for seed, data in enumerate(several):
         labelled = beginning(data, np.random.default_rng([seed, 1]))
         free = np.setdiff1d(data.pool, labelled)
@@ -174,16 +176,16 @@ def reasons(several: Sequence[Pool]) -> str:
         strange = strangeness_of(data.table[np.ix_(labelled, labelled)], names)
         for one in explained(chosen, np.arange(len(free)), near, names, strange):
             label = str(data.classes[free[one.place]])
-            new.append(label not in names)
-            said.append(one.reason == "new")
-            if one.reason == "between":
-                pair += 1
-                right += label in one.labels
-    truly, called = np.array(new), np.array(said)
-    return (
-        f"{truly.mean():.0%} / {truly[called].mean():.0%} of {called.mean():.0%} / "
-        f"{right / max(1, pair):.0%} of {pair / len(new):.0%}"
-    )
+            lacking.append(label not in names)
+            reason.append(one.reason)
+            one_of_two.append(label in one.labels)
+    new, pair = (np.array([one == kind for one in reason]) for kind in ("new", "between"))
+    true = np.array(lacking)
+    return [
+        f"{100 * true.mean():.0f}",
+        f"{100 * new.mean():.0f} / {100 * true[new].mean():.0f}",
+        f"{100 * pair.mean():.0f} / {100 * np.array(one_of_two)[pair].mean():.0f}",
+    ]
 
 
 def main() -> None:
@@ -215,9 +217,11 @@ def main() -> None:
                 cells.append(" / ".join(f"{mean:.0f}" for mean in np.mean(curves, axis=0)))
             rows.append([name, *cells])
         show(rows, which, options.write)
-    header = "truly new / of those called new / of those called between two"
-    row = [header, *(reasons(several) for several in sets.values())]
-    show([["ten suggestions", *sets], row], "suggest why", options.write)
+    heads = ("of an action that the index lacks", "called new / of these, it lacks",
+             "between two / of these, one of the two")  # fmt: skip
+    cells = zip(*(reasons(several) for several in sets.values()), strict=True)
+    rows = [[head, *row] for head, row in zip(heads, cells, strict=True)]
+    show([["ten suggestions, %", *sets], *rows], "suggest why", options.write)
 
 
 def show(rows: Sequence[Sequence[str]], which: str, write: Path | None) -> None:
