@@ -51,8 +51,8 @@ class Finding:
         kind: Of what sort.
         places: Exemplars that are concerned, the one to look at first.
         labels: Actions that are concerned, the exemplar's own first.
-        similarity: Of twins to each other, of others to the nearest exemplar of the action that
-            claims them; None where nothing was compared.
+        similarity: Of twins to each other, of a mislabelled one to the nearest exemplar of the
+            action that claims it, of an outlier to that of its own; None of whole actions.
         count: Exemplars that disagree or are named as the other action.
         size: Of how many.
     """

@@ -7,6 +7,7 @@ from stars_infer.cli.curate import remedy, what, why
 from stars_infer.curation import Finding
 from stars_infer.index import Exemplar
 from stars_infer.suggestion import Suggestion
+from tests.conftest import REPOSITORY
 
 ACTIONS = ("clap", "squat", "wave")
 
@@ -238,3 +239,12 @@ def test_reasons_in_words():
     assert said("new") == "nothing like it in the index"
     assert said("between", "clap", "wave") == "between clap and wave"
     assert said("variant", "clap") == "probably clap, unlike its examples"
+
+
+def test_the_commands_of_the_documentation_run(stars):
+    text = (REPOSITORY / "docs/search.md").read_text(encoding="utf-8")
+    ran = [line for line in text.splitlines() if line.startswith("stars ")]
+    assert {line.split()[1] for line in ran} >= {"search", "embed", "fewshot"}
+    for line in ran:
+        code, _, err = stars(*line.split()[1:])
+        assert code == 0, (line, err)
