@@ -64,6 +64,34 @@ def likeness_of(descriptions: Sequence[Description], exemplars: NDArray[np.bool_
     return cosine_of(vectors_of(descriptions))
 
 
+def between(
+    queries: Sequence[Description],
+    exemplars: Sequence[Description],
+    *,
+    done: Callable[[], None] | None = None,
+) -> FloatArray:
+    """Likeness of clips to exemplars, as the model compares, (Q, E).
+
+    Args:
+        queries: From `Encoder.describe`.
+        exemplars: The same of the exemplars.
+        done: Called after each query, for progress.
+    """
+    if not queries or not exemplars:
+        return np.zeros((len(queries), len(exemplars)), np.float32)
+    asked = [item.sequence for item in queries if item.sequence is not None]
+    known = [item.sequence for item in exemplars if item.sequence is not None]
+    if len(asked) < len(queries) or len(known) < len(exemplars):
+        return np.asarray(unit(vectors_of(queries)) @ unit(vectors_of(exemplars)).T)
+    gallery = WarpingGallery(known)
+    rows = []
+    for sequence in asked:
+        rows.append(gallery.similarities(sequence))
+        if done is not None:
+            done()
+    return np.stack(rows)
+
+
 def pairwise(
     descriptions: Sequence[Description], *, done: Callable[[], None] | None = None
 ) -> FloatArray:

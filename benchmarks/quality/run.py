@@ -13,13 +13,13 @@ baselines need `pip install 'stars-infer[bench]'`. About ten minutes a model on 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ablation import ablation
 from baselines import baselines
+from marked import write_between_marks
 from methods import Method, of_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -119,22 +119,9 @@ def replace_table(
     file: Path, which: str, rows: dict[str, Row], sets: Sequence[EvaluationSet]
 ) -> None:
     """Put the table between its marks in a Markdown file."""
-    lines = [
-        f"| {CORNER} | " + " | ".join(data.name for data in sets) + " |",
-        "| --- |" + " --- |" * len(sets),
-        *(
-            f"| {name} | " + " | ".join(cell(row[data.name]) for data in sets) + " |"
-            for name, row in rows.items()
-        ),
-    ]
-    marks = rf"(<!-- {which} -->\n).*?(\n<!-- end of {which} -->)"
-    text = file.read_text(encoding="utf-8")
-    replaced, found = re.subn(
-        marks, lambda m: m[1] + "\n".join(lines) + m[2], text, flags=re.DOTALL
-    )
-    if not found:
-        sys.exit(f"error: {file}: no marks <!-- {which} --> to write between")
-    file.write_text(replaced, encoding="utf-8")
+    table = [[CORNER, *(data.name for data in sets)]]
+    table += [[name, *(cell(row[data.name]) for data in sets)] for name, row in rows.items()]
+    write_between_marks(file, which, table)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from stars_infer.cli import demo, doctor, embed, extras, fewshot, model
 from stars_infer.cli.classify import classify
 from stars_infer.cli.layouts import layouts
 from stars_infer.cli.output import Output
+from stars_infer.cli.search import search
 from stars_infer.errors import StarsError, UsageError
 
 app = typer.Typer(
@@ -56,6 +57,9 @@ app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed
 )
+app.command(
+    epilog="Example: stars search clip.skeleton --in vectors.npz -k 5", rich_help_panel=_RUN
+)(search)
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
 app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)
 app.command(epilog="Example: stars doctor", rich_help_panel=_LOOK)(doctor.doctor)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
@@ -257,3 +258,6 @@ app.command(
     epilog="Example: stars fewshot eval clips/ --shots 1 --shots 5 --exemplars '*/s[1357]_*' "
     "--queries '*/s[2468]_*'",
 )(evaluate)
+
+app.command(epilog="Example: stars fewshot suggest clips/ -n 10")(suggest)
+app.command(epilog="Example: stars fewshot check --strict")(check)

@@ -40,8 +40,9 @@ def test_help_without_arguments(stars):
     "command",
     [
         "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
-        "fewshot eval", "model info", "model import", "doctor", "demo", "train pretrain",
-        "train tune", "data pack", "data prepare", "data split", "export", "model list",
+        "fewshot eval", "fewshot suggest", "fewshot check", "search", "model info", "model import",
+        "doctor", "demo", "train pretrain", "train tune", "data pack",
+        "data prepare", "data split", "export", "model list",
     ],
 )  # fmt: skip
 def test_every_command_helps_with_an_example(stars, command):
