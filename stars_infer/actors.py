@@ -115,7 +115,7 @@ def _without_furniture(tracks: list[_Track]) -> list[_Track]:
 
 
 def _merge_tracks(tracks: list[_Track]) -> NDArray[np.intp]:
-    """Lay tracks, most moving first, into two actors (1 or 2, T): one after the other if they fit."""
+    """Lay tracks, most moving first, into actors (1 or 2, T): one after the other if they fit."""
     cast = np.full((2, len(tracks[0].seen)), -1, np.intp)
     cast[0, tracks[0].seen] = tracks[0].number
     first, last = tracks[0].interval()
