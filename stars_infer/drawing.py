@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from stars_infer.actors import select_actors
+from stars_infer.actors import cast_bodies, select_actors
 from stars_infer.anatomy import person_scale
 from stars_infer.clip import BoolArray, Clip, FloatArray
 from stars_infer.layouts import NTU25, NTU25_JOINTS, Layout
@@ -22,6 +22,7 @@ PALETTES = (
     {LEFT: "medium_purple1", RIGHT: "hot_pink", MIDDLE: "grey62"},
 )
 """Colours of the limbs of the first and the second actor."""
+LEAST_COLUMNS = 24
 FEWEST_MOMENTS, MOST_MOMENTS = 4, 6
 HEAD_RADIUS = 0.1
 """Metres, of a standard adult."""
@@ -99,16 +100,18 @@ def joint_sides(layout: Layout) -> tuple[str, ...]:
 
 
 def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
-    """Draw the actors of a clip at four to six moments, seen from the front, with the seconds.
+    """Draw the actors of a clip at four to six moments, seen from the front.
 
     Args:
         clip: Any clip.
-        columns: Characters across.
-        rows: Characters down, at most, without the line of seconds.
+        columns: Characters across, `LEAST_COLUMNS` at least.
+        rows: Characters down, at most, without the lines that tell seconds and colours.
     """
+    columns = max(columns, LEAST_COLUMNS)
+    kept_frames = np.flatnonzero(clip.presence.any(axis=0))
+    seen = cast_bodies(clip)[:, kept_frames] >= 0
     actors = face_camera(to_ntu25(select_actors(clip), clip.layout))
-    seen = np.asarray(actors.any(axis=(2, 3)))
-    seconds = np.flatnonzero(clip.presence.any(axis=0)) / clip.fps
+    seconds = kept_frames / clip.fps
     # Seen from -z, the body's right, +x, is on the left of the picture.
     flat = -actors[..., :2]
     radius = HEAD_RADIUS * person_scale(actors[0, seen[0]])
@@ -127,14 +130,14 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
         Text(" " * _GAP).join(panel[row] for panel in panels) for row in range(down)
     )
     captions = (f"{seconds[frame]:.1f} s".center(width) for frame in shown)
-    return picture + Text("\n" + (" " * _GAP).join(captions), "dim")
+    return picture + Text("\n" + (" " * _GAP).join(captions) + "\n", "dim") + _legend(len(actors))
 
 
-def legend(actors: int) -> Text:
+def _legend(actors: int) -> Text:
     """Which colour is which limb, for so many actors."""
-    text = Text("  ")
+    text = Text(" ")
     for actor, palette in enumerate(PALETTES[:actors]):
-        text.append(f"{'second person: ' if actor else ''}")
+        text.append("second person: " if actor else "")
         text.append("━ left ", palette[LEFT])
         text.append("━ right   ", palette[RIGHT])
     return text

@@ -36,7 +36,7 @@ def body_lines(body: BodyInspection) -> list[str]:
     lines = [
         f"stands along {body.up}{_facing(body)}",
         f"centre at ({x:.2f}, {y:.2f}, {z:.2f}) m; goes {way.length:.2f} m, at most "
-        f"{way.reach:.2f} m from where it began",
+        f"{way.reach:.2f} m away",
     ]
     if body.repeated:
         lines.append(f"{_percent(body.repeated)} of its frames repeat the frame before")

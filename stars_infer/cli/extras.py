@@ -32,6 +32,11 @@ class ExtraGroup:
     needs: tuple[str, ...]
     commands: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def usage(self) -> str:
+        """What cannot be called without the extra."""
+        return " ".join(("`stars", self.name, ", ".join(self.commands))).strip() + "`"
+
     def command(self, *path: str) -> Callable[[typer.Context], None]:
         """A command that hands its arguments on to the group, or to the command at `path` in it."""
 

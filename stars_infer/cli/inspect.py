@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from stars_infer.clip import Clip
     from stars_infer.inspection import BodyInspection, Inspection
 
+_WIDEST = 100
+"""Columns of a picture, at most."""
+
 
 def inspect(
     clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
@@ -123,10 +126,9 @@ def _show(found: Inspection, drawn: Clip | None, console: Console) -> None:
     if found.gaps:
         console.print(Text(gap_line(found), style="yellow"))
     if drawn is not None:
-        from stars_infer.drawing import draw_clip, legend
+        from stars_infer.drawing import draw_clip
 
-        actors = min(2, sum(body.actor for body in found.bodies))
-        console.print(draw_clip(drawn, columns=min(console.width, 100)), legend(actors), sep="\n")
+        console.print(draw_clip(drawn, columns=min(console.width, _WIDEST)))
     for body in found.bodies:
         _show_body(body, console)
     console.print()
