@@ -41,7 +41,8 @@ def test_help_without_arguments(stars):
     [
         "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
         "fewshot eval", "model info", "model import", "doctor", "demo", "train pretrain",
-        "train tune", "data pack", "data prepare", "data split", "export", "model list",
+        "train tune", "data inspect", "data pack", "data prepare", "data split", "export",
+        "model list",
     ],
 )  # fmt: skip
 def test_every_command_helps_with_an_example(stars, command):
