@@ -154,7 +154,7 @@ def inspect_clip(clip: Clip) -> Inspection:
         frames=clip.frames,
         seconds=clip.frames / clip.fps,
         fps=clip.fps,
-        gaps=_spans(~clip.presence.any(axis=0), clip.fps),
+        gaps=_spans(np.asarray(~clip.presence.any(axis=0)), clip.fps),
         bodies=tuple(
             _inspect_body(clip, number, actor=bool((cast == number).any()))
             for number in range(len(clip.bodies))
