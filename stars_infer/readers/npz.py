@@ -8,7 +8,7 @@ import numpy as np
 
 from stars_infer.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError
-from stars_infer.layouts import LAYOUTS
+from stars_infer.layouts import layout_names
 
 
 def read_npz(path: Path, layout: str | None = None) -> Clip:
@@ -37,8 +37,8 @@ def read_npz(path: Path, layout: str | None = None) -> Clip:
         (joints,) = named.values()
     else:
         raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
-    if layout is None and said_layout is not None and said_layout not in LAYOUTS:
-        known = ", ".join(LAYOUTS)
+    if layout is None and said_layout is not None and said_layout not in layout_names():
+        known = ", ".join(layout_names())
         raise ClipError(source, f"unknown layout {said_layout[:24]!r} in the file; known: {known}")
     try:
         fps = DEFAULT_FPS if said_fps is None else float(said_fps)
