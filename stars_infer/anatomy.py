@@ -5,7 +5,7 @@ Measured on the 25 joints of NTU RGB+D, to which every layout is mapped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,7 @@ class Limb:
         side: `left`, `right`, or nothing for what a body has once.
         centimetres: Median length, if the file is in metres.
         variation: Standard deviation over the median, percent; a rigid skeleton has 0.
+        estimated: Whether it ends at a joint that the layout lacks, made of others.
         verdict: `ok`, `short`, `long`, or `stretches` where the length is not a bone's.
     """
 
@@ -71,6 +72,7 @@ class Limb:
     side: str
     centimetres: float
     variation: float
+    estimated: bool
     verdict: str
 
     @property
@@ -85,11 +87,12 @@ class Limb:
         return 100 * least, 100 * most
 
 
-def measure_limbs(joints: FloatArray) -> tuple[Limb, ...]:
+def measure_limbs(joints: FloatArray, *, synthesised: Collection[str] = ()) -> tuple[Limb, ...]:
     """Measure the limbs of one body.
 
     Args:
         joints: NTU-25 joints (T, 25, 3) of the frames in which the body is seen, metres.
+        synthesised: NTU-25 joints that its layout lacks; see `Layout.synthesised`.
 
     Returns:
         Arms and legs on both sides, spine, shoulder and hip width, and the height: the body
@@ -98,7 +101,12 @@ def measure_limbs(joints: FloatArray) -> tuple[Limb, ...]:
     lengths = {key: _along(joints, chain) for key, chain in _CHAINS.items()}
     leg = sum(lengths[kind, side] for kind in ("thigh", "shin") for side in ("left", "right")) / 2
     lengths["height", ""] = _along(joints, _UPWARD) + leg
-    return tuple(_limb(kind, side, length) for (kind, side), length in lengths.items())
+    ends = {key: {chain[0], chain[-1]} for key, chain in _CHAINS.items()}
+    ends["height", ""] = {"head", "left ankle", "right ankle"}
+    return tuple(
+        _limb(kind, side, length, estimated=not ends[kind, side].isdisjoint(synthesised))
+        for (kind, side), length in lengths.items()
+    )
 
 
 def person_scale(joints: FloatArray) -> float:
@@ -139,7 +147,7 @@ def _along(joints: FloatArray, chain: tuple[str, ...]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.norm(np.diff(way, axis=1), axis=2).sum(axis=1))
 
 
-def _limb(kind: str, side: str, length: NDArray[np.float64]) -> Limb:
+def _limb(kind: str, side: str, length: NDArray[np.float64], *, estimated: bool) -> Limb:
     median = float(np.median(length))
     variation = 100 * float(length.std()) / median if median > 0 else 0.0
     if kind == "height":
@@ -149,5 +157,10 @@ def _limb(kind: str, side: str, length: NDArray[np.float64]) -> Limb:
     if not least <= median <= most:
         verdict = "short" if median < least else "long"
     return Limb(
-        kind=kind, side=side, centimetres=100 * median, variation=variation, verdict=verdict
+        kind=kind,
+        side=side,
+        centimetres=100 * median,
+        variation=variation,
+        estimated=estimated,
+        verdict=verdict,
     )

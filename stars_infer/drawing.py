@@ -79,24 +79,11 @@ class BrailleCanvas:
 
 
 def joint_sides(layout: Layout) -> tuple[str, ...]:
-    """Which side of the body each joint is on: `LEFT`, `RIGHT` or `MIDDLE`.
-
-    It follows from the NTU-25 joints that a joint stands for, whatever its name; one that stands
-    for none is on the side of the joint it hangs on.
-    """
-    weights = layout.ntu25_matrix()
-    sides = {}
-    for side in (LEFT, RIGHT):
-        rows = [row for row, name in enumerate(NTU25_JOINTS) if side in name]
-        sides[side] = weights[rows].sum(axis=0)
-    found = [
-        MIDDLE if left == right else LEFT if left > right else RIGHT
-        for left, right in zip(sides[LEFT], sides[RIGHT], strict=True)
-    ]
-    for parent, child in layout.bones:
-        if not weights[:, child].any():
-            found[child] = found[parent]
-    return tuple(found)
+    """Which side of the body each joint is on: `LEFT`, `RIGHT` or `MIDDLE`."""
+    sides = [MIDDLE] * len(layout.joints)
+    for left, right in layout.mirror:
+        sides[left], sides[right] = LEFT, RIGHT
+    return tuple(sides)
 
 
 def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:

@@ -125,6 +125,7 @@ class Inspection:
         seconds: How long it takes.
         fps: Frames per second.
         gaps: When nobody is seen.
+        notes: What was mended in it, in words; see `Clip.notes`.
         bodies: Each body that is seen.
     """
 
@@ -135,6 +136,7 @@ class Inspection:
     seconds: float
     fps: float
     gaps: tuple[Span, ...]
+    notes: tuple[str, ...]
     bodies: tuple[BodyInspection, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -155,6 +157,7 @@ def inspect_clip(clip: Clip) -> Inspection:
         seconds=clip.frames / clip.fps,
         fps=clip.fps,
         gaps=_spans(np.asarray(~clip.presence.any(axis=0)), clip.fps),
+        notes=clip.notes,
         bodies=tuple(
             _inspect_body(clip, number, actor=bool((cast == number).any()))
             for number in range(len(clip.bodies))
@@ -172,7 +175,7 @@ def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
     scale = person_scale(ntu25)
     unit = likely_unit(scale)
     metre = UNITS[unit] if unit else 1.0
-    limbs = measure_limbs(ntu25)
+    limbs = measure_limbs(ntu25, synthesised=layout.synthesised)
     troubles = _troubles(joints, steps, layout.joints, fps=clip.fps, metre=metre)
     up, axis = _up(ntu25)
     facing, turning = _facing(ntu25) if up == "+y" else (None, None)

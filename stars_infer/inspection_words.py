@@ -18,9 +18,10 @@ def clip_line(found: Inspection) -> str:
     )
 
 
-def gap_line(found: Inspection) -> str:
-    """When nobody is seen."""
-    return f"nobody is seen {_spans(found.gaps)}"
+def clip_notes(found: Inspection) -> list[str]:
+    """When nobody is seen, and what was mended."""
+    gaps = [f"nobody is seen {_spans(found.gaps)}"] if found.gaps else []
+    return [*gaps, *found.notes]
 
 
 def seen_line(body: BodyInspection) -> str:
@@ -53,7 +54,10 @@ def body_lines(body: BodyInspection) -> list[str]:
 
 
 def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
-    """Limb, left, right (or the only one, on the left), a person's, verdict; in centimetres."""
+    """Limb, left, right (or the only one, on the left), a person's, verdict; in centimetres.
+
+    Behind ± is the variation over the clip; ≈ stands before lengths that are estimated.
+    """
     kinds: dict[str, list[Limb]] = {}
     for limb in body.limbs:
         kinds.setdefault(limb.kind, []).append(limb)
@@ -68,7 +72,8 @@ def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
 
 def _measured(limb: Limb) -> str:
     digits = 1 if limb.centimetres < 1000 else 0
-    return f"{limb.centimetres:,.{digits}f} ±{limb.variation:3.0f} %"
+    about = "≈" if limb.estimated else ""
+    return f"{about}{limb.centimetres:,.{digits}f} ±{limb.variation:3.0f} %"
 
 
 def _verdict(verdicts: list[str]) -> str:

@@ -17,7 +17,7 @@ from stars_infer.anatomy import UNITS
 from stars_infer.clip import Clip
 from stars_infer.drawing import joint_sides
 from stars_infer.inspection import BodyInspection, Inspection
-from stars_infer.inspection_words import body_lines, clip_line, gap_line, limb_rows, seen_line
+from stars_infer.inspection_words import body_lines, clip_line, clip_notes, limb_rows, seen_line
 from stars_infer.layouts import NTU25_JOINTS, Layout, get_layout
 
 SQUARE = 0.5
@@ -105,10 +105,9 @@ def _poses(clip: Clip, number: int) -> list[list[int] | None]:
 
 def _facts(found: Inspection) -> str:
     """The inspection of a clip as HTML."""
-    parts = [f"<p>{escape(clip_line(found))}</p>"]
-    if found.gaps:
-        parts.append(f'<p class="warn">{escape(gap_line(found))}</p>')
-    return "\n".join(parts + [_body_facts(body) for body in found.bodies])
+    notes = [f'<p class="warn">{escape(note)}</p>' for note in clip_notes(found)]
+    bodies = [_body_facts(body) for body in found.bodies]
+    return "\n".join([f"<p>{escape(clip_line(found))}</p>", *notes, *bodies])
 
 
 def _body_facts(body: BodyInspection) -> str:

@@ -119,12 +119,12 @@ def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
 def _show(found: Inspection, drawn: Clip | None, console: Console) -> None:
     from rich.text import Text
 
-    from stars_infer.inspection_words import clip_line, gap_line
+    from stars_infer.inspection_words import clip_line, clip_notes
 
     console.print(Text(found.source, style="bold"), soft_wrap=True)
     console.print(Text(clip_line(found)))
-    if found.gaps:
-        console.print(Text(gap_line(found), style="yellow"))
+    for note in clip_notes(found):
+        console.print(Text(note, style="yellow"))
     if drawn is not None:
         from stars_infer.drawing import draw_clip
 

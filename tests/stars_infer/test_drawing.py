@@ -11,7 +11,7 @@ from stars_infer.drawing import (
     draw_clip,
     joint_sides,
 )
-from stars_infer.layouts import H36M17, KINECT20, LAYOUTS, NTU25
+from stars_infer.layouts import get_layout, layout_names
 from stars_infer.synthetic.actions import perform
 
 
@@ -81,12 +81,13 @@ def test_a_circle_is_round():
     assert not rows[2, 4:6].any()
 
 
-def test_sides_follow_from_the_joints_that_are_stood_for():
-    for layout in (NTU25, KINECT20, H36M17):
-        for name, side in zip(layout.joints, joint_sides(layout), strict=True):
-            assert side == (LEFT if "left" in name else RIGHT if "right" in name else MIDDLE)
-    for layout in LAYOUTS.values():
-        sides = joint_sides(layout)
+def test_sides_are_those_of_the_layout():
+    for name in ("ntu25", "kinect20", "h36m17"):
+        layout = get_layout(name)
+        for joint, side in zip(layout.joints, joint_sides(layout), strict=True):
+            assert side == (LEFT if "left" in joint else RIGHT if "right" in joint else MIDDLE)
+    for name in layout_names():
+        sides = joint_sides(get_layout(name))
         assert sides.count(LEFT) == sides.count(RIGHT) > 3
 
 

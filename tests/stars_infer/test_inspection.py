@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from stars_infer.anatomy import CROWN_AND_SOLE, PLAUSIBLE, UNITS, likely_unit
 from stars_infer.clip import Clip
 from stars_infer.inspection import inspect_clip
-from stars_infer.inspection_words import body_lines, gap_line, limb_rows, seen_line
-from stars_infer.layouts import KINECT20, NTU25_JOINTS
+from stars_infer.inspection_words import body_lines, clip_notes, limb_rows, seen_line
+from stars_infer.layouts import NTU25_JOINTS, get_layout
 from stars_infer.synthetic.body import Motion, Proportions, joints_of
 
 HEIGHT = 1.8
@@ -192,7 +192,7 @@ def test_two_bodies_a_third_and_gaps():
     assert [(span.start, span.end) for span in found.bodies[1].seen] == [(0.5, 4.0)]
     assert found.bodies[1].share == pytest.approx(35 / 60)
     assert [(gap.start, gap.end) for gap in found.gaps] == [(4.0, 5.0)]
-    assert gap_line(found) == "nobody is seen 4.0–5.0 s"
+    assert clip_notes(found) == ["nobody is seen 4.0–5.0 s"]
     assert "not chosen as an actor" in seen_line(found.bodies[2])
     assert found.bodies[1].way.centre[0] - found.bodies[0].way.centre[0] == pytest.approx(
         1, abs=0.1
@@ -202,21 +202,44 @@ def test_two_bodies_a_third_and_gaps():
 def test_short_gaps_of_nan_are_measured_as_mended():
     joints = standing()
     joints[20:24, NTU25_JOINTS.index("left wrist")] = np.nan
-    body = body_of(joints)
+    found = inspect_clip(Clip.from_array(joints, fps=FPS))
+    (body,) = found.bodies
     assert lengths(body)["left forearm"] == pytest.approx(100 * BODY.forearm, abs=0.5)
+    (note,) = found.notes
+    assert "left wrist of body 0" in note
+    assert clip_notes(found) == [note]
+    assert found.to_json()["notes"] == [note]
 
 
 def test_another_layout_has_the_same_limbs():
-    order = [NTU25_JOINTS.index(next(iter(KINECT20.ntu25[n]))) if n in NTU25_JOINTS else None
-             for n in KINECT20.joints]  # fmt: skip
-    order[:3] = [NTU25_JOINTS.index(n) for n in
-                 ("base of spine", "middle of spine", "spine at shoulders")]  # fmt: skip
+    kinect20 = get_layout("kinect20")
+    stands_for = {
+        source: target
+        for target in NTU25_JOINTS[::-1]
+        for source, weight in kinect20.ntu25[target].items()
+        if weight == 1
+    }
     joints = standing()
+    order = [NTU25_JOINTS.index(stands_for[name]) for name in kinect20.joints]
     kinect = body_of(joints[:, order], layout="kinect20")
     ntu = body_of(joints)
     for name, length in lengths(ntu).items():
         assert lengths(kinect)[name] == pytest.approx(length, abs=0.2)
     assert kinect.facing == pytest.approx(ntu.facing, abs=0.01)
+    assert not any(limb.estimated for limb in (*ntu.limbs, *kinect.limbs))
+
+
+def test_limbs_that_end_at_made_up_joints_are_estimated():
+    layout = get_layout("openni15")
+    assert "left wrist" in layout.synthesised
+    random = np.random.default_rng(0)
+    body = body_of(random.normal(size=(9, len(layout.joints), 3)), layout="openni15")
+    estimated = {limb.name for limb in body.limbs if limb.estimated}
+    assert {"left forearm", "right forearm"} <= estimated
+    assert "left thigh" not in estimated
+    cells = {row[0]: row[1] for row in limb_rows(body)}
+    assert cells["forearm"].startswith("≈")
+    assert not cells["thigh"].startswith("≈")
 
 
 def test_a_body_of_one_frame_or_at_one_point_is_measured():
