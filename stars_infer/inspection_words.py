@@ -53,6 +53,17 @@ def body_lines(body: BodyInspection) -> list[str]:
     return lines
 
 
+def problems(body: BodyInspection) -> list[str]:
+    """All that looks wrong with a body, shortly: findings, limbs, jumping joints."""
+    limbs = [] if body.unit else [limb for limb in body.limbs if limb.verdict != "ok"]
+    jumping = [trouble.joint for trouble in body.troubles if trouble.jumps]
+    return [
+        *body.findings,
+        *(f"{limb.name} {limb.verdict}" for limb in limbs),
+        *([f"jumps of {_listed(jumping)}"] if jumping else []),
+    ]
+
+
 def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
     """Limb, left, right (or the only one, on the left), a person's, verdict; in centimetres.
 

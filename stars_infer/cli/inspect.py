@@ -101,6 +101,8 @@ def _write_page(html: Path, inspected: list[tuple[Clip, Inspection]]) -> None:
 
 def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
     """Clip, body, `actor` or `-`, frames, seconds, percent seen, height in cm, what looks wrong."""
+    from stars_infer.inspection_words import problems
+
     return [
         (
             found.source,
@@ -110,7 +112,7 @@ def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
             f"{found.seconds:.2f}",
             f"{100 * body.share:.0f}",
             f"{body.height:.0f}",
-            "; ".join(body.findings) or "ok",
+            "; ".join(problems(body)) or "ok",
         )
         for body in found.bodies
     ]

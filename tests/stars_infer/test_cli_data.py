@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from stars_infer.cli.extras import DATA
+from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.synthetic.actions import perform
 from tests.conftest import call_stars
 
 
@@ -119,6 +121,13 @@ def test_quiet_is_a_line_a_body(clips):
         ["handshake.skeleton", "1", "actor"],
     ]
     assert {len(row) for row in rows} == {8}
+    joints = perform("wave", np.random.default_rng(0))
+    joints[0, 30, NTU25_JOINTS.index("left hand")] += 2
+    np.save("jump.npy", joints)
+    _, out, _ = call_stars("data", "inspect", "wave.skeleton", "jump.npy", "--quiet")
+    calm, jump = (line.split("\t")[-1] for line in out.splitlines())
+    assert "left hand" not in calm
+    assert "jumps of left hand" in jump
 
 
 def test_one_bad_file_does_not_stop_the_others(clips):
