@@ -113,7 +113,7 @@ class Clip:
         bodies = _as_bodies(joints, layout=layout, source=source)
         return cls.from_tracks(
             bodies,
-            np.asarray(bodies.any(axis=(2, 3))),  # NaN counts as something
+            np.asarray(np.nan_to_num(bodies, posinf=0, neginf=0).any(axis=(2, 3))),
             layout=layout,
             fps=fps,
             source=source,

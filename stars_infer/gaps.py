@@ -77,7 +77,8 @@ def fill_gaps(
         mender = _Mender(
             filled[body], presence[body], missing[body], layout, f"body {body}", source
         )
-        notes += _notes(list(mender.mend()), f"body {body}", lack)
+        gaps = sorted(mender.mend(), key=lambda gap: (layout.joints.index(gap.joint), gap.start))
+        notes += _notes(gaps, f"body {body}", lack)
     return filled, tuple(notes)
 
 
