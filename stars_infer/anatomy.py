@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.bones import STANDARD_LENGTHS
 from stars_infer.clip import FloatArray
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.normalisation import STANDARD_LENGTHS
 
 RIGID = 15.0
 """Variation, in percent, up to which a bone counts as rigid; sensors reach about 10."""
@@ -38,6 +38,7 @@ _NEAR_UNIT = 1.6
 """A body this many times larger or smaller than a person in some unit still is one in it."""
 
 _JOINT = {name: place for place, name in enumerate(NTU25_JOINTS)}
+_SIDES = ("left", "right")
 _PAIRED = {
     "upper arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"),
     "thigh": ("hip", "knee"), "shin": ("knee", "ankle"),
@@ -50,7 +51,7 @@ _SINGLE = {
 _CHAINS: Mapping[tuple[str, str], tuple[str, ...]] = {
     (kind, side): (f"{side} {ends[0]}", f"{side} {ends[1]}")
     for kind, ends in _PAIRED.items()
-    for side in ("left", "right")
+    for side in _SIDES
 } | {(kind, ""): joints for kind, joints in _SINGLE.items()}
 _UPWARD = ("base of spine", "middle of spine", "spine at shoulders", "neck", "head")
 
@@ -99,7 +100,7 @@ def measure_limbs(joints: FloatArray, *, synthesised: Collection[str] = ()) -> t
         stretched along its bones, whatever its posture, with `CROWN_AND_SOLE` added.
     """
     lengths = {key: _along(joints, chain) for key, chain in _CHAINS.items()}
-    leg = sum(lengths[kind, side] for kind in ("thigh", "shin") for side in ("left", "right")) / 2
+    leg = sum(lengths[kind, side] for kind in ("thigh", "shin") for side in _SIDES) / 2
     lengths["height", ""] = _along(joints, _UPWARD) + leg
     ends = {key: {chain[0], chain[-1]} for key, chain in _CHAINS.items()}
     ends["height", ""] = {"head", "left ankle", "right ankle"}
@@ -111,12 +112,12 @@ def measure_limbs(joints: FloatArray, *, synthesised: Collection[str] = ()) -> t
 
 def person_scale(joints: FloatArray) -> float:
     """How many times larger than a standard adult a body (T, 25, 3) is: its median limb's ratio."""
-    standard = np.cumsum(STANDARD_LENGTHS[[_JOINT[name] for name in _UPWARD]])[2]
-    ratios = [np.median(_along(joints, _SINGLE["spine"])) / standard]
-    for kind in _PAIRED:
-        for side in ("left", "right"):
-            chain = _CHAINS[kind, side]
-            ratios.append(np.median(_along(joints, chain)) / STANDARD_LENGTHS[_JOINT[chain[1]]])
+    chains = [_SINGLE["spine"], *(_CHAINS[kind, side] for kind in _PAIRED for side in _SIDES)]
+    ratios = []
+    for chain in chains:
+        # The standard length of a bone is at the joint where it ends.
+        standard = STANDARD_LENGTHS[[_JOINT[name] for name in chain[1:]]].sum()
+        ratios.append(np.median(_along(joints, chain)) / standard)
     return float(np.median(ratios))
 
 
