@@ -1,5 +1,7 @@
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -136,3 +138,14 @@ def test_a_file_in_millimetres_has_a_floor_of_its_size(waving):
     (millimetres,) = page_of(Clip.from_array(waving * np.float32(1000))).data
     assert millimetres["square"] == 1000 * metres["square"]
     assert millimetres["person"] == pytest.approx(1000 * metres["person"], rel=1e-2)
+
+
+def test_the_script_is_one(clip, tmp_path):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("no node to parse the page's script with")
+    script = page_of(clip).texts["script"]
+    (tmp_path / "player.js").write_text(script, encoding="utf-8")
+    done = subprocess.run([node, "--check", tmp_path / "player.js"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(script.strip().splitlines()) < 250
