@@ -34,6 +34,7 @@ class Clip:
         layout: Name of the joint layout.
         fps: Frames per second.
         source: Where the clip comes from, for messages and results.
+        notes: What was mended or noticed, in words.
     """
 
     bodies: FloatArray
@@ -41,6 +42,7 @@ class Clip:
     layout: str = "ntu25"
     fps: float = DEFAULT_FPS
     source: str = "array"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         joints = len(get_layout(self.layout).joints)
@@ -113,6 +115,8 @@ class Clip:
         layout: str = "ntu25",
         fps: float = DEFAULT_FPS,
         source: str = "array",
+        confidence: FloatArray | None = None,
+        least_confidence: float = 0.3,
     ) -> Clip:
         """Make a clip from tracked bodies (M, T, V, 3), mending short gaps.
 
@@ -121,6 +125,9 @@ class Clip:
                 there.
         """
         check_frame_count(bodies.shape[1], source=source)
+        if confidence is not None:
+            unsure = np.asarray(confidence < least_confidence)
+            bodies = np.where(unsure[..., None], np.float32(np.nan), bodies)
         bodies = fill_gaps(bodies, presence, source=source)
         return cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
 
