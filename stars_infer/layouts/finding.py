@@ -61,8 +61,13 @@ def _own(path: str, changed: int) -> Layout:
 
 
 def layouts_with(joint_count: int) -> list[str]:
-    """Names of the shipped layouts that have so many joints."""
-    return [name for name in layout_names() if len(_shipped(name).joints) == joint_count]
+    """Names of the shipped layouts whose files have so many joints."""
+    layouts = map(_shipped, layout_names())
+    return [
+        layout.name
+        for layout in layouts
+        if len(layout.joints) == joint_count and not layout.by_name
+    ]
 
 
 def layout_for_names(
@@ -84,7 +89,7 @@ def layout_for_names(
         in `names` of each of its joints; None if there is none.
     """
     bare = [_NAMESPACE.sub("", name) for name in names]
-    shared = len(os.path.commonprefix(bare))
+    shared = _shared_start(bare)
     if among is None:
         among = [_shipped(name) for name in layout_names()]
     for spelt in (str, _loosely):
@@ -93,6 +98,13 @@ def layout_for_names(
             if found:
                 return found
     return None
+
+
+def _shared_start(names: Sequence[str]) -> int:
+    """How many letters all names begin with alike."""
+    columns = enumerate(zip(*names, strict=False))
+    shortest = min(map(len, names), default=0)
+    return next((place for place, letters in columns if len(set(letters)) > 1), shortest)
 
 
 def _loosely(name: str) -> str:

@@ -36,6 +36,8 @@ class Layout:
         mirror: Pairs of joint indices, left and right.
         centre: The middle of the body, as a mixture of joints.
         ntu25: For every NTU-25 joint, the mixture of this layout's joints that stands for it.
+        by_name: Whether files of it name their joints, which may come in any order and among
+            others, so that their number says nothing.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Layout:
     mirror: tuple[tuple[int, int], ...]
     centre: Mixture
     ntu25: Mapping[str, Mixture]
+    by_name: bool = False
 
     def ntu25_matrix(self) -> NDArray[np.float32]:
         """Weights (25, V) that map this layout's joints to NTU-25."""
@@ -61,6 +64,12 @@ class Layout:
         """For each joint the one on the other side of the body; itself in the middle."""
         other = {one: two for pair in self.mirror for one, two in (pair, pair[::-1])}
         return tuple(other.get(joint, joint) for joint in range(len(self.joints)))
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other layouts: the name if shipped, else what its file says."""
+        own = self.name.lower().endswith(".toml")
+        return f"{self.joints} {self.ntu25}" if own else self.name
 
     @property
     def synthesised(self) -> tuple[str, ...]:

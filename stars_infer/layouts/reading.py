@@ -10,7 +10,8 @@ from typing import Any
 from stars_infer.errors import UsageError
 from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture
 
-_KEYS = ("name", "about", "joints", "bones", "mirror", "centre", "ntu25")
+_KEYS = ("name", "about", "centre", "joints", "bones", "mirror", "ntu25")
+_OPTIONAL = ("by_name",)
 _TOLERANCE = 1e-6
 """How far the weights of a mixture may be from one."""
 
@@ -61,15 +62,19 @@ class _File:
             mirror=mirror,
             centre=self.mixture("centre", self.table["centre"], place),
             ntu25=self.ntu25(place),
+            by_name=self.table.get("by_name", False),
         )
 
     def check_keys(self) -> None:
         missing = [key for key in _KEYS if key not in self.table]
         if missing:
             raise self.error(missing[0], f"is missing; a layout has {', '.join(_KEYS)}")
-        unknown = [key for key in self.table if key not in _KEYS]
+        unknown = [key for key in self.table if key not in _KEYS + _OPTIONAL]
         if unknown:
-            raise self.error(unknown[0], f"is not known; a layout has {', '.join(_KEYS)}")
+            known = ", ".join(_KEYS + _OPTIONAL)
+            raise self.error(unknown[0], f"is not known; a layout has {known}")
+        if not isinstance(self.table.get("by_name", False), bool):
+            raise self.error("by_name", "must be true or false")
 
     def text(self, key: str) -> str:
         value = self.table[key]
