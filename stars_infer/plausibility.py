@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import Clip, FloatArray
+from stars_infer.clip import Clip
 from stars_infer.convention import UNITS, Convention, turn_of
 from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS, get_layout
 from stars_infer.preparation import to_ntu25
@@ -45,7 +45,7 @@ def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
     Returns:
         A note for each doubt; none for an ordinary person.
     """
-    joints = to_ntu25(clip.bodies, clip.layout)[clip.presence]
+    joints = to_ntu25(clip.bodies, clip.layout)[clip.presence].astype(np.float64)
     size = height(joints)
     if not size > 0:
         return ("all joints of the body are in one place: was the right array saved?",)
@@ -56,7 +56,7 @@ def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
     return tuple(note for note in notes if note)
 
 
-def height(joints: FloatArray) -> float:
+def height(joints: NDArray[np.floating]) -> float:
     """Height in metres of a person who would stand up straight, from bone lengths.
 
     Args:
@@ -87,7 +87,7 @@ def _size_doubt(size: float, convention: Convention) -> str:
     return f"{told}: if they are in {best}, pass --units {best}"
 
 
-def _up_doubt(joints: FloatArray, convention: Convention) -> str:
+def _up_doubt(joints: NDArray[np.floating], convention: Convention) -> str:
     """Doubt which axis is up, from the trunk: hips to the spine at the shoulders."""
     trunk = joints[:, NTU25_JOINTS.index("spine at shoulders")] - joints[:, 0]
     trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)
@@ -108,7 +108,7 @@ def _up_doubt(joints: FloatArray, convention: Convention) -> str:
     return f"the body lies along {up}: if the person is upright, pass {passed}"
 
 
-def _side_doubt(clip: Clip, joints: FloatArray) -> str:
+def _side_doubt(clip: Clip, joints: NDArray[np.floating]) -> str:
     """Doubt where left is, from the way toes or nose point."""
     front = _front(clip, joints)
     if front is None:
@@ -131,13 +131,13 @@ def _side_doubt(clip: Clip, joints: FloatArray) -> str:
     )
 
 
-def _front(clip: Clip, joints: FloatArray) -> NDArray[np.floating] | None:
+def _front(clip: Clip, joints: NDArray[np.floating]) -> NDArray[np.floating] | None:
     """Where nose or toes point in every frame (N, 3); None if the layout has neither."""
     layout = get_layout(clip.layout)
     names = [name.casefold() for name in layout.joints]
     if {"nose", "left ear", "right ear"} <= set(names):
         nose, left, right = (
-            clip.bodies[clip.presence][:, names.index(name)]
+            clip.bodies[clip.presence][:, names.index(name)].astype(np.float64)
             for name in ("nose", "left ear", "right ear")
         )
         return np.asarray(nose - (left + right) / 2)

@@ -240,7 +240,8 @@ def _placed(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
         at = np.einsum("tij,tj->ti", parent, local)
         if placed:
             at += placed[-1]
-        positions[:, index] = at
+        with np.errstate(over="ignore"):  # refused as not finite, or missing
+            positions[:, index] = at
         turned.append(rotation)
         placed.append(at)
     return positions

@@ -59,7 +59,8 @@ def tracks_of(
     certain = False
     for number, poses, row in zip(numbers, frames, places, strict=True):
         for pose, place in zip(poses, row, strict=True):
-            tracks[place, number] = pose.points[:, :3]
+            with np.errstate(over="ignore"):  # what overflows is missing
+                tracks[place, number] = pose.points[:, :3]
             presence[place, number] = True
             if pose.points.shape[1] > 3:
                 confidence[place, number] = pose.points[:, 3]

@@ -63,6 +63,11 @@ def clip_of(recording: Recording, wanted: Convention) -> Clip:
         ClipError: If its layout is not known or does not fit, or it holds no usable motion.
         UsageError: If the caller's layout does not exist.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
+        return _clip_of(recording, wanted)
+
+
+def _clip_of(recording: Recording, wanted: Convention) -> Clip:
     said = wanted.over(recording.said)
     convention = said.over(recording.usual).over(STANDARD)
     recording, layout = _in_layout(recording, said.layout, recording.usual.layout)

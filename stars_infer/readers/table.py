@@ -178,7 +178,7 @@ def _wide(
     sure = np.ones(shape, np.float32)
     for joint, name in enumerate(names):
         for axis, part in enumerate("xyz"):
-            tracks[body, frame, joint, axis] = table.numbers(joints[name][part])
+            _put(tracks, (body, frame, joint, axis), table.numbers(joints[name][part]))
         if "c" in joints[name]:
             sure[body, frame, joint] = table.numbers(joints[name]["c"])
     named = () if names[0].isdigit() else tuple(names)
@@ -241,12 +241,18 @@ def _long(
     shape = (int(body.max()) + 1, int(frame.max()) + 1, count)
     tracks = empty_tracks(*shape, source=table.source)
     for axis, part in enumerate("xyz"):
-        tracks[body, frame, joint, axis] = table.numbers(str(table.called((part,))))
+        _put(tracks, (body, frame, joint, axis), table.numbers(str(table.called((part,)))))
     certain = table.called(_SURE.split("|"))
     sure = np.ones(shape, np.float32)
     if certain:
         sure[body, frame, joint] = table.numbers(certain)
     return _recorded(table, tracks, sure if certain else None, named, fps, [])
+
+
+def _put(tracks: NDArray[np.float32], where: tuple[object, ...], values: Numbers) -> None:
+    """Write values to single precision; what overflows is missing."""
+    with np.errstate(over="ignore"):
+        tracks[where] = values
 
 
 def _check_once(table: Table, *keys: NDArray[np.intp]) -> None:
