@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.options import LayoutOption
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import ClipError, StarsError, UsageError
+from stars_infer.errors import StarsError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from stars_infer.clip import Clip
+    from stars_infer.convention import Convention
     from stars_infer.inspection import BodyInspection, Inspection
 
 _WIDEST = 100
 """Columns of a picture, at most."""
 
 
+@reads_clips
 def inspect(
     clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    *,
     html: Annotated[
         Path | None,
         typer.Option("--html", help="Write a page that plays the skeletons in 3D, offline."),
@@ -36,7 +40,7 @@ def inspect(
             show_default="in a terminal",
         ),
     ] = None,
-    layout: LayoutOption = None,
+    convention: Convention,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -45,7 +49,7 @@ def inspect(
 
     from stars_infer.files import clip_files
     from stars_infer.inspection import inspect_clip
-    from stars_infer.readers import read_clip
+    from stars_infer.readers import read_clips
 
     output = Output(json=json, quiet=quiet)
     if html is not None:
@@ -53,12 +57,9 @@ def inspect(
     console = Console()
     draws = _draws(console) if picture is None else picture
     inspected: list[tuple[Clip, Inspection]] = []
-    for path in clip_files(clips):
-        try:
-            clip = read_clip(path, layout=layout)
-        except ClipError as error:
-            output.failure(error)
-            continue
+    files = clip_files(clips)
+    read = (read_clips(path, convention=convention, skip=output.failure) for path in files)
+    for clip in chain.from_iterable(read):
         found = inspect_clip(clip)
         if json:
             output.record(found.to_json())

@@ -15,7 +15,7 @@ LayoutOption = Annotated[
     typer.Option(
         "--layout",
         help="Joint layout of files that do not say: a name of `stars layouts`, or a .toml file.",
-        show_default="ntu25",
+        show_default="ntu25 for arrays",
     ),
 ]
 ModelOption = Annotated[
