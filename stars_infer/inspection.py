@@ -261,7 +261,7 @@ def _findings(scale: float, unit: str | None, limbs: tuple[Limb, ...], up: str) 
     findings = []
     if unit:
         findings.append(
-            f"{scale:,.0f} times a person's size: are these {unit}? Positions are read as metres"
+            f"{scale:,.0f} times a person's size: are these {unit}? Positions are taken as metres"
         )
     elif {limb.verdict for limb in limbs} <= {"short", "long"}:
         findings.append(f"{scale:,.2g} times a person's size, in no usual unit: a person at all?")

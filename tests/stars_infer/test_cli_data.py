@@ -149,6 +149,12 @@ def test_units_are_asked_about(clips, waving):
     np.save("mm.npy", waving * 1000)
     _, out, _ = call_stars("data", "inspect", "mm.npy")
     assert "are these millimetres?" in out
+    (told,) = records(call_stars("data", "inspect", "mm.npy", "--json")[1])
+    assert any("--units mm" in note for note in told["notes"])
+    (told,) = records(call_stars("data", "inspect", "mm.npy", "--units", "mm", "--json")[1])
+    assert told["notes"] == []
+    assert told["bodies"][0]["unit"] is None
+    assert told["bodies"][0]["scale"] == pytest.approx(1, abs=0.2)
     np.save("k.npy", waving[:, :, :20])
     assert "--layout kinect20" in call_stars("data", "inspect", "k.npy")[2]
     assert call_stars("data", "inspect", "k.npy", "--layout", "kinect21")[0] == 2
