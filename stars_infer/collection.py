@@ -79,7 +79,7 @@ class Collection:
             UsageError: If there are none.
         """
         return cls(
-            sources=[str(file.path) for file in files],
+            sources=[file.source for file in files],
             descriptions=[file.description for file in files],
             content_hashes=[file.content_hash for file in files],
             model=model.name,

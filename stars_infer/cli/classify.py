@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.explain import explanation
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
@@ -17,7 +18,6 @@ from stars_infer.cli.options import (
     DeviceOption,
     IndexOption,
     KOption,
-    LayoutOption,
     ModelOption,
     StrangersOption,
     existing_index,
@@ -27,20 +27,23 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
     from stars_infer.classify import Prediction
+    from stars_infer.convention import Convention
     from stars_infer.files import EmbeddedFile
 
 _SURE = 0.9
 
 
+@reads_clips
 def classify(
     clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    *,
     strangers: StrangersOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say for each clip why, and what else it may be.")
     ] = False,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     k: KOption = None,
-    layout: LayoutOption = None,
+    convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -59,8 +62,11 @@ def classify(
             naming = replace(naming, strangers=exemplars.naming().strangers)
         encoder = Encoder.load(model, device=device)
         answers: list[tuple[EmbeddedFile, Prediction]] = []
-        embedded = embed_files(encoder, paths, layout=layout, skip=output.failure, question=True)
+        embedded = embed_files(
+            encoder, paths, convention=convention, skip=output.failure, question=True
+        )
         for file in output.progress(embedded, "classifying", len(paths)):
+            output.clip_notes(file.source, file.notes)
             (answer,) = exemplars.classify([file.description], naming)
             if json:
                 output.record(_record(file, answer))
@@ -70,7 +76,7 @@ def classify(
             ("clip", "action", "confidence", "similarity", "nearest exemplar"),
             [
                 (
-                    file.path,
+                    file.source,
                     _coloured(answer),
                     f"{answer.confidence:.2f}",
                     f"{answer.similarity:.3f}",
@@ -81,13 +87,13 @@ def classify(
         )
         if explain:
             for file, answer in answers:
-                output.paragraph(str(file.path), explanation(answer))
+                output.paragraph(file.source, explanation(answer))
     output.finish()
 
 
 def _record(file: EmbeddedFile, answer: Prediction) -> dict[str, object]:
     return {
-        "source": str(file.path),
+        "source": file.source,
         "answer": answer.answer,
         "label": answer.label,
         "known": answer.known,
@@ -102,6 +108,7 @@ def _record(file: EmbeddedFile, answer: Prediction) -> dict[str, object]:
         ],
         "bodies": file.bodies,
         "frames": file.frames,
+        "notes": file.notes,
     }
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
-    LayoutOption,
     ModelOption,
     existing_index,
 )
@@ -21,17 +21,20 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
+    from stars_infer.convention import Convention
     from stars_infer.curation import Finding
     from stars_infer.description import Description
     from stars_infer.index import Exemplar
     from stars_infer.suggestion import Suggestion
 
 
+@reads_clips
 def suggest(
     paths: Annotated[list[Path], typer.Argument(help="Unlabelled clip files, or folders of them.")],
+    *,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many clips to suggest.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the draw from more than 3,000 clips.")] = 0,
-    layout: LayoutOption = None,
+    convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -49,7 +52,9 @@ def suggest(
     kept = _exemplars(index, model)
     encoder = Encoder.load(model, device=device)
     known = {exemplar.content_hash for exemplar, _ in kept}
-    embedded = embed_files(encoder, files, layout=layout, skip=output.failure, question=True)
+    embedded = embed_files(
+        encoder, files, convention=convention, skip=output.failure, question=True
+    )
     found = list(output.progress(embedded, "embedding", len(files)))
     clips = [file for file in found if file.content_hash not in known]
     if found and not clips:
@@ -68,7 +73,7 @@ def suggest(
             seed=seed,
             done=lambda: bar.advance(task),
         )
-    rows = [(str(clips[one.place].path), one) for one in suggestions]
+    rows = [(clips[one.place].source, one) for one in suggestions]
     if json:
         for source, one in rows:
             output.record(

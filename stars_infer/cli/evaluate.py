@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     ClassifierOption,
     DeviceOption,
-    LayoutOption,
     ModelOption,
     StrangersOption,
 )
@@ -21,12 +21,15 @@ from stars_infer.cli.strangers import chooser, report_strangers
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
+    from stars_infer.convention import Convention
     from stars_infer.encoder import Encoder
     from stars_infer.fewshot import Accuracy, LabelledClips
 
 
+@reads_clips
 def evaluate(
     root: Annotated[Path, typer.Argument(help="Folder of ROOT/CLASS/clip files.")],
+    *,
     shots: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Examples per class.", show_default="1, 2 and 5"),
@@ -54,7 +57,7 @@ def evaluate(
     ] = None,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     strangers: StrangersOption = None,
-    layout: LayoutOption = None,
+    convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     json: JsonFlag = False,
@@ -83,8 +86,10 @@ def evaluate(
     if not used:
         raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
     encoder = Encoder.load(model, device=device)
-    embedded = embed_files(encoder, used, layout=layout, skip=output.failure, question=True)
+    embedded = embed_files(encoder, used, convention=convention, skip=output.failure, question=True)
     files = list(output.progress(embedded, "embedding", len(used)))
+    for file in files:
+        output.clip_notes(file.source, file.notes)
     if not files:
         raise UsageError(f"{root}: no clip could be used")
     names = [named[file.path] for file in files]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
-    LayoutOption,
     ModelOption,
     existing_index,
 )
@@ -20,11 +20,14 @@ from stars_infer.errors import CollectionError, ExemplarIndexError, UsageError
 
 if TYPE_CHECKING:
     from stars_infer.collection import By, Collection
+    from stars_infer.convention import Convention
     from stars_infer.encoder import Encoder
 
 
+@reads_clips
 def search(
     clip: Annotated[Path, typer.Argument(help="Clip file to search with.")],
+    *,
     within: Annotated[
         Path | None,
         typer.Option(
@@ -41,7 +44,7 @@ def search(
             show_default="as the model compares",
         ),
     ] = None,
-    layout: LayoutOption = None,
+    convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -57,15 +60,16 @@ def search(
     if within is None:
         existing_index(index, model).close()  # says what is wrong before a model is loaded
     encoder = Encoder.load(model, device=device)
-    collection = _collection(encoder, within, index, way, layout, output)
+    collection = _collection(encoder, within, index, way, convention, output)
     asked = embed_files(
         encoder,
         [clip],
-        layout=layout,
+        convention=convention,
         skip=output.failure,
         question=(way or collection.default_by) == "sequence",
     )
     for file in asked:
+        output.clip_notes(file.source, file.notes)
         (hits,) = collection.search([file.description], k, by=way)
         if json:
             for rank, hit in enumerate(hits, 1):
@@ -102,7 +106,7 @@ def _collection(
     within: Path | None,
     index: Path,
     by: By | None,
-    layout: str | None,
+    convention: Convention,
     output: Output,
 ) -> Collection:
     """What the options name: the index, a file, or a folder, which is embedded now."""
@@ -123,7 +127,7 @@ def _collection(
         return Collection.load(within, model=encoder.info)
     paths = clip_files([within])
     embedded = embed_files(
-        encoder, paths, layout=layout, skip=output.failure, question=by != "vector"
+        encoder, paths, convention=convention, skip=output.failure, question=by != "vector"
     )
     files = list(output.progress(embedded, "embedding", len(paths)))
     if not files:

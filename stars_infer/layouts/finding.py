@@ -70,7 +70,9 @@ def layouts_with(joint_count: int) -> list[str]:
     ]
 
 
-def layout_for_names(names: Sequence[str]) -> tuple[Layout, tuple[int, ...]] | None:
+def layout_for_names(
+    names: Sequence[str], *, among: Sequence[Layout] | None = None
+) -> tuple[Layout, tuple[int, ...]] | None:
     """Recognise a layout by the names of joints, as a hierarchy or a table has them.
 
     Names are compared as they are, then without what tools put before them (`mixamorig:`,
@@ -80,6 +82,7 @@ def layout_for_names(names: Sequence[str]) -> tuple[Layout, tuple[int, ...]] | N
 
     Args:
         names: In any order; there may be more than the layout has.
+        among: The layouts it may be; all that are shipped if not given.
 
     Returns:
         The layout of which all joints are there, the largest if there are several, and the place
@@ -87,9 +90,11 @@ def layout_for_names(names: Sequence[str]) -> tuple[Layout, tuple[int, ...]] | N
     """
     bare = [_NAMESPACE.sub("", name) for name in names]
     shared = _shared_start(bare)
+    if among is None:
+        among = [_shipped(name) for name in layout_names()]
     for spelt in (str, _loosely):
         for written in (names, bare, [name[shared:] for name in bare]):
-            found = _largest(_places([spelt(name) for name in written]), spelt)
+            found = _largest(_places([spelt(name) for name in written]), spelt, among)
             if found:
                 return found
     return None
@@ -114,11 +119,11 @@ def _places(names: Sequence[str]) -> dict[str, int]:
 
 
 def _largest(
-    places: Mapping[str, int], spelt: Callable[[str], str]
+    places: Mapping[str, int], spelt: Callable[[str], str], among: Sequence[Layout]
 ) -> tuple[Layout, tuple[int, ...]] | None:
     """The largest layout of which all joints are there, and where they are."""
     best: tuple[Layout, tuple[int, ...]] | None = None
-    for layout in map(_shipped, layout_names()):
+    for layout in among:
         joints = [spelt(joint) for joint in layout.joints]
         if all(joint in places for joint in joints) and (
             best is None or len(joints) > len(best[1])

@@ -40,9 +40,9 @@ def test_help_without_arguments(stars):
     "command",
     [
         "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
-        "fewshot eval", "fewshot suggest", "fewshot check", "search", "model info", "model import",
-        "doctor", "demo", "train pretrain", "train tune", "data pack",
-        "data prepare", "data split", "export", "model list",
+        "fewshot eval", "fewshot threshold", "fewshot suggest", "fewshot check", "search",
+        "model info", "model import", "doctor", "demo", "train pretrain", "train tune",
+        "data inspect", "data pack", "data prepare", "data split", "export", "model list",
     ],
 )  # fmt: skip
 def test_every_command_helps_with_an_example(stars, command):
@@ -102,7 +102,7 @@ def test_classify_names_clips_and_explains(taught, recordings):
     for answer in answers:
         assert set(answer) == {
             "source", "answer", "label", "known", "confidence", "chance_known", "second",
-            "similarity", "margin", "neighbours", "bodies", "frames",
+            "similarity", "margin", "neighbours", "bodies", "frames", "notes",
         }  # fmt: skip
         assert answer["label"] in ACTIONS
         assert answer["second"] in set(ACTIONS) - {answer["label"]}

@@ -174,7 +174,7 @@ def test_npz(tmp_path, waving):
     np.savez(path, joints=waving, fps="fast")
     assert "fps in the file is not a number" in refusal(path)
     np.savez(path, joints=waving, layout="squid8")
-    assert "unknown layout 'squid8' in the file" in refusal(path)
+    assert "in the file: there is no layout 'squid8'" in refusal(path)
     np.savez(path, a=waving, b=waving)
     assert "expected an array 'joints', found ['a', 'b']" in refusal(path)
     path.write_bytes(path.read_bytes()[:200])
