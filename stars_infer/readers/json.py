@@ -136,7 +136,7 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
         confidence=confidence,
         source=source,
         joint_names=names,
-        said=_said(header, source).over(Convention(fps=fps)),
+        said=_said(header, source).over(convention_in(source, fps=fps)),
         usual=usual,
     )
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import BoolArray, Clip, FloatArray, check_frame_count
 from stars_infer.convention import STANDARD, Convention, to_standard
-from stars_infer.errors import ClipError, UsageError
+from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import Layout, get_layout, layout_for_names
 from stars_infer.plausibility import doubts
 
@@ -70,6 +70,8 @@ def clip_of(recording: Recording, wanted: Convention) -> Clip:
 def _clip_of(recording: Recording, wanted: Convention) -> Clip:
     said = wanted.over(recording.said)
     convention = said.over(recording.usual).over(STANDARD)
+    if recording.presence is not None and not recording.presence.any():
+        raise NobodyError(recording.source, "no body in any frame: record it again")
     recording, layout = _in_layout(recording, said.layout, recording.usual.layout)
     assert convention.fps is not None
     if recording.presence is None:
@@ -169,6 +171,12 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
             raise ClipError(
                 source, "the file does not say which joints these are: pass --layout "
                 "(`stars layouts` lists them)"
+            )  # fmt: skip
+        found_joints, joints = recording.joints.shape[-2], get_layout(layout).joints
+        if recording.presence is not None and found_joints != len(joints):
+            raise ClipError(
+                source, f"{found_joints} joints, but layout {layout!r} has {len(joints)}: pass "
+                "another --layout (`stars layouts` lists them)"
             )  # fmt: skip
         return recording, layout
     if named is None:

@@ -257,9 +257,11 @@ def _put(tracks: NDArray[np.float32], where: tuple[object, ...], values: Numbers
 
 def _check_once(table: Table, *keys: NDArray[np.intp]) -> None:
     """Refuse two rows for the same frame, body and joint."""
-    _, first, times = np.unique(np.stack(keys), axis=1, return_index=True, return_counts=True)
+    _, first = np.unique(np.stack(keys), axis=1, return_index=True)
     if len(first) < len(table):
-        row = int(first[np.argmax(times > 1)])
+        again = np.ones(len(table), np.bool_)
+        again[first] = False
+        row = int(np.argmax(again))
         raise table.error(
             row, "its frame comes again for the same body: add a column 'body', or leave one out"
         )
