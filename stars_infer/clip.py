@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ClipError, NobodyError
-from stars_infer.gaps import fill_gaps
+from stars_infer.gaps import MAX_GAP, fill_gaps
 from stars_infer.layouts import get_layout, layouts_with
 
 FloatArray = NDArray[np.float32]
@@ -113,7 +113,7 @@ class Clip:
         bodies = _as_bodies(joints, layout=layout, source=source)
         return cls.from_tracks(
             bodies,
-            np.asarray(bodies.any(axis=(2, 3))),  # NaN counts as something
+            np.asarray((np.isfinite(bodies) & (bodies != 0)).any(axis=(2, 3))),
             layout=layout,
             fps=fps,
             source=source,
@@ -144,8 +144,8 @@ class Clip:
         """
         check_frame_count(bodies.shape[1], source=source)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
-        known = np.isfinite(bodies).all(axis=3)
-        presence = presence & known.any(axis=2)
+        known = np.asarray(np.isfinite(bodies).all(axis=3))
+        presence = presence & np.asarray(known.any(axis=2))
         if not known.all():
             here = presence[:, :, None, None] | known[..., None]
             bodies = np.where(here, bodies, np.float32(0))
@@ -154,6 +154,7 @@ class Clip:
             presence,
             layout=get_layout(layout),
             source=source,
+            max_gap=max(1, round(MAX_GAP * fps / DEFAULT_FPS)),
             uncertain=confidence is not None,
         )
         return cls(

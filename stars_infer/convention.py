@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +80,8 @@ class Convention:
 
     def over(self, other: Convention) -> Convention:
         """This convention, and the other's where this one says nothing."""
-        said = {name: value for name, value in _items(self) if value is not None}
-        return replace(other, **said)
-
-
-def _items(convention: Convention) -> list[tuple[str, str | float | None]]:
-    return [(field.name, getattr(convention, field.name)) for field in fields(convention)]
+        said: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(other, **{name: value for name, value in said.items() if value is not None})
 
 
 LEAST_FPS, MOST_FPS = 0.1, 1_000.0
@@ -93,7 +90,7 @@ STANDARD = Convention(units="m", up="y", handedness="right", fps=30.0)
 """What a clip is in. A rate that nobody knows counts as a sensor's 30 Hz."""
 
 
-def to_standard(joints: NDArray[np.generic], convention: Convention) -> NDArray[np.generic]:
+def to_standard(joints: NDArray[Any], convention: Convention) -> NDArray[Any]:
     """Bring positions (..., 3) to metres, y up, right-handed axes.
 
     Args:

@@ -14,6 +14,7 @@ import typer
 
 from stars_infer.cli import demo, doctor, embed, extras, fewshot, model
 from stars_infer.cli.classify import classify
+from stars_infer.cli.layouts import layouts
 from stars_infer.cli.output import Output
 from stars_infer.errors import StarsError, UsageError
 
@@ -56,6 +57,7 @@ app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_pa
     embed.embed
 )
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
+app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)
 app.command(epilog="Example: stars doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.add_typer(model.app, name="model", rich_help_panel=_LOOK)
 for group in extras.GROUPS:

@@ -95,9 +95,8 @@ def _parsed(text: str, source: str, *, line: int | None = None) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        place = line or error.lineno
         raise ClipError(
-            source, f"line {place}, column {error.colno}: not JSON ({error.msg})"
+            source, f"line {line or error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from error
     except (RecursionError, ValueError) as error:  # nested without end, or an endless number
         place = "" if line is None else f"line {line}: "

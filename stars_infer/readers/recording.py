@@ -159,7 +159,8 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
 
 def seen_in(tracks: FloatArray) -> BoolArray:
     """Frames (M, T) in which tracks (M, T, V, 3) have a joint that is neither missing nor zero."""
-    return np.asarray((np.isfinite(tracks).all(axis=3) & tracks.any(axis=3)).any(axis=2))
+    known = np.asarray(np.isfinite(tracks).all(axis=3))
+    return np.asarray((known & np.asarray(tracks.any(axis=3))).any(axis=2))
 
 
 def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:
@@ -172,10 +173,10 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
                 source, "the file does not say which joints these are: pass --layout "
                 "(`stars layouts` lists them)"
             )  # fmt: skip
-        found_joints, joints = recording.joints.shape[-2], get_layout(layout).joints
-        if recording.presence is not None and found_joints != len(joints):
+        count, known = recording.joints.shape[-2], len(get_layout(layout).joints)
+        if recording.presence is not None and count != known:
             raise ClipError(
-                source, f"{found_joints} joints, but layout {layout!r} has {len(joints)}: pass "
+                source, f"{count} joints, but layout {layout!r} has {known}: pass "
                 "another --layout (`stars layouts` lists them)"
             )  # fmt: skip
         return recording, layout

@@ -74,6 +74,7 @@ def test_every_runtime_command_runs(stars_without_torch, recordings, tmp_path):
         ["fewshot", "remove", "walk"],
         ["model", "list"],
         ["model", "info"],
+        ["layouts"],
         ["doctor"],
         ["--version"],
         [],
