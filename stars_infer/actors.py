@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import BoolArray, Clip, FloatArray
 
-MIN_SEEN_FRAMES = 12
-"""A body seen in fewer frames is noise when others are there."""
+MIN_SEEN = 0.4
+"""A body seen for fewer seconds is noise when others are there: at 30 Hz, 12 frames."""
 SPREAD_RATIO = 0.8
 """A frame is wide when the body's extent in x exceeds this share of its extent in y."""
 MAX_WIDE_SHARE = 0.69754
@@ -85,7 +85,7 @@ def cast_bodies(clip: Clip) -> NDArray[np.intp]:
         if seen.any()
     ]
     if len(tracks) > 1:
-        tracks = _without_glimpses(tracks)
+        tracks = _without_glimpses(tracks, round(MIN_SEEN * clip.fps))
     if len(tracks) > 1:
         tracks = _without_furniture(tracks)
     merged = _merge_tracks(sorted(tracks, key=_Track.motion, reverse=True))
@@ -99,9 +99,9 @@ def _variance(positions: NDArray[np.float64]) -> float:
     return float(positions.reshape(-1, 3).var(axis=0).sum())
 
 
-def _without_glimpses(tracks: list[_Track]) -> list[_Track]:
-    """Drop bodies seen too shortly; the longest stays if all are short."""
-    long = [track for track in tracks if track.seen.sum() >= MIN_SEEN_FRAMES]
+def _without_glimpses(tracks: list[_Track], least: int) -> list[_Track]:
+    """Drop bodies seen in fewer frames; the longest stays if all are short."""
+    long = [track for track in tracks if track.seen.sum() >= least]
     return long or [max(tracks, key=lambda track: int(track.seen.sum()))]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ClipError, NobodyError
-from stars_infer.gaps import fill_gaps
+from stars_infer.gaps import MAX_GAP, fill_gaps
 from stars_infer.layouts import get_layout, layouts_with
 
 FloatArray = NDArray[np.float32]
@@ -154,6 +154,7 @@ class Clip:
             presence,
             layout=get_layout(layout),
             source=source,
+            max_gap=max(1, round(MAX_GAP * fps / DEFAULT_FPS)),
             uncertain=confidence is not None,
         )
         return cls(

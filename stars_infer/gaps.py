@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stars_infer.layouts import Layout
 
 MAX_GAP = 10
-"""Longest run of frames without a joint that is interpolated."""
+"""Longest run of frames without a joint that is interpolated, at 30 Hz: a third of a second."""
 _TRUNK = ("base of spine", "left hip", "right hip", "left shoulder", "right shoulder")
 """NTU-25 joints without which nobody knows where the others are."""
 _MAX_NAMED = 3
@@ -48,6 +48,7 @@ def fill_gaps(
     *,
     layout: Layout,
     source: str,
+    max_gap: int = MAX_GAP,
     uncertain: bool = False,
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Give every joint of a present body a position.
@@ -57,6 +58,7 @@ def fill_gaps(
         presence: (M, T); frames in which a body is absent are left alone.
         layout: Of the joints.
         source: Name for messages.
+        max_gap: Longest run of frames that is interpolated.
         uncertain: Whether joints are missing because they were not trusted, too; for the notes.
 
     Returns:
@@ -75,7 +77,7 @@ def fill_gaps(
     lack = "missing or uncertain" if uncertain else "missing"
     for body in np.flatnonzero(missing.any(axis=(1, 2))):
         mender = _Mender(
-            filled[body], presence[body], missing[body], layout, f"body {body}", source
+            filled[body], presence[body], missing[body], layout, f"body {body}", source, max_gap
         )
         gaps = sorted(mender.mend(), key=lambda gap: (layout.joints.index(gap.joint), gap.start))
         notes += _notes(gaps, f"body {body}", lack)
@@ -93,6 +95,7 @@ class _Mender:
         layout: Layout,
         body: str,
         source: str,
+        max_gap: int,
     ) -> None:
         self.joints = joints
         """(T, V, 3)."""
@@ -104,6 +107,7 @@ class _Mender:
         self.layout = layout
         self.body = body
         self.source = source
+        self.max_gap = max_gap
 
     def mend(self) -> Iterator[_Gap]:
         """Fill all gaps, from the joint that is known best outwards."""
@@ -138,7 +142,7 @@ class _Mender:
         after = int(np.searchsorted(known, gap.start))
         seen = known[max(after - 1, 0) : after + 1]
         beside = seen[(seen == gap.start - 1) | (seen == gap.stop)]
-        bridged = joint == carrier or (frames <= MAX_GAP and len(beside) > 0)
+        bridged = joint == carrier or (frames <= self.max_gap and len(beside) > 0)
         if bridged and len(beside):
             seen = beside
         ends = self.joints[[seen[0], seen[-1]], joint].astype(np.float64)
@@ -178,13 +182,13 @@ class _Mender:
             for joint in (root, *self.trunk())
         }
         for joint, (_, frames) in longest.items():
-            if frames <= MAX_GAP and self.known[:, joint].any():
+            if frames <= self.max_gap and self.known[:, joint].any():
                 return joint
         joint, (start, frames) = min(longest.items(), key=lambda item: item[1][1])
         raise self.error(
             f"the {self.layout.joints[joint]} of {self.body} is missing for {frames} frames from "
             f"frame {start}, the other hip and shoulder joints for as long or longer (at most "
-            f"{MAX_GAP} are interpolated): cut these frames or record again"
+            f"{self.max_gap} are interpolated): cut these frames or record again"
         )
 
     def trunk(self) -> list[int]:

@@ -337,3 +337,13 @@ def test_whatever_is_accepted_is_finite_and_keeps_what_was_seen(gaps, away):
     assert bool(clip.notes) == mended
     if not gaps or max(length for _, length, _ in gaps) <= MAX_GAP:
         assert not any("placed" in note for note in clip.notes)
+
+
+@pytest.mark.parametrize("fps", [15, 30, 60, 120])
+def test_how_long_a_gap_is_bridged_is_in_seconds(waving, fps):
+    most = round(fps / 3)
+    for frames, how in ((most, "interpolated"), (most + 1, "carried")):
+        joints = np.repeat(waving, 3, axis=1)
+        joints[:, 20 : 20 + frames, NTU25_JOINTS.index("left hand")] = np.nan
+        (note,) = Clip.from_array(joints, fps=float(fps)).notes
+        assert how in note

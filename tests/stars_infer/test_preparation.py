@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -71,6 +73,15 @@ def test_body_seen_in_eleven_frames_is_noise_and_twelve_is_not():
     long = person(40, speed=0.01)
     assert len(select_actors(clip_of((long, 0), (person(11, speed=1), 5)))) == 1
     assert len(select_actors(clip_of((long, 0), (person(12, speed=1), 5)))) == 2
+
+
+@pytest.mark.parametrize("fps", [15, 25, 60, 120])
+def test_how_long_a_body_must_be_seen_is_in_seconds(fps):
+    least = round(0.4 * fps)
+    long = person(4 * least, speed=0.01)
+    for frames, bodies in ((least - 1, 1), (least, 2)):
+        clip = clip_of((long, 0), (person(frames, speed=1), 5))
+        assert len(select_actors(replace(clip, fps=float(fps)))) == bodies
 
 
 def test_the_longest_of_only_short_bodies_stays():
