@@ -86,6 +86,7 @@ class Clip:
         layout: str = "ntu25",
         fps: float = DEFAULT_FPS,
         source: str = "array",
+        recording: bool = False,
     ) -> Clip:
         """Make a clip from an array of positions in metres.
 
@@ -95,6 +96,7 @@ class Clip:
             layout: Name of the joint layout.
             fps: Frames per second.
             source: Name for messages and results.
+            recording: As in `from_tracks`.
 
         Raises:
             ClipError: If the shape does not fit the layout, a gap is too long, or nobody is there.
@@ -102,7 +104,9 @@ class Clip:
         """
         bodies = _as_bodies(joints, layout=layout, source=source)
         presence = np.asarray(bodies.any(axis=(2, 3)))  # NaN counts as something
-        return cls.from_tracks(bodies, presence, layout=layout, fps=fps, source=source)
+        return cls.from_tracks(
+            bodies, presence, layout=layout, fps=fps, source=source, recording=recording
+        )
 
     @classmethod
     def from_tracks(
@@ -113,20 +117,32 @@ class Clip:
         layout: str = "ntu25",
         fps: float = DEFAULT_FPS,
         source: str = "array",
+        recording: bool = False,
     ) -> Clip:
         """Make a clip from tracked bodies (M, T, V, 3), mending short gaps.
+
+        Args:
+            bodies: Positions, metres.
+            presence: Whether a body is seen in a frame, (M, T).
+            layout: Name of the joint layout.
+            fps: Frames per second.
+            source: Name for messages and results.
+            recording: The clip is to be cut into actions: it may be of any length, and a body of
+                which a joint is missing for long is absent meanwhile.
 
         Raises:
             ClipError: If there are too few or too many frames, a gap is too long, or nobody is
                 there.
         """
-        check_frame_count(bodies.shape[1], source=source)
+        if recording:
+            bodies, presence = without_long_gaps(bodies, presence, source=source)
+        check_frame_count(bodies.shape[1], source=source, recording=recording)
         bodies = fill_gaps(bodies, presence, source=source)
         return cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
 
 
-def check_frame_count(frames: int, *, source: str) -> None:
-    """Refuse clips that are too short to hold a motion or too long to be one action.
+def check_frame_count(frames: int, *, source: str, recording: bool = False) -> None:
+    """Refuse clips that are too short to hold a motion or, unless recordings, too long for one.
 
     Raises:
         ClipError: If there are fewer than `MIN_FRAMES` or more than `MAX_FRAMES` frames.
@@ -135,11 +151,11 @@ def check_frame_count(frames: int, *, source: str) -> None:
         raise ClipError(
             source, f"{frames} frame(s), but a motion needs at least {MIN_FRAMES}: record longer"
         )
-    if frames > MAX_FRAMES:
+    if frames > MAX_FRAMES and not recording:
         raise ClipError(
             source,
             f"{frames:,} frames, more than the {MAX_FRAMES:,} a clip may have: "
-            "cut the recording into clips of one action each",
+            "cut the recording into clips of one action each, or let `stars segment` cut it",
         )
 
 
@@ -179,10 +195,60 @@ def fill_gaps(bodies: FloatArray, presence: BoolArray, *, source: str) -> FloatA
     return filled
 
 
+def without_long_gaps(
+    bodies: FloatArray, presence: BoolArray, *, source: str
+) -> tuple[FloatArray, BoolArray]:
+    """Take a body for absent where one of its joints is missing too long to be interpolated.
+
+    Args:
+        bodies: (M, T, V, 3); NaN or infinite where a joint is missing.
+        presence: (M, T).
+        source: Name for messages.
+
+    Returns:
+        Bodies, zero where absent, and their presence; the arrays given if no gap is so long.
+
+    Raises:
+        ClipError: If nobody is left, because a joint is missing all the time.
+    """
+    unknown = ~np.isfinite(bodies).all(axis=3)
+    seen = presence
+    while (lost := _lost(unknown & seen[:, :, None], seen)).any():
+        seen = seen & ~lost  # what is left of another joint may now have too little to hold on to
+    if seen is presence:
+        return bodies, presence
+    if not seen.any():
+        joint = int((unknown & presence[:, :, None]).sum(axis=(0, 1)).argmax())
+        raise ClipError(
+            source,
+            f"joint {joint} is NaN or infinite nearly always, so that no frame shows a whole body: "
+            "use a layout without it, or record again",
+        )
+    return np.where(seen[:, :, None, None], bodies, np.float32(0)), seen
+
+
+def _lost(missing: BoolArray, seen: BoolArray) -> BoolArray:
+    """Where a joint is missing (M, T, V) for too long of a body that is seen (M, T), (M, T)."""
+    lost = np.zeros_like(seen)
+    for body, joint in np.argwhere(missing.any(axis=1)):
+        gap = missing[body, :, joint]
+        if not (seen[body] & ~gap).any():
+            lost[body] |= gap
+        for start, end in zip(*_runs(gap), strict=True):
+            if end - start > MAX_GAP:
+                lost[body, start:end] = True
+    return lost
+
+
+def _runs(mask: BoolArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Starts and ends (excluded) of the runs of true values in a mask (T,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return edges[::2], edges[1::2]
+
+
 def _longest_run(mask: BoolArray) -> tuple[int, int]:
     """Start and length of the longest run of true values in a mask (T,)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
-    starts, ends = edges[::2], edges[1::2]
+    starts, ends = _runs(mask)
     longest = int(np.argmax(ends - starts))
     return int(starts[longest]), int(ends[longest] - starts[longest])
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from stars_infer.clip import Clip
 from stars_infer.errors import ClipError
@@ -12,7 +12,13 @@ from stars_infer.readers.npy import read_npy
 from stars_infer.readers.npz import read_npz
 from stars_infer.readers.skeleton import read_skeleton
 
-Reader = Callable[[Path, str | None], Clip]
+
+class Reader(Protocol):
+    """Reads one format."""
+
+    def __call__(self, path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
+        """Read a file; `recording` as in `Clip.from_tracks`."""
+
 
 READERS: dict[str, Reader] = {
     ".skeleton": read_skeleton,
@@ -22,12 +28,14 @@ READERS: dict[str, Reader] = {
 """File ending to the function that reads it."""
 
 
-def read_clip(path: str | Path, *, layout: str | None = None) -> Clip:
+def read_clip(path: str | Path, *, layout: str | None = None, recording: bool = False) -> Clip:
     """Read a clip; the format follows from the file's ending.
 
     Args:
         path: A `.skeleton` (NTU RGB+D), `.npy` or `.npz` file.
         layout: Name of the joint layout; what the file says, else `ntu25`, if not given.
+        recording: The clip is to be cut into actions: it may be hours long, and a body of which a
+            joint is missing for long is absent meanwhile.
 
     Raises:
         ClipError: If the file is missing, damaged, of another format, or holds no usable motion.
@@ -47,6 +55,6 @@ def read_clip(path: str | Path, *, layout: str | None = None) -> Clip:
     try:
         if path.stat().st_size == 0:
             raise ClipError(str(path), "the file is empty")
-        return reader(path, layout)
+        return reader(path, layout, recording=recording)
     except OSError as error:
         raise ClipError(str(path), f"cannot be read: {error.strerror or error}") from error

@@ -12,7 +12,7 @@ from stars_infer.errors import ClipError
 _MAGIC = b"\x93NUMPY"
 
 
-def read_npy(path: Path, layout: str | None = None) -> Clip:
+def read_npy(path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
     """Read (T, V, 3), (M, T, V, 3) or (3, T, V, M) positions; see `Clip.from_array`.
 
     Pickled arrays are never loaded.
@@ -29,7 +29,7 @@ def read_npy(path: Path, layout: str | None = None) -> Clip:
         joints = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header fails in NumPy's parser in many ways
         raise ClipError(source, _explain(str(error))) from error
-    return Clip.from_array(joints, layout=layout or "ntu25", source=source)
+    return Clip.from_array(joints, layout=layout or "ntu25", source=source, recording=recording)
 
 
 def _explain(problem: str) -> str:

@@ -11,7 +11,7 @@ from stars_infer.errors import ClipError
 from stars_infer.layouts import LAYOUTS
 
 
-def read_npz(path: Path, layout: str | None = None) -> Clip:
+def read_npz(path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
     """Read the array `joints`, or the only array there is, from an archive.
 
     `layout` (text) and `fps` (a number) in the archive say what the clip is; the argument wins.
@@ -49,4 +49,5 @@ def read_npz(path: Path, layout: str | None = None) -> Clip:
         layout=layout or said_layout or "ntu25",
         fps=fps,
         source=source,
+        recording=recording,
     )

@@ -21,7 +21,7 @@ _MAX_BODIES = 100
 """No sensor tracks more in one frame; a larger count is damage."""
 
 
-def read_skeleton(path: Path, layout: str | None = None) -> Clip:
+def read_skeleton(path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
     """Read an NTU `.skeleton` file with LF or CRLF line ends.
 
     Raises:
@@ -31,14 +31,15 @@ def read_skeleton(path: Path, layout: str | None = None) -> Clip:
     source = str(path)
     if layout not in (None, "ntu25"):
         raise ClipError(source, f"a .skeleton file has the layout 'ntu25', not {layout!r}")
-    return _Scanner(path.read_bytes(), source).scan()
+    return _Scanner(path.read_bytes(), source, recording=recording).scan()
 
 
 class _Scanner:
     """Walks the lines of one file, collecting the joint lines of every body."""
 
-    def __init__(self, content: bytes, source: str) -> None:
+    def __init__(self, content: bytes, source: str, *, recording: bool) -> None:
         self.source = source
+        self.recording = recording
         self.lines = content.split(b"\n")
         while self.lines and not self.lines[-1].strip():
             self.lines.pop()
@@ -51,7 +52,7 @@ class _Scanner:
 
     def scan(self) -> Clip:
         frames = self.count("frames", most=None)
-        check_frame_count(frames, source=self.source)
+        check_frame_count(frames, source=self.source, recording=self.recording)
         for frame in range(frames):
             for _ in range(self.count(f"bodies in frame {frame}", most=_MAX_BODIES)):
                 self.body(frame)
@@ -68,7 +69,7 @@ class _Scanner:
         positions = self.positions()
         bodies[body, frame] = positions
         presence[body, frame] = positions.any(axis=(1, 2))  # NaN counts as something
-        return Clip.from_tracks(bodies, presence, source=self.source)
+        return Clip.from_tracks(bodies, presence, source=self.source, recording=self.recording)
 
     def body(self, frame: int) -> None:
         fields = self.next_line(f"a body of frame {frame}").split()

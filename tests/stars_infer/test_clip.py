@@ -127,3 +127,36 @@ def test_whatever_is_accepted_is_finite(gaps, frames):
     assert np.isfinite(clip.bodies).all()
     untouched = np.isfinite(joints)
     np.testing.assert_array_equal(clip.bodies[untouched], joints[untouched])
+
+
+def test_a_recording_may_be_long():
+    joints = np.ones((MAX_FRAMES + 1, 25, 3), np.int8)
+    clip = Clip.from_array(joints, recording=True)
+    assert clip.frames == MAX_FRAMES + 1
+
+
+def test_in_a_recording_a_body_with_a_long_gap_is_absent_meanwhile(waving):
+    joints = np.concatenate([waving[0], waving[0]])
+    joints[30 : 31 + MAX_GAP, 7] = np.nan
+    joints[60:63, 4] = np.inf
+    with pytest.raises(ClipError, match="joint 7"):
+        Clip.from_array(joints)
+    clip = Clip.from_array(joints, recording=True)
+    assert not clip.presence[0, 30 : 31 + MAX_GAP].any()
+    assert clip.presence.sum() == len(joints) - MAX_GAP - 1
+    assert not clip.bodies[0, 30 : 31 + MAX_GAP].any()
+    assert np.isfinite(clip.bodies).all()
+
+
+def test_what_one_gap_leaves_may_be_too_little_for_another(waving):
+    joints = waving[0].copy()
+    joints[:5, 7] = np.nan  # could be held, if the rest were seen
+    joints[5:-20, 4] = np.nan
+    clip = Clip.from_array(joints, recording=True)
+    assert np.flatnonzero(clip.presence[0]).tolist() == [
+        *range(5),
+        *range(len(joints) - 20, len(joints)),
+    ]
+    joints[-20:, 4] = np.nan
+    with pytest.raises(ClipError, match="joint 4 is NaN or infinite nearly always"):
+        Clip.from_array(joints, recording=True)
