@@ -13,13 +13,13 @@ baselines need `pip install 'stars-infer[bench]'`. About ten minutes a model on 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ablation import ablation
 from baselines import baselines
+from marks import replace_between
 from methods import Method, of_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -127,14 +127,7 @@ def replace_table(
             for name, row in rows.items()
         ),
     ]
-    marks = rf"(<!-- {which} -->\n).*?(\n<!-- end of {which} -->)"
-    text = file.read_text(encoding="utf-8")
-    replaced, found = re.subn(
-        marks, lambda m: m[1] + "\n".join(lines) + m[2], text, flags=re.DOTALL
-    )
-    if not found:
-        sys.exit(f"error: {file}: no marks <!-- {which} --> to write between")
-    file.write_text(replaced, encoding="utf-8")
+    replace_between(file, which, lines)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ actions that the index does not hold are background.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,8 @@ PAUSE = (0.5, 3.0)
 """Shortest and longest pause, seconds."""
 SWAY = 0.004
 """Deviation of every joint while somebody stands about, metres: a sensor's noise."""
+LONGEST = 10.0
+"""Seconds of a piece: one of a minute is a recording itself."""
 STRANGERS = 0.25
 """Share of the actions that the index does not hold."""
 EXEMPLARS = 5
@@ -63,18 +67,24 @@ class Task:
     recordings: list[tuple[Clip, list[Interval]]]
 
 
-def stitched(data: EvaluationSet, people: Sequence[str], *, recordings: int, seed: int) -> Task:
+def performer(clip: Clip) -> str:
+    """Who performs a clip, by its file name `s3_...`; one person for all where names do not say."""
+    said = re.match(r"s(\d+)_", Path(clip.source).name)
+    return said[1] if said else "somebody"
+
+
+def stitched(data: EvaluationSet, *, recordings: int, seed: int) -> Task:
     """Draw actions, exemplars and recordings from a set.
 
     Args:
         data: The set; exemplars come from clips that may be exemplars, all pieces of recordings
-            from those that may be queries.
-        people: Who performs each clip; a recording is of one person.
+            from those that may be queries, and those of a recording from one person.
         recordings: How many.
         seed: Of all that is drawn.
     """
     random = np.random.default_rng(seed)
-    labels, who = np.array(data.labels), np.array(people)
+    labels = np.array(data.labels)
+    who = np.array([performer(clip) for clip in data.clips])
     classes = sorted(set(data.labels))
     strange = set(random.choice(classes, round(STRANGERS * len(classes)), replace=False).tolist())
     known = np.array([label not in strange for label in labels])
@@ -84,7 +94,10 @@ def stitched(data: EvaluationSet, people: Sequence[str], *, recordings: int, see
         if label not in strange
     ]
     exemplars = np.concatenate(drawn)
-    asked = data.query & ~np.isin(np.arange(len(labels)), exemplars)
+    whole = np.array(
+        [len(clip.bodies) == 1 and clip.frames <= LONGEST * clip.fps for clip in data.clips]
+    )
+    asked = data.query & whole & ~np.isin(np.arange(len(labels)), exemplars)
     performers = sorted(set(who[asked].tolist()))
     made = []
     for number in range(recordings):
