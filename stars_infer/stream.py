@@ -19,6 +19,10 @@ from stars_infer.layouts import get_layout
 from stars_infer.segmentation import confidence_of
 from stars_infer.windows import LENGTHS, Window, name_windows
 
+UNKNOWN = "unknown"
+"""The answer while no known action is going on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streaming:
     """How a stream is named.
@@ -74,6 +78,11 @@ class StreamAnswer:
     since: float
     candidate: str | None
     latency: float
+
+    @property
+    def answer(self) -> str:
+        """The label, or `UNKNOWN` for background."""
+        return UNKNOWN if self.label is None else self.label
 
 
 class StreamClassifier:
