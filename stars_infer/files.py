@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stars_infer.clip import FloatArray
+from stars_infer.convention import Convention
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.readers import READERS, read_clip
+from stars_infer.readers import READERS, read_clips
 
 Skip = Callable[[ClipError], None]
 """What to do about a clip that cannot be used."""
@@ -18,31 +19,37 @@ Skip = Callable[[ClipError], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedFile:
-    """A clip file and what is kept of it.
+    """A clip of a file and what is kept of it.
 
     Attributes:
         path: The file.
+        source: What the clip is called: the file, or `FILE#NAME` where one holds many.
         description: Its vector, and its sequence where the model makes one.
         content_hash: `Clip.content_hash`.
         bodies: Actors in the clip, 1 or 2.
-        frames: Frames of the file.
+        frames: Frames of the clip.
+        notes: What was mended in it or is odd about it, in words.
     """
 
     path: Path
+    source: str
     description: Description
     content_hash: str
     bodies: int
     frames: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _ReadFile:
+class _ReadClip:
     path: Path
+    source: str
     prepared: FloatArray
     """For the network."""
     sequence: FloatArray | None
     content_hash: str
     frames: int
+    notes: tuple[str, ...]
 
 
 def clip_files(paths: Iterable[Path]) -> list[Path]:
@@ -68,40 +75,29 @@ def embed_files(
     encoder: Encoder,
     paths: Sequence[Path],
     *,
-    layout: str | None,
     skip: Skip,
+    layout: str | None = None,
+    convention: Convention | None = None,
     question: bool = False,
 ) -> Iterator[EmbeddedFile]:
-    """Embed clip files, the bodies of several clips at once.
+    """Embed all clips of files, the bodies of several clips at once.
 
     Args:
         encoder: The model.
         paths: Clip files.
-        layout: Joint layout, if the files do not say.
-        skip: Called with the error of each file that cannot be used; the others go on.
+        skip: Called with the error of each clip that cannot be used; the others go on.
+        layout: Short for `convention=Convention(layout=...)`.
+        convention: What is known of the files, where they do not say.
         question: As in `Encoder.describe`.
 
     Yields:
-        Files and their descriptions, in order.
+        Clips and their descriptions, in order.
     """
-    waiting: list[_ReadFile] = []
+    wanted = Convention(layout=layout).over(convention or Convention())
+    waiting: list[_ReadClip] = []
     without_network = question and encoder.info.comparison is not None
-    for path in paths:
-        try:
-            clip = read_clip(path, layout=layout)
-            prepared, sequence = encoder.prepare(clip)
-        except ClipError as error:
-            skip(error)
-            continue
-        waiting.append(
-            _ReadFile(
-                path=path,
-                prepared=prepared,
-                sequence=sequence,
-                content_hash=clip.content_hash,
-                frames=clip.frames,
-            )
-        )
+    for read in _read(encoder, paths, wanted, skip):
+        waiting.append(read)
         if without_network:
             yield from _embedded(waiting, [None])
             waiting = []
@@ -111,18 +107,41 @@ def embed_files(
     yield from _encoded(encoder, waiting)
 
 
-def _encoded(encoder: Encoder, files: Sequence[_ReadFile]) -> Iterator[EmbeddedFile]:
+def _read(
+    encoder: Encoder, paths: Sequence[Path], convention: Convention, skip: Skip
+) -> Iterator[_ReadClip]:
+    for path in paths:
+        for clip in read_clips(path, convention=convention, skip=skip):
+            try:
+                prepared, sequence = encoder.prepare(clip)
+            except ClipError as error:
+                skip(error)
+                continue
+            yield _ReadClip(
+                path=path,
+                source=clip.source,
+                prepared=prepared,
+                sequence=sequence,
+                content_hash=clip.content_hash,
+                frames=clip.frames,
+                notes=clip.notes,
+            )
+
+
+def _encoded(encoder: Encoder, files: Sequence[_ReadClip]) -> Iterator[EmbeddedFile]:
     yield from _embedded(files, encoder.embed_prepared([file.prepared for file in files]))
 
 
 def _embedded(
-    files: Sequence[_ReadFile], vectors: Iterable[FloatArray | None]
+    files: Sequence[_ReadClip], vectors: Iterable[FloatArray | None]
 ) -> Iterator[EmbeddedFile]:
     for file, vector in zip(files, vectors, strict=True):
         yield EmbeddedFile(
             path=file.path,
+            source=file.source,
             description=Description(vector=vector, sequence=file.sequence),
             content_hash=file.content_hash,
             bodies=len(file.prepared),
             frames=file.frames,
+            notes=file.notes,
         )

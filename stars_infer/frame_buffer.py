@@ -82,15 +82,14 @@ class FrameBuffer:
             fps: Frames per second of the result.
 
         Returns:
-            Bodies (M, T, V, 3), finite, zero where absent, and presence (M, T); T reaches back to
-            the first frame, but at most `seconds`. A joint that is missing for long, at any time
-            between two frames, makes its body absent there.
+            Bodies (M, T, V, 3), NaN where a joint is missing for more than `MAX_SILENCE`, zero
+            where absent, and presence (M, T); T reaches back to the first frame, but at most
+            `seconds`.
         """
         order = (self._next - self._size + np.arange(self._size)) % self.capacity
         times = self._times[order]
-        empty = np.zeros((0, 0, self._joints.shape[2], 3), np.float32), np.zeros((0, 0), np.bool_)
         if not len(times):
-            return empty
+            return self._nobody()
         end = times[-1]
         recent = times >= end - self.seconds - MAX_SILENCE
         times, order = times[recent], order[recent]
@@ -99,35 +98,46 @@ class FrameBuffer:
         joints = self._joints[order]
         seen = np.flatnonzero(joints.any(axis=(0, 2, 3)))  # NaN counts as something
         if not len(seen):
-            return empty
-        found = [_even(joints[:, body], times, moments) for body in seen]
-        return np.stack([body for body, _ in found]), np.stack([there for _, there in found])
+            return self._nobody()
+        bodies = np.stack([_even(joints[:, body], times, moments) for body in seen])
+        presence = np.isfinite(bodies).all(axis=3).any(axis=2)
+        return np.where(presence[:, :, None, None], bodies, np.float32(0)), presence
+
+    def _nobody(self) -> tuple[FloatArray, BoolArray]:
+        shape = (0, 0, *self._joints.shape[2:])
+        return np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_)
 
 
 def _even(
     joints: FloatArray, times: NDArray[np.float64], moments: NDArray[np.float64]
-) -> tuple[FloatArray, BoolArray]:
-    """Interpolate a body (T, V, 3) at moments (T',): positions, and where all joints are known."""
+) -> FloatArray:
+    """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
     known = np.isfinite(joints).all(axis=2) & joints.any(axis=(1, 2))[:, None]
-    if known.all():
-        columns = [(slice(None), slice(None))]
-    else:
-        columns = [(known[:, joint], slice(joint, joint + 1)) for joint in range(joints.shape[1])]
-    result = np.zeros((len(moments), *joints.shape[1:]), np.float32)
-    there = np.ones(len(moments), np.bool_)
-    for rows, column in columns:
-        at = times[rows]
-        if not len(at):
-            return result, np.zeros_like(there)
-        after = np.searchsorted(at, moments).clip(1, max(len(at) - 1, 1))
-        before = after - 1
-        after = np.minimum(after, len(at) - 1)
-        span = at[after] - at[before]
-        share = np.where(span > 0, (moments - at[before]) / np.maximum(span, 1e-9), 0.0)
-        share = share.clip(0, 1).astype(np.float32)[:, None, None]
-        values = joints[rows, column]
-        result[:, column] = values[before] * (1 - share) + values[after] * share
-        nearest = np.minimum(np.abs(moments - at[before]), np.abs(moments - at[after]))
-        there &= (nearest <= MAX_SILENCE) & ((span <= MAX_SILENCE) | (nearest < 1e-3))
-    result[~there] = 0
-    return result, there
+    if (known == known[:, :1]).all():
+        return _between(joints, known[:, 0], times, moments)
+    columns = [
+        _between(joints[:, joint : joint + 1], known[:, joint], times, moments)
+        for joint in range(joints.shape[1])
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _between(
+    joints: FloatArray, known: BoolArray, times: NDArray[np.float64], moments: NDArray[np.float64]
+) -> FloatArray:
+    """The same for joints that are known in the same frames (T,)."""
+    result = np.full((len(moments), *joints.shape[1:]), np.nan, np.float32)
+    at, values = times[known], joints[known]
+    if not len(at):
+        return result
+    after = np.searchsorted(at, moments).clip(0, len(at) - 1)
+    before = np.maximum(after - 1, 0)
+    span = at[after] - at[before]
+    share = (
+        ((moments - at[before]) / np.maximum(span, 1e-9)).clip(0, 1) if len(at) > 1 else 0 * span
+    )
+    nearest = np.minimum(np.abs(moments - at[before]), np.abs(moments - at[after]))
+    there = (nearest <= MAX_SILENCE) & ((span <= MAX_SILENCE) | (nearest < 1e-3))
+    weight = share.astype(np.float32)[there, None, None]
+    result[there] = values[before[there]] * (1 - weight) + values[after[there]] * weight
+    return result

@@ -1,15 +1,18 @@
-"""A frame of a stream as a line of JSON."""
+"""Frames of a stream as lines of JSON, in the forms of `.jsonl` files."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
-from stars_infer.errors import ClipError
+from stars_infer.clip import LEAST_CONFIDENCE, FloatArray
+from stars_infer.convention import STANDARD, Convention, to_standard
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.layouts import get_layout
+from stars_infer.readers.json import FORMS, KNOWN_FORMS, SAID, TIMES, form_of, parsed, said_in
+from stars_infer.readers.poses import Pose
 
 MAX_LINE = 1_000_000
 """Longest line, bytes: a hundred bodies of a hundred joints are half of it."""
@@ -20,76 +23,102 @@ class Frame:
     """A moment of a stream.
 
     Attributes:
-        bodies: Joint positions (M, V, 3), metres; NaN where a joint is unknown. M is 0 if nobody
-            is seen.
+        bodies: Joint positions (M, V, 3), metres, y up, right-handed; NaN where a joint is unknown.
+            M is 0 if nobody is seen.
         time: Seconds; None if the line does not say.
+        layout: Name of the joint layout.
     """
 
     bodies: FloatArray
     time: float | None
+    layout: str
 
 
-def read_frame(line: bytes, *, joints: int, source: str) -> Frame:
-    """Read a line: `{"joints": [[x, y, z], …], "time": s}`, with "bodies" for several, or a list.
+class FrameReader:
+    """Reads lines, each `{"joints": [[x, y, z], …], "time": s}` or another form of `.jsonl`.
 
-    A bare list is a body, or a list of bodies. A joint may be null or hold NaN: it is unknown then.
+    The first line that shows somebody settles the layout of all.
 
     Args:
-        line: JSON in UTF-8.
-        joints: V, joints of the layout.
-        source: Name for messages.
-
-    Raises:
-        ClipError: If the line is no such frame.
+        wanted: What is known of the stream; what it does not say, a header line may.
     """
-    if len(line) > MAX_LINE:
-        raise ClipError(source, f"longer than {MAX_LINE:,} bytes: send one frame a line")
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise ClipError(source, f"not a line of JSON ({error})") from error
-    time = None
-    if isinstance(value, dict):
-        time = _time(value.get("time"), source)
-        named = [name for name in ("joints", "bodies") if name in value]
-        if len(named) != 1:
-            raise ClipError(source, 'expected either "joints" or "bodies" beside "time"')
-        value = value[named[0]]
-    if not isinstance(value, list):
-        raise ClipError(source, "expected a list of joints, or an object that holds one")
-    bodies = value if _holds_bodies(value) else [value] if value else []
-    return Frame(bodies=_positions(bodies, joints, source), time=time)
 
+    def __init__(self, wanted: Convention | None = None) -> None:
+        self._wanted = wanted or Convention()
+        if self._wanted.layout is not None:
+            get_layout(self._wanted.layout)
 
-def _holds_bodies(value: list[Any]) -> bool:
-    """Whether a list is of bodies, not of joints: its first joint's first entry is a list."""
-    for entry in value:
-        if entry is None:
-            continue
-        return isinstance(entry, list) and any(isinstance(part, list) for part in entry)
-    return False
+    @property
+    def fps(self) -> float:
+        """Frames per second of lines that do not say their time."""
+        return self._wanted.over(STANDARD).fps or 30.0
+
+    def read(self, line: bytes, *, source: str) -> Frame | None:
+        """Read a line; None if it is a header, which only says what the stream is in.
+
+        Args:
+            line: JSON in UTF-8.
+            source: Name for messages.
+
+        Raises:
+            ClipError: If the line is no frame.
+            UsageError: If neither the stream nor anybody says which layout its joints have.
+        """
+        if len(line) > MAX_LINE:
+            raise ClipError(source, f"longer than {MAX_LINE:,} bytes: send one frame a line")
+        try:
+            value = parsed(line.decode("utf-8-sig"), source)
+        except UnicodeDecodeError as error:
+            raise ClipError(source, f"not UTF-8 text ({error.reason})") from error
+        form = form_of(value)
+        if form is None and isinstance(value, dict) and any(key in value for key in SAID):
+            self._wanted = self._wanted.over(said_in(value, source))
+            return None
+        if form is None and value != []:
+            raise ClipError(source, f"no frame. {KNOWN_FORMS}")
+        poses_of, usual = FORMS[form or "bodies"]
+        poses = poses_of(value, "the frame", source) if form else []
+        convention = self._wanted.over(usual).over(STANDARD)
+        if convention.layout is None:
+            raise UsageError(
+                "the stream does not say which joints these are: pass --layout "
+                "(`stars layouts` lists them)"
+            )
+        return Frame(
+            bodies=_positions(poses, convention, source),
+            time=_time(value, source),
+            layout=convention.layout,
+        )
 
 
 def _time(value: object, source: str) -> float | None:
-    if value is None:
+    """Seconds, if a frame says its time."""
+    if not isinstance(value, dict):
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ClipError(source, f'"time" must be a number of seconds, got {str(value)[:24]!r}')
-    return float(value)
+    for key, seconds in TIMES.items():
+        said = value.get(key)
+        if said is None:
+            continue
+        if isinstance(said, bool) or not isinstance(said, int | float) or not np.isfinite(said):
+            raise ClipError(source, f"{key!r} must be a number, got {str(said)[:24]!r}")
+        return float(said) * seconds
+    return None
 
 
-def _positions(bodies: list[Any], joints: int, source: str) -> FloatArray:
-    """Bodies (M, V, 3) from nested lists; NaN for what is null."""
-    result = np.full((len(bodies), joints, 3), np.nan, np.float32)
-    for row, body in zip(result, bodies, strict=True):
-        if not isinstance(body, list) or len(body) != joints:
-            found = len(body) if isinstance(body, list) else "none"
+def _positions(poses: Sequence[Pose], convention: Convention, source: str) -> FloatArray:
+    """Bodies (M, V, 3) of the layout, as a clip has them; NaN for points that are not sure."""
+    assert convention.layout is not None
+    joints = len(get_layout(convention.layout).joints)
+    result = np.full((len(poses), joints, 3), np.nan, np.float32)
+    for row, pose in zip(result, poses, strict=True):
+        if len(pose.points) != joints:
             raise ClipError(
-                source, f"expected {joints} joints a body, got {found}: pass the right --layout"
+                source,
+                f"{len(pose.points)} joints, but layout {convention.layout!r} has {joints}: pass "
+                "the right --layout",
             )
-        try:
-            known = [number for number, joint in enumerate(body) if joint is not None]
-            row[known] = np.array([body[number] for number in known], np.float32).reshape(-1, 3)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise ClipError(source, "a joint is three numbers, or null if unknown") from error
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
+            row[:] = to_standard(pose.points[:, :3], convention)
+        if pose.points.shape[1] > 3:
+            row[~(pose.points[:, 3] >= LEAST_CONFIDENCE)] = np.nan
     return result

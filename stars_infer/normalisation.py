@@ -6,13 +6,12 @@ same to batches on a device.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.bones import STANDARD_LENGTHS
 from stars_infer.clip import FloatArray
-from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
+from stars_infer.layouts import NTU25_PARENTS
 from stars_infer.resampling import at_positions, resize
 
 SIDES = ((4, 8), (12, 16))
@@ -23,23 +22,6 @@ PACE_FRAMES = 128
 """Frames to which a clip is resampled before its pace is measured."""
 PACE_SMOOTHING = 2.0
 """Standard deviation of the smoothing before that, in those frames: sensor noise is no motion."""
-
-_LENGTHS: Mapping[str, float] = {
-    "middle of spine": 0.25, "spine at shoulders": 0.25, "neck": 0.08, "head": 0.12,
-    "shoulder": 0.18, "elbow": 0.28, "wrist": 0.25, "hand": 0.07, "tip": 0.05, "thumb": 0.05,
-    "hip": 0.09, "knee": 0.40, "ankle": 0.38, "foot": 0.10,
-}  # fmt: skip
-
-
-def _length(joint: str) -> float:
-    kind = "tip" if joint.startswith("tip") else joint.split(maxsplit=1)[-1]
-    return _LENGTHS.get(joint, _LENGTHS.get(kind, 0.0))
-
-
-STANDARD_LENGTHS: FloatArray = np.array([_length(joint) for joint in NTU25_JOINTS], np.float32)
-"""Length of the bone that ends at each NTU-25 joint, metres: round figures of an adult of 1.75 m.
-
-The base of the spine, where all bones begin, has none."""
 
 
 def chain_matrix() -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import Clip
+from stars_infer.clip import MIN_FRAMES, Clip
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.frame_buffer import FrameBuffer
@@ -129,8 +129,8 @@ class StreamClassifier:
         """Take a frame.
 
         Args:
-            frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; one with
-                NaN joints is mended where they are soon seen again, else absent.
+            frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; joints that
+                are NaN are mended as those of clips are.
             time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
 
         Returns:
@@ -182,23 +182,24 @@ class StreamClassifier:
         """The likeliest action of all windows that end now, and how likely it is."""
         bodies, presence = self._frames.latest(fps=self.how.fps)
         frames = bodies.shape[1]
-        if not presence.any():
+        if frames < MIN_FRAMES or not presence.any():
             return None, 0.0
         try:
-            clip = Clip(
-                bodies=bodies,
-                presence=presence,
+            clip = Clip.from_tracks(
+                bodies,
+                presence,
                 layout=self.layout,
                 fps=self.how.fps,
                 source="stream",
+                recording=True,
             )
-        except ClipError:
+        except ClipError:  # too little of anybody is known
             return None, 0.0
         lengths = {round(seconds * self.how.fps) for seconds in self.how.lengths}
         windows = [
             Window(start=frames - length, end=frames)
             for length in sorted(lengths)
-            if 2 <= length <= frames
+            if MIN_FRAMES <= length <= frames
         ]
         best: tuple[float, str | None] = (0.0, None)
         for _, named in name_windows(clip, windows, self._encoder, self._index):

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from stars_infer.bones import STANDARD_LENGTHS
 from stars_infer.layouts import NTU25_PARENTS
 from stars_infer.normalisation import (
     CHAIN,
     PACE_FRAMES,
     SIDES,
-    STANDARD_LENGTHS,
     STRETCH,
     smoothing_kernel,
 )

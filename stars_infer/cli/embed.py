@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.options import DeviceOption, LayoutOption, ModelOption
+from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.options import DeviceOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import StarsError, UsageError
 
+if TYPE_CHECKING:
+    from stars_infer.convention import Convention
 
+
+@reads_clips
 def embed(
     paths: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    *,
     out: Annotated[Path, typer.Option("--out", help="The .npz file to write.")],
-    layout: LayoutOption = None,
+    convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     json: JsonFlag = False,
@@ -37,11 +43,19 @@ def embed(
     files = clip_files(paths)
     encoder = Encoder.load(model, device=device)
     embedded = []
-    reading = embed_files(encoder, files, layout=layout, skip=output.failure)
+    reading = embed_files(encoder, files, convention=convention, skip=output.failure)
     for file in output.progress(reading, "embedding", len(files)):
         embedded.append(file)
+        output.clip_notes(file.source, file.notes)
         if json:
-            output.record({"source": str(file.path), "bodies": file.bodies, "frames": file.frames})
+            output.record(
+                {
+                    "source": file.source,
+                    "bodies": file.bodies,
+                    "frames": file.frames,
+                    "notes": file.notes,
+                }
+            )
     if not embedded:
         raise StarsError("no clip could be embedded; nothing was written")
     beside = out.with_name(f".{out.stem}.{os.getpid()}.npz")
@@ -49,7 +63,7 @@ def embed(
         np.savez(
             beside,
             embeddings=vectors_of([file.description for file in embedded]),
-            sources=np.array([str(file.path) for file in embedded]),
+            sources=np.array([file.source for file in embedded]),
         )
         beside.replace(out)
     finally:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.options import DeviceOption, LayoutOption, ModelOption
+from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.options import DeviceOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 
+if TYPE_CHECKING:
+    from stars_infer.convention import Convention
 
+
+@reads_clips
 def evaluate(
     root: Annotated[Path, typer.Argument(help="Folder of ROOT/CLASS/clip files.")],
+    *,
     shots: Annotated[
         list[int] | None,
         typer.Option(min=1, help="Examples per class.", show_default="1, 2 and 5"),
@@ -27,7 +33,7 @@ def evaluate(
         str, typer.Option(help="Which clips are named: a pattern over CLASS/clip.")
     ] = "*",
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
-    layout: LayoutOption = None,
+    convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     json: JsonFlag = False,
@@ -53,8 +59,10 @@ def evaluate(
     if not used:
         raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
     encoder = Encoder.load(model, device=device)
-    embedded = embed_files(encoder, used, layout=layout, skip=output.failure)
+    embedded = embed_files(encoder, used, convention=convention, skip=output.failure)
     files = list(output.progress(embedded, "embedding", len(used)))
+    for file in files:
+        output.clip_notes(file.source, file.notes)
     if not files:
         raise UsageError(f"{root}: no clip could be used")
     names = [named[file.path] for file in files]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
-    LayoutOption,
     ModelOption,
     existing_index,
 )
@@ -20,6 +20,8 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
+    from stars_infer.convention import Convention
+    from stars_infer.files import EmbeddedFile
     from stars_infer.index import Exemplar, NewExemplar
 
 app = typer.Typer(
@@ -28,12 +30,14 @@ app = typer.Typer(
 
 
 @app.command("add-class", epilog="Example: stars fewshot add-class clap/*.npy")
+@reads_clips
 def add_class(
     clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    *,
     label: Annotated[
         str | None, typer.Option(help="Their action.", show_default="the folder of each clip")
     ] = None,
-    layout: LayoutOption = None,
+    convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -48,31 +52,45 @@ def add_class(
     output = Output(json=json, quiet=quiet)
     paths = clip_files(clips)
     encoder = Encoder.load(model, device=device)
-    embedded = embed_files(encoder, paths, layout=layout, skip=output.failure)
+    embedded = embed_files(encoder, paths, convention=convention, skip=output.failure)
+    files = list(output.progress(embedded, "adding", len(paths)))
     new = [
         NewExemplar(
             label=(file.path.resolve().parent.name if label is None else label).strip(),
             description=file.description,
-            source=str(file.path),
+            source=file.source,
             content_hash=file.content_hash,
         )
-        for file in output.progress(embedded, "adding", len(paths))
+        for file in files
     ]
     if new:
         with ExemplarIndex.open(index, encoder.info) as exemplars:
             known = exemplars.add(new)
-        _report(new, known, output)
+        _report(files, new, known, output)
     output.finish()
 
 
-def _report(new: list[NewExemplar], known: list[Exemplar | None], output: Output) -> None:
+def _report(
+    files: list[EmbeddedFile],
+    new: list[NewExemplar],
+    known: list[Exemplar | None],
+    output: Output,
+) -> None:
     """Say what was added, and what was there before."""
     rows = []
-    for exemplar, there in zip(new, known, strict=True):
+    for file, exemplar, there in zip(files, new, known, strict=True):
+        output.clip_notes(file.source, file.notes)
         label = there.label if there else exemplar.label
         rows.append((label, there is None))
         if output.json:
-            output.record({"source": exemplar.source, "label": label, "added": there is None})
+            output.record(
+                {
+                    "source": exemplar.source,
+                    "label": label,
+                    "added": there is None,
+                    "notes": file.notes,
+                }
+            )
         elif there:
             other = "" if label == exemplar.label else f" as {label!r}"
             same = "" if there.source == exemplar.source else f", from {there.source}"

@@ -14,8 +14,8 @@ LayoutOption = Annotated[
     str | None,
     typer.Option(
         "--layout",
-        help="Joint layout of files that do not say: ntu25 or kinect20.",
-        show_default="ntu25",
+        help="Joint layout of files that do not say: a name of `stars layouts`, or a .toml file.",
+        show_default="ntu25 for arrays",
     ),
 ]
 ModelOption = Annotated[

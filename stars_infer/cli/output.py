@@ -27,6 +27,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object per resu
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, tab-separated.")]
 
 _Item = TypeVar("_Item")
+_MOST_NOTES = 20
+"""Notes on clips that are shown; with `--json` all are there."""
 
 
 @dataclass(kw_only=True)
@@ -37,11 +39,13 @@ class Output:
         json: One JSON object a line.
         quiet: Tab-separated values, no notes, no progress.
         failures: Inputs that failed so far; with any, the command exits with 1.
+        noted: Notes on clips so far.
     """
 
     json: bool = False
     quiet: bool = False
     failures: int = 0
+    noted: int = 0
     current: ClassVar[Output]
 
     def __post_init__(self) -> None:
@@ -72,6 +76,14 @@ class Output:
         """Say something to a person."""
         if not (self.json or self.quiet):
             Console(stderr=True).print(Text(text))
+
+    def clip_notes(self, source: str, notes: Sequence[str]) -> None:
+        """Say what was mended in a clip or is odd about it; `--json` has it in the record."""
+        for note in notes:
+            self.noted += 1
+            if self.noted <= _MOST_NOTES and not (self.json or self.quiet):
+                text = Text(f"note: {source}: {note}", style="yellow")
+                Console(stderr=True, soft_wrap=True).print(text)
 
     def failure(self, error: ClipError) -> None:
         """Report an input that failed; the others go on."""
@@ -112,6 +124,8 @@ class Output:
 
     def finish(self) -> None:
         """End the command: with exit code 1 if any input failed."""
+        if self.noted > _MOST_NOTES:
+            self.note(f"and {self.noted - _MOST_NOTES} more notes; --json shows all")
         if self.failures:
             raise typer.Exit(1)
 

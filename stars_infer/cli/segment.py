@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
-    LayoutOption,
     ModelOption,
     existing_index,
 )
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from stars_infer.convention import Convention
     from stars_infer.encoder import Encoder
     from stars_infer.index import ExemplarIndex
     from stars_infer.segmentation import Cutting
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
+@reads_clips
 def segment(
     recordings: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    *,
     least: Annotated[
         float | None,
         typer.Option(
@@ -63,7 +66,7 @@ def segment(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page with the timeline here.")
     ] = None,
-    layout: LayoutOption = None,
+    convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -91,7 +94,7 @@ def segment(
         encoder = Encoder.load(model, device=device)
         for path in paths:
             try:
-                timelines.append(_cut(path, layout, encoder, exemplars, how, output))
+                timelines.append(_cut(path, convention, encoder, exemplars, how, output))
             except ClipError as error:
                 output.failure(error)
                 continue
@@ -105,7 +108,7 @@ def segment(
 
 def _cut(
     path: Path,
-    layout: str | None,
+    convention: Convention,
     encoder: Encoder,
     exemplars: ExemplarIndex,
     how: Cutting,
@@ -120,7 +123,8 @@ def _cut(
     from stars_infer.segmentation import segment as cut
     from stars_infer.timeline import Timeline
 
-    clip = read_clip(path, layout=layout, recording=True)
+    clip = read_clip(path, convention=convention, recording=True)
+    output.clip_notes(str(path), clip.notes)
     with output.bar() as bar:
         task = bar.add_task(path.name, total=None)
         segments = cut(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
-    LayoutOption,
     ModelOption,
     existing_index,
 )
@@ -23,13 +23,16 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
+    from stars_infer.convention import Convention
     from stars_infer.frame_feed import FrameFeed
 
 
+@reads_clips
 def watch(
     source: Annotated[
         str | None, typer.Argument(help="- for frames as JSON lines on standard input.")
     ] = None,
+    *,
     udp: Annotated[
         str | None, typer.Option("--udp", metavar="HOST:PORT", help="Listen for datagrams.")
     ] = None,
@@ -39,10 +42,6 @@ def watch(
     every: Annotated[
         float, typer.Option("--every", min=0.01, help="Seconds from one answer to the next.")
     ] = 0.2,
-    fps: Annotated[
-        float,
-        typer.Option("--fps", min=1, help="Frames a second of lines on - that say no time."),
-    ] = 30.0,
     replay: Annotated[
         bool,
         typer.Option("--replay", help="Drop nothing: - is a recorded stream, piped in."),
@@ -50,7 +49,7 @@ def watch(
     every_answer: Annotated[
         bool, typer.Option("--every-answer", help="With --json: every answer, not only changes.")
     ] = False,
-    layout: LayoutOption = None,
+    convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -59,30 +58,30 @@ def watch(
 ) -> None:
     """Name what is going on in a stream of frames.
 
-    A line is {"joints": [[x, y, z], …], "time": s}, with "bodies" for a list of several, or the
-    list alone; metres, y up, seconds. An unknown joint is null.
+    A line is {"joints": [[x, y, z], …], "time": seconds}, with "bodies" for a list of several, or
+    the list alone, or any other form of .jsonl files. An unknown joint is null.
     """
     from stars_infer.cli.watching import Watching
     from stars_infer.encoder import Encoder
+    from stars_infer.frame_lines import FrameReader
     from stars_infer.stream import StreamClassifier, Streaming
 
     output = Output(json=json, quiet=quiet)
     if source not in (None, "-") or (source is not None) + bool(udp) + bool(unix) != 1:
         raise UsageError("name one source of frames: -, --udp HOST:PORT or --unix PATH")
-    how = Streaming(every=every, fps=fps)
+    how = Streaming(every=every)
+    reader = FrameReader(convention)
     with ExitStack() as stack:
         exemplars = stack.enter_context(existing_index(index, model))
         exemplars.classify([])  # refuses an empty index before anybody waits for frames
-        classifier = StreamClassifier(
-            Encoder.load(model, device=device), exemplars, layout=layout or "ntu25", how=how
-        )
-        feed = _feed(stack, udp=udp, unix=unix, replay=replay)
+        encoder = Encoder.load(model, device=device)
         watching = Watching(
             output,
-            feed,
-            classifier,
+            _feed(stack, udp=udp, unix=unix, replay=replay),
+            reader,
+            lambda layout: StreamClassifier(encoder, exemplars, layout=layout, how=how),
             every_answer=every_answer,
-            frame_seconds=1 / fps if source == "-" else None,
+            numbered=source == "-",
         )
         try:
             with watching:

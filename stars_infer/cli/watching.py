@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 
 import numpy as np
@@ -17,8 +18,7 @@ from rich.text import Text
 from stars_infer.cli.output import Output
 from stars_infer.errors import ClipError
 from stars_infer.frame_feed import FrameFeed, Line
-from stars_infer.frame_lines import read_frame
-from stars_infer.layouts import get_layout
+from stars_infer.frame_lines import FrameReader
 from stars_infer.stream import UNKNOWN, StreamAnswer, StreamClassifier
 
 _WAIT = 0.1
@@ -37,24 +37,27 @@ class Watching:
     Args:
         output: The form of the output.
         feed: Where lines come from.
-        classifier: What names them.
+        reader: What reads them.
+        start: Makes what names them, once their layout is known.
         every_answer: Print every answer with `--json`, not only changes.
-        frame_seconds: Time from line to line where they do not say it; None for when they come.
+        numbered: Lines that do not say their time come at an even rate; else their time is that
+            at which they arrive.
     """
 
     def __init__(
         self,
         output: Output,
         feed: FrameFeed,
-        classifier: StreamClassifier,
+        reader: FrameReader,
+        start: Callable[[str], StreamClassifier],
         *,
         every_answer: bool,
-        frame_seconds: float | None,
+        numbered: bool,
     ) -> None:
         self.frames = self.unreadable = self.changes = 0
-        self._output, self._feed, self._classifier = output, feed, classifier
-        self._every_answer, self._frame_seconds = every_answer, frame_seconds
-        self._joints = len(get_layout(classifier.layout).joints)
+        self._output, self._feed, self._reader, self._start = output, feed, reader, start
+        self._every_answer, self._numbered = every_answer, numbered
+        self._classifier: StreamClassifier | None = None
         self._latencies: deque[float] = deque(maxlen=_MEASURED)
         self._arrivals: deque[float] = deque(maxlen=_MEASURED)
         self._past: deque[StreamAnswer] = deque(maxlen=_LAST)
@@ -116,18 +119,21 @@ class Watching:
 
     def _take(self, line: Line) -> None:
         try:
-            frame = read_frame(line.text, joints=self._joints, source=f"line {line.number}")
+            frame = self._reader.read(line.text, source=f"line {line.number}")
         except ClipError as error:
             self.unreadable += 1
             self._unsaid += 1
             self._last_problem = error
             return
+        if frame is None:
+            return
         self.frames += 1
         self._arrivals.append(line.arrived)
+        if self._classifier is None:
+            self._classifier = self._start(frame.layout)
         moment = frame.time
         if moment is None:
-            even = self._frame_seconds
-            moment = line.arrived if even is None else line.number * even
+            moment = line.number / self._reader.fps if self._numbered else line.arrived
         answer = self._classifier.push(frame.bodies, moment)
         if answer is not None:
             self._show(answer)
@@ -152,9 +158,9 @@ class Watching:
                 }
             )
         elif self._live is None and (answer.changed or first):
-            row = (answer.answer,)
+            row = [answer.answer]
             if not self._output.quiet:
-                row = (f"{answer.time:.1f} s", answer.answer, f"{answer.confidence:.2f}")
+                row = [f"{answer.time:.1f} s", answer.answer, f"{answer.confidence:.2f}"]
             sys.stdout.write("\t".join(row) + "\n")
         sys.stdout.flush()
 
@@ -185,9 +191,9 @@ class Watching:
             parts.append(f"latency {half:.0f} ms, {most:.0f} ms at 95 %")
         lost = {
             "dropped": self._feed.dropped,
-            "late": self._classifier.late,
+            "late": self._classifier.late if self._classifier else 0,
             "unreadable": self.unreadable,
-            "answers skipped": self._classifier.skipped,
+            "answers skipped": self._classifier.skipped if self._classifier else 0,
         }
         parts += [f"{count:,} {what}" for what, count in lost.items() if count]
         return ", ".join(parts) or "no answer yet"

@@ -1,49 +1,151 @@
-"""Read a clip from a file; one module per format."""
+"""Read clips from files; one module per format."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
 
 from stars_infer.clip import Clip
+from stars_infer.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.layouts import get_layout
+from stars_infer.readers.bvh import read_bvh
+from stars_infer.readers.csv import read_csv
+from stars_infer.readers.json import read_json, read_jsonl
 from stars_infer.readers.npy import read_npy
 from stars_infer.readers.npz import read_npz
+from stars_infer.readers.parquet import read_parquet
+from stars_infer.readers.pkl import read_pkl
+from stars_infer.readers.recording import Recording, clip_of
 from stars_infer.readers.skeleton import read_skeleton
 
-
-class Reader(Protocol):
-    """Reads one format."""
-
-    def __call__(self, path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
-        """Read a file; `recording` as in `Clip.from_tracks`."""
-
+Reader = Callable[[Path], Iterable[Recording]]
 
 READERS: dict[str, Reader] = {
     ".skeleton": read_skeleton,
+    ".bvh": read_bvh,
+    ".csv": read_csv,
+    ".json": read_json,
+    ".jsonl": read_jsonl,
+    ".parquet": read_parquet,
     ".npy": read_npy,
     ".npz": read_npz,
+    ".pkl": read_pkl,
 }
 """File ending to the function that reads it."""
+_NAMES_SHOWN = 3
 
 
-def read_clip(path: str | Path, *, layout: str | None = None, recording: bool = False) -> Clip:
-    """Read a clip; the format follows from the file's ending.
+def read_clip(
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    convention: Convention | None = None,
+    recording: bool = False,
+) -> Clip:
+    """Read the one clip of a file; the format follows from the file's ending.
 
     Args:
-        path: A `.skeleton` (NTU RGB+D), `.npy` or `.npz` file.
-        layout: Name of the joint layout; what the file says, else `ntu25`, if not given.
-        recording: The clip is to be cut into actions: it may be hours long, and a body of which a
-            joint is missing for long is absent meanwhile.
+        path: A file of a known format (docs/sources.md), or `FILE#NAME` for one clip of many.
+        layout: Short for `convention=Convention(layout=...)`.
+        convention: What is known of the file; what it says itself, else what is usual in its
+            format, where this says nothing.
+        recording: The clip is to be cut into actions: it may be hours long, and a body that is not
+            known well enough for a while is absent meanwhile.
 
     Raises:
-        ClipError: If the file is missing, damaged, of another format, or holds no usable motion.
+        ClipError: If the file is missing, damaged, of another format, holds many clips and none is
+            named, or no usable motion.
+        MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
     """
-    path = Path(path)
-    if layout is not None:
-        get_layout(layout)
+    wanted = _wanted(layout, convention)
+    file, name = _file_and_name(Path(path))
+    if name is not None:
+        for recording in _recordings(file):
+            if recording.name == name:
+                return clip_of(recording, wanted)
+        raise ClipError(str(path), f"no clip of the name {name[:60]!r} in {file}")
+    found: list[Recording] = []
+    for recording in _recordings(file):
+        found.append(recording)
+        if len(found) > _NAMES_SHOWN:
+            break
+    if len(found) != 1:
+        names = ", ".join(recording.name for recording in found[:_NAMES_SHOWN])
+        raise ClipError(
+            str(path), f"holds several clips ({names}, …): name one as {file.name}#NAME"
+        )  # fmt: skip
+    return clip_of(found[0], wanted)
+
+
+def read_clips(
+    path: str | Path,
+    *,
+    convention: Convention | None = None,
+    skip: Callable[[ClipError], None] | None = None,
+) -> Iterator[Clip]:
+    """Read all clips of a file, one after the other.
+
+    Args:
+        path: As for `read_clip`.
+        convention: As for `read_clip`.
+        skip: Called with the error of each clip that cannot be used; the others go on. Without it
+            the first error ends the reading.
+
+    Yields:
+        Clips, with the source `FILE#NAME` if the file may hold many.
+
+    Raises:
+        ClipError: As for `read_clip`, if there is no `skip`.
+        MissingExtraError: If the format needs a package that is not installed.
+        UsageError: If there is no such layout.
+    """
+    wanted = _wanted(None, convention)
+    file, name = _file_and_name(Path(path))
+    try:
+        if name is not None:
+            yield read_clip(path, convention=wanted)
+            return
+        for recording in _recordings(file):
+            try:
+                clip = clip_of(recording, wanted)
+            except ClipError as error:
+                if skip is None:
+                    raise
+                skip(error)
+                continue
+            yield clip
+    except ClipError as error:
+        if skip is None:
+            raise
+        skip(error)
+
+
+def _wanted(layout: str | None, convention: Convention | None) -> Convention:
+    wanted = Convention(layout=layout).over(convention or Convention())
+    if wanted.layout is not None:
+        get_layout(wanted.layout)
+    return wanted
+
+
+def _file_and_name(path: Path) -> tuple[Path, str | None]:
+    """A file, and the name of one of its clips if `FILE#NAME` says one."""
+    if "#" not in str(path) or path.exists():
+        return path, None
+    file, _, name = str(path).partition("#")
+    while name and not Path(file).is_file():
+        more, _, name = name.partition("#")
+        file = f"{file}#{more}"
+    return (Path(file), name) if name else (path, None)
+
+
+def _recordings(path: Path) -> Iterator[Recording]:
+    """What a file holds.
+
+    Raises:
+        ClipError: If there is no such file, or it cannot be read.
+    """
     if path.is_dir():
         raise ClipError(str(path), "is a directory, not a clip: name the files in it")
     if not path.exists():
@@ -55,6 +157,6 @@ def read_clip(path: str | Path, *, layout: str | None = None, recording: bool = 
     try:
         if path.stat().st_size == 0:
             raise ClipError(str(path), "the file is empty")
-        return reader(path, layout, recording=recording)
+        yield from reader(path)
     except OSError as error:
         raise ClipError(str(path), f"cannot be read: {error.strerror or error}") from error

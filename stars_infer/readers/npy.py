@@ -1,4 +1,4 @@
-"""NumPy `.npy` files: one array of positions in metres."""
+"""NumPy `.npy` files: one array of positions."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.clip import Clip
+from stars_infer.convention import STANDARD, Convention
 from stars_infer.errors import ClipError
+from stars_infer.readers.recording import Recording
 
+USUAL = Convention(layout="ntu25").over(STANDARD)
 _MAGIC = b"\x93NUMPY"
 
 
-def read_npy(path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
+def read_npy(path: Path) -> tuple[Recording, ...]:
     """Read (T, V, 3), (M, T, V, 3) or (3, T, V, M) positions; see `Clip.from_array`.
 
     Pickled arrays are never loaded.
 
     Raises:
-        ClipError: If the file is not a plain array, is cut short, or holds no usable motion.
+        ClipError: If the file is not a plain array or is cut short.
     """
     source = str(path)
     with path.open("rb") as file:
@@ -29,7 +31,7 @@ def read_npy(path: Path, layout: str | None = None, *, recording: bool = False) 
         joints = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header fails in NumPy's parser in many ways
         raise ClipError(source, _explain(str(error))) from error
-    return Clip.from_array(joints, layout=layout or "ntu25", source=source, recording=recording)
+    return (Recording(joints=joints, source=source, usual=USUAL),)
 
 
 def _explain(problem: str) -> str:

@@ -1,24 +1,27 @@
-"""NumPy `.npz` archives: `joints`, and optionally `layout` and `fps`."""
+"""NumPy `.npz` archives: `joints`, and what else is known of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stars_infer.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError
-from stars_infer.layouts import LAYOUTS
+from stars_infer.readers.npy import USUAL
+from stars_infer.readers.recording import Recording, convention_in
+
+_SAID = ("layout", "units", "up", "handedness", "fps")
 
 
-def read_npz(path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
+def read_npz(path: Path) -> tuple[Recording, ...]:
     """Read the array `joints`, or the only array there is, from an archive.
 
-    `layout` (text) and `fps` (a number) in the archive say what the clip is; the argument wins.
+    `layout`, `units`, `up`, `handedness` (text), `fps` (a number), `joint_names` (V,) and
+    `confidence`, (M, T, V) or (T, V), say more.
 
     Raises:
-        ClipError: If the file is no archive, is damaged, holds several candidate arrays, or no
-            usable motion.
+        ClipError: If the file is no archive, is damaged, or holds several candidate arrays.
     """
     source = str(path)
     try:
@@ -29,25 +32,62 @@ def read_npz(path: Path, layout: str | None = None, *, recording: bool = False) 
             source, f"not a readable .npz archive of plain arrays ({error}); objects are never "
             "unpickled: save it again with numpy.savez"
         ) from error  # fmt: skip
-    said_layout = str(named.pop("layout", "")) or None
-    said_fps = named.pop("fps", None)
+    said = {
+        name: (value if name == "fps" else str(value)) or None
+        for name in _SAID
+        if (value := named.pop(name, None)) is not None
+    }
+    names, confidence = named.pop("joint_names", None), named.pop("confidence", None)
     if "joints" in named:
         joints = named["joints"]
     elif len(named) == 1:
         (joints,) = named.values()
     else:
         raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
-    if layout is None and said_layout is not None and said_layout not in LAYOUTS:
-        known = ", ".join(LAYOUTS)
-        raise ClipError(source, f"unknown layout {said_layout[:24]!r} in the file; known: {known}")
-    try:
-        fps = DEFAULT_FPS if said_fps is None else float(said_fps)
-    except (TypeError, ValueError) as error:
-        raise ClipError(source, "fps in the file is not a number") from error
-    return Clip.from_array(
-        joints,
-        layout=layout or said_layout or "ntu25",
-        fps=fps,
-        source=source,
-        recording=recording,
+    convention = convention_in(source, **said)
+    if names is None and confidence is None:
+        return (Recording(joints=joints, source=source, said=convention, usual=USUAL),)
+    tracks = _tracks(joints, source)
+    return (
+        Recording(
+            joints=tracks,
+            presence=np.asarray(tracks.any(axis=(2, 3))),  # NaN counts as something
+            confidence=None if confidence is None else _fitting(confidence, tracks, source),
+            joint_names=() if names is None else _names(names, tracks, source),
+            source=source,
+            said=convention,
+            usual=USUAL,
+        ),
     )
+
+
+def _tracks(joints: NDArray[np.generic], source: str) -> NDArray[np.float32]:
+    if joints.ndim == 3:
+        joints = joints[None]
+    if joints.ndim != 4 or joints.shape[3] != 3 or not np.issubdtype(joints.dtype, np.number):
+        raise ClipError(
+            source, "with 'joint_names' or 'confidence', expected numbers (T, V, 3) or "
+            f"(M, T, V, 3), got {joints.shape} of {joints.dtype}"
+        )  # fmt: skip
+    return np.ascontiguousarray(joints, np.float32)
+
+
+def _names(names: NDArray[np.generic], tracks: NDArray[np.float32], source: str) -> tuple[str, ...]:
+    if names.shape != tracks.shape[2:3]:
+        raise ClipError(
+            source, f"{tracks.shape[2]} joints, but 'joint_names' has the shape {names.shape}"
+        )
+    return tuple(str(name) for name in names)
+
+
+def _fitting(
+    confidence: NDArray[np.generic], tracks: NDArray[np.float32], source: str
+) -> NDArray[np.float32]:
+    if confidence.ndim == 2:
+        confidence = confidence[None]
+    if confidence.shape != tracks.shape[:3] or confidence.dtype.kind not in "fiub":
+        raise ClipError(
+            source, f"expected numbers 'confidence' {tracks.shape[:3]}, got {confidence.shape} of "
+            f"{confidence.dtype}"
+        )  # fmt: skip
+    return confidence.astype(np.float32)

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.clip import Clip, FloatArray, check_frame_count
+from stars_infer.clip import FloatArray, check_frame_count
+from stars_infer.convention import STANDARD, Convention
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.readers.recording import Recording
 
 _JOINTS = len(NTU25_JOINTS)
 _BODY_VALUES = 10
@@ -21,25 +23,21 @@ _MAX_BODIES = 100
 """No sensor tracks more in one frame; a larger count is damage."""
 
 
-def read_skeleton(path: Path, layout: str | None = None, *, recording: bool = False) -> Clip:
+def read_skeleton(path: Path) -> tuple[Recording, ...]:
     """Read an NTU `.skeleton` file with LF or CRLF line ends.
 
     Raises:
         ClipError: If the file is cut short, its counts do not fit, or a value is not a number;
             the message names the line.
     """
-    source = str(path)
-    if layout not in (None, "ntu25"):
-        raise ClipError(source, f"a .skeleton file has the layout 'ntu25', not {layout!r}")
-    return _Scanner(path.read_bytes(), source, recording=recording).scan()
+    return (_Scanner(path.read_bytes(), str(path)).scan(),)
 
 
 class _Scanner:
     """Walks the lines of one file, collecting the joint lines of every body."""
 
-    def __init__(self, content: bytes, source: str, *, recording: bool) -> None:
+    def __init__(self, content: bytes, source: str) -> None:
         self.source = source
-        self.recording = recording
         self.lines = content.split(b"\n")
         while self.lines and not self.lines[-1].strip():
             self.lines.pop()
@@ -50,9 +48,9 @@ class _Scanner:
         """(body, frame) of each entry of `joint_lines`."""
         self.body_of_id: dict[bytes, int] = {}
 
-    def scan(self) -> Clip:
+    def scan(self) -> Recording:
         frames = self.count("frames", most=None)
-        check_frame_count(frames, source=self.source, recording=self.recording)
+        check_frame_count(frames, source=self.source, recording=True)
         for frame in range(frames):
             for _ in range(self.count(f"bodies in frame {frame}", most=_MAX_BODIES)):
                 self.body(frame)
@@ -60,16 +58,23 @@ class _Scanner:
             raise self.error(f"the file goes on after its {frames} frames; is the count right?")
         if not self.owner:
             raise NobodyError(self.source, "no body in any frame: record it again")
-        return self.clip(frames)
+        return self.recording(frames)
 
-    def clip(self, frames: int) -> Clip:
+    def recording(self, frames: int) -> Recording:
         bodies = np.zeros((len(self.body_of_id), frames, _JOINTS, 3), np.float32)
         presence = np.zeros(bodies.shape[:2], np.bool_)
         body, frame = np.array(self.owner).T
         positions = self.positions()
         bodies[body, frame] = positions
         presence[body, frame] = positions.any(axis=(1, 2))  # NaN counts as something
-        return Clip.from_tracks(bodies, presence, source=self.source, recording=self.recording)
+        return Recording(
+            joints=bodies,
+            presence=presence,
+            source=self.source,
+            joint_names=NTU25_JOINTS,
+            said=Convention(layout="ntu25"),
+            usual=STANDARD,
+        )
 
     def body(self, frame: int) -> None:
         fields = self.next_line(f"a body of frame {frame}").split()

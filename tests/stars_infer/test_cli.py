@@ -100,7 +100,7 @@ def test_classify_names_clips_and_explains(taught, recordings):
     assert [answer["source"] for answer in answers] == [str(clip) for clip in clips]
     for answer in answers:
         assert set(answer) == {
-            "source", "label", "similarity", "margin", "neighbours", "bodies", "frames"
+            "source", "label", "similarity", "margin", "neighbours", "bodies", "frames", "notes",
         }  # fmt: skip
         assert answer["label"] in ACTIONS
         assert len(answer["neighbours"]) == 3

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stars_infer import Clip, prepare
+from stars_infer.bones import STANDARD_LENGTHS
 from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 from stars_infer.normalisation import (
     CHAIN,
     PACE_FRAMES,
-    STANDARD_LENGTHS,
     even_pace,
     face_camera,
     standard_body,

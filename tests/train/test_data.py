@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import ClipError, StarsError, UsageError
-from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.layouts import NTU25_JOINTS, get_layout, layout_names
 from stars_infer.normalisation import face_camera
-from stars_infer.train.datasets.hierarchies import HIERARCHIES, hierarchy_to_ntu25
+from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, PackWriter, SourceClip
 from stars_infer.train.datasets.sources import (
     Windows,
@@ -63,9 +63,9 @@ def test_unfinished_and_damaged_packs_are_refused(tmp_path):
         Pack.from_clips([])
 
 
-@pytest.mark.parametrize("name", HIERARCHIES)
+@pytest.mark.parametrize("name", layout_names())
 def test_hierarchies_reach_every_joint_in_any_order(name):
-    names = sorted({n for mixture in HIERARCHIES[name].values() for n in mixture})
+    names = sorted(get_layout(name).joints)
     positions = np.random.default_rng(0).normal(size=(4, len(names), 3)).astype(np.float32)
     mapped = hierarchy_to_ntu25(positions, names)
     assert mapped.shape == (4, 25, 3)
@@ -76,7 +76,7 @@ def test_hierarchies_reach_every_joint_in_any_order(name):
 
 
 def test_unknown_joint_names_are_refused():
-    with pytest.raises(StarsError, match=r"Wurzel.* fit none of the known hierarchies: cmu"):
+    with pytest.raises(StarsError, match=r"Wurzel.* fit none of the known layouts: ntu25"):
         hierarchy_to_ntu25(np.zeros((1, 1, 3), np.float32), ["Wurzel"])
 
 

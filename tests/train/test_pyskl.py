@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import StarsError, UsageError
+from stars_infer.plain_pickle import PickledArray, load_plain
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.datasets.plain_pickle import PickledArray, load_plain
 from tests.miniature import write_pyskl
 from tests.train.test_prepare import content, prepare
 

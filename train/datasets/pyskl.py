@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from stars_infer.errors import ClipError, StarsError, UsageError
+from stars_infer.plain_pickle import PickledArray, load_plain
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName
 from stars_infer.train.datasets.ntu.splits import with_few_shot_parts
 from stars_infer.train.datasets.pack import PackedClip, SourceClip, Splits
-from stars_infer.train.datasets.plain_pickle import PickledArray, load_plain
 from stars_infer.train.datasets.raw import MISSING, TWICE, LeftOut, Outcome, RawSet, Unit
 from stars_infer.train.datasets.tracked import tracked_actors
 

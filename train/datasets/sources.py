@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from stars_infer.clip import DEFAULT_FPS, FloatArray
+from stars_infer.convention import Convention
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.normalisation import face_camera
 from stars_infer.preparation import CENTRE_JOINT, centre, centred_actors
-from stars_infer.readers import READERS, read_clip
+from stars_infer.readers import READERS, read_clips
 from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
 
@@ -95,15 +96,15 @@ def _folder(folder: Path, layout: str | None, windows: Windows, skip: Skip) -> I
     if not files:
         raise ClipError(str(folder), f"no clip in this folder; known endings: {', '.join(READERS)}")
     for path in files:
-        try:
-            clip = read_clip(path, layout=layout)
-            actors = centred_actors(clip)
-        except ClipError as error:
-            skip(error)
-            continue
-        yield from _windowed(
-            actors, clip.fps, windows, label=path.parent.name, subject="", source=str(path)
-        )
+        for clip in read_clips(path, convention=Convention(layout=layout), skip=skip):
+            try:
+                actors = centred_actors(clip)
+            except ClipError as error:
+                skip(error)
+                continue
+            yield from _windowed(
+                actors, clip.fps, windows, label=path.parent.name, subject="", source=clip.source
+            )
 
 
 def _archive(path: Path, windows: Windows) -> Iterator[SourceClip]:

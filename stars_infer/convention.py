@@ -1,0 +1,120 @@
+"""Conventions of a source of clips: joint layout, units, axes and frame rate.
+
+A clip is in metres, y up, right-handed. What a file is in, it may say; what it does not say, its
+format may settle; and whoever has the file knows best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.errors import UsageError
+
+UNITS: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
+"""Metres in a unit."""
+_SPELLINGS = {
+    "m": ("metre", "metres", "meter", "meters"),
+    "cm": ("centimetre", "centimetres", "centimeter", "centimeters"),
+    "mm": ("millimetre", "millimetres", "millimeter", "millimeters"),
+    "in": ("inch", "inches"),
+}
+_UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in (unit, *words)}
+
+_TURNS: Mapping[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
+    "y": ((0, 1, 2), (1, 1, 1)),
+    "-y": ((0, 1, 2), (-1, -1, 1)),
+    "z": ((0, 2, 1), (1, 1, -1)),
+    "-z": ((0, 2, 1), (1, -1, 1)),
+    "x": ((1, 0, 2), (-1, 1, 1)),
+    "-x": ((1, 0, 2), (1, -1, 1)),
+}
+"""For each up axis the rotation that brings it to +y: which axes to take, and their signs.
+
+From -y, that of a camera whose y points down, it is the half turn about z, which keeps depth."""
+HANDS = ("right", "left")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convention:
+    """What positions mean; whatever is None is left to the file, and then to its format.
+
+    Attributes:
+        layout: Name of the joint layout, or the path of its TOML file.
+        units: `m`, `cm`, `mm` or `in`.
+        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`.
+        handedness: Of the axes, `right` or `left`.
+        fps: Frames per second.
+
+    Raises:
+        UsageError: If a value is none of these.
+    """
+
+    layout: str | None = None
+    units: str | None = None
+    up: str | None = None
+    handedness: str | None = None
+    fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.units is not None:
+            unit = _UNIT_OF.get(self.units.strip().lower())
+            if unit is None:
+                raise UsageError(f"units {self.units!r}: known are {', '.join(UNITS)}")
+            object.__setattr__(self, "units", unit)
+        if self.up is not None:
+            up = self.up.strip().lower().removeprefix("+")
+            if up not in _TURNS:
+                raise UsageError(f"up axis {self.up!r}: expected one of {', '.join(_TURNS)}")
+            object.__setattr__(self, "up", up)
+        if self.handedness is not None and self.handedness not in HANDS:
+            raise UsageError(f"handedness {self.handedness!r}: expected {' or '.join(HANDS)}")
+        if self.fps is not None and not 0 < self.fps <= MOST_FPS:
+            raise UsageError(
+                f"frame rate {self.fps:g}: expected frames per second, up to {MOST_FPS:g}"
+            )
+
+    def over(self, other: Convention) -> Convention:
+        """This convention, and the other's where this one says nothing."""
+        said = {name: value for name, value in _items(self) if value is not None}
+        return replace(other, **said)
+
+
+def _items(convention: Convention) -> list[tuple[str, str | float | None]]:
+    return [(field.name, getattr(convention, field.name)) for field in fields(convention)]
+
+
+MOST_FPS = 1_000.0
+"""The fastest motion capture; a higher rate is damage."""
+STANDARD = Convention(units="m", up="y", handedness="right", fps=30.0)
+"""What a clip is in. A rate that nobody knows counts as a sensor's 30 Hz."""
+
+
+def to_standard(joints: NDArray[np.generic], convention: Convention) -> NDArray[np.generic]:
+    """Bring positions (..., 3) to metres, y up, right-handed axes.
+
+    Args:
+        joints: Numbers; NaN and zero stay what they are.
+        convention: What they are in; what it leaves open is as it should be.
+
+    Returns:
+        The same array if nothing is to be done, else a float32 copy. Axes that are left-handed are
+        mirrored in x, after the up axis has been turned to +y.
+    """
+    axes, signs = turn_of(convention)
+    scale = UNITS[convention.units or "m"]
+    if scale == 1 and axes == (0, 1, 2) and signs == (1, 1, 1):
+        return joints
+    factors = np.array(signs, np.float64) * scale
+    return np.asarray(joints[..., list(axes)] * factors, np.float32)
+
+
+def turn_of(convention: Convention) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """For x, y and z of a clip: the axis of the source that it is, and its sign."""
+    axes, signs = _TURNS[convention.up or "y"]
+    if convention.handedness == "left":
+        signs = (-signs[0], signs[1], signs[2])
+    return axes, signs

@@ -1,0 +1,132 @@
+"""Which layouts there are, and which of them a set of joint names is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+
+from stars_infer.errors import UsageError
+from stars_infer.layouts.layout import Layout
+from stars_infer.layouts.reading import read_layout
+
+_FOLDER = Path(__file__).parent
+_NAMESPACE = re.compile(r"^(?:.*[:|])?(?:mixamorig\d*[_ ]?)?")
+"""What tools put before the names of a character's joints."""
+
+
+@cache
+def layout_names() -> tuple[str, ...]:
+    """Names of the shipped layouts: `ntu25`, then the others by name."""
+    names = sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return tuple(sorted(names, key=lambda name: name != "ntu25"))
+
+
+def get_layout(name: str) -> Layout:
+    """Look a layout up by its name, or read it from a file.
+
+    Args:
+        name: Of a shipped layout, or the path of a TOML file that describes one.
+
+    Raises:
+        UsageError: If there is no such layout (the message lists those there are), or its file is
+            faulty.
+    """
+    if name in layout_names():
+        return _shipped(name)
+    if name.lower().endswith(".toml"):
+        try:
+            changed = os.stat(name).st_mtime_ns
+        except OSError:
+            changed = 0
+        return _own(name, changed)
+    known = ", ".join(layout_names())
+    raise UsageError(
+        f"there is no layout {name!r}; known layouts: {known}, or the path of your own .toml file"
+    )
+
+
+@cache
+def _shipped(name: str) -> Layout:
+    return read_layout(_FOLDER / f"{name}.toml")
+
+
+@lru_cache(maxsize=32)
+def _own(path: str, changed: int) -> Layout:
+    """A user's layout; read anew when its file has changed."""
+    return read_layout(Path(path), name=path)
+
+
+def layouts_with(joint_count: int) -> list[str]:
+    """Names of the shipped layouts whose files have so many joints."""
+    layouts = map(_shipped, layout_names())
+    return [
+        layout.name
+        for layout in layouts
+        if len(layout.joints) == joint_count and not layout.by_name
+    ]
+
+
+def layout_for_names(
+    names: Sequence[str], *, among: Sequence[Layout] | None = None
+) -> tuple[Layout, tuple[int, ...]] | None:
+    """Recognise a layout by the names of joints, as a hierarchy or a table has them.
+
+    Names are compared as they are, then without what tools put before them (`mixamorig:`,
+    `Character1:`, a beginning that all share); if nothing fits, once more without regard to case,
+    spaces and underscores. The first comparison that finds a layout counts. A name that comes twice
+    stands for no joint.
+
+    Args:
+        names: In any order; there may be more than the layout has.
+        among: The layouts it may be; all that are shipped if not given.
+
+    Returns:
+        The layout of which all joints are there, the largest if there are several, and the place
+        in `names` of each of its joints; None if there is none.
+    """
+    bare = [_NAMESPACE.sub("", name) for name in names]
+    shared = _shared_start(bare)
+    if among is None:
+        among = [_shipped(name) for name in layout_names()]
+    for spelt in (str, _loosely):
+        for written in (names, bare, [name[shared:] for name in bare]):
+            found = _largest(_places([spelt(name) for name in written]), spelt, among)
+            if found:
+                return found
+    return None
+
+
+def _shared_start(names: Sequence[str]) -> int:
+    """How many letters all names begin with alike."""
+    columns = enumerate(zip(*names, strict=False))
+    shortest = min(map(len, names), default=0)
+    return next((place for place, letters in columns if len(set(letters)) > 1), shortest)
+
+
+def _loosely(name: str) -> str:
+    """A name without regard to case, spaces, underscores and the like."""
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _places(names: Sequence[str]) -> dict[str, int]:
+    """Where each name is that comes once."""
+    times = Counter(names)
+    return {name: place for place, name in enumerate(names) if times[name] == 1}
+
+
+def _largest(
+    places: Mapping[str, int], spelt: Callable[[str], str], among: Sequence[Layout]
+) -> tuple[Layout, tuple[int, ...]] | None:
+    """The largest layout of which all joints are there, and where they are."""
+    best: tuple[Layout, tuple[int, ...]] | None = None
+    for layout in among:
+        joints = [spelt(joint) for joint in layout.joints]
+        if all(joint in places for joint in joints) and (
+            best is None or len(joints) > len(best[1])
+        ):
+            best = layout, tuple(places[joint] for joint in joints)
+    return best

@@ -1,0 +1,105 @@
+"""What a layout is: joints, bones and mirror pairs of a skeleton, and its way to NTU-25."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.errors import UsageError
+
+Mixture = Mapping[str, float]
+"""A joint as a weighted sum of source joints; the weights sum to one."""
+
+NTU25_JOINTS = (
+    "base of spine", "middle of spine", "neck", "head",
+    "left shoulder", "left elbow", "left wrist", "left hand",
+    "right shoulder", "right elbow", "right wrist", "right hand",
+    "left hip", "left knee", "left ankle", "left foot",
+    "right hip", "right knee", "right ankle", "right foot",
+    "spine at shoulders", "tip of left hand", "left thumb", "tip of right hand", "right thumb",
+)  # fmt: skip
+"""Names of the joints that every layout is mapped to, in their order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Joints and bones of one kind of skeleton.
+
+    Attributes:
+        name: What `--layout` calls it: the name of a shipped layout, or the path of its file.
+        about: Which sensor, tool or data set it is of, and where the order is documented.
+        joints: Joint names in file order.
+        bones: Pairs of joint indices that are joined by a bone, parent first; together one tree.
+        mirror: Pairs of joint indices, left and right.
+        centre: The middle of the body, as a mixture of joints.
+        ntu25: For every NTU-25 joint, the mixture of this layout's joints that stands for it.
+        by_name: Whether files of it name their joints, which may come in any order and among
+            others, so that their number says nothing.
+    """
+
+    name: str
+    about: str
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    mirror: tuple[tuple[int, int], ...]
+    centre: Mixture
+    ntu25: Mapping[str, Mixture]
+    by_name: bool = False
+
+    def ntu25_matrix(self) -> NDArray[np.float32]:
+        """Weights (25, V) that map this layout's joints to NTU-25."""
+        return mixture_matrix(self.ntu25, self.joints)
+
+    @property
+    def parents(self) -> tuple[int, ...]:
+        """For each joint the one it hangs on; the root hangs on itself."""
+        parent = {child: above for above, child in self.bones}
+        return tuple(parent.get(joint, joint) for joint in range(len(self.joints)))
+
+    @property
+    def counterparts(self) -> tuple[int, ...]:
+        """For each joint the one on the other side of the body; itself in the middle."""
+        other = {one: two for pair in self.mirror for one, two in (pair, pair[::-1])}
+        return tuple(other.get(joint, joint) for joint in range(len(self.joints)))
+
+    @property
+    def identity(self) -> str:
+        """What tells it from other layouts: the name if shipped, else what its file says."""
+        own = self.name.lower().endswith(".toml")
+        return f"{self.joints} {self.ntu25}" if own else self.name
+
+    @property
+    def synthesised(self) -> tuple[str, ...]:
+        """NTU-25 joints that no joint of this layout is.
+
+        They are made of several joints, or are a copy: where one joint stands for several of
+        NTU-25, it is the first of them, in NTU-25 order.
+        """
+        true: set[str] = set()
+        made = []
+        for target in NTU25_JOINTS:
+            (source, weight), *others = self.ntu25[target].items()
+            if others or weight != 1 or source in true:
+                made.append(target)
+            else:
+                true.add(source)
+        return tuple(made)
+
+
+def mixture_matrix(mixtures: Mapping[str, Mixture], joints: Sequence[str]) -> NDArray[np.float32]:
+    """Write mixtures of named joints as a matrix (25, V), rows in NTU-25 order.
+
+    Raises:
+        UsageError: If a mixture names a joint that is not in `joints`.
+    """
+    column = {name: v for v, name in enumerate(joints)}
+    weights = np.zeros((len(NTU25_JOINTS), len(joints)), np.float32)
+    for row, target in enumerate(NTU25_JOINTS):
+        for name, weight in mixtures[target].items():
+            if name not in column:
+                raise UsageError(f"the joint {name!r}, needed for {target!r}, is missing")
+            weights[row, column[name]] += weight
+    return weights

@@ -1,0 +1,164 @@
+"""A layout from its TOML file, checked; docs/layouts.md describes the format."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stars_infer.errors import UsageError
+from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture
+
+_KEYS = ("name", "about", "centre", "joints", "bones", "mirror", "ntu25")
+_OPTIONAL = ("by_name",)
+_TOLERANCE = 1e-6
+"""How far the weights of a mixture may be from one."""
+
+
+def read_layout(path: Path, *, name: str | None = None) -> Layout:
+    """Read a layout.
+
+    Args:
+        path: A TOML file that is named as the layout in it.
+        name: What the layout is called from now on; as the file says if not given.
+
+    Raises:
+        UsageError: If the file is missing, is no TOML, or describes no layout; the message names
+            the key and what to do.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such layout file; `stars layouts` lists names") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    return _File(str(path), table).layout(stem=path.stem, name=name)
+
+
+class _File:
+    """The table of one file, and what is wrong with it."""
+
+    def __init__(self, source: str, table: Mapping[str, Any]) -> None:
+        self.source = source
+        self.table = table
+
+    def layout(self, *, stem: str, name: str | None) -> Layout:
+        self.check_keys()
+        said, about = self.text("name"), self.text("about")
+        if said != stem:
+            raise self.error("name", f"is {said!r}, but the file is called {stem!r}: make them one")
+        joints = self.joints()
+        place = {joint: index for index, joint in enumerate(joints)}
+        bones = self.pairs("bones", place)
+        self.check_tree(joints, bones)
+        mirror = self.pairs("mirror", place)
+        self.check_mirror(joints, mirror)
+        return Layout(
+            name=name or said,
+            about=about,
+            joints=joints,
+            bones=bones,
+            mirror=mirror,
+            centre=self.mixture("centre", self.table["centre"], place),
+            ntu25=self.ntu25(place),
+            by_name=self.table.get("by_name", False),
+        )
+
+    def check_keys(self) -> None:
+        missing = [key for key in _KEYS if key not in self.table]
+        if missing:
+            raise self.error(missing[0], f"is missing; a layout has {', '.join(_KEYS)}")
+        unknown = [key for key in self.table if key not in _KEYS + _OPTIONAL]
+        if unknown:
+            known = ", ".join(_KEYS + _OPTIONAL)
+            raise self.error(unknown[0], f"is not known; a layout has {known}")
+        if not isinstance(self.table.get("by_name", False), bool):
+            raise self.error("by_name", "must be true or false")
+
+    def text(self, key: str) -> str:
+        value = self.table[key]
+        if not isinstance(value, str) or not value.strip() or "\n" in value:
+            raise self.error(key, "must be one line of text in quotes")
+        return value
+
+    def joints(self) -> tuple[str, ...]:
+        names = self.table["joints"]
+        if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+            raise self.error("joints", "must be a list of names in quotes, in file order")
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise self.error("joints", f"names {twice[0]!r} twice: every joint has its own name")
+        if len(names) < 2:
+            raise self.error("joints", "must name two joints or more")
+        return tuple(names)
+
+    def pairs(self, key: str, place: Mapping[str, int]) -> tuple[tuple[int, int], ...]:
+        value = self.table[key]
+        if not isinstance(value, list):
+            raise self.error(key, 'must be a list of pairs of joints, as [["neck", "head"]]')
+        for pair in value:
+            if not isinstance(pair, list) or len(pair) != 2:
+                raise self.error(key, f"has {pair!r}, which is not a pair of joints")
+            for joint in pair:
+                self.check_joint(key, joint, place)
+        return tuple((place[one], place[two]) for one, two in value)
+
+    def check_joint(self, key: str, joint: object, place: Mapping[str, int]) -> None:
+        if joint not in place:
+            raise self.error(key, f"names {joint!r}, which is not in 'joints': add it there")
+
+    def check_tree(self, joints: tuple[str, ...], bones: tuple[tuple[int, int], ...]) -> None:
+        children = [child for _, child in bones]
+        for child in children:
+            if children.count(child) > 1:
+                raise self.error("bones", f"gives {joints[child]!r} two parents: leave one out")
+        roots = [joint for joint in range(len(joints)) if joint not in children]
+        if len(roots) != 1:
+            shown = " and ".join(repr(joints[root]) for root in roots[:3]) or "none"
+            raise self.error("bones", f"must join all joints from one root; roots are {shown}")
+        reached = set(roots)
+        while fresh := {child for parent, child in bones if parent in reached} - reached:
+            reached |= fresh
+        if len(reached) < len(joints):
+            lost = next(name for joint, name in enumerate(joints) if joint not in reached)
+            raise self.error("bones", f"run in a circle at {lost!r}: every bone leads outwards")
+
+    def check_mirror(self, joints: tuple[str, ...], mirror: tuple[tuple[int, int], ...]) -> None:
+        paired = [joint for pair in mirror for joint in pair]
+        for joint in paired:
+            if paired.count(joint) > 1:
+                raise self.error("mirror", f"names {joints[joint]!r} twice: a joint has one pair")
+
+    def ntu25(self, place: Mapping[str, int]) -> Mapping[str, Mixture]:
+        table = self.table["ntu25"]
+        if not isinstance(table, dict):
+            raise self.error("ntu25", "must be a table [ntu25] of all 25 joints")
+        missing = [joint for joint in NTU25_JOINTS if joint not in table]
+        if missing:
+            raise self.error("ntu25", f"lacks {missing[0]!r}: say which joints it is made of")
+        unknown = [joint for joint in table if joint not in NTU25_JOINTS]
+        if unknown:
+            raise self.error(
+                "ntu25", f"has {unknown[0]!r}, which is no joint of NTU-25 (`stars layouts ntu25`)"
+            )
+        return {
+            joint: self.mixture(f"ntu25.{joint!r}", table[joint], place) for joint in NTU25_JOINTS
+        }
+
+    def mixture(self, key: str, value: object, place: Mapping[str, int]) -> Mixture:
+        if isinstance(value, str):
+            value = {value: 1.0}
+        if not isinstance(value, dict) or not value:
+            raise self.error(key, "must be a joint in quotes, or a table of joints and weights")
+        for joint, weight in value.items():
+            self.check_joint(key, joint, place)
+            if isinstance(weight, bool) or not isinstance(weight, int | float):
+                raise self.error(key, f"gives {joint!r} the weight {weight!r}: expected a number")
+        total = sum(value.values())
+        if not abs(total - 1) <= _TOLERANCE:
+            raise self.error(key, f"has weights that sum to {total:g}: they must sum to 1")
+        return {joint: float(weight) for joint, weight in value.items()}
+
+    def error(self, key: str, problem: str) -> UsageError:
+        return UsageError(f"{self.source}: {key} {problem}")

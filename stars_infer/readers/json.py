@@ -1,0 +1,185 @@
+"""JSON, `.json` and `.jsonl`: MediaPipe landmarks, OpenPose people, or our own form.
+
+A clip is a list of frames, or an object with `frames` and what it says of itself (`layout`, `fps`,
+`units`, `up`, `handedness`, `joint_names`); in our own form it may hold whole `bodies`. In `.jsonl`
+every line is a frame, and the first may be such an object without frames.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stars_infer.clip import check_frame_count
+from stars_infer.convention import Convention
+from stars_infer.errors import ClipError
+from stars_infer.readers import bodies, landmarks, openpose
+from stars_infer.readers.poses import Pose, tracks_of
+from stars_infer.readers.recording import Recording, convention_in
+from stars_infer.readers.timing import frame_numbers
+
+SAID = ("layout", "fps", "units", "up", "handedness")
+TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
+"""Keys of a frame's time, and their seconds."""
+FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
+    "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.USUAL),
+    "OpenPose people": (openpose.poses_of_people, openpose.USUAL),
+    "bodies": (bodies.poses_of_bodies, bodies.USUAL),
+}
+
+
+def read_json(path: Path) -> tuple[Recording, ...]:
+    """Read a clip from one JSON value.
+
+    Raises:
+        ClipError: If the file is no JSON or holds none of the known forms; the message names the
+            line or the frame.
+    """
+    source = str(path)
+    content = parsed(_text(path), source)
+    if isinstance(content, list):
+        return (_recording({}, content, source),)
+    if not isinstance(content, dict):
+        raise ClipError(source, f"expected an object or a list of frames. {KNOWN_FORMS}")
+    if isinstance(frames := content.get("frames"), list):
+        return (_recording(content, frames, source),)
+    if form_of(content) not in (None, "bodies"):
+        raise ClipError(
+            source, "holds a single frame, but a motion needs more: put the frames into one list, "
+            "or a line each into a .jsonl file"
+        )  # fmt: skip
+    if "bodies" not in content:
+        raise ClipError(source, f"no bodies and no frames. {KNOWN_FORMS}")
+    return (bodies.recording_of_bodies(content, said_in(content, source), source),)
+
+
+def read_jsonl(path: Path) -> tuple[Recording, ...]:
+    """Read a clip from JSON lines, a frame each; blank lines are passed over.
+
+    Raises:
+        ClipError: As for `read_json`.
+    """
+    source = str(path)
+    lines = [
+        (number, line)
+        for number, line in enumerate(_text(path).split("\n"), start=1)
+        if line.strip()
+    ]
+    if not lines:
+        raise ClipError(source, "the file is empty")
+    frames = [parsed(line, source, line=number) for number, line in lines]
+    header: dict[str, Any] = {}
+    if isinstance(frames[0], dict) and frames[0] and form_of(frames[0]) is None:
+        header = frames.pop(0)
+    return (_recording(header, frames, source),)
+
+
+KNOWN_FORMS = (
+    "Known forms are MediaPipe world landmarks, OpenPose people with pose_keypoints_3d, and "
+    "bodies as nested lists (docs/sources.md)"
+)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ClipError(str(path), f"not UTF-8 text ({error.reason}): save it as UTF-8") from error
+
+
+def parsed(text: str, source: str, *, line: int | None = None) -> Any:
+    """The value that a text, or a line of a file, holds.
+
+    Raises:
+        ClipError: If it is no JSON.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = line or error.lineno
+        raise ClipError(
+            source, f"line {place}, column {error.colno}: not JSON ({error.msg})"
+        ) from error
+    except (RecursionError, ValueError) as error:  # nested without end, or an endless number
+        place = "" if line is None else f"line {line}: "
+        raise ClipError(source, f"{place}not readable JSON ({str(error)[:60]})") from error
+
+
+def said_in(header: dict[str, Any], source: str) -> Convention:
+    """What the first line of a file, or the object around its frames, says of it.
+
+    Raises:
+        ClipError: If a value means nothing.
+    """
+    return convention_in(source, **{key: header.get(key) for key in SAID})
+
+
+def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
+    """A clip from its frames, which all have one form."""
+    check_frame_count(len(frames), source=source, recording=True)
+    form, at = None, 0
+    for number, frame in enumerate(frames):
+        found = form_of(frame)
+        if found is None and frame:
+            raise ClipError(source, f"frame {number} is {_shown(frame)}. {KNOWN_FORMS}")
+        if form is not None and found not in (None, form):
+            raise ClipError(source, f"frame {number} holds {found}, but frame {at} {form}")
+        if form is None and found is not None:
+            form, at = found, number
+    poses_of, usual = FORMS[form or "bodies"]
+    people = [
+        poses_of(frame, f"frame {number}", source) if frame else []
+        for number, frame in enumerate(frames)
+    ]
+    numbers, fps = _timing(frames, source)
+    tracks, presence, confidence = tracks_of(people, source=source, numbers=numbers)
+    names = bodies.joint_names_in(header, source) or next(
+        (pose.names for poses in people for pose in poses), ()
+    )
+    return Recording(
+        joints=tracks,
+        presence=presence,
+        confidence=confidence,
+        source=source,
+        joint_names=names,
+        said=said_in(header, source).over(Convention(fps=fps)),
+        usual=usual,
+    )
+
+
+def form_of(frame: Any) -> str | None:
+    """Which form a frame has; None if it holds nobody, or is none."""
+    if isinstance(frame, dict):
+        if openpose.KEY in frame:
+            return "OpenPose people"
+        if any(key in frame for key in landmarks.KEYS):
+            return "MediaPipe landmarks"
+        return "bodies" if any(key in frame for key in bodies.KEYS) else None
+    innermost = frame
+    while isinstance(innermost, list):
+        innermost = next((member for member in innermost if member is not None), None)
+    if landmarks.is_landmark(innermost):
+        return "MediaPipe landmarks"
+    numbers = isinstance(innermost, int | float) and isinstance(frame, list)
+    return "bodies" if numbers and isinstance(frame[0], list | None) else None
+
+
+def _timing(frames: list[Any], source: str) -> tuple[Any, float | None]:
+    """Frame numbers and rate, if every frame tells its time."""
+    for key, seconds in TIMES.items():
+        if all(isinstance(frame, dict) and key in frame for frame in frames):
+            try:
+                times = np.array([frame[key] for frame in frames], np.float64) * seconds
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ClipError(source, f"{key!r} of a frame is no number ({error})") from error
+            return frame_numbers(times, source=source)
+    return None, None
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 40 else text[:40] + "…"

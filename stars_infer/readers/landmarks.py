@@ -1,0 +1,113 @@
+"""Landmarks of MediaPipe Pose: one object `{x, y, z, visibility}` a joint.
+
+Only world landmarks are in metres: their origin is the middle of the hips, x points right, y down
+and z away from the camera. Image landmarks are shares of the picture, and no positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stars_infer.convention import Convention
+from stars_infer.errors import ClipError
+from stars_infer.readers.poses import Pose
+
+USUAL = Convention(layout="mediapipe33", units="m", up="-y", handedness="right")
+WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks", "world_landmarks")
+NAMED_KEYS = ("keypoints3D", "keypoints3d")
+IMAGE_KEYS = ("landmarks", "pose_landmarks", "poseLandmarks")
+KEYS = (*WORLD_KEYS, *NAMED_KEYS, *IMAGE_KEYS)
+_SURE_KEYS = ("visibility", "score", "confidence")
+_HIPS = (23, 24)
+_HIPS_APART_FROM_ORIGIN = 0.05
+"""Metres: world landmarks are estimated around the hips, give or take."""
+
+
+def poses_of_landmarks(frame: Any, where: str, source: str) -> list[Pose]:
+    """The people of one frame.
+
+    Args:
+        frame: A list of landmarks, a list of such lists, or an object that has one of them under a
+            key as MediaPipe calls it.
+        where: Which frame, for messages.
+        source: The file.
+
+    Raises:
+        ClipError: If a landmark is damaged, or these are image landmarks.
+    """
+    known = False
+    if isinstance(frame, dict):
+        key = next((key for key in KEYS if key in frame), None)
+        if key in IMAGE_KEYS and key != "landmarks" and frame[key]:
+            raise ClipError(source, f"{where}: {key!r} {_IMAGE}")
+        known = key in WORLD_KEYS or key in NAMED_KEYS
+        frame = frame.get(key) if key else None
+    people = _people(frame, where, source)
+    poses = [_pose(person, where, source) for person in people]
+    if not known:
+        for pose in poses:
+            _check_world(pose, where, source)
+    return poses
+
+
+_IMAGE = (
+    "are image landmarks, shares of the picture and no positions: save the world landmarks "
+    "(pose_world_landmarks) instead"
+)
+
+
+def is_landmark(value: object) -> bool:
+    """Whether this is one landmark, an object with x, y and z."""
+    return isinstance(value, dict) and {"x", "y", "z"} <= value.keys()
+
+
+def _people(value: Any, where: str, source: str) -> list[list[dict[str, Any]]]:
+    """Lists of landmarks, one for each person."""
+    if isinstance(value, dict):  # the message that MediaPipe's older interface writes
+        value = value.get("landmark", [])
+    if not value:
+        return []
+    if isinstance(value, list) and all(isinstance(one, dict) and "landmark" in one
+                                       for one in value):  # fmt: skip
+        value = [one["landmark"] for one in value]
+    if isinstance(value, list) and isinstance(value[0], dict):
+        value = [value]
+    if not isinstance(value, list) or not all(
+        isinstance(person, list) and all(map(is_landmark, person)) for person in value
+    ):
+        raise ClipError(
+            source, f"{where}: expected landmarks, objects of x, y, z and visibility; 2D points "
+            "are not enough"
+        )  # fmt: skip
+    return [person for person in value if person]
+
+
+def _pose(person: list[dict[str, Any]], where: str, source: str) -> Pose:
+    sure = next((key for key in _SURE_KEYS if key in person[0]), None)
+    keys = ("x", "y", "z", sure) if sure else ("x", "y", "z")
+    try:
+        points = np.array([[mark.get(key) for key in keys] for mark in person], np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ClipError(source, f"{where}: a landmark is no number ({error})") from error
+    if sure:
+        points[np.isnan(points[:, 3]), 3] = 1  # a landmark that says nothing is not doubted
+    named = all(isinstance(mark.get("name"), str) for mark in person)
+    return Pose(points=points, names=tuple(mark["name"] for mark in person) if named else ())
+
+
+def _check_world(pose: Pose, where: str, source: str) -> None:
+    """Refuse landmarks of which nothing says that they are world landmarks, and the hips neither.
+
+    Raises:
+        ClipError: If the middle of the hips is not where world landmarks have it.
+    """
+    if len(pose.points) <= max(_HIPS):
+        return
+    middle = pose.points[list(_HIPS), :3].mean(axis=0)
+    if np.linalg.norm(middle) > _HIPS_APART_FROM_ORIGIN:
+        raise ClipError(
+            source, f"{where}: the middle of the hips is at {middle.round(2).tolist()} and not at "
+            f"the origin, so these {_IMAGE}"
+        )  # fmt: skip

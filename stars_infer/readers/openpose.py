@@ -1,0 +1,67 @@
+"""People lists of OpenPose: `{"people": [{"pose_keypoints_3d": [x, y, z, c, ...]}]}` a frame.
+
+OpenPose writes one file a frame; a list of those frames, or a line for each, is a clip. The file
+does not say which body model was run: `--layout body25`, or another, does. Axes are those of a
+camera, y down.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stars_infer.convention import Convention
+from stars_infer.errors import ClipError
+from stars_infer.readers.poses import Pose
+
+USUAL = Convention(units="m", up="-y", handedness="right")
+KEY = "people"
+_POINTS_KEYS = ("pose_keypoints_3d", "body_keypoints_3d")
+_FLAT_KEYS = ("pose_keypoints_2d", "pose_keypoints")
+
+
+def poses_of_people(frame: dict[str, Any], where: str, source: str) -> list[Pose]:
+    """The people of one frame; a point of confidence 0 is missing.
+
+    Raises:
+        ClipError: If the list is damaged or has points in 2D only.
+    """
+    people = frame[KEY]
+    if not isinstance(people, list):
+        raise ClipError(source, f"{where}: 'people' must be a list")
+    return [pose for person in people if (pose := _pose(person, where, source)) is not None]
+
+
+def _pose(person: Any, where: str, source: str) -> Pose | None:
+    if not isinstance(person, dict):
+        raise ClipError(source, f"{where}: a person must be an object with pose_keypoints_3d")
+    values = next((person[key] for key in _POINTS_KEYS if person.get(key)), None)
+    if values is None:
+        if any(person.get(key) for key in _FLAT_KEYS):
+            raise ClipError(
+                source, f"{where}: points in 2D only (pose_keypoints_2d), but positions in 3D are "
+                "needed: run OpenPose with --3d, or lift the points first"
+            )  # fmt: skip
+        return None
+    try:
+        points = np.array(values, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ClipError(source, f"{where}: a point is no number ({error})") from error
+    if points.ndim != 1 or len(points) % 4:
+        raise ClipError(
+            source, f"{where}: pose_keypoints_3d must be a flat list of x, y, z, confidence; it "
+            f"has the shape {points.shape}"
+        )  # fmt: skip
+    points = points.reshape(-1, 4)
+    points[~(points[:, 3] > 0), :3] = np.nan
+    return Pose(points=points, identity=_identity(person.get("person_id")))
+
+
+def _identity(value: Any) -> str | None:
+    """Who a person is; OpenPose writes [-1] if it does not know."""
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    if value is None or value in (-1, "-1"):
+        return None
+    return str(value)[:64]

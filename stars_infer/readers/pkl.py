@@ -1,0 +1,60 @@
+"""Annotation files of PYSKL, `.pkl`: many clips, each with its keypoints.
+
+The pickle is read without running anything (`stars_infer.plain_pickle`). Only keypoints in 3D are
+positions; their order is NTU RGB+D's unless `--layout` says otherwise, for the file does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stars_infer.convention import STANDARD, Convention
+from stars_infer.errors import ClipError, StarsError
+from stars_infer.plain_pickle import PickledArray, load_plain
+from stars_infer.readers.recording import Recording
+
+
+def read_pkl(path: Path) -> Iterator[Recording]:
+    """The clips of `{"annotations": [{"frame_dir": NAME, "keypoint": (M, T, V, 3)}]}`, in order.
+
+    Raises:
+        ClipError: If the file is no such pickle or asks for anything but arrays and plain
+            containers, or an annotation is damaged.
+    """
+    source = str(path)
+    try:
+        content = load_plain(path)
+    except StarsError as error:
+        raise ClipError(source, str(error).removeprefix(f"{source}: ")) from error
+    annotations = content.get("annotations") if isinstance(content, dict) else content
+    if not isinstance(annotations, list) or not annotations:
+        raise ClipError(source, "no PYSKL annotations, which are a list under 'annotations'")
+    for number, annotation in enumerate(annotations):
+        yield _recording(annotation, number, source)
+
+
+def _recording(annotation: Any, number: int, source: str) -> Recording:
+    if not isinstance(annotation, dict):
+        raise ClipError(source, f"annotation {number} is no dictionary with frame_dir and keypoint")
+    name, keypoint = annotation.get("frame_dir"), annotation.get("keypoint")
+    if not isinstance(name, str) or not isinstance(keypoint, PickledArray):
+        raise ClipError(source, f"annotation {number} has no frame_dir and keypoint")
+    place = f"{source}#{name}"
+    joints = keypoint.array()
+    if joints.ndim == 4 and joints.shape[-1] == 2:
+        raise ClipError(
+            place, "keypoints in 2D, but positions in 3D are needed: use the 3D annotations of "
+            "PYSKL (…_3danno.pkl)"
+        )  # fmt: skip
+    if joints.ndim != 4 or joints.shape[-1] != 3:
+        raise ClipError(place, f"expected keypoints (M, T, V, 3), got {joints.shape}")
+    return Recording(
+        joints=np.asarray(joints, np.float32) if joints.dtype.itemsize < 4 else joints,
+        source=place,
+        usual=Convention(layout="ntu25").over(STANDARD),
+        name=name,
+    )

@@ -1,0 +1,138 @@
+"""People seen frame by frame, as pose estimators write them, laid into tracks of bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import BoolArray, FloatArray
+from stars_infer.errors import ClipError
+from stars_infer.readers.recording import MOST_BODIES, empty_tracks
+
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pose:
+    """One person in one frame.
+
+    Attributes:
+        points: x, y, z and perhaps a confidence, (V, 3) or (V, 4); NaN where missing.
+        identity: Who it is, if the source follows people over frames.
+        names: Names of the V joints, if the source names them.
+    """
+
+    points: Points
+    identity: str | None = None
+    names: tuple[str, ...] = ()
+
+
+def tracks_of(
+    frames: Sequence[Sequence[Pose]], *, source: str, numbers: NDArray[np.intp] | None = None
+) -> tuple[FloatArray, BoolArray, FloatArray | None]:
+    """Lay the poses of frames into tracks, each of one person.
+
+    Args:
+        frames: The people of every frame that was seen.
+        source: Name for messages.
+        numbers: The frame that each is, rising from 0; one after the other if not given.
+
+    Returns:
+        Positions (M, T, V, 3), presence (M, T), and confidence (M, T, V) if any pose has it.
+
+    Raises:
+        ClipError: If poses differ in their joints, or there are too many bodies or frames.
+    """
+    _check_alike(frames, source)
+    places = list(_places(frames, source))
+    if numbers is None:
+        numbers = np.arange(len(frames))
+    bodies = 1 + max((place for row in places for place in row), default=0)
+    joints = next((len(pose.points) for poses in frames for pose in poses), 1)
+    length = int(numbers[-1]) + 1 if len(numbers) else 0
+    tracks = empty_tracks(bodies, length, joints, source=source)
+    presence = np.zeros(tracks.shape[:2], np.bool_)
+    confidence = np.ones(tracks.shape[:3], np.float32)
+    certain = False
+    for number, poses, row in zip(numbers, frames, places, strict=True):
+        for pose, place in zip(poses, row, strict=True):
+            with np.errstate(over="ignore"):  # what overflows is missing
+                tracks[place, number] = pose.points[:, :3]
+            presence[place, number] = True
+            if pose.points.shape[1] > 3:
+                confidence[place, number] = pose.points[:, 3]
+                certain = True
+    presence &= np.isfinite(tracks).all(axis=3).any(axis=2)
+    return tracks, presence, confidence if certain else None
+
+
+def _check_alike(frames: Sequence[Sequence[Pose]], source: str) -> None:
+    first: Pose | None = None
+    for number, poses in enumerate(frames):
+        for pose in poses:
+            first = first or pose
+            if len(pose.points) != len(first.points) or pose.names != first.names:
+                raise ClipError(
+                    source, f"frame {number}: a body of {len(pose.points)} joints, but others have "
+                    f"{len(first.points)}, or other names: save bodies of one kind"
+                )  # fmt: skip
+
+
+def _places(frames: Sequence[Sequence[Pose]], source: str) -> Iterable[list[int]]:
+    """For the poses of each frame the number of their body.
+
+    A pose that says who it is keeps its body. Of the others the nearest to the last pose of a body
+    goes on with it, the nearest pair first, so that people keep theirs when their order changes.
+    """
+    named: dict[str, int] = {}
+    last: list[Points] = []
+    for number, poses in enumerate(frames):
+        row = [-1] * len(poses)
+        for at, pose in enumerate(poses):
+            if pose.identity is not None:
+                row[at] = named.setdefault(pose.identity, -1)
+                if row[at] < 0:
+                    row[at] = named[pose.identity] = len(last)
+                    last.append(pose.points)
+        taken = set(named.values()) | set(row)
+        open_poses = [at for at, place in enumerate(row) if place < 0]
+        free = [place for place in range(len(last)) if place not in taken]
+        for at, place in _nearest(poses, open_poses, last, free):
+            row[at] = place
+        for at in open_poses:
+            if row[at] < 0:
+                row[at] = len(last)
+                last.append(poses[at].points)
+        if len(set(row)) < len(row):
+            raise ClipError(source, f"frame {number}: two bodies have the same identity")
+        if len(last) > MOST_BODIES:
+            raise ClipError(source, f"more than {MOST_BODIES} bodies: save fewer people")
+        for at, place in enumerate(row):
+            last[place] = poses[at].points
+        yield row
+
+
+def _nearest(
+    poses: Sequence[Pose], these: Sequence[int], last: Sequence[Points], free: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Pairs of poses and bodies, each once, the nearest pair first."""
+    if len(these) == len(free) == 1:
+        return [(these[0], free[0])]
+    pairs = sorted(
+        (_distance(poses[at].points, last[place]), at, place) for at in these for place in free
+    )
+    chosen: list[tuple[int, int]] = []
+    for _, at, place in pairs:
+        if all(at != one and place != two for one, two in chosen):
+            chosen.append((at, place))
+    return chosen
+
+
+def _distance(one: Points, two: Points) -> float:
+    """Mean distance of joints that both have; infinite if none."""
+    apart = np.linalg.norm(one[:, :3] - two[:, :3], axis=1)
+    known = np.isfinite(apart)
+    return float(apart[known].mean()) if known.any() else np.inf

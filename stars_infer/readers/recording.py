@@ -1,0 +1,218 @@
+"""What a reader finds in a file, and the one way from there to a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clip import BoolArray, Clip, FloatArray, check_frame_count
+from stars_infer.convention import STANDARD, Convention, to_standard
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.layouts import Layout, get_layout, layout_for_names
+from stars_infer.plausibility import doubts
+
+MOST_BODIES = 100
+"""No sensor tracks more at once; a larger count is damage."""
+MOST_JOINTS = 500
+"""Joints of a hierarchy with fingers and face, and to spare."""
+MOST_POINTS = 20_000_000
+"""Bodies times frames times joints: of one Kinect body, seven hours."""
+_NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recording:
+    """The joints of one clip as its file has them.
+
+    Axes: `M` bodies, `T` frames, `V` joints of the file.
+
+    Attributes:
+        joints: Positions in the file's units and axes. With `presence`: (M, T, V, 3), NaN where
+            missing; without: any shape that `Clip.from_array` takes.
+        source: The file, for messages and results.
+        presence: Whether a body is seen in a frame, (M, T).
+        confidence: Of every point, 0 to 1, (M, T, V).
+        joint_names: Names of the V joints, if the file names them.
+        said: What the file says of itself.
+        usual: What is usual in its format.
+        notes: What was noticed while reading, for people.
+        name: Of the clip within its file.
+    """
+
+    joints: NDArray[np.generic]
+    source: str
+    presence: BoolArray | None = None
+    confidence: FloatArray | None = None
+    joint_names: tuple[str, ...] = ()
+    said: Convention = field(default_factory=Convention)
+    usual: Convention = STANDARD
+    notes: tuple[str, ...] = ()
+    name: str = ""
+
+
+def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) -> Clip:
+    """Make a clip: its layout's joints, in metres, y up, right-handed; doubts become its notes.
+
+    Args:
+        recording: What the file holds.
+        wanted: What the caller says of it, which counts more than what the file says.
+        uncut: It is to be cut into actions: `recording` of `Clip.from_array`.
+
+    Raises:
+        ClipError: If its layout is not known or does not fit, or it holds no usable motion.
+        UsageError: If the caller's layout does not exist.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
+        return _clip_of(recording, wanted, uncut=uncut)
+
+
+def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
+    said = wanted.over(recording.said)
+    convention = said.over(recording.usual).over(STANDARD)
+    recording, layout = _in_layout(recording, said.layout, recording.usual.layout)
+    assert convention.fps is not None
+    if recording.presence is None:
+        made = Clip.from_array(
+            _turned(recording.joints, convention),
+            layout=layout,
+            fps=convention.fps,
+            source=recording.source,
+            recording=uncut,
+        )
+    else:
+        joints = np.asarray(to_standard(recording.joints, convention), np.float32)
+        seen = recording.presence
+        made = Clip.from_tracks(
+            joints if seen.all() else np.where(seen[:, :, None, None], joints, np.float32(0)),
+            seen,
+            layout=layout,
+            fps=convention.fps,
+            source=recording.source,
+            confidence=recording.confidence,
+            recording=uncut,
+        )
+    notes = (*recording.notes, *made.notes, *doubts(made, convention))
+    return replace(made, notes=notes)
+
+
+def convention_in(source: str, **said: object) -> Convention:
+    """What a file says of itself.
+
+    Args:
+        source: The file, for messages.
+        said: Attributes of `Convention`, as they are written there; None says nothing.
+
+    Raises:
+        ClipError: If a value means nothing.
+    """
+    checked: dict[str, str | float | None] = {}
+    for name, value in said.items():
+        if value is None:
+            continue
+        if name == "fps":
+            checked[name] = _number(value, source)
+        elif isinstance(value, str):
+            checked[name] = value
+        else:
+            raise ClipError(source, f"{name} in the file must be text, not {str(value)[:24]}")
+    try:
+        if isinstance(layout := checked.get("layout"), str):
+            _known_layout(layout)
+        return Convention(**checked)  # type: ignore[arg-type]
+    except UsageError as error:
+        raise ClipError(source, f"in the file: {error}") from error
+
+
+def _number(value: object, source: str) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ClipError(source, "fps in the file is not a number") from error
+
+
+def _known_layout(name: str) -> None:
+    """Refuse a layout that a file names unless it is shipped: a file opens no other file."""
+    if name.lower().endswith(".toml"):
+        raise UsageError(f"layout {name[:40]!r}: an own layout is named by --layout")
+    get_layout(name[:40])
+
+
+def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> FloatArray:
+    """Room for tracks (M, T, V, 3), all missing (NaN).
+
+    Raises:
+        ClipError: If there are too few or too many frames, or too many bodies or joints.
+    """
+    check_frame_count(frames, source=source, recording=True)
+    if bodies > MOST_BODIES:
+        raise ClipError(source, f"{bodies:,} bodies, more than the {MOST_BODIES} of a clip")
+    if joints > MOST_JOINTS:
+        raise ClipError(source, f"{joints:,} joints, more than the {MOST_JOINTS} of a body")
+    if bodies * frames * joints > MOST_POINTS:
+        raise ClipError(
+            source, f"{bodies} bodies of {joints} joints in {frames:,} frames are too many for one "
+            "file: cut it into parts"
+        )  # fmt: skip
+    return np.full((bodies, frames, joints, 3), np.nan, np.float32)
+
+
+def seen_in(tracks: FloatArray) -> BoolArray:
+    """Frames (M, T) in which tracks (M, T, V, 3) have a joint that is neither missing nor zero."""
+    return np.asarray((np.isfinite(tracks).all(axis=3) & tracks.any(axis=3)).any(axis=2))
+
+
+def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:
+    """The recording with the joints of its layout, in the layout's order; and the layout's name."""
+    names, source = recording.joint_names, recording.source
+    if not names:
+        layout = named or usual
+        if layout is None:
+            raise ClipError(
+                source, "the file does not say which joints these are: pass --layout "
+                "(`stars layouts` lists them)"
+            )  # fmt: skip
+        return recording, layout
+    if named is None:
+        found = layout_for_names(names)
+        if found is None:
+            raise ClipError(
+                source, f"the joints {_listed(names)} are those of no known layout: describe them "
+                "in a TOML file (docs/layouts.md) and pass it with --layout"
+            )  # fmt: skip
+    else:
+        found = layout_for_names(names, among=[get_layout(named)])
+        if found is None:
+            raise ClipError(source, _misfit(recording, get_layout(named)))
+    layout_found, places = found
+    joints = np.take(recording.joints, places, axis=-2)
+    confidence = recording.confidence
+    if confidence is not None:
+        confidence = np.take(confidence, places, axis=-1)
+    return replace(recording, joints=joints, confidence=confidence), layout_found.name
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f", … ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
+    return ", ".join(name[:24] for name in names[:_NAMES_SHOWN]) + more
+
+
+def _misfit(recording: Recording, layout: Layout) -> str:
+    if recording.said.layout:
+        return f"the file has the layout {recording.said.layout!r}, not {layout.name!r}"
+    names = recording.joint_names
+    missing = next((joint for joint in layout.joints if joint not in names), layout.joints[0])
+    return (
+        f"the joints {_listed(names)} are not those of layout {layout.name!r}, of which "
+        f"{missing!r} is missing: name another --layout"
+    )
+
+
+def _turned(joints: NDArray[np.generic], convention: Convention) -> NDArray[np.generic]:
+    """Positions of any shape that `Clip.from_array` takes, in metres, y up, right-handed."""
+    if not np.issubdtype(joints.dtype, np.number) or 3 not in joints.shape:
+        return joints  # which `Clip.from_array` refuses
+    if joints.shape[-1] != 3 and joints.shape[0] == 3:
+        return np.moveaxis(to_standard(np.moveaxis(joints, 0, -1), convention), -1, 0)
+    return to_standard(joints, convention) if joints.shape[-1] == 3 else joints

@@ -1,0 +1,107 @@
+"""Bodies in the joints of any layout, made from bodies in those of NTU-25.
+
+A joint that stands for one of NTU-25 is there; the others lie where anatomy has them, so that a
+layout's way to NTU-25 can be compared with the body it came from.
+"""
+
+import re
+
+import numpy as np
+
+from stars_infer.layouts import NTU25_JOINTS, get_layout
+from stars_infer.normalisation import SIDES
+
+CENTIMETRE = 0.01
+
+
+def axes(joints):
+    """Up, ahead and to the right of each body, unit vectors (..., 3), from (..., 25, 3)."""
+
+    def unit(vector):
+        return vector / np.linalg.norm(vector, axis=-1, keepdims=True)
+
+    right = unit(sum(joints[..., right, :] - joints[..., left, :] for left, right in SIDES))
+    up = joints[..., 20, :] - joints[..., 0, :]
+    up = unit(up - (up * right).sum(-1, keepdims=True) * right)
+    return up, np.cross(up, right), right
+
+
+def at(joints, name):
+    """A joint of bodies (..., 25, 3)."""
+    return joints[..., NTU25_JOINTS.index(name), :]
+
+
+def in_layout(joints, name):
+    """Bodies (..., 25, 3) in the joints of a layout, (..., V, 3)."""
+    layout = get_layout(name)
+    roles = {
+        next(iter(layout.ntu25[target])): target
+        for target in reversed(NTU25_JOINTS)
+        if len(layout.ntu25[target]) == 1
+    }
+    side = dict.fromkeys(layout.joints, "")
+    for left, right in layout.mirror:
+        side |= {layout.joints[left]: "left", layout.joints[right]: "right"}
+    points = [
+        at(joints, roles[joint]) if joint in roles else landmark(joints, joint, side[joint])
+        for joint in layout.joints
+    ]
+    return np.stack(points, axis=-2).astype(np.float32)
+
+
+ALONG_SPINE = {
+    "spine navel": 0.36, "spine chest": 0.66, "LowerBack": 0.0,
+    "Spine": 0.25, "Spine1": 0.5, "Spine2": 0.6, "Spine3": 0.75, "Chest": 0.75,
+    "spine1": 0.25, "spine3": 0.75, "upperback_@_thorax": 0.95, "thorax_@_lowerneck": 1.05,
+}  # fmt: skip
+"""Share of the way from the base of the spine to the spine at the shoulders."""
+
+ON_HEAD = {
+    "nose": (0, 10, 0), "mouth": (-5, 9, 2), "ear": (0, 0, 7), "eye inner": (3, 8, 1.5),
+    "eye": (3, 8, 3), "eye outer": (3, 7, 4.5), "Eye": (3, 8, 3),
+}  # fmt: skip
+"""Centimetres up, ahead and aside from the middle of the head."""
+
+ON_LIMBS = {
+    "heel": ("ankle", (-5, -4, 0)), "big toe": ("foot", (0, 0, -2)),
+    "small toe": ("foot", (0, 0, 2)),
+}  # fmt: skip
+"""The NTU-25 joint, and centimetres up, ahead and aside from it."""
+
+NECK_TO_HEAD = {
+    "Neck1": 0.2, "lowerneck_@_upperneck": 0.3, "Head": 0.5, "head": 0.5, "HeadTop_End": 1.5,
+}  # fmt: skip
+"""Share of the way from the neck to the middle of the head."""
+
+
+def landmark(joints, joint, side):
+    """Where a joint is that NTU-25 does not have, (..., 3)."""
+
+    def between(one, two, share):
+        return (1 - share) * at(joints, one) + share * at(joints, two)
+
+    kind = re.sub("^(left|right) ?| (left|right)$", "", joint)
+    if kind in ALONG_SPINE:
+        return between("base of spine", "spine at shoulders", ALONG_SPINE[kind])
+    if kind in NECK_TO_HEAD:
+        return between("neck", "head", NECK_TO_HEAD[kind])
+    if kind in ON_HEAD:
+        return at(joints, "head") + shifted(joints, ON_HEAD[kind], side)
+    if kind in ON_LIMBS:
+        origin, offset = ON_LIMBS[kind]
+        return at(joints, f"{side} {origin}") + shifted(joints, offset, side)
+    if kind in ("pinky", "index") or kind.endswith("HandMiddle1"):
+        aside = {"pinky": -0.3, "index": 0.3}.get(kind, 0.0)
+        hand, thumb = at(joints, f"{side} hand"), at(joints, f"{side} thumb")
+        return hand + 0.4 * (hand - at(joints, f"{side} wrist")) + aside * (thumb - hand)
+    if kind.endswith(("clavicle", "collar", "Shoulder")):
+        return between("spine at shoulders", f"{side} shoulder", 0.2)
+    if kind.endswith("HipJoint"):
+        return between("base of spine", f"{side} hip", 0.3)
+    raise KeyError(joint)
+
+
+def shifted(joints, offset, side):
+    up, ahead, right = axes(joints)
+    aside = {"left": -right, "right": right}.get(side, 0 * right)
+    return CENTIMETRE * sum(c * axis for c, axis in zip(offset, (up, ahead, aside), strict=True))
