@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ClipError, NobodyError
-from stars_infer.gaps import MAX_GAP, fill_gaps
+from stars_infer.gaps import MAX_GAP, fill_gaps, without_lost_bodies
 from stars_infer.layouts import get_layout, layouts_with
 
 FloatArray = NDArray[np.float32]
@@ -18,6 +18,8 @@ BoolArray = NDArray[np.bool_]
 MIN_FRAMES = 2
 MAX_FRAMES = 20_000
 """Longest clip, in frames (11 minutes at 30 Hz): one action, not a recording."""
+MAX_RECORDING_FRAMES = 2_000_000
+"""Longest recording that is read to be cut into actions (18 hours at 30 Hz); more is damage."""
 LEAST_CONFIDENCE = 0.3
 """Points of which a tracker is less sure count as missing."""
 DEFAULT_FPS = 30.0
@@ -93,6 +95,7 @@ class Clip:
         source: str = "array",
         confidence: NDArray[np.generic] | None = None,
         least_confidence: float = LEAST_CONFIDENCE,
+        recording: bool = False,
     ) -> Clip:
         """Make a clip from an array of positions in metres.
 
@@ -104,6 +107,8 @@ class Clip:
             source: Name for messages and results.
             confidence: How sure the tracker is of each joint, (M, T, V), or (T, V) of one body.
             least_confidence: Joints below it count as missing.
+            recording: The clip is to be cut into actions: it may be hours long, and a body that is
+                not known well enough for a while, or at all, is absent.
 
         Raises:
             ClipError: If the shape does not fit the layout, too much is missing, or nobody is
@@ -119,6 +124,7 @@ class Clip:
             source=source,
             confidence=confidence,
             least_confidence=least_confidence,
+            recording=recording,
         )
 
     @classmethod
@@ -132,51 +138,70 @@ class Clip:
         source: str = "array",
         confidence: NDArray[np.generic] | None = None,
         least_confidence: float = LEAST_CONFIDENCE,
+        recording: bool = False,
     ) -> Clip:
         """Make a clip from tracked bodies (M, T, V, 3), mending what is missing.
 
-        A body of which a frame shows no joint is absent there. `confidence` and
-        `least_confidence` are as in `from_array`; `notes` of the clip say what was mended.
+        A body of which a frame shows no joint is absent there. `confidence`, `least_confidence`
+        and `recording` are as in `from_array`; `notes` of the clip say what was mended.
 
         Raises:
             ClipError: If there are too few or too many frames, too much is missing, or nobody is
                 there.
         """
-        check_frame_count(bodies.shape[1], source=source)
+        check_frame_count(bodies.shape[1], source=source, recording=recording)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
         known = np.asarray(np.isfinite(bodies).all(axis=3))
         presence = presence & np.asarray(known.any(axis=2))
         if not known.all():
             here = presence[:, :, None, None] | known[..., None]
             bodies = np.where(here, bodies, np.float32(0))
+        kind = get_layout(layout)
+        lost: tuple[str, ...] = ()
+        if recording:
+            bodies, presence, lost = without_lost_bodies(
+                bodies, presence, layout=kind, source=source
+            )
         bodies, notes = fill_gaps(
             bodies,
             presence,
-            layout=get_layout(layout),
+            layout=kind,
             source=source,
             max_gap=max(1, round(MAX_GAP * fps / DEFAULT_FPS)),
             uncertain=confidence is not None,
         )
         return cls(
-            bodies=bodies, presence=presence, layout=layout, fps=fps, source=source, notes=notes
+            bodies=bodies,
+            presence=presence,
+            layout=layout,
+            fps=fps,
+            source=source,
+            notes=(*lost, *notes),
         )
 
 
-def check_frame_count(frames: int, *, source: str) -> None:
-    """Refuse clips that are too short to hold a motion or too long to be one action.
+def check_frame_count(frames: int, *, source: str, recording: bool = False) -> None:
+    """Refuse clips that are too short to hold a motion or, unless recordings, too long for one.
 
     Raises:
-        ClipError: If there are fewer than `MIN_FRAMES` or more than `MAX_FRAMES` frames.
+        ClipError: If there are fewer than `MIN_FRAMES` or more than `MAX_FRAMES` frames, or
+            `MAX_RECORDING_FRAMES` of a recording.
     """
     if frames < MIN_FRAMES:
         raise ClipError(
             source, f"{frames} frame(s), but a motion needs at least {MIN_FRAMES}: record longer"
         )
-    if frames > MAX_FRAMES:
+    if recording and frames > MAX_RECORDING_FRAMES:
         raise ClipError(
             source,
-            f"{frames:,} frames, more than the {MAX_FRAMES:,} a clip may have: "
-            "cut the recording into clips of one action each",
+            f"{frames:,} frames, more than the {MAX_RECORDING_FRAMES:,} a recording may have: "
+            "cut it into parts",
+        )
+    if frames > MAX_FRAMES and not recording:
+        raise ClipError(
+            source,
+            f"{frames:,} frames, more than the {MAX_FRAMES:,} a clip may have: cut the recording "
+            "into clips of one action each, or find its actions with `stars segment`",
         )
 
 

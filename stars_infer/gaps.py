@@ -84,6 +84,52 @@ def fill_gaps(
     return filled, tuple(notes)
 
 
+def without_lost_bodies(
+    bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str
+) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
+    """Take a body for absent while nothing of it is known that could carry the rest.
+
+    Of a clip such a body is an error; of a recording, in which somebody may turn away for minutes,
+    the rest is still of use.
+
+    Args:
+        bodies: (M, T, V, 3); NaN or infinite where a joint is missing.
+        presence: (M, T).
+        layout: Of the joints.
+        source: Name for messages.
+
+    Returns:
+        Bodies, zero where absent, their presence, and notes; `fill_gaps` can mend what is left.
+
+    Raises:
+        ClipError: If nobody is left; the error of the body that was seen longest.
+    """
+    missing = ~np.isfinite(bodies).all(axis=3) & presence[:, :, None]
+    left, notes = presence.copy(), []
+    errors: dict[int, ClipError] = {}
+    for body in map(int, np.flatnonzero(missing.any(axis=(1, 2)))):
+        name = f"body {body}"
+        mender = _Mender(bodies[body], left[body], missing[body], layout, name, source)
+        lost = mender.lost()
+        left[body] &= ~lost
+        if left[body].any():
+            mender = _Mender(bodies[body], left[body], missing[body] & ~lost[:, None], layout, name,
+                             source)  # fmt: skip
+            try:
+                mender.check_enough()
+                mender.anchor()
+            except ClipError as error:
+                errors[body] = error
+                left[body] = False
+        if (gone := int((presence[body] & ~left[body]).sum())) > 0:
+            notes.append(f"{name} is not known well enough in {gone:,} frame(s): absent there")
+    if errors and not left.any():
+        raise errors[max(errors, key=lambda body: int(presence[body].sum()))]
+    if not notes:
+        return bodies, presence, ()
+    return np.where(left[:, :, None, None], bodies, np.float32(0)), left, tuple(notes)
+
+
 class _Mender:
     """Mends one body in place."""
 
@@ -95,7 +141,7 @@ class _Mender:
         layout: Layout,
         body: str,
         source: str,
-        max_gap: int,
+        max_gap: int = MAX_GAP,
     ) -> None:
         self.joints = joints
         """(T, V, 3)."""
@@ -190,6 +236,16 @@ class _Mender:
             f"frame {start}, the other hip and shoulder joints for as long or longer (at most "
             f"{self.max_gap} are interpolated): cut these frames or record again"
         )
+
+    def lost(self) -> BoolArray:
+        """Frames (T,) in which the joint that is known best of those that carry is missing long."""
+        root = next(j for j, parent in enumerate(self.layout.parents) if j == parent)
+        best = min((root, *self.trunk()), key=lambda joint: int(self.missing[:, joint].sum()))
+        lost = np.zeros_like(self.present)
+        for start, frames in _runs(self.missing[:, best]):
+            if frames > MAX_GAP:
+                lost[start : start + frames] = True
+        return lost
 
     def trunk(self) -> list[int]:
         """Joints that hips, shoulders and the base of the spine are made of."""

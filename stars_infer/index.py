@@ -219,9 +219,10 @@ class ExemplarIndex:
         """
         for query in queries:
             self._check(query, "query")
+        gallery = self._current()
         if not queries:
             return []
-        return self._current().classify(queries, self.naming() if naming is None else naming)
+        return gallery.classify(queries, self.naming() if naming is None else naming)
 
     def naming(self) -> Naming:
         """How clips are named if nothing else is said: with the threshold that the index keeps."""

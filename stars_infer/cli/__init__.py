@@ -17,6 +17,8 @@ from stars_infer.cli.classify import classify
 from stars_infer.cli.layouts import layouts
 from stars_infer.cli.output import Output
 from stars_infer.cli.search import search
+from stars_infer.cli.segment import segment
+from stars_infer.cli.watch import watch
 from stars_infer.errors import StarsError, UsageError
 
 app = typer.Typer(
@@ -53,6 +55,10 @@ def stars(
 _RUN, _MAKE, _LOOK = "Name clips", "Make encoders", "Look around"
 
 app.command(epilog="Example: stars classify clip.skeleton --json", rich_help_panel=_RUN)(classify)
+app.command(epilog="Example: stars segment morning.npy --svg morning.svg", rich_help_panel=_RUN)(
+    segment
+)
+app.command(epilog="Example: stars watch --udp 127.0.0.1:9000", rich_help_panel=_RUN)(watch)
 app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed

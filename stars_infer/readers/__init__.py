@@ -38,7 +38,11 @@ _NAMES_SHOWN = 3
 
 
 def read_clip(
-    path: str | Path, *, layout: str | None = None, convention: Convention | None = None
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    convention: Convention | None = None,
+    recording: bool = False,
 ) -> Clip:
     """Read the one clip of a file; the format follows from the file's ending.
 
@@ -47,6 +51,8 @@ def read_clip(
         layout: Short for `convention=Convention(layout=...)`.
         convention: What is known of the file; what it says itself, else what is usual in its
             format, where this says nothing.
+        recording: The clip is to be cut into actions: it may be hours long, and a body that is not
+            known well enough for a while is absent meanwhile.
 
     Raises:
         ClipError: If the file is missing, damaged, of another format, holds many clips and none is

@@ -188,7 +188,7 @@ def _motion(text: str, lines_before: int, channels: int, source: str) -> tuple[F
     except ValueError as error:
         raise ClipError(source, f"line {first + 1}: the frames or their time are not numbers "
                         f"({str(error)[:60]})") from error  # fmt: skip
-    check_frame_count(frames, source=source)
+    check_frame_count(frames, source=source, recording=True)
     words = text[head.end() :].split()
     if len(words) != frames * channels:
         whole = len(words) // max(channels, 1)

@@ -22,10 +22,10 @@ from stars_infer.readers.poses import Pose, tracks_of
 from stars_infer.readers.recording import Recording, convention_in
 from stars_infer.readers.timing import frame_numbers
 
-_SAID = ("layout", "fps", "units", "up", "handedness")
-_TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
+SAID = ("layout", "fps", "units", "up", "handedness")
+TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
 """Keys of a frame's time, and their seconds."""
-_FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
+FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
     "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.USUAL),
     "OpenPose people": (openpose.poses_of_people, openpose.USUAL),
     "bodies": (bodies.poses_of_bodies, bodies.USUAL),
@@ -40,21 +40,21 @@ def read_json(path: Path) -> tuple[Recording, ...]:
             line or the frame.
     """
     source = str(path)
-    content = _parsed(_text(path), source)
+    content = parsed(_text(path), source)
     if isinstance(content, list):
         return (_recording({}, content, source),)
     if not isinstance(content, dict):
-        raise ClipError(source, f"expected an object or a list of frames. {_KNOWN}")
+        raise ClipError(source, f"expected an object or a list of frames. {KNOWN_FORMS}")
     if isinstance(frames := content.get("frames"), list):
         return (_recording(content, frames, source),)
-    if _form_of(content) not in (None, "bodies"):
+    if form_of(content) not in (None, "bodies"):
         raise ClipError(
             source, "holds a single frame, but a motion needs more: put the frames into one list, "
             "or a line each into a .jsonl file"
         )  # fmt: skip
     if "bodies" not in content:
-        raise ClipError(source, f"no bodies and no frames. {_KNOWN}")
-    return (bodies.recording_of_bodies(content, _said(content, source), source),)
+        raise ClipError(source, f"no bodies and no frames. {KNOWN_FORMS}")
+    return (bodies.recording_of_bodies(content, said_in(content, source), source),)
 
 
 def read_jsonl(path: Path) -> tuple[Recording, ...]:
@@ -71,14 +71,14 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
     ]
     if not lines:
         raise ClipError(source, "the file is empty")
-    frames = [_parsed(line, source, line=number) for number, line in lines]
+    frames = [parsed(line, source, line=number) for number, line in lines]
     header: dict[str, Any] = {}
-    if isinstance(frames[0], dict) and frames[0] and _form_of(frames[0]) is None:
+    if isinstance(frames[0], dict) and frames[0] and form_of(frames[0]) is None:
         header = frames.pop(0)
     return (_recording(header, frames, source),)
 
 
-_KNOWN = (
+KNOWN_FORMS = (
     "Known forms are MediaPipe world landmarks, OpenPose people with pose_keypoints_3d, and "
     "bodies as nested lists (docs/sources.md)"
 )
@@ -91,7 +91,12 @@ def _text(path: Path) -> str:
         raise ClipError(str(path), f"not UTF-8 text ({error.reason}): save it as UTF-8") from error
 
 
-def _parsed(text: str, source: str, *, line: int | None = None) -> Any:
+def parsed(text: str, source: str, *, line: int | None = None) -> Any:
+    """The value that a text, or a line of a file, holds.
+
+    Raises:
+        ClipError: If it is no JSON.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -103,23 +108,28 @@ def _parsed(text: str, source: str, *, line: int | None = None) -> Any:
         raise ClipError(source, f"{place}not readable JSON ({str(error)[:60]})") from error
 
 
-def _said(header: dict[str, Any], source: str) -> Convention:
-    return convention_in(source, **{key: header.get(key) for key in _SAID})
+def said_in(header: dict[str, Any], source: str) -> Convention:
+    """What the first line of a file, or the object around its frames, says of it.
+
+    Raises:
+        ClipError: If a value means nothing.
+    """
+    return convention_in(source, **{key: header.get(key) for key in SAID})
 
 
 def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
     """A clip from its frames, which all have one form."""
-    check_frame_count(len(frames), source=source)
+    check_frame_count(len(frames), source=source, recording=True)
     form, at = None, 0
     for number, frame in enumerate(frames):
-        found = _form_of(frame)
+        found = form_of(frame)
         if found is None and frame:
-            raise ClipError(source, f"frame {number} is {_shown(frame)}. {_KNOWN}")
+            raise ClipError(source, f"frame {number} is {_shown(frame)}. {KNOWN_FORMS}")
         if form is not None and found not in (None, form):
             raise ClipError(source, f"frame {number} holds {found}, but frame {at} {form}")
         if form is None and found is not None:
             form, at = found, number
-    poses_of, usual = _FORMS[form or "bodies"]
+    poses_of, usual = FORMS[form or "bodies"]
     people = [
         poses_of(frame, f"frame {number}", source) if frame else []
         for number, frame in enumerate(frames)
@@ -135,12 +145,12 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
         confidence=confidence,
         source=source,
         joint_names=names,
-        said=_said(header, source).over(convention_in(source, fps=fps)),
+        said=said_in(header, source).over(convention_in(source, fps=fps)),
         usual=usual,
     )
 
 
-def _form_of(frame: Any) -> str | None:
+def form_of(frame: Any) -> str | None:
     """Which form a frame has; None if it holds nobody, or is none."""
     if isinstance(frame, dict):
         if openpose.KEY in frame:
@@ -159,7 +169,7 @@ def _form_of(frame: Any) -> str | None:
 
 def _timing(frames: list[Any], source: str) -> tuple[Any, float | None]:
     """Frame numbers and rate, if every frame tells its time."""
-    for key, seconds in _TIMES.items():
+    for key, seconds in TIMES.items():
         if all(isinstance(frame, dict) and key in frame for frame in frames):
             try:
                 times = np.array([frame[key] for frame in frames], np.float64) * seconds

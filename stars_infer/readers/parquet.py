@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stars_infer.clip import MAX_FRAMES
+from stars_infer.clip import MAX_RECORDING_FRAMES
 from stars_infer.errors import ClipError, MissingExtraError
 from stars_infer.readers.recording import MOST_JOINTS, MOST_POINTS, Recording
 from stars_infer.readers.table import Table, recording_of_table
@@ -30,8 +30,8 @@ def read_parquet(path: Path) -> tuple[Recording, ...]:
         raise ClipError(source, f"not a readable Parquet file ({_brief(error)})") from error
     rows, width = shape
     # A few bytes may stand for any number of equal rows: look before they are unpacked.
-    if rows * width > 4 * MOST_POINTS or rows > MAX_FRAMES * MOST_JOINTS:
-        raise ClipError(source, f"{rows:,} rows of {width} columns: cut the recording into clips")
+    if rows * width > 4 * MOST_POINTS or rows > MAX_RECORDING_FRAMES * MOST_JOINTS:
+        raise ClipError(source, f"{rows:,} rows of {width} columns: cut it into parts")
     try:
         columns = _columns(file.read())
     except Exception as error:

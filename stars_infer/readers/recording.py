@@ -18,7 +18,7 @@ MOST_BODIES = 100
 MOST_JOINTS = 500
 """Joints of a hierarchy with fingers and face, and to spare."""
 MOST_POINTS = 20_000_000
-"""Bodies times frames times joints; a file that spans more is no clip of one action."""
+"""Bodies times frames times joints: of one Kinect body, seven hours."""
 _NAMES_SHOWN = 6
 
 
@@ -52,22 +52,23 @@ class Recording:
     name: str = ""
 
 
-def clip_of(recording: Recording, wanted: Convention) -> Clip:
+def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) -> Clip:
     """Make a clip: its layout's joints, in metres, y up, right-handed; doubts become its notes.
 
     Args:
         recording: What the file holds.
         wanted: What the caller says of it, which counts more than what the file says.
+        uncut: It is to be cut into actions: `recording` of `Clip.from_array`.
 
     Raises:
         ClipError: If its layout is not known or does not fit, or it holds no usable motion.
         UsageError: If the caller's layout does not exist.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
-        return _clip_of(recording, wanted)
+        return _clip_of(recording, wanted, uncut=uncut)
 
 
-def _clip_of(recording: Recording, wanted: Convention) -> Clip:
+def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
     said = wanted.over(recording.said)
     convention = said.over(recording.usual).over(STANDARD)
     if recording.presence is not None and not recording.presence.any():
@@ -80,6 +81,7 @@ def _clip_of(recording: Recording, wanted: Convention) -> Clip:
             layout=layout,
             fps=convention.fps,
             source=recording.source,
+            recording=uncut,
         )
     else:
         joints = np.asarray(to_standard(recording.joints, convention), np.float32)
@@ -91,6 +93,7 @@ def _clip_of(recording: Recording, wanted: Convention) -> Clip:
             fps=convention.fps,
             source=recording.source,
             confidence=recording.confidence,
+            recording=uncut,
         )
     notes = (*recording.notes, *made.notes, *doubts(made, convention))
     return replace(made, notes=notes)
@@ -144,7 +147,7 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
     Raises:
         ClipError: If there are too few or too many frames, or too many bodies or joints.
     """
-    check_frame_count(frames, source=source)
+    check_frame_count(frames, source=source, recording=True)
     if bodies > MOST_BODIES:
         raise ClipError(source, f"{bodies:,} bodies, more than the {MOST_BODIES} of a clip")
     if joints > MOST_JOINTS:
@@ -152,7 +155,7 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
     if bodies * frames * joints > MOST_POINTS:
         raise ClipError(
             source, f"{bodies} bodies of {joints} joints in {frames:,} frames are too many for one "
-            "clip: cut the recording"
+            "file: cut it into parts"
         )  # fmt: skip
     return np.full((bodies, frames, joints, 3), np.nan, np.float32)
 

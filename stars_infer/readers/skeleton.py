@@ -50,7 +50,7 @@ class _Scanner:
 
     def scan(self) -> Recording:
         frames = self.count("frames", most=None)
-        check_frame_count(frames, source=self.source)
+        check_frame_count(frames, source=self.source, recording=True)
         for frame in range(frames):
             for _ in range(self.count(f"bodies in frame {frame}", most=_MAX_BODIES)):
                 self.body(frame)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import MAX_FRAMES
+from stars_infer.clip import MAX_RECORDING_FRAMES
 from stars_infer.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import (
@@ -136,10 +136,10 @@ def _whole(table: Table, column: str) -> NDArray[np.intp]:
     if odd.any():
         raise table.error(int(np.argmax(odd)), f"column {column!r} must hold whole numbers")
     values -= values.min()
-    if values.max() >= MAX_FRAMES:
+    if values.max() >= MAX_RECORDING_FRAMES:
         raise ClipError(
             table.source, f"column {column!r} spans {values.max() + 1:,.0f} frames, more than the "
-            f"{MAX_FRAMES:,} a clip may have: cut the recording"
+            f"{MAX_RECORDING_FRAMES:,} a recording may have: cut it into parts"
         )  # fmt: skip
     return values.astype(np.intp)
 

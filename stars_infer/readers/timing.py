@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import MAX_FRAMES
+from stars_infer.clip import MAX_RECORDING_FRAMES
 from stars_infer.errors import ClipError
 
 
@@ -33,9 +33,9 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
                         "before")  # fmt: skip
     usual = float(np.median(steps)) if len(steps) else 1 / 30
     counts = np.maximum(np.rint(steps / usual), 1)
-    if counts.sum() > MAX_FRAMES:
+    if counts.sum() > MAX_RECORDING_FRAMES:
         raise ClipError(
-            source, f"from {times[0]:g} to {times[-1]:g} s are more than {MAX_FRAMES:,} frames of "
-            f"{usual:g} s: cut the recording"
+            source, f"from {times[0]:g} to {times[-1]:g} s are more than {MAX_RECORDING_FRAMES:,} "
+            f"frames of {usual:g} s: cut it into parts"
         )  # fmt: skip
     return np.concatenate(([0], np.cumsum(counts))).astype(np.intp), 1 / usual

@@ -1,0 +1,242 @@
+"""`stars segment`: find the actions in long recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.options import (
+    DEFAULT_INDEX,
+    DeviceOption,
+    IndexOption,
+    ModelOption,
+    existing_index,
+)
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.text import Text
+
+    from stars_infer.convention import Convention
+    from stars_infer.encoder import Encoder
+    from stars_infer.index import ExemplarIndex
+    from stars_infer.segmentation import Cutting
+    from stars_infer.timeline import Timeline
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@reads_clips
+def segment(
+    recordings: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    *,
+    least: Annotated[
+        float | None,
+        typer.Option(
+            "--least",
+            help="Least confidence of a segment, 0 to 1: more for fewer and surer ones.",
+            show_default="0.58",
+        ),
+    ] = None,
+    length: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--length",
+            help="Length of windows, seconds; several may be given.",
+            show_default="0.7 to 4",
+        ),
+    ] = None,
+    join: Annotated[
+        float | None,
+        typer.Option(
+            "--join",
+            help="Gap up to which neighbours of the same action are one segment, seconds.",
+            show_default="0.3",
+        ),
+    ] = None,
+    shortest: Annotated[
+        float, typer.Option("--shortest", min=0, help="Shortest segment, seconds.")
+    ] = 0.0,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Write a timeline here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with the timeline here.")
+    ] = None,
+    convention: Convention,
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Find the actions in long recordings: when each begins and ends, and how sure that is."""
+    from stars_infer.encoder import Encoder
+    from stars_infer.errors import ClipError
+    from stars_infer.files import clip_files
+    from stars_infer.segmentation import JOIN, LEAST_CONFIDENCE, Cutting
+    from stars_infer.timeline import timeline_html, timeline_svg
+    from stars_infer.windows import LENGTHS, WindowGrid
+
+    output = Output(json=json, quiet=quiet)
+    how = Cutting(
+        grid=WindowGrid(lengths=tuple(length or LENGTHS)),
+        least=LEAST_CONFIDENCE if least is None else least,
+        join=JOIN if join is None else join,
+        shortest=shortest,
+    )
+    timelines: list[Timeline] = []
+    paths = clip_files(recordings)
+    with existing_index(index, model) as exemplars:
+        encoder = Encoder.load(model, device=device)
+        for path in paths:
+            try:
+                timelines.append(_cut(path, convention, encoder, exemplars, how, output))
+            except ClipError as error:
+                output.failure(error)
+                continue
+            _show(timelines[-1], output)
+    for file, written in ((svg, timeline_svg), (html, timeline_html)):
+        if file is not None and timelines:
+            file.write_text(written(timelines), encoding="utf-8")
+            output.note(f"wrote {file}")
+    output.finish()
+
+
+def _cut(
+    path: Path,
+    convention: Convention,
+    encoder: Encoder,
+    exemplars: ExemplarIndex,
+    how: Cutting,
+    output: Output,
+) -> Timeline:
+    """Read and cut a recording.
+
+    Raises:
+        ClipError: If it cannot be read.
+    """
+    from stars_infer.readers import read_clip
+    from stars_infer.segmentation import segment as cut
+    from stars_infer.timeline import Timeline
+
+    clip = read_clip(path, convention=convention, recording=True)
+    output.clip_notes(str(path), clip.notes)
+    with output.bar() as bar:
+        task = bar.add_task(path.name, total=None)
+        segments = cut(
+            clip,
+            encoder,
+            exemplars,
+            how,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return Timeline(name=str(path), seconds=clip.frames / clip.fps, segments=segments)
+
+
+def _show(timeline: Timeline, output: Output) -> None:
+    """Print the segments of a recording in the form asked for."""
+    from stars_infer.timeline import clock
+
+    if output.json:
+        output.record(
+            {
+                "source": timeline.name,
+                "seconds": round(timeline.seconds, 3),
+                "segments": [
+                    {
+                        "start": round(part.start, 3),
+                        "end": round(part.end, 3),
+                        "label": part.label,
+                        "confidence": round(part.confidence, 4),
+                        "similarity": round(part.similarity, 4),
+                    }
+                    for part in timeline.segments
+                ],
+            }
+        )
+    elif output.quiet:
+        output.table(
+            (),
+            [
+                (timeline.name, f"{part.start:.3f}", f"{part.end:.3f}", part.label,
+                 f"{part.confidence:.3f}")
+                for part in timeline.segments
+            ],
+        )  # fmt: skip
+    else:
+        rows = [
+            (clock(part.start), clock(part.end), part.label, f"{part.confidence:.2f}")
+            for part in timeline.segments
+        ]
+        output.table(
+            ("start", "end", "action", "confidence"),
+            rows,
+            title=f"{timeline.name}: {len(rows)} segment(s) in {_long(timeline.seconds)}",
+        )
+        if rows:
+            _draw(timeline)
+
+
+def _long(seconds: float) -> str:
+    """A length of time for people."""
+    from stars_infer.timeline import clock
+
+    return clock(seconds) + (" s" if seconds < 60 else "")
+
+
+def _draw(timeline: Timeline) -> None:
+    """The recording as a bar of letters, and the legend."""
+    from rich.console import Console
+
+    from stars_infer.timeline import labels_of
+
+    console = Console()
+    labels = labels_of([timeline])
+    console.print(bar_of(timeline, labels, console.width))
+    console.print(legend_of(labels), "")
+
+
+def bar_of(timeline: Timeline, labels: Sequence[str], width: int) -> Text:
+    """A letter for every stretch of a recording, so many in all; a dot for background."""
+    from rich.text import Text
+
+    bar = Text(no_wrap=True)
+    for cell in range(width):
+        start, end = (timeline.seconds * edge / width for edge in (cell, cell + 1))
+        inside = {
+            part.label: min(part.end, end) - max(part.start, start)
+            for part in timeline.segments
+            if part.start < end and part.end > start
+        }
+        label = max(inside, key=inside.__getitem__, default=None)
+        if label is None or inside[label] < (end - start) / 2:
+            bar.append("·", style="dim")
+        else:
+            place = labels.index(label)
+            bar.append(_LETTERS[place % len(_LETTERS)], style=_style(place))
+    return bar
+
+
+def legend_of(labels: Sequence[str]) -> Text:
+    """Letters and what they stand for."""
+    from rich.text import Text
+
+    legend = Text()
+    for place, label in enumerate(labels):
+        legend.append(f" {_LETTERS[place % len(_LETTERS)]} ", style=_style(place))
+        legend.append(f" {label}   ")
+    return legend
+
+
+def _style(place: int) -> str:
+    """Black on the colour that the label has in the picture."""
+    import colorsys
+
+    from stars_infer.timeline import hue_of
+
+    red, green, blue = colorsys.hls_to_rgb(hue_of(place) / 360, 0.68, 0.65)
+    return f"black on rgb({red * 255:.0f},{green * 255:.0f},{blue * 255:.0f})"
