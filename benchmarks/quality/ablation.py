@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 from methods import Method
 from sets import EvaluationSet
 
+from stars_infer.classifiers import Classifier, Prototypes, Ridge, Vote
 from stars_infer.likeness import Likeness, WarpedLikeness, cosine_of
 from stars_infer.motion import NORMALISED, Comparison, sequence_of
+
+RULES: dict[str, Callable[[int], Classifier]] = {
+    "majority vote": lambda n: Vote(n=n),
+    "vote weighted by likeness": lambda n: Vote(n=n, temperature=Comparison().temperature),
+    "prototypes": lambda n: Prototypes(),
+    "kernel half as wide": lambda n: Ridge(width=Comparison().kernel_width / 2),
+    "kernel twice as wide": lambda n: Ridge(width=Comparison().kernel_width * 2),
+    "a third of the noise": lambda n: Ridge(width=Comparison().kernel_width, noise=0.05),
+    "three times the noise": lambda n: Ridge(width=Comparison().kernel_width, noise=0.45),
+}
 
 
 def ablation() -> Iterator[Method]:
     """Rows of the ablation, the whole comparison first."""
-    yield _warping("all of it")
+    whole = _warping("all of it")
+    yield whole
     yield _prepared("not turned to the camera", face_camera=False)
     yield _prepared("own bone lengths", standard_body=False)
     yield _prepared("even in time (pace 0)", pace=0.0)
@@ -27,15 +40,14 @@ def ablation() -> Iterator[Method]:
     yield _warping("motion only", motion=1.0)
     yield _warping("16 steps", steps=16)
     yield _warping("64 steps", steps=64)
-    yield replace(_warping("majority vote"), temperature=None)
-    yield _warping("temperature 0.01", temperature=0.01)
-    yield _warping("temperature 0.05", temperature=0.05)
+    for name, rule in RULES.items():
+        yield replace(whole, name=name, classifier=rule)
 
     def unwarped(data: EvaluationSet) -> Likeness:
         sequences = [sequence_of(clip, Comparison()) for clip in data.clips]
         return cosine_of(np.stack([sequence[0].ravel() for sequence in sequences]))
 
-    yield Method(name="not warped", likeness=unwarped, temperature=Comparison().temperature)
+    yield replace(whole, name="not warped", likeness=unwarped)
 
 
 def _prepared(name: str, **change: Any) -> Method:
@@ -45,7 +57,8 @@ def _prepared(name: str, **change: Any) -> Method:
 def _warping(name: str, **change: Any) -> Method:
     how = replace(Comparison(), **change)
 
+    @cache  # rows that differ in the classifier only share it
     def likeness(data: EvaluationSet) -> Likeness:
         return WarpedLikeness([sequence_of(clip, how) for clip in data.clips], data.exemplar)
 
-    return Method(name=name, likeness=likeness, temperature=how.temperature)
+    return Method(name=name, likeness=likeness, classifier=lambda n: Ridge(width=how.kernel_width))

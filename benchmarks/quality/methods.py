@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from sets import EvaluationSet
 
+from stars_infer.classifiers import Classifier, Prototypes, Ridge, Vote
 from stars_infer.description import Description, vectors_of
 from stars_infer.encoder import Encoder
 from stars_infer.fewshot import LabelledClips
 from stars_infer.likeness import Likeness, cosine_of, likeness_of
+from stars_infer.motion import Comparison
 from stars_infer.preparation import prepare
 from stars_infer.train.checkpoint import FILE
 from stars_infer.train.protocols.encoders import load_encoder
@@ -28,12 +30,12 @@ class Method:
     Attributes:
         name: Of the row.
         likeness: Makes the likeness of a set's clips.
-        temperature: Of the vote; None for the papers' majority.
+        classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
     """
 
     name: str
     likeness: Callable[[EvaluationSet], Likeness]
-    temperature: float | None = None
+    classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
 
     def on(self, data: EvaluationSet) -> LabelledClips:
         """A set as this method sees it."""
@@ -42,7 +44,7 @@ class Method:
             labels=data.labels,
             exemplar=data.exemplar,
             query=data.query,
-            temperature=self.temperature,
+            classifier=self.classifier,
         )
 
 
@@ -69,15 +71,27 @@ def of_model(model: str) -> Iterator[Method]:
     def own(data: EvaluationSet) -> Likeness:
         return likeness_of(described(data), data.exemplar)
 
-    yield Method(name=f"{name}: vector", likeness=vector)
+    yield Method(name=f"{name}: vector, majority vote", likeness=vector)
+    yield Method(name=f"{name}: vector, ridge", likeness=vector, classifier=lambda n: Ridge())
     comparison = encoder.info.comparison
     if comparison is not None:
-        yield Method(name=f"{name}: majority vote", likeness=own)
-        yield Method(
-            name=f"**{name}: as `stars classify`**",
-            likeness=own,
-            temperature=comparison.temperature,
-        )
+        yield from by_classifier(Method(name=f"{name}: ", likeness=own), comparison)
+
+
+def by_classifier(method: Method, comparison: Comparison) -> Iterator[Method]:
+    """What names the clips, the same comparison given; the default last."""
+    rules: dict[str, Callable[[int], Classifier]] = {
+        "majority vote": lambda n: Vote(n=n),
+        "vote weighted by likeness": lambda n: Vote(n=n, temperature=comparison.temperature),
+        "prototypes": lambda n: Prototypes(),
+    }
+    for name, rule in rules.items():
+        yield replace(method, name=method.name + name, classifier=rule)
+    yield replace(
+        method,
+        name=f"**{method.name}as `stars classify`**",
+        classifier=lambda n: Ridge(width=comparison.kernel_width),
+    )
 
 
 def _vectors_of_run(run: str) -> Callable[[EvaluationSet], Likeness]:

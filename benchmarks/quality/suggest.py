@@ -23,12 +23,11 @@ from rich.table import Table
 from run import left_out
 from sets import EvaluationSet, known_sets
 
-from stars_infer.classify import votes
+from stars_infer.classifiers import Ridge
 from stars_infer.clip import FloatArray
 from stars_infer.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.fewshot import class_numbers
-from stars_infer.index import MAX_DEFAULT_K
 from stars_infer.likeness import pairwise
 from stars_infer.suggestion import choose, explained, strangeness_of
 
@@ -45,14 +44,14 @@ class Pool:
         classes: Their actions, (N,).
         pool: Clips that may be labelled.
         queries: Clips that are named.
-        temperature: Of the vote.
+        width: Of the kernel that names queries.
     """
 
     table: FloatArray
     classes: Places
     pool: Places
     queries: Places
-    temperature: float | None
+    width: float | None
 
 
 Rule = Callable[[Pool, Places, int, np.random.Generator], Places]
@@ -114,16 +113,13 @@ def by_action(data: Pool, clips: Places, labelled: Places) -> FloatArray:
 
 def accuracy(data: Pool, labelled: Places) -> float:
     """Share of queries named right, per cent."""
-    classes = data.classes[labelled]
-    near = data.table[np.ix_(data.queries, labelled)]
-    k = min(MAX_DEFAULT_K, int(np.unique(classes, return_counts=True)[1].min()))
-    order = np.argsort(-near, axis=1, kind="stable")[:, :k]
-    nearest = np.take_along_axis(near, order, axis=1)
-    named = votes(classes[order], nearest, temperature=data.temperature)
-    return 100 * float(np.mean(named == data.classes[data.queries]))
+    names, classes = np.unique(data.classes[labelled], return_inverse=True)
+    ridge = Ridge(width=data.width).fit(data.table[np.ix_(labelled, labelled)], classes, len(names))
+    scores = ridge.scores(data.table[np.ix_(data.queries, labelled)])
+    return 100 * float(np.mean(names[scores.argmax(axis=1)] == data.classes[data.queries]))
 
 
-def pools(data: EvaluationSet, table: FloatArray, temperature: float | None) -> list[Pool]:
+def pools(data: EvaluationSet, table: FloatArray, width: float | None) -> list[Pool]:
     """A pool for each seed; where no people are known, half of the clips are asked."""
     classes = class_numbers(data.labels, sorted(set(data.labels)))
     result = []
@@ -133,9 +129,7 @@ def pools(data: EvaluationSet, table: FloatArray, temperature: float | None) -> 
         share = 0.5 if (data.exemplar & data.query).any() else 0.8
         pool, rest = np.split(may, [int(share * len(may))])
         queries = rest if share == 0.5 else np.flatnonzero(data.query)
-        result.append(
-            Pool(table=table, classes=classes, pool=pool, queries=queries, temperature=temperature)
-        )
+        result.append(Pool(table=table, classes=classes, pool=pool, queries=queries, width=width))
     return result
 
 
@@ -202,7 +196,7 @@ def main() -> None:
             data.name: pools(
                 data,
                 pairwise(encoder.describe(data.clips, question=True)),
-                how.temperature if how else None,
+                how.kernel_width if how else None,
             )
             for data in known_sets(options.data, left_out)
         }

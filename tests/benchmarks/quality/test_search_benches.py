@@ -23,7 +23,7 @@ def pool(table):
     classes = np.repeat(np.arange(3), EACH)
     places = np.random.default_rng(1).permutation(3 * EACH)
     return suggest.Pool(
-        table=table, classes=classes, pool=places[:30], queries=places[30:], temperature=0.02
+        table=table, classes=classes, pool=places[:30], queries=places[30:], width=0.12
     )
 
 

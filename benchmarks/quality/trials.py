@@ -1,0 +1,106 @@
+"""Draws of classes and exemplars, and curves fitted to what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sets import EvaluationSet
+from sklearn.linear_model import LogisticRegression
+
+from stars_infer.classifiers import Ridge
+from stars_infer.evidence import Evidence, Rehearsal, features
+from stars_infer.fewshot import class_numbers
+from stars_infer.likeness import Likeness
+from stars_infer.priors import Prior
+
+DRAWS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Draw:
+    """Clips asked of one index.
+
+    Attributes:
+        n: Exemplars a class.
+        strangers: Whether half of the classes are not in the index.
+        rehearsal: Of its exemplars.
+        evidence: Of the clips.
+        known: Whether their class is in the index.
+        right: Whether the best class is theirs.
+    """
+
+    n: int
+    strangers: bool
+    rehearsal: Rehearsal
+    evidence: Evidence
+    known: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+
+
+def collected(
+    data: EvaluationSet, likeness: Likeness, *, shots: Sequence[int], width: float | None
+) -> Iterator[Draw]:
+    """Ten draws for each number of shots, with half of the classes as strangers and with none."""
+    classes = sorted(set(data.labels))
+    numbers = class_numbers(data.labels, classes)
+    for n in shots:
+        for draw in range(DRAWS):
+            for strangers in (True, False):
+                random = np.random.default_rng([7, n, draw])
+                held = np.arange(len(classes))
+                if strangers:
+                    held = random.permutation(len(classes))[: (len(classes) + 1) // 2]
+                pools = [np.flatnonzero((numbers == c) & data.exemplar) for c in held]
+                exemplars = np.concatenate([random.choice(p, n, replace=False) for p in pools])
+                asked = np.setdiff1d(np.flatnonzero(data.query), exemplars)
+                own = np.repeat(np.arange(len(held)), n)
+                ridge = Ridge(width=width).fit(likeness(exemplars, exemplars), own, len(held))
+                scores = ridge.scores(likeness(asked, exemplars))
+                yield Draw(
+                    n=n,
+                    strangers=strangers,
+                    rehearsal=Rehearsal.of(ridge),
+                    evidence=Evidence.of(scores),
+                    known=np.isin(numbers[asked], held),
+                    right=held[scores.argmax(axis=1)] == numbers[asked],
+                )
+
+
+def fitted_prior(draws: Sequence[Draw]) -> Prior:
+    """Curves fitted to draws, each with the same weight; known clips and strangers with half."""
+    known_x, known_y, known_w, right_x, right_y, right_w, places = ([] for _ in range(7))
+    for draw in draws:
+        strength = Evidence.of(draw.rehearsal.apart).strength
+        x = features(draw.evidence, strength.mean(), strength.std())
+        places.append((strength.mean(), strength.std()))
+        known = draw.known
+        if draw.strangers:
+            known_x.append(x)
+            known_y.append(known)
+            known_w.append(np.where(known, 0.5 / known.sum(), 0.5 / (~known).sum()))
+        right_x.append(x[known])
+        right_y.append(draw.right[known])
+        right_w.append(np.full(known.sum(), 1 / known.sum()))
+    centre, spread = np.mean(places, axis=0)
+    return Prior(
+        known=_curve(known_x, known_y, known_w),
+        right=_curve(right_x, right_y, right_w),
+        centre=float(centre),
+        spread=float(spread),
+    )
+
+
+def _curve(
+    x: list[NDArray[np.float64]], truth: list[NDArray[np.bool_]], weight: list[NDArray[np.float64]]
+) -> tuple[float, float, float]:
+    weights = np.concatenate(weight)
+    fitted = LogisticRegression(C=1e3).fit(
+        np.concatenate(x)[:, 1:],
+        np.concatenate(truth),
+        sample_weight=weights / weights.mean(),
+    )
+    strength, margin = fitted.coef_[0]
+    return float(fitted.intercept_[0]), float(strength), float(margin)
