@@ -23,7 +23,7 @@ MAX_WIDE_SHARE = 0.69754
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Track:
+class Track:
     """One tracked body: where it is seen, how much it moves."""
 
     number: int
@@ -79,19 +79,31 @@ def cast_bodies(clip: Clip) -> NDArray[np.intp]:
     """
     kept_frames = clip.presence.any(axis=0)
     bodies, presence = clip.bodies[:, kept_frames], clip.presence[:, kept_frames]
+    tracks = people_among(bodies, presence, fps=clip.fps)
+    merged = _merge_tracks(sorted(tracks, key=Track.motion, reverse=True))
+    cast = np.full((len(merged), clip.frames), -1, np.intp)
+    cast[:, kept_frames] = merged
+    return cast
+
+
+def people_among(bodies: FloatArray, presence: BoolArray, *, fps: float) -> list[Track]:
+    """Tracks of people: without those seen too briefly and those that are furniture.
+
+    Args:
+        bodies: (M, T, V, 3).
+        presence: (M, T).
+        fps: Frames per second.
+    """
     tracks = [
-        _Track(number=number, joints=joints, seen=seen)
+        Track(number=number, joints=joints, seen=seen)
         for number, (joints, seen) in enumerate(zip(bodies, presence, strict=True))
         if seen.any()
     ]
     if len(tracks) > 1:
-        tracks = _without_glimpses(tracks, round(MIN_SEEN * clip.fps))
+        tracks = _without_glimpses(tracks, round(MIN_SEEN * fps))
     if len(tracks) > 1:
         tracks = _without_furniture(tracks)
-    merged = _merge_tracks(sorted(tracks, key=_Track.motion, reverse=True))
-    cast = np.full((len(merged), clip.frames), -1, np.intp)
-    cast[:, kept_frames] = merged
-    return cast
+    return tracks
 
 
 def _variance(positions: NDArray[np.float64]) -> float:
@@ -99,13 +111,13 @@ def _variance(positions: NDArray[np.float64]) -> float:
     return float(positions.reshape(-1, 3).var(axis=0).sum())
 
 
-def _without_glimpses(tracks: list[_Track], least: int) -> list[_Track]:
+def _without_glimpses(tracks: list[Track], least: int) -> list[Track]:
     """Drop bodies seen in fewer frames; the longest stays if all are short."""
     long = [track for track in tracks if track.seen.sum() >= least]
     return long or [max(tracks, key=lambda track: int(track.seen.sum()))]
 
 
-def _without_furniture(tracks: list[_Track]) -> list[_Track]:
+def _without_furniture(tracks: list[Track]) -> list[Track]:
     """Drop bodies that are mostly wider than a person, but never the last one left."""
     kept = list(tracks)
     for track in tracks:
@@ -114,7 +126,7 @@ def _without_furniture(tracks: list[_Track]) -> list[_Track]:
     return kept
 
 
-def _merge_tracks(tracks: list[_Track]) -> NDArray[np.intp]:
+def _merge_tracks(tracks: list[Track]) -> NDArray[np.intp]:
     """Lay tracks, most moving first, into actors (1 or 2, T): one after the other if they fit."""
     cast = np.full((2, len(tracks[0].seen)), -1, np.intp)
     cast[0, tracks[0].seen] = tracks[0].number

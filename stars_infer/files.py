@@ -11,6 +11,7 @@ from stars_infer.convention import Convention
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
+from stars_infer.people import POOLED, parts_by_people
 from stars_infer.readers import READERS, read_clips
 
 Skip = Callable[[ClipError], None]
@@ -79,6 +80,7 @@ def embed_files(
     layout: str | None = None,
     convention: Convention | None = None,
     question: bool = False,
+    people: str = POOLED,
 ) -> Iterator[EmbeddedFile]:
     """Embed all clips of files, the bodies of several clips at once.
 
@@ -89,6 +91,7 @@ def embed_files(
         layout: Short for `convention=Convention(layout=...)`.
         convention: What is known of the files, where they do not say.
         question: As in `Encoder.describe`.
+        people: As in `stars_infer.people.parts_by_people`.
 
     Yields:
         Clips and their descriptions, in order.
@@ -96,7 +99,7 @@ def embed_files(
     wanted = Convention(layout=layout).over(convention or Convention())
     waiting: list[_ReadClip] = []
     without_network = question and encoder.info.comparison is not None
-    for read in _read(encoder, paths, wanted, skip):
+    for read in _read(encoder, paths, wanted, skip, people):
         waiting.append(read)
         if without_network:
             yield from _embedded(waiting, [None])
@@ -108,24 +111,25 @@ def embed_files(
 
 
 def _read(
-    encoder: Encoder, paths: Sequence[Path], convention: Convention, skip: Skip
+    encoder: Encoder, paths: Sequence[Path], convention: Convention, skip: Skip, people: str
 ) -> Iterator[_ReadClip]:
     for path in paths:
         for clip in read_clips(path, convention=convention, skip=skip):
             try:
-                prepared, sequence = encoder.prepare(clip)
+                parts = [(part, *encoder.prepare(part)) for part in parts_by_people(clip, people)]
             except ClipError as error:
                 skip(error)
                 continue
-            yield _ReadClip(
-                path=path,
-                source=clip.source,
-                prepared=prepared,
-                sequence=sequence,
-                content_hash=clip.content_hash,
-                frames=clip.frames,
-                notes=clip.notes,
-            )
+            for part, prepared, sequence in parts:
+                yield _ReadClip(
+                    path=path,
+                    source=part.source,
+                    prepared=prepared,
+                    sequence=sequence,
+                    content_hash=part.content_hash,
+                    frames=part.frames,
+                    notes=clip.notes,
+                )
 
 
 def _encoded(encoder: Encoder, files: Sequence[_ReadClip]) -> Iterator[EmbeddedFile]:

@@ -43,6 +43,12 @@ def classify(
     ] = False,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     k: KOption = None,
+    people: Annotated[
+        str,
+        typer.Option(
+            help="One answer for a clip (pooled), for each person (each), or for each two (pairs).",
+        ),
+    ] = "pooled",
     convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
@@ -53,9 +59,11 @@ def classify(
     """Name the action of each clip by its nearest exemplars, or say that it is unknown."""
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
+    from stars_infer.people import check_way
 
     output = Output(json=json, quiet=quiet)
     naming = naming_of(classifier, k, strangers)
+    check_way(people)
     paths = clip_files(clips)
     with existing_index(index, model) as exemplars:
         if naming.strangers is None:
@@ -63,7 +71,12 @@ def classify(
         encoder = Encoder.load(model, device=device)
         answers: list[tuple[EmbeddedFile, Prediction]] = []
         embedded = embed_files(
-            encoder, paths, convention=convention, skip=output.failure, question=True
+            encoder,
+            paths,
+            convention=convention,
+            skip=output.failure,
+            question=True,
+            people=people,
         )
         for file in output.progress(embedded, "classifying", len(paths)):
             output.clip_notes(file.source, file.notes)
