@@ -55,7 +55,10 @@ def of_model(model: str) -> Iterator[Method]:
         ModelError: If there is no such model or run, or it is damaged.
     """
     if Path(model).is_file() or (Path(model) / FILE).is_file():
-        yield Method(name=f"{model}: vector", likeness=_vectors_of_run(model))
+        likeness = cache(_vectors_of_run(model))
+        name = Path(model).stem
+        yield Method(name=f"{name}: vector, majority vote", likeness=likeness)
+        yield Method(name=f"{name}: vector, ridge", likeness=likeness, classifier=lambda n: Ridge())
         return
     encoder = Encoder.load(model, device="cpu")
     name = encoder.info.name

@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--layout", help="joint layout of own sets, if their files do not say")
     parser.add_argument("--exemplars", nargs="+", default=["*"], help="patterns over CLASS/clip")
     parser.add_argument("--queries", nargs="+", default=["*"], help="patterns over CLASS/clip")
+    parser.add_argument("--table", help="marks of the table to write, if not the usual ones")
     parser.add_argument("--write", type=Path, help="Markdown file whose table is replaced")
     options = parser.parse_intermixed_args()
     if options.data is None and not options.set:
@@ -75,7 +76,8 @@ def main() -> None:
         sys.exit(f"error: {error}")
     Console().print(shown(rows, sets))
     if options.write:
-        replace_table(options.write, "ablation" if options.ablation else "models", rows, sets)
+        which = options.table or ("ablation" if options.ablation else "models")
+        replace_table(options.write, which, rows, sets)
 
 
 def left_out(error: ClipError) -> None:
