@@ -152,7 +152,8 @@ class _Mender:
             self.joints[gap, joint] = (1 - share) * ends[0] + share * ends[1]
         else:
             bones = ends - self.joints[[seen[0], seen[-1]], carrier]
-            self.joints[gap, joint] = self.joints[gap, carrier] + _turning(*bones, frames)
+            turning = _turning(bones[0], bones[1], frames)
+            self.joints[gap, joint] = self.joints[gap, carrier] + turning
         return bool(bridged)
 
     def check_enough(self) -> None:
