@@ -32,9 +32,9 @@ from stars_infer.search import unit
 
 RATES = (15.0, 25.0, 60.0, 120.0)
 SECONDS = 4.0
-QUERIES = 150
+QUERIES = 100
 """Clips of a gallery that are asked for, evenly chosen."""
-VECTORS = 24
+VECTORS = 16
 """Queries whose vectors are compared, too: the network is slow."""
 
 
@@ -121,7 +121,9 @@ def main() -> None:
                 searched = Searched.of(encoder, gallery)
                 for table, change, changed in changes(gallery):
                     bar.update(task, description=f"{gallery.name}: {change}")
-                    tables[table].append(measured(encoder, gallery, searched, change, changed))
+                    row = measured(encoder, gallery, searched, change, changed)
+                    bar.console.print(f"{row.gallery}: {change}: {cell(row)}", markup=False)
+                    tables[table].append(row)
     except StarsError as error:
         sys.exit(f"error: {error}")
     for name, rows in tables.items():
