@@ -141,6 +141,14 @@ def test_pickles_are_never_loaded(tmp_path):
     assert "never unpickled" in refusal(archive)
 
 
+def test_a_clip_does_not_change_with_its_file(tmp_path, waving):
+    path = tmp_path / "c.npy"
+    np.save(path, waving)
+    clip = read_clip(path)
+    np.save(path, waving + 1)
+    np.testing.assert_array_equal(clip.bodies, waving)
+
+
 def test_truncated_npy(tmp_path, waving):
     path = tmp_path / "c.npy"
     np.save(path, waving)
