@@ -108,16 +108,16 @@ def without_lost_bodies(
         name = f"body {body}"
         mender = _Mender(bodies[body], left[body], missing[body], layout, name, source)
         lost = mender.lost()
-        left[body] &= ~lost
-        if left[body].any():
-            mender = _Mender(bodies[body], left[body], missing[body] & ~lost[:, None], layout, name,
-                             source)  # fmt: skip
-            try:
-                mender.check_enough()
-                mender.anchor()
-            except ClipError as error:
-                errors[body] = error
-                left[body] = False
+        if (left[body] & ~lost).any():
+            left[body] &= ~lost
+            seen = missing[body] & ~lost[:, None]
+            mender = _Mender(bodies[body], left[body], seen, layout, name, source)
+        try:
+            mender.check_enough()
+            mender.anchor()
+        except ClipError as error:
+            errors[body] = error
+            left[body] = False
         if (gone := int((presence[body] & ~left[body]).sum())) > 0:
             notes.append(f"{name} is not known well enough in {gone:,} frame(s): absent there")
     if errors and not left.any():

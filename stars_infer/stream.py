@@ -19,6 +19,8 @@ from stars_infer.layouts import get_layout
 from stars_infer.segmentation import confidence_of
 from stars_infer.windows import LENGTHS, Window, name_windows
 
+_ROUNDING = 1e-6
+"""Seconds by which sums of frame times may be wrong."""
 UNKNOWN = "unknown"
 """The answer while no known action is going on."""
 
@@ -129,8 +131,8 @@ class StreamClassifier:
         """Take a frame.
 
         Args:
-            frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; joints that
-                are NaN are mended as those of clips are.
+            frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; joints
+                that are NaN are mended as those of clips are.
             time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
 
         Returns:
@@ -151,7 +153,7 @@ class StreamClassifier:
             self._restart()
         self._frames.add(frame, time)
         self._last = time
-        if time < self._due:
+        if time < self._due - _ROUNDING:
             return None
         return self._answer(time)
 
@@ -162,7 +164,7 @@ class StreamClassifier:
         took = clock.perf_counter() - began
         # The next one is due `every` after this one was, not after it was given: the pace stays.
         self._due += self.how.every
-        if self._due <= time:
+        if self._due <= time + _ROUNDING:
             self._due = time + self.how.every
         missed = math.floor((time + took - self._due) / self.how.every) + 1
         if missed > 0:
