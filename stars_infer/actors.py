@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import BoolArray, Clip, FloatArray
 
-MIN_SEEN_FRAMES = 12
-"""A body seen in fewer frames is noise when others are there."""
+MIN_SEEN = 0.4
+"""A body seen for fewer seconds is noise when others are there: at 30 Hz, 12 frames."""
 SPREAD_RATIO = 0.8
 """A frame is wide when the body's extent in x exceeds this share of its extent in y."""
 MAX_WIDE_SHARE = 0.69754
 """A body this often wide is furniture, not a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Track:
     """One tracked body: where it is seen, how much it moves."""
 
+    number: int
+    """Of the body in its clip."""
     joints: FloatArray
     """(T, V, 3)."""
     seen: BoolArray
@@ -62,20 +64,34 @@ def select_actors(clip: Clip) -> FloatArray:
         are dropped, frames in which only one actor is missing hold zeros for it.
     """
     kept_frames = clip.presence.any(axis=0)
+    if len(clip.bodies) == 1:
+        return clip.bodies[:, kept_frames]
+    cast = cast_bodies(clip)[:, kept_frames]
+    acted = clip.bodies[:, kept_frames][cast, np.arange(cast.shape[1])]
+    return np.where(cast[:, :, None, None] >= 0, acted, np.float32(0))
+
+
+def cast_bodies(clip: Clip) -> NDArray[np.intp]:
+    """Say which body is which actor, frame by frame.
+
+    Returns:
+        Number of the body (1 or 2, T), the more moving actor first; -1 where an actor is missing.
+    """
+    kept_frames = clip.presence.any(axis=0)
     bodies, presence = clip.bodies[:, kept_frames], clip.presence[:, kept_frames]
     tracks = [
-        _Track(joints=joints, seen=seen)
-        for joints, seen in zip(bodies, presence, strict=True)
+        _Track(number=number, joints=joints, seen=seen)
+        for number, (joints, seen) in enumerate(zip(bodies, presence, strict=True))
         if seen.any()
     ]
     if len(tracks) > 1:
-        tracks = _without_glimpses(tracks)
+        tracks = _without_glimpses(tracks, round(MIN_SEEN * clip.fps))
     if len(tracks) > 1:
         tracks = _without_furniture(tracks)
-    if len(tracks) == 1:
-        joints = tracks[0].joints if len(clip.bodies) == 1 else _placed(tracks[0])
-        return joints[None]
-    return _merge_tracks(sorted(tracks, key=_Track.motion, reverse=True))
+    merged = _merge_tracks(sorted(tracks, key=_Track.motion, reverse=True))
+    cast = np.full((len(merged), clip.frames), -1, np.intp)
+    cast[:, kept_frames] = merged
+    return cast
 
 
 def _variance(positions: NDArray[np.float64]) -> float:
@@ -83,9 +99,9 @@ def _variance(positions: NDArray[np.float64]) -> float:
     return float(positions.reshape(-1, 3).var(axis=0).sum())
 
 
-def _without_glimpses(tracks: list[_Track]) -> list[_Track]:
-    """Drop bodies seen too shortly; the longest stays if all are short."""
-    long = [track for track in tracks if track.seen.sum() >= MIN_SEEN_FRAMES]
+def _without_glimpses(tracks: list[_Track], least: int) -> list[_Track]:
+    """Drop bodies seen in fewer frames; the longest stays if all are short."""
+    long = [track for track in tracks if track.seen.sum() >= least]
     return long or [max(tracks, key=lambda track: int(track.seen.sum()))]
 
 
@@ -98,21 +114,16 @@ def _without_furniture(tracks: list[_Track]) -> list[_Track]:
     return kept
 
 
-def _placed(track: _Track) -> FloatArray:
-    """The joints of a track (T, V, 3), zero where it is not seen."""
-    return np.where(track.seen[:, None, None], track.joints, np.float32(0))
-
-
-def _merge_tracks(tracks: list[_Track]) -> FloatArray:
-    """Lay tracks, most moving first, into two actors: one after the other where they fit."""
-    actors = np.stack([_placed(tracks[0]), np.zeros_like(tracks[0].joints)])
+def _merge_tracks(tracks: list[_Track]) -> NDArray[np.intp]:
+    """Lay tracks, most moving first, into actors (1 or 2, T): one after the other if they fit."""
+    cast = np.full((2, len(tracks[0].seen)), -1, np.intp)
+    cast[0, tracks[0].seen] = tracks[0].number
     first, last = tracks[0].interval()
     for track in tracks[1:]:
         start, end = track.interval()
         if end < first or start > last:
-            actors[0][track.seen] = track.joints[track.seen]
+            cast[0, track.seen] = track.number
             first, last = min(first, start), max(last, end)
         else:
-            free = track.seen & ~actors[1].any(axis=(1, 2))
-            actors[1][free] = track.joints[free]
-    return actors if actors[1].any() else actors[:1]
+            cast[1, track.seen & (cast[1] < 0)] = track.number
+    return cast if (cast[1] >= 0).any() else cast[:1]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ClipError, NobodyError
-from stars_infer.gaps import fill_gaps, without_lost_bodies
+from stars_infer.gaps import MAX_GAP, fill_gaps, without_lost_bodies
 from stars_infer.layouts import get_layout, layouts_with
 
 FloatArray = NDArray[np.float32]
@@ -118,7 +118,7 @@ class Clip:
         bodies = _as_bodies(joints, layout=layout, source=source)
         return cls.from_tracks(
             bodies,
-            np.asarray(bodies.any(axis=(2, 3))),  # NaN counts as something
+            np.asarray((np.isfinite(bodies) & (bodies != 0)).any(axis=(2, 3))),
             layout=layout,
             fps=fps,
             source=source,
@@ -151,18 +151,24 @@ class Clip:
         """
         check_frame_count(bodies.shape[1], source=source, recording=recording)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
-        known = np.isfinite(bodies).all(axis=3)
-        presence = presence & known.any(axis=2)
+        known = np.asarray(np.isfinite(bodies).all(axis=3))
+        presence = presence & np.asarray(known.any(axis=2))
         if not known.all():
             here = presence[:, :, None, None] | known[..., None]
             bodies = np.where(here, bodies, np.float32(0))
-        kind, lost = get_layout(layout), ()
+        kind, max_gap = get_layout(layout), max(1, round(MAX_GAP * fps / DEFAULT_FPS))
+        lost: tuple[str, ...] = ()
         if recording:
             bodies, presence, lost = without_lost_bodies(
-                bodies, presence, layout=kind, source=source
+                bodies, presence, layout=kind, source=source, max_gap=max_gap
             )
         bodies, notes = fill_gaps(
-            bodies, presence, layout=kind, source=source, uncertain=confidence is not None
+            bodies,
+            presence,
+            layout=kind,
+            source=source,
+            max_gap=max_gap,
+            uncertain=confidence is not None,
         )
         return cls(
             bodies=bodies,

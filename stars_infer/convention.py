@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,28 +73,24 @@ class Convention:
             object.__setattr__(self, "up", up)
         if self.handedness is not None and self.handedness not in HANDS:
             raise UsageError(f"handedness {self.handedness!r}: expected {' or '.join(HANDS)}")
-        if self.fps is not None and not 0 < self.fps <= MOST_FPS:
+        if self.fps is not None and not LEAST_FPS <= self.fps <= MOST_FPS:
             raise UsageError(
-                f"frame rate {self.fps:g}: expected frames per second, up to {MOST_FPS:g}"
+                f"frame rate {self.fps:g}: expected {LEAST_FPS:g} to {MOST_FPS:g} frames per second"
             )
 
     def over(self, other: Convention) -> Convention:
         """This convention, and the other's where this one says nothing."""
-        said = {name: value for name, value in _items(self) if value is not None}
-        return replace(other, **said)
+        said: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(other, **{name: value for name, value in said.items() if value is not None})
 
 
-def _items(convention: Convention) -> list[tuple[str, str | float | None]]:
-    return [(field.name, getattr(convention, field.name)) for field in fields(convention)]
-
-
-MOST_FPS = 1_000.0
-"""The fastest motion capture; a higher rate is damage."""
+LEAST_FPS, MOST_FPS = 0.1, 1_000.0
+"""A slower rate shows no motion, and no motion capture is faster: either is damage."""
 STANDARD = Convention(units="m", up="y", handedness="right", fps=30.0)
 """What a clip is in. A rate that nobody knows counts as a sensor's 30 Hz."""
 
 
-def to_standard(joints: NDArray[np.generic], convention: Convention) -> NDArray[np.generic]:
+def to_standard(joints: NDArray[Any], convention: Convention) -> NDArray[Any]:
     """Bring positions (..., 3) to metres, y up, right-handed axes.
 
     Args:

@@ -38,6 +38,10 @@ class ExemplarIndexError(StarsError):
     """An exemplar index cannot be used: another model made it, or it is not an index."""
 
 
+class CollectionError(StarsError):
+    """A file of embedded clips cannot be searched: damaged, no collection, or another model's."""
+
+
 class MissingExtraError(StarsError):
     """A command needs packages that an optional extra of stars-infer brings."""
 

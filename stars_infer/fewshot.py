@@ -8,60 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classify import votes
-from stars_infer.clip import FloatArray
-from stars_infer.description import Description, vectors_of
+from stars_infer.classifiers import Classifier, Vote
 from stars_infer.errors import UsageError
-from stars_infer.search import unit
-from stars_infer.warping import WarpingGallery
-
-Likeness = Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray]
-"""Similarities (Q, E) of clips at some places to exemplars at others."""
-
-
-def cosine_of(vectors: FloatArray) -> Likeness:
-    """Cosine of vectors (N, D)."""
-    directions = unit(vectors)
-    return lambda queries, exemplars: np.asarray(directions[queries] @ directions[exemplars].T)
-
-
-class WarpedLikeness:
-    """Likeness of sequences by time warping; each query is warped once, to all possible exemplars.
-
-    Args:
-        sequences: Of all clips, (1 or 2, S, F) each.
-        exemplars: Which of them may be exemplars, (N,).
-    """
-
-    def __init__(self, sequences: Sequence[FloatArray], exemplars: NDArray[np.bool_]) -> None:
-        self._sequences = sequences
-        self._gallery = WarpingGallery(
-            [sequences[int(place)] for place in np.flatnonzero(exemplars)]
-        )
-        self._column = exemplars.cumsum() - 1
-        self._rows: dict[int, FloatArray] = {}
-
-    def __call__(self, queries: NDArray[np.intp], exemplars: NDArray[np.intp]) -> FloatArray:
-        """See `Likeness`."""
-        return np.stack([self._row(int(query))[self._column[exemplars]] for query in queries])
-
-    def _row(self, query: int) -> FloatArray:
-        if query not in self._rows:
-            self._rows[query] = self._gallery.similarities(self._sequences[query])
-        return self._rows[query]
-
-
-def likeness_of(descriptions: Sequence[Description], exemplars: NDArray[np.bool_]) -> Likeness:
-    """Likeness as the model compares: of sequences where it makes them, else of vectors.
-
-    Args:
-        descriptions: From `Encoder.describe`.
-        exemplars: Which of them may be exemplars, (N,).
-    """
-    sequences = [item.sequence for item in descriptions if item.sequence is not None]
-    if len(sequences) == len(descriptions):
-        return WarpedLikeness(sequences, exemplars)
-    return cosine_of(vectors_of(descriptions))
+from stars_infer.likeness import Likeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +22,14 @@ class LabelledClips:
         labels: Their actions.
         exemplar: Whether a clip may serve as exemplar.
         query: Whether a clip is to be named.
-        temperature: Of the vote, as in `stars_infer.classify.vote`.
+        classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
     """
 
     likeness: Likeness
     labels: Sequence[str]
     exemplar: NDArray[np.bool_]
     query: NDArray[np.bool_]
-    temperature: float | None = None
+    classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,13 +134,8 @@ def name_by_draws(
         queries = np.setdiff1d(candidates, drawn)
         if not len(queries):
             raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
-        similarities = clips.likeness(queries, drawn)
-        nearest = np.argsort(-similarities, axis=1, kind="stable")[:, :n]
-        predicted = votes(
-            numbers[drawn][nearest],
-            np.take_along_axis(similarities, nearest, axis=1),
-            temperature=clips.temperature,
-        )
+        fitted = clips.classifier(n).fit(clips.likeness(drawn, drawn), numbers[drawn], len(pools))
+        predicted = fitted.scores(clips.likeness(queries, drawn)).argmax(axis=1)
         right = predicted == numbers[queries]
         yield Draw(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stars_infer.layouts import Layout
 
 MAX_GAP = 10
-"""Longest run of frames without a joint that is interpolated."""
+"""Longest run of frames without a joint that is interpolated, at 30 Hz: a third of a second."""
 _TRUNK = ("base of spine", "left hip", "right hip", "left shoulder", "right shoulder")
 """NTU-25 joints without which nobody knows where the others are."""
 _MAX_NAMED = 3
@@ -48,6 +48,7 @@ def fill_gaps(
     *,
     layout: Layout,
     source: str,
+    max_gap: int = MAX_GAP,
     uncertain: bool = False,
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Give every joint of a present body a position.
@@ -57,6 +58,7 @@ def fill_gaps(
         presence: (M, T); frames in which a body is absent are left alone.
         layout: Of the joints.
         source: Name for messages.
+        max_gap: Longest run of frames that is interpolated.
         uncertain: Whether joints are missing because they were not trusted, too; for the notes.
 
     Returns:
@@ -75,14 +77,15 @@ def fill_gaps(
     lack = "missing or uncertain" if uncertain else "missing"
     for body in np.flatnonzero(missing.any(axis=(1, 2))):
         mender = _Mender(
-            filled[body], presence[body], missing[body], layout, f"body {body}", source
+            filled[body], presence[body], missing[body], layout, f"body {body}", source, max_gap
         )
-        notes += _notes(list(mender.mend()), f"body {body}", lack)
+        gaps = sorted(mender.mend(), key=lambda gap: (layout.joints.index(gap.joint), gap.start))
+        notes += _notes(gaps, f"body {body}", lack)
     return filled, tuple(notes)
 
 
 def without_lost_bodies(
-    bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str
+    bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str, max_gap: int = MAX_GAP
 ) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
     """Take a body for absent while nothing of it is known that could carry the rest.
 
@@ -94,6 +97,7 @@ def without_lost_bodies(
         presence: (M, T).
         layout: Of the joints.
         source: Name for messages.
+        max_gap: Longest run of frames that is interpolated.
 
     Returns:
         Bodies, zero where absent, their presence, and notes; `fill_gaps` can mend what is left.
@@ -106,12 +110,12 @@ def without_lost_bodies(
     errors: dict[int, ClipError] = {}
     for body in np.flatnonzero(missing.any(axis=(1, 2))):
         name = f"body {body}"
-        mender = _Mender(bodies[body], left[body], missing[body], layout, name, source)
+        mender = _Mender(bodies[body], left[body], missing[body], layout, name, source, max_gap)
         lost = mender.lost()
         if (left[body] & ~lost).any():
             left[body] &= ~lost
             seen = missing[body] & ~lost[:, None]
-            mender = _Mender(bodies[body], left[body], seen, layout, name, source)
+            mender = _Mender(bodies[body], left[body], seen, layout, name, source, max_gap)
         try:
             mender.check_enough()
             mender.anchor()
@@ -138,6 +142,7 @@ class _Mender:
         layout: Layout,
         body: str,
         source: str,
+        max_gap: int,
     ) -> None:
         self.joints = joints
         """(T, V, 3)."""
@@ -149,34 +154,54 @@ class _Mender:
         self.layout = layout
         self.body = body
         self.source = source
+        self.max_gap = max_gap
 
     def mend(self) -> Iterator[_Gap]:
         """Fill all gaps, from the joint that is known best outwards."""
         self.check_enough()
         anchor = self.anchor()
-        placement = Placement(self.joints, self.known, self.layout)
         inward = _inward(self.layout, anchor)
+        placement = Placement(self.joints, self.known, self.layout)
         for joint, carrier in inward.items():
-            if not self.missing[:, joint].any():
+            gap = self.missing[:, joint]
+            if not gap.any():
                 continue
             name, by = self.layout.joints[joint], self.layout.joints[carrier]
-            runs = list(_runs(self.missing[:, joint]))
             if not self.known[:, joint].any():
-                gap = self.missing[:, joint]
                 offset = placement.offset(joint, carrier, inward[carrier])
                 self.joints[gap, joint] = self.joints[gap, carrier] + offset[gap]
-                start, frames = runs[0][0], int(gap.sum())
+                start, frames = int(np.argmax(gap)), int(gap.sum())
                 yield _Gap(joint=name, start=start, frames=frames, how="placed", by=by)
                 continue
-            for start, frames in runs:
-                known = self.known_nearby(joint, start, frames)
-                bridged = frames <= MAX_GAP and len(known)
-                if bridged or joint == anchor:
-                    self.interpolate(joint, start, frames, known)
-                else:
-                    self.carry(joint, carrier, start, frames)
-                how = "interpolated" if bridged or joint == anchor else "carried"
+            known = np.flatnonzero(self.known[:, joint])
+            for start, frames in _runs(gap):
+                bridged = self.bridge(joint, carrier, known, slice(start, start + frames))
+                how = "interpolated" if bridged else "carried"
                 yield _Gap(joint=name, start=start, frames=frames, how=how, by=by)
+
+    def bridge(self, joint: int, carrier: int, known: NDArray[np.intp], gap: slice) -> bool:
+        """Fill one gap of a joint: whether it was interpolated, not carried.
+
+        A short gap is interpolated between the frames next to it; where the body comes or goes
+        there, the one frame that is known is held. The anchor, which nothing carries, always is.
+        """
+        frames = gap.stop - gap.start
+        after = int(np.searchsorted(known, gap.start))
+        seen = known[max(after - 1, 0) : after + 1]
+        beside = seen[(seen == gap.start - 1) | (seen == gap.stop)]
+        bridged = joint == carrier or (frames <= self.max_gap and len(beside) > 0)
+        if bridged and len(beside):
+            seen = beside
+        ends = self.joints[[seen[0], seen[-1]], joint].astype(np.float64)
+        if bridged:
+            share = (np.arange(gap.start, gap.stop) - seen[0]) / max(seen[-1] - seen[0], 1)
+            share = share.clip(0, 1)[:, None]
+            self.joints[gap, joint] = (1 - share) * ends[0] + share * ends[1]
+        else:
+            bones = ends - self.joints[[seen[0], seen[-1]], carrier]
+            turning = _turning(bones[0], bones[1], frames)
+            self.joints[gap, joint] = self.joints[gap, carrier] + turning
+        return bool(bridged)
 
     def check_enough(self) -> None:
         """Refuse a body that nobody could complete."""
@@ -204,13 +229,13 @@ class _Mender:
             for joint in (root, *self.trunk())
         }
         for joint, (_, frames) in longest.items():
-            if frames <= MAX_GAP and self.known[:, joint].any():
+            if frames <= self.max_gap and self.known[:, joint].any():
                 return joint
         joint, (start, frames) = min(longest.items(), key=lambda item: item[1][1])
         raise self.error(
             f"the {self.layout.joints[joint]} of {self.body} is missing for {frames} frames from "
             f"frame {start}, the other hip and shoulder joints for as long or longer (at most "
-            f"{MAX_GAP} are interpolated): cut these frames or record again"
+            f"{self.max_gap} are interpolated): cut these frames or record again"
         )
 
     def lost(self) -> BoolArray:
@@ -219,7 +244,7 @@ class _Mender:
         best = min((root, *self.trunk()), key=lambda joint: int(self.missing[:, joint].sum()))
         lost = np.zeros_like(self.present)
         for start, frames in _runs(self.missing[:, best]):
-            if frames > MAX_GAP:
+            if frames > self.max_gap:
                 lost[start : start + frames] = True
         return lost
 
@@ -228,42 +253,20 @@ class _Mender:
         names = [name for target in _TRUNK for name in self.layout.ntu25[target]]
         return [self.layout.joints.index(name) for name in dict.fromkeys(names)]
 
-    def known_nearby(self, joint: int, start: int, frames: int) -> NDArray[np.intp]:
-        """Frames that show a joint, without the body going away between them and a gap."""
-        known, away = np.flatnonzero(self.known[:, joint]), np.flatnonzero(~self.present)
-        first = max(away[away < start], default=-1)
-        last = min(away[away >= start + frames], default=len(self.present))
-        return np.asarray(known[(known > first) & (known < last)])
-
-    def interpolate(self, joint: int, start: int, frames: int, known: NDArray[np.intp]) -> None:
-        """Bridge a gap in time; at the start or the end, hold the nearest position."""
-        if not len(known):
-            known = np.flatnonzero(self.known[:, joint])
-        gap = np.arange(start, start + frames)
-        for axis in range(3):
-            values = self.joints[:, joint, axis]
-            values[gap] = np.interp(gap, known, values[known])
-
-    def carry(self, joint: int, carrier: int, start: int, frames: int) -> None:
-        """Hold the bone to the carrier as it was last seen, turning to how it is seen next."""
-        known = np.flatnonzero(self.known[:, joint])
-        before, after = known[known < start], known[known >= start + frames]
-        first = before[-1] if len(before) else after[0]
-        last = after[0] if len(after) else before[-1]
-        bones = self.joints[[first, last], joint] - self.joints[[first, last], carrier]
-        share = (np.arange(1, frames + 1) / (frames + 1))[:, None]
-        bone = (1 - share) * bones[0] + share * bones[1]
-        # A straight way between two directions cuts the corner: bones keep their length.
-        lengths = np.linalg.norm(bones, axis=1)
-        wanted = (1 - share) * lengths[0] + share * lengths[1]
-        bone *= wanted / np.maximum(
-            np.linalg.norm(bone, axis=1, keepdims=True), 0.1 * wanted + 1e-9
-        )
-        gap = slice(start, start + frames)
-        self.joints[gap, joint] = self.joints[gap, carrier] + bone
-
     def error(self, problem: str) -> ClipError:
         return ClipError(self.source, problem)
+
+
+def _turning(
+    first: NDArray[np.float64], last: NDArray[np.float64], frames: int
+) -> NDArray[np.float64]:
+    """Bones (frames, 3) that turn from one to another; a straight way would cut the corner."""
+    share = (np.arange(1, frames + 1) / (frames + 1))[:, None]
+    bones = (1 - share) * first + share * last
+    lengths = (1 - share) * np.linalg.norm(first) + share * np.linalg.norm(last)
+    straight = np.linalg.norm(bones, axis=1, keepdims=True)
+    # Between opposite directions there is no way to choose: there the corner is cut after all.
+    return np.asarray(bones * lengths / np.maximum(straight, 0.1 * lengths + 1e-9))
 
 
 def _inward(layout: Layout, anchor: int) -> dict[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,18 +11,21 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stars_infer.classify import Neighbour, Prediction, predict
+from stars_infer.classify import Neighbour, Prediction
 from stars_infer.clip import FloatArray
 from stars_infer.description import Description, vectors_of
 from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.evidence import Calibration
+from stars_infer.gallery import Gallery, Held, Naming
+from stars_infer.index_likeness import likeness_of_index
 from stars_infer.index_schema import set_up
 from stars_infer.model import ModelInfo
-from stars_infer.search import Searcher, SequenceSearcher, VectorSearcher
+from stars_infer.search import searcher_of
 
-MAX_DEFAULT_K = 5
 _BUSY_SECONDS = 30.0
-_FIRST_REACH = 64
+_STRANGERS = "strangers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class ExemplarIndex:
         self.path = path
         self.model = model
         self._db = connection
-        self._searcher: tuple[object, _Labelled] | None = None
+        self._gallery: tuple[object, Gallery] | None = None
         self._own_changes = 0
 
     @classmethod
@@ -201,31 +204,75 @@ class ExemplarIndex:
             self._check(query, "query")
         return self._current().nearest(queries, k)
 
-    def classify(self, queries: Sequence[Description], *, k: int | None = None) -> list[Prediction]:
-        """Name clips by the vote of their nearest exemplars.
+    def classify(
+        self, queries: Sequence[Description], naming: Naming | None = None
+    ) -> list[Prediction]:
+        """Name clips by their nearest exemplars, and say how surely.
 
         Args:
-            queries: From `Encoder.describe`.
-            k: Exemplars that vote; if not given, as many as the smallest class has (the papers'
-                n of n-shot), at most `MAX_DEFAULT_K`.
+            queries: From `Encoder.describe`, as questions or whole.
+            naming: How; by the default classifier and the index's own threshold if not given.
 
         Raises:
             ExemplarIndexError: If the index is empty.
             UsageError: If a description does not fit the model.
         """
-        counts = self.counts()
-        voters = k or min([MAX_DEFAULT_K, *counts.values()])
-        size = sum(counts.values())
-        reach = max(voters, min(_FIRST_REACH, size))
-        temperature = self.model.comparison.temperature if self.model.comparison else None
-        predictions = []
-        for query, near in zip(queries, self.search(queries, reach), strict=True):
-            answer = predict(near, voters, temperature=temperature)
-            if answer.margin is None and len(counts) > 1 and reach < size:
-                # A margin needs a second label, which may lie far out in a large index.
-                answer = predict(self.search([query], size)[0], voters, temperature=temperature)
-            predictions.append(answer)
-        return predictions
+        for query in queries:
+            self._check(query, "query")
+        if not queries:
+            return []
+        return self._current().classify(queries, self.naming() if naming is None else naming)
+
+    def naming(self) -> Naming:
+        """How clips are named if nothing else is said: with the threshold that the index keeps."""
+        row = self._db.execute("SELECT value FROM settings WHERE key = ?", (_STRANGERS,)).fetchone()
+        return Naming(strangers=None if row is None else float(row[0]))
+
+    def accept_strangers(self, share: float | None) -> None:
+        """Set the threshold for "unknown": the share of strangers that may be named, 0 to 1.
+
+        Args:
+            share: None for "named if more likely known than not".
+
+        Raises:
+            UsageError: If it is not between 0 and 1.
+        """
+        Naming(strangers=share)
+        with self._transaction():
+            self._db.execute("DELETE FROM settings WHERE key = ?", (_STRANGERS,))
+            if share is not None:
+                self._db.execute("INSERT INTO settings VALUES (?, ?)", (_STRANGERS, repr(share)))
+
+    def calibration(self) -> Calibration:
+        """How the exemplars tell known clips from strangers.
+
+        Raises:
+            ExemplarIndexError: If the index is empty.
+        """
+        return self._current().judge(self.naming()).calibration
+
+    def compare_exemplars(self, done: Callable[[], None] = lambda: None) -> FloatArray:
+        """Likeness of all exemplars to each other (E, E), in the order of their ids.
+
+        It is kept in the file; only exemplars that are new are compared. Naming needs it, and makes
+        it when it is not there.
+
+        Args:
+            done: Called for every exemplar that was compared.
+        """
+        rows = self._rows()
+        questions = [row.question for row in rows]
+        searcher = searcher_of(questions)
+
+        def compared(places: NDArray[np.intp], done: Callable[[], None]) -> FloatArray:
+            result = np.empty((len(places), len(rows)), np.float32)
+            for at, place in enumerate(places):
+                ((found, similar),) = searcher.nearest([questions[place]], len(rows))
+                result[at, found] = similar
+                done()
+            return result
+
+        return likeness_of_index(self._db, [row.id for row in rows], compared, done=done)
 
     def _row(self, exemplar: NewExemplar) -> dict[str, object]:
         label = exemplar.label.strip()
@@ -283,57 +330,48 @@ class ExemplarIndex:
         self._db.execute("COMMIT")
         self._own_changes += 1
 
-    def _current(self) -> _Labelled:
-        """What the file holds now, ready to be searched."""
+    def _current(self) -> Gallery:
+        """What the file holds now, ready to name clips.
+
+        Raises:
+            ExemplarIndexError: If it holds nothing.
+        """
         # data_version moves with other connections' changes, not with ours.
         version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes)
-        if self._searcher is None or self._searcher[0] != version:
-            column = "vector" if self.model.comparison is None else "sequence"
-            rows = self._db.execute(f"SELECT label, source, bodies, {column} FROM exemplars")
-            found = rows.fetchall()
-            if not found:
+        if self._gallery is None or self._gallery[0] != version:
+            rows = self._rows()
+            if not rows:
                 raise ExemplarIndexError(
                     f"{self.path}: the index is empty; add clips with "
                     "`stars fewshot add-class CLASS/*.npy`"
                 )
-            labels, sources, bodies, blobs = zip(*found, strict=True)
-            self._searcher = version, _Labelled(labels, sources, self._searcher_of(bodies, blobs))
-        return self._searcher[1]
+            gallery = Gallery(rows, self.model, likeness=self.compare_exemplars)
+            self._gallery = version, gallery
+        return self._gallery[1]
 
-    def _searcher_of(self, bodies: Sequence[int], blobs: Sequence[bytes]) -> Searcher:
-        if self.model.comparison is None:
-            vectors = np.frombuffer(b"".join(blobs), "<f4")
-            return VectorSearcher(vectors.reshape(-1, self.model.width))
-        return SequenceSearcher(
-            [self._sequence(blob, count) for count, blob in zip(bodies, blobs, strict=True)]
+    def _rows(self) -> list[Held]:
+        """Every exemplar, described as a clip that is to be named."""
+        how = self.model.comparison
+        column = "vector" if how is None else "sequence"
+        rows = self._db.execute(
+            f"SELECT id, label, source, bodies, {column} FROM exemplars ORDER BY id"
         )
+        return [
+            Held(
+                id=id_,
+                label=label,
+                source=source,
+                question=Description(vector=np.frombuffer(blob, "<f4"))
+                if how is None
+                else Description(vector=None, sequence=self._sequence(blob, bodies)),
+            )
+            for id_, label, source, bodies, blob in rows
+        ]
 
     def _sequence(self, blob: bytes, bodies: int) -> FloatArray:
         how = self.model.comparison
         assert how is not None
         return np.frombuffer(blob, "<f2").reshape(bodies, *how.shape[1:])
-
-
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    """A searcher, and what its places stand for."""
-
-    labels: Sequence[str]
-    sources: Sequence[str]
-    searcher: Searcher
-
-    def nearest(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
-        return [
-            [
-                Neighbour(
-                    label=self.labels[place],
-                    similarity=float(similarity),
-                    source=self.sources[place],
-                )
-                for place, similarity in zip(places, similarities, strict=True)
-            ]
-            for places, similarities in self.searcher.nearest(queries, k)
-        ]
 
 
 def _exemplar(row: tuple[int, str, str, str, str]) -> Exemplar:

@@ -8,22 +8,28 @@ from stars_infer.model import ModelInfo
 
 APPLICATION_ID = 0x53544152
 """Marks the SQLite file as an exemplar index ("STAR")."""
-SCHEMA = 2
+SCHEMA = 3
 
-_TABLES = """
+_NEW_IN_2 = """
+ALTER TABLE exemplars ADD COLUMN sequence BLOB;
+ALTER TABLE exemplars ADD COLUMN bodies INTEGER NOT NULL DEFAULT 1;
+"""
+_NEW_IN_3 = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE likeness (ids BLOB NOT NULL, matrix BLOB NOT NULL);
+"""
+_TABLES = f"""
 CREATE TABLE model (name TEXT NOT NULL, fingerprint TEXT NOT NULL, width INTEGER NOT NULL);
 CREATE TABLE exemplars (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     label TEXT NOT NULL,
     vector BLOB NOT NULL,
-    sequence BLOB,
-    bodies INTEGER NOT NULL DEFAULT 1,
     source TEXT NOT NULL,
     content_hash TEXT NOT NULL UNIQUE,
     added TEXT NOT NULL
 );
 CREATE INDEX exemplars_by_label ON exemplars (label);
-"""
+{_NEW_IN_2}{_NEW_IN_3}"""
 
 
 def set_up(connection: sqlite3.Connection, model: ModelInfo) -> None:
@@ -41,8 +47,7 @@ def set_up(connection: sqlite3.Connection, model: ModelInfo) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     if _mark(connection)[0] != APPLICATION_ID:  # another process may have been faster
-        for statement in _TABLES.split(";")[:-1]:
-            connection.execute(statement)
+        _run(connection, _TABLES)
         connection.execute(
             "INSERT INTO model VALUES (?, ?, ?)", (model.name, model.fingerprint, model.width)
         )
@@ -63,11 +68,18 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     if schema == SCHEMA:
         return
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA:
-        connection.execute("ALTER TABLE exemplars ADD COLUMN sequence BLOB")
-        connection.execute("ALTER TABLE exemplars ADD COLUMN bodies INTEGER NOT NULL DEFAULT 1")
-        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    (schema,) = connection.execute("PRAGMA user_version").fetchone()  # a process may be faster
+    if schema < 2:
+        _run(connection, _NEW_IN_2)
+    if schema < 3:
+        _run(connection, _NEW_IN_3)
+    connection.execute(f"PRAGMA user_version = {SCHEMA}")
     connection.execute("COMMIT")
+
+
+def _run(connection: sqlite3.Connection, statements: str) -> None:
+    for statement in statements.split(";")[:-1]:
+        connection.execute(statement)
 
 
 def _mark(connection: sqlite3.Connection) -> tuple[int, int]:

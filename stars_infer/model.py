@@ -15,6 +15,7 @@ from stars_infer.clip import FloatArray
 from stars_infer.errors import ModelError
 from stars_infer.motion import Comparison
 from stars_infer.preparation import Preprocessing
+from stars_infer.priors import OF_SEQUENCES, OF_VECTORS, ModelCalibration
 
 SCHEMA = 1
 DEFAULT_MODEL = "stars-mocap"
@@ -40,6 +41,7 @@ class ModelInfo:
         fingerprint: SHA-256 over the graph and this contract; vectors of models with different
             fingerprints cannot be compared.
         comparison: How clips are compared step by step; None for the cosine of their vectors.
+        own_calibration: How surely it names clips; that of its kind of comparison if None.
         licence: Licence of the weights.
         facts: Free facts: method, training data, steps, export errors.
     """
@@ -52,6 +54,7 @@ class ModelInfo:
     layout: str = "ntu25"
     zero_body: tuple[float, ...] | None = None
     comparison: Comparison | None = None
+    own_calibration: ModelCalibration | None = None
     licence: str = "unknown"
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -62,6 +65,13 @@ class ModelInfo:
             raise ModelError(
                 f"{self.name}: the rule {ZEROS!r} needs a zero_body of {self.width} numbers"
             )
+
+    @property
+    def calibration(self) -> ModelCalibration:
+        """How surely the model names clips, before any exemplar speaks."""
+        if self.own_calibration is not None:
+            return self.own_calibration
+        return OF_VECTORS if self.comparison is None else OF_SEQUENCES
 
     def clip_vector(self, bodies: FloatArray) -> FloatArray:
         """Average the vectors of a clip's present bodies (1 or 2, D) by the model's rule, (D,)."""
@@ -145,6 +155,8 @@ def read_model_info(folder: Path) -> ModelInfo:
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
         if values.get("comparison") is not None:
             values["comparison"] = _comparison(values["comparison"])
+        if values.get("own_calibration") is not None:
+            values["own_calibration"] = ModelCalibration.from_json(values["own_calibration"])
         if values["zero_body"] is not None:
             values["zero_body"] = tuple(values["zero_body"])
         return ModelInfo(**values)

@@ -36,20 +36,27 @@ class Comparison:
         preprocessing: How clips are prepared for it, whatever the encoder wants.
         steps: S, moments of the sequence; the frames of the prepared clip are a multiple of it.
         motion: Share of the motion in the comparison, 0 to 1; the rest is the posture's.
-        temperature: An exemplar that is less like the clip than the nearest one by so much has
-            1/e of its vote.
+        kernel_width: Of the kernel by which the classifier sees likeness, as in
+            `stars_infer.classifiers.Ridge`.
+        temperature: Where exemplars vote, one that is less like the clip than the nearest by so
+            much has 1/e of its vote.
     """
 
     preprocessing: Preprocessing = NORMALISED
     steps: int = STEPS
     motion: float = 0.28
+    kernel_width: float = 0.12
     temperature: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.steps < 2 or not 0 <= self.motion <= 1 or not self.temperature > 0:
+        if (
+            self.steps < 2
+            or not 0 <= self.motion <= 1
+            or not (self.temperature > 0 and self.kernel_width > 0)
+        ):
             raise UsageError(
                 "a comparison has at least 2 steps, a share of motion from 0 to 1, and a "
-                f"temperature above 0: {self}"
+                f"kernel width and a temperature above 0: {self}"
             )
         frames = self.preprocessing.frames
         if frames % self.steps:
@@ -67,7 +74,7 @@ class Comparison:
         return fits and bool(np.isfinite(sequence).all())
 
     def contract(self) -> dict[str, Any]:
-        """What decides sequences; the temperature of the vote may be changed at any time."""
+        """What decides sequences; how classes follow from likeness may be changed at any time."""
         return {
             "preprocessing": self.preprocessing.contract(),
             "steps": self.steps,
@@ -78,7 +85,7 @@ class Comparison:
         """How clips are compared, for people."""
         return (
             f"time warping of {self.steps} steps, {1 - self.motion:.0%} posture and "
-            f"{self.motion:.0%} motion, votes at temperature {self.temperature:g}"
+            f"{self.motion:.0%} motion"
         )
 
 

@@ -114,10 +114,11 @@ def _side_doubt(clip: Clip, joints: NDArray[np.floating]) -> str:
     if front is None:
         return ""
     column = {name: index for index, name in enumerate(NTU25_JOINTS)}
-    across = sum(
+    shoulders, hips = (
         joints[:, column[f"right {joint}"]] - joints[:, column[f"left {joint}"]]
         for joint in ("shoulder", "hip")
     )
+    across = shoulders + hips
     # Facing is up × right: with y up and right along x, a person looks along -z.
     facing = np.stack([across[:, 2], -across[:, 0]], axis=1)
     agreement = (front[:, [0, 2]] * facing).sum(axis=1) / np.maximum(

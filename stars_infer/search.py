@@ -92,6 +92,14 @@ class SequenceSearcher:
         return places[order], similarities[order]
 
 
+def searcher_of(descriptions: Sequence[Description]) -> Searcher:
+    """What finds exemplars: by their sequences where all have one, else by their vectors."""
+    sequences = [item.sequence for item in descriptions if item.sequence is not None]
+    if len(sequences) == len(descriptions):
+        return SequenceSearcher(sequences)
+    return VectorSearcher(vectors_of(descriptions))
+
+
 def sketch(sequence: FloatArray) -> FloatArray:
     """A short form of a sequence (M, S, F), its bodies averaged, (8 F,) or (S F,) if S < 8."""
     mean = np.asarray(sequence, np.float32).mean(axis=0)

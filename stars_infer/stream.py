@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.classify import UNKNOWN
 from stars_infer.clip import MIN_FRAMES, Clip
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError
@@ -21,8 +22,6 @@ from stars_infer.windows import LENGTHS, Window, name_windows
 
 _ROUNDING = 1e-6
 """Seconds by which sums of frame times may be wrong."""
-UNKNOWN = "unknown"
-"""The answer while no known action is going on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,12 +48,14 @@ class NamedWindow:
         label: The action.
         similarity: To the nearest exemplar of that action.
         margin: By how much that exceeds the nearest exemplar of another; None without another.
+        confidence: Chance that the label is right, if the window is an action from start to end.
     """
 
     window: Window
     label: str
     similarity: float
     margin: float | None
+    confidence: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,5 +182,9 @@ def name_parts(
 
 def _of(window: Window, answer: Prediction) -> NamedWindow:
     return NamedWindow(
-        window=window, label=answer.label, similarity=answer.similarity, margin=answer.margin
+        window=window,
+        label=answer.label,
+        similarity=answer.similarity,
+        margin=answer.margin,
+        confidence=answer.confidence,
     )

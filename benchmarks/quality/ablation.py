@@ -10,7 +10,7 @@ import numpy as np
 from methods import Method
 from sets import EvaluationSet
 
-from stars_infer.fewshot import Likeness, WarpedLikeness, cosine_of
+from stars_infer.likeness import Likeness, WarpedLikeness, cosine_of
 from stars_infer.motion import NORMALISED, Comparison, sequence_of
 
 

@@ -11,7 +11,7 @@ from sets import EvaluationSet
 
 from stars_infer.clip import Clip
 from stars_infer.errors import MissingExtraError
-from stars_infer.fewshot import Likeness, cosine_of
+from stars_infer.likeness import Likeness, cosine_of
 from stars_infer.motion import JOINTS
 from stars_infer.preparation import Preprocessing, prepare
 

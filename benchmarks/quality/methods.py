@@ -13,7 +13,8 @@ from sets import EvaluationSet
 
 from stars_infer.description import Description, vectors_of
 from stars_infer.encoder import Encoder
-from stars_infer.fewshot import LabelledClips, Likeness, cosine_of, likeness_of
+from stars_infer.fewshot import LabelledClips
+from stars_infer.likeness import Likeness, cosine_of, likeness_of
 from stars_infer.preparation import prepare
 from stars_infer.train.checkpoint import FILE
 from stars_infer.train.protocols.encoders import load_encoder

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ablation import ablation
 from baselines import baselines
-from marks import replace_between
+from marked import write_between_marks
 from methods import Method, of_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
@@ -119,15 +119,9 @@ def replace_table(
     file: Path, which: str, rows: dict[str, Row], sets: Sequence[EvaluationSet]
 ) -> None:
     """Put the table between its marks in a Markdown file."""
-    lines = [
-        f"| {CORNER} | " + " | ".join(data.name for data in sets) + " |",
-        "| --- |" + " --- |" * len(sets),
-        *(
-            f"| {name} | " + " | ".join(cell(row[data.name]) for data in sets) + " |"
-            for name, row in rows.items()
-        ),
-    ]
-    replace_between(file, which, lines)
+    table = [[CORNER, *(data.name for data in sets)]]
+    table += [[name, *(cell(row[data.name]) for data in sets)] for name, row in rows.items()]
+    write_between_marks(file, which, table)
 
 
 if __name__ == "__main__":

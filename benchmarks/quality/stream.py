@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
-from marks import replace_between
+from marked import write_between_marks
 from rich.console import Console
 from segments import filled, stitchable
 from stitching import Interval, stitched
@@ -108,14 +108,14 @@ def main() -> None:
             tables["soak"] = soak(encoder, options.soak)
     except StarsError as error:
         sys.exit(f"error: {error}")
-    for name, lines in tables.items():
-        print("\n".join(lines), end="\n\n")
+    for name, rows in tables.items():
+        print("\n".join(" | ".join(row) for row in rows), end="\n\n")
         if options.write:
-            replace_between(options.write, name, lines)
+            write_between_marks(options.write, name, rows)
 
 
-def quality(root: Path, encoder: Encoder, seeds: Sequence[int], recordings: int) -> list[str]:
-    """Lines of the table of streams of stitched recordings."""
+def quality(root: Path, encoder: Encoder, seeds: Sequence[int], recordings: int) -> list[list[str]]:
+    """Rows of the table of streams of stitched recordings."""
     columns: dict[str, list[str]] = {}
     for data in stitchable(root, Console(stderr=True, soft_wrap=True)):
         tally = Tally()
@@ -129,12 +129,8 @@ def quality(root: Path, encoder: Encoder, seeds: Sequence[int], recordings: int)
                     tally.add(list(_labels(classifier, clip, tally.latencies)), truth)
         columns[data.name] = tally.cells()
     return [
-        "| | " + " | ".join(columns) + " |",
-        "| --- |" + " --- |" * len(columns),
-        *(
-            f"| {row} | " + " | ".join(cells[number] for cells in columns.values()) + " |"
-            for number, row in enumerate(ROWS)
-        ),
+        ["", *columns],
+        *([row, *(cells[number] for cells in columns.values())] for number, row in enumerate(ROWS)),
     ]
 
 
@@ -161,8 +157,8 @@ def _meet(said: Segment, real: Interval) -> bool:
     return said.label == real.label and said.start < real.end + GRACE and said.end > real.start
 
 
-def soak(encoder: Encoder, frames: int) -> list[str]:
-    """Lines of the table of memory over a long stream."""
+def soak(encoder: Encoder, frames: int) -> list[list[str]]:
+    """Rows of the table of memory over a long stream."""
     random = np.random.default_rng(0)
     resident, latencies = {}, []
     marks = {max(1, round(share * frames)): share for share in MOMENTS}
@@ -194,12 +190,15 @@ def soak(encoder: Encoder, frames: int) -> list[str]:
                 break
         took = time.perf_counter() - began
     half, most = 1000 * np.percentile(latencies, (50, 95))
-    cells = [f"{share:.0%}: {resident[share] / 1024:.1f} MiB" for share in MOMENTS]
     return [
-        "| frames | answers | memory after | latency, ms, p50 / p95 | frames a second |",
-        "| --- | --- | --- | --- | --- |",
-        f"| {frames:,} | {len(latencies):,} | {', '.join(cells)} | {half:.1f} / {most:.1f} | "
-        f"{frames / took:,.0f} |",
+        ["frames", "answers", "memory after", "latency, ms, p50 / p95", "frames a second"],
+        [
+            f"{frames:,}",
+            f"{len(latencies):,}",
+            ", ".join(f"{share:.0%}: {resident[share] / 1024:.1f} MiB" for share in MOMENTS),
+            f"{half:.1f} / {most:.1f}",
+            f"{frames / took:,.0f}",
+        ],
     ]
 
 

@@ -1,7 +1,7 @@
 """The `stars` command: registers its sub-commands, and turns known errors into one clear line.
 
 Nothing heavy is imported here: numpy, FAISS and ONNX Runtime load inside the commands that need
-them, `stars train`, `stars data` and `stars export` only when they are called.
+them, `stars train`, `stars export` and what trains in `stars data` only when they are called.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
-from stars_infer.cli import demo, doctor, embed, extras, fewshot, model
+from stars_infer.cli import data, demo, doctor, embed, extras, fewshot, model
 from stars_infer.cli.classify import classify
+from stars_infer.cli.layouts import layouts
 from stars_infer.cli.output import Output
+from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
 from stars_infer.cli.watch import watch
 from stars_infer.errors import StarsError, UsageError
@@ -61,16 +63,21 @@ app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed
 )
+app.command(
+    epilog="Example: stars search clip.skeleton --in vectors.npz -k 5", rich_help_panel=_RUN
+)(search)
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
+app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)
 app.command(epilog="Example: stars doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.add_typer(model.app, name="model", rich_help_panel=_LOOK)
-for group in extras.GROUPS:
+app.add_typer(data.app, name="data", rich_help_panel=_LOOK)
+for group in (extras.TRAIN, extras.EXPORT):
     app.command(
         group.name,
         help=group.help,
         rich_help_panel=_MAKE,
         add_help_option=False,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        context_settings=extras.PASS_ON,
     )(group.command())
 
 

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.explain import explanation
 from stars_infer.cli.options import (
+    DEFAULT_CLASSIFIER,
     DEFAULT_INDEX,
+    ClassifierOption,
     DeviceOption,
     IndexOption,
+    KOption,
     ModelOption,
+    StrangersOption,
     existing_index,
+    naming_of,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
+    from stars_infer.classify import Prediction
     from stars_infer.convention import Convention
+    from stars_infer.files import EmbeddedFile
+
+_SURE = 0.9
 
 
 @reads_clips
 def classify(
     clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
     *,
-    k: Annotated[
-        int | None,
-        typer.Option(
-            "--k",
-            min=1,
-            help="Exemplars that vote.",
-            show_default="size of the smallest class, at most 5",
-        ),
-    ] = None,
+    strangers: StrangersOption = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say for each clip why, and what else it may be.")
+    ] = False,
+    classifier: ClassifierOption = DEFAULT_CLASSIFIER,
+    k: KOption = None,
     convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
@@ -41,41 +50,69 @@ def classify(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Name the action of each clip by its nearest exemplars."""
+    """Name the action of each clip by its nearest exemplars, or say that it is unknown."""
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
 
     output = Output(json=json, quiet=quiet)
+    naming = naming_of(classifier, k, strangers)
     paths = clip_files(clips)
     with existing_index(index, model) as exemplars:
+        if naming.strangers is None:
+            naming = replace(naming, strangers=exemplars.naming().strangers)
         encoder = Encoder.load(model, device=device)
-        rows: list[tuple[object, ...]] = []
+        answers: list[tuple[EmbeddedFile, Prediction]] = []
         embedded = embed_files(
             encoder, paths, convention=convention, skip=output.failure, question=True
         )
         for file in output.progress(embedded, "classifying", len(paths)):
             output.clip_notes(file.source, file.notes)
-            (answer,) = exemplars.classify([file.description], k=k)
+            (answer,) = exemplars.classify([file.description], naming)
             if json:
-                neighbours = [
-                    {"label": n.label, "similarity": n.similarity, "source": n.source}
-                    for n in answer.neighbours
-                ]
-                output.record(
-                    {
-                        "source": file.source,
-                        "label": answer.label,
-                        "similarity": answer.similarity,
-                        "margin": answer.margin,
-                        "neighbours": neighbours,
-                        "bodies": file.bodies,
-                        "frames": file.frames,
-                        "notes": file.notes,
-                    }
+                output.record(_record(file, answer))
+            answers.append((file, answer))
+    if answers and not json:
+        output.table(
+            ("clip", "action", "confidence", "similarity", "nearest exemplar"),
+            [
+                (
+                    file.source,
+                    _coloured(answer),
+                    f"{answer.confidence:.2f}",
+                    f"{answer.similarity:.3f}",
+                    answer.neighbours[0].source,
                 )
-            margin = "–" if answer.margin is None else f"{answer.margin:+.3f}"
-            nearest = answer.neighbours[0].source
-            rows.append((file.source, answer.label, f"{answer.similarity:.3f}", margin, nearest))
-        if rows and not json:
-            output.table(("clip", "action", "similarity", "margin", "nearest exemplar"), rows)
+                for file, answer in answers
+            ],
+        )
+        if explain:
+            for file, answer in answers:
+                output.paragraph(file.source, explanation(answer))
     output.finish()
+
+
+def _record(file: EmbeddedFile, answer: Prediction) -> dict[str, object]:
+    return {
+        "source": file.source,
+        "answer": answer.answer,
+        "label": answer.label,
+        "known": answer.known,
+        "confidence": answer.confidence,
+        "chance_known": answer.chance_known,
+        "second": answer.second,
+        "similarity": answer.similarity,
+        "margin": answer.margin,
+        "neighbours": [
+            {"label": n.label, "similarity": n.similarity, "source": n.source}
+            for n in answer.neighbours
+        ],
+        "bodies": file.bodies,
+        "frames": file.frames,
+        "notes": file.notes,
+    }
+
+
+def _coloured(answer: Prediction) -> Text:
+    if not answer.known:
+        return Text(answer.answer, style="yellow")
+    return Text(answer.answer, style="green" if answer.confidence >= _SURE else "")

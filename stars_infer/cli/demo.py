@@ -80,30 +80,29 @@ def _run(
                 continue
             (answer,) = exemplars.classify([file.description])
             truth = file.path.parent.name
-            right += answer.label == truth
-            margin = answer.margin or 0.0
+            right += answer.answer == truth
             if output.json:
                 output.record(
                     {
                         "source": f"{truth}/{file.path.name}",
                         "truth": truth,
-                        "label": answer.label,
+                        "label": answer.answer,
+                        "confidence": answer.confidence,
                         "similarity": answer.similarity,
-                        "margin": margin,
                     }
                 )
-            style = "green" if answer.label == truth else "red"
+            style = "green" if answer.answer == truth else "red"
             rows.append(
                 (
                     f"{truth}/{file.path.name}",
-                    Text(answer.label, style=style),
+                    Text(answer.answer, style=style),
+                    f"{answer.confidence:.2f}",
                     f"{answer.similarity:.3f}",
-                    f"{margin:+.3f}",
                 )
             )
     if not output.json:
         output.table(
-            ("clip", "named", "similarity", "margin"),
+            ("clip", "named", "confidence", "similarity"),
             rows,
             title=f"{_SHOTS} examples of each of {len(ACTIONS)} actions, the rest named",
         )

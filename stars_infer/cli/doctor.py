@@ -87,7 +87,7 @@ def _extras() -> list[Finding]:
     findings = []
     for group in GROUPS:
         try:
-            group.require(f"`stars {group.name}`")
+            group.require(group.usage)
             found = Finding(what=f"stars {group.name}", state="ok", detail="ready")
         except MissingExtraError as error:
             found = Finding(what=f"stars {group.name}", state="missing", detail=str(error))

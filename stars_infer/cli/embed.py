@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,10 +27,8 @@ def embed(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write the vectors of clips: `embeddings` (N, 256) and `sources` (N,)."""
-    import numpy as np
-
-    from stars_infer.description import vectors_of
+    """Write a collection of clips that `stars search` searches: vectors, sequences, sources."""
+    from stars_infer.collection import Collection
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
 
@@ -58,16 +55,7 @@ def embed(
             )
     if not embedded:
         raise StarsError("no clip could be embedded; nothing was written")
-    beside = out.with_name(f".{out.stem}.{os.getpid()}.npz")
-    try:
-        np.savez(
-            beside,
-            embeddings=vectors_of([file.description for file in embedded]),
-            sources=np.array([file.source for file in embedded]),
-        )
-        beside.replace(out)
-    finally:
-        beside.unlink(missing_ok=True)
+    Collection.of_files(embedded, encoder.info).save(out)
     if not json:
         columns = ("file", "clips", "width", "model", "device")
         row = (out, len(embedded), encoder.info.width, encoder.info.name, encoder.device)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 
 import typer
@@ -22,6 +22,7 @@ class ExtraGroup:
         module: Where its Typer app is.
         extra: The extra of the distribution that brings its packages.
         needs: Those packages.
+        commands: Name and help of its commands, where the group is shown without the extra.
     """
 
     name: str
@@ -29,14 +30,20 @@ class ExtraGroup:
     module: str
     extra: str
     needs: tuple[str, ...]
+    commands: Mapping[str, str] = field(default_factory=dict)
 
-    def command(self) -> Callable[[typer.Context], None]:
-        """A command that hands its arguments on to the group."""
+    @property
+    def usage(self) -> str:
+        """What cannot be called without the extra."""
+        return " ".join(("`stars", self.name, ", ".join(self.commands))).strip() + "`"
+
+    def command(self, *path: str) -> Callable[[typer.Context], None]:
+        """A command that hands its arguments on to the group, or to the command at `path` in it."""
 
         def run(context: typer.Context) -> None:
-            self.require(f"`stars {self.name}`")
+            self.require(" ".join(("`stars", self.name, *path)) + "`")
             app: typer.Typer = importlib.import_module(self.module).app
-            app(args=context.args, prog_name=f"stars {self.name}")
+            app(args=[*path, *context.args], prog_name=f"stars {self.name}")
 
         return run
 
@@ -62,10 +69,16 @@ TRAIN = ExtraGroup(
 )
 DATA = ExtraGroup(
     name="data",
-    help="Make training packs from clips and motion capture.",
+    help="Inspect clips; make training packs of clips and motion capture.",
     module="stars_infer.train.datasets.cli",
     extra="train",
     needs=_TRAIN,
+    commands={
+        "pack": "Pack clips and recordings for training: actors chosen, centred, cut into windows.",
+        "prepare": "Make a pack of NTU RGB+D or PKU-MMD with all official splits; killed, it goes "
+        "on later.",
+        "split": "Say which clips of a pack are trained on and which tested.",
+    },
 )
 EXPORT = ExtraGroup(
     name="export",
@@ -75,6 +88,8 @@ EXPORT = ExtraGroup(
     needs=(*_TRAIN, "onnx", "onnxscript", "onnxruntime"),
 )
 GROUPS = (TRAIN, DATA, EXPORT)
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Settings of a command that hands its arguments on."""
 
 
 def _there(package: str) -> bool:

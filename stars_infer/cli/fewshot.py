@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
@@ -21,8 +22,10 @@ from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from stars_infer.convention import Convention
+    from stars_infer.evidence import Calibration
     from stars_infer.files import EmbeddedFile
-    from stars_infer.index import Exemplar, NewExemplar
+    from stars_infer.gallery import Naming
+    from stars_infer.index import Exemplar, ExemplarIndex, NewExemplar
 
 app = typer.Typer(
     help="Keep labelled examples per action, and measure how far they go.", no_args_is_help=True
@@ -66,8 +69,19 @@ def add_class(
     if new:
         with ExemplarIndex.open(index, encoder.info) as exemplars:
             known = exemplars.add(new)
+            _compare(exemplars, known.count(None), output)
         _report(files, new, known, output)
     output.finish()
+
+
+def _compare(exemplars: ExemplarIndex, added: int, output: Output) -> None:
+    """Compare new exemplars with all others now, rather than when the first clip is named."""
+    from stars_infer.search import CANDIDATES
+
+    if added and len(exemplars) <= CANDIDATES:
+        with output.bar() as bar:
+            task = bar.add_task("comparing", total=added)
+            exemplars.compare_exemplars(lambda: bar.advance(task))
 
 
 def _report(
@@ -175,7 +189,9 @@ def info(
     """Show what the index holds, and which model made it."""
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
-        described, counts = opened.model, opened.counts()
+        described, counts, naming = opened.model, opened.counts(), opened.naming()
+        calibration = opened.calibration() if counts else None
+    threshold = None if calibration is None else calibration.threshold(naming.strangers)
     if json:
         output.record(
             {
@@ -184,6 +200,9 @@ def info(
                 "fingerprint": described.fingerprint,
                 "exemplars": sum(counts.values()),
                 "classes": counts,
+                "strangers": naming.strangers,
+                "threshold": threshold,
+                **_accepted(calibration, threshold),
             }
         )
         return
@@ -193,6 +212,63 @@ def info(
         f"model {described.name} ({described.fingerprint[:12]})"
     )
     output.table(("action", "examples"), list(counts.items()))
+    if calibration is not None and threshold is not None:
+        output.note(_threshold_in_words(naming, calibration, threshold))
+
+
+@app.command(epilog="Example: stars fewshot threshold --strangers 5")
+def threshold(
+    strangers: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="Name at most so many per cent of clips of unknown actions.",
+            show_default="name what is more likely known than not",
+        ),
+    ] = None,
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Set from when on a clip is called unknown; without options, back to the default."""
+    output = Output(json=json, quiet=quiet)
+    with existing_index(index, model) as opened:
+        opened.accept_strangers(None if strangers is None else strangers / 100)
+        naming, calibration = opened.naming(), opened.calibration()
+    value = calibration.threshold(naming.strangers)
+    if json:
+        output.record(
+            {"strangers": naming.strangers, "threshold": value, **_accepted(calibration, value)}
+        )
+    elif quiet:
+        output.table(("threshold",), [(f"{value:.4f}",)])
+    output.note(_threshold_in_words(naming, calibration, value))
+
+
+def _accepted(calibration: Calibration | None, threshold: float | None) -> dict[str, float | None]:
+    """What a threshold lets pass, of the exemplars themselves."""
+    if calibration is None or threshold is None:
+        return {"strangers_named": None, "known_named": None}
+    strangers, known = calibration.accepted(threshold)
+    return {"strangers_named": strangers, "known_named": known}
+
+
+def _threshold_in_words(naming: Naming, calibration: Calibration, threshold: float) -> str:
+    strangers, known = calibration.accepted(threshold)
+    rule = (
+        "more likely known than not"
+        if naming.strangers is None
+        else f"at most {naming.strangers:.0%} of strangers"
+    )
+    measured = (
+        "too few classes to measure what that lets pass"
+        if strangers is None
+        else f"of exemplars, {strangers:.0%} would be named with their class taken out"
+        + ("" if known is None else f", {known:.0%} with only themselves taken out")
+    )
+    return f"named: {rule} (chance of being known above {threshold:.2f}); {measured}"
 
 
 app.command(
@@ -200,3 +276,6 @@ app.command(
     epilog="Example: stars fewshot eval clips/ --shots 1 --shots 5 --exemplars '*/s[1357]_*' "
     "--queries '*/s[2468]_*'",
 )(evaluate)
+
+app.command(epilog="Example: stars fewshot suggest clips/ -n 10")(suggest)
+app.command(epilog="Example: stars fewshot check --strict")(check)

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from stars_infer.gallery import Naming
     from stars_infer.index import ExemplarIndex
+
+_NAMING = "How clips are named"
 
 LayoutOption = Annotated[
     str | None,
@@ -35,6 +38,48 @@ IndexOption = Annotated[
     Path, typer.Option("--index", envvar="STARS_INDEX", help="File of the exemplar index.")
 ]
 DEFAULT_INDEX = Path("stars.db")
+DEFAULT_CLASSIFIER = "ridge"
+ClassifierOption = Annotated[
+    str,
+    typer.Option(
+        "--classifier",
+        help="ridge; vote or majority (the papers') of the k nearest; prototypes.",
+        rich_help_panel=_NAMING,
+    ),
+]
+KOption = Annotated[
+    int | None,
+    typer.Option(
+        "--k",
+        min=1,
+        help="Exemplars that vote, where they vote.",
+        show_default="size of the smallest class, at most 5",
+        rich_help_panel=_NAMING,
+    ),
+]
+StrangersOption = Annotated[
+    float | None,
+    typer.Option(
+        "--strangers",
+        min=0,
+        max=100,
+        help="Name at most so many per cent of clips of unknown actions.",
+        show_default="what the index keeps, see `stars fewshot threshold`",
+        rich_help_panel=_NAMING,
+    ),
+]
+
+
+def naming_of(classifier: str, k: int | None, strangers: float | None) -> Naming:
+    """How the options say that clips are named.
+
+    Raises:
+        UsageError: If there is no such classifier, or no such share of strangers.
+    """
+    from stars_infer.gallery import Naming
+
+    share = None if strangers is None else strangers / 100
+    return Naming(classifier=classifier, k=k, strangers=share)
 
 
 def existing_index(index: Path, model: str | None) -> ExemplarIndex:

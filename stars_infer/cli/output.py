@@ -72,6 +72,15 @@ class Output:
             shown.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
         Console().print(shown)
 
+    def paragraph(self, heading: str, lines: Sequence[str]) -> None:
+        """Print lines of text under a heading, as part of the results."""
+        if self.quiet:
+            return
+        console = Console(soft_wrap=True)
+        console.print(Text(heading, style="bold"))
+        for line in lines:
+            console.print(Text(f"  {line}"))
+
     def note(self, text: str) -> None:
         """Say something to a person."""
         if not (self.json or self.quiet):

@@ -19,7 +19,8 @@ from stars_infer.readers.pkl import read_pkl
 from stars_infer.readers.recording import Recording, clip_of
 from stars_infer.readers.skeleton import read_skeleton
 
-Reader = Callable[[Path], Iterable[Recording]]
+Reader = Callable[[Path], Iterable[Recording | ClipError]]
+"""Gives the clips of a file; an error stands for one of many that cannot be used."""
 
 READERS: dict[str, Reader] = {
     ".skeleton": read_skeleton,
@@ -62,21 +63,26 @@ def read_clip(
     wanted = _wanted(layout, convention)
     file, name = _file_and_name(Path(path))
     if name is not None:
-        for recording in _recordings(file):
-            if recording.name == name:
-                return clip_of(recording, wanted)
+        for found in _recordings(file):
+            if isinstance(found, ClipError):
+                if found.source == f"{file}#{name}":
+                    raise found
+            elif found.name == name:
+                return clip_of(found, wanted, uncut=recording)
         raise ClipError(str(path), f"no clip of the name {name[:60]!r} in {file}")
-    found: list[Recording] = []
-    for recording in _recordings(file):
-        found.append(recording)
-        if len(found) > _NAMES_SHOWN:
+    several: list[Recording] = []
+    for found in _recordings(file):
+        if isinstance(found, ClipError):
+            raise found
+        several.append(found)
+        if len(several) > _NAMES_SHOWN:
             break
-    if len(found) != 1:
-        names = ", ".join(recording.name for recording in found[:_NAMES_SHOWN])
+    if len(several) != 1:
+        names = ", ".join(recording.name for recording in several[:_NAMES_SHOWN])
         raise ClipError(
             str(path), f"holds several clips ({names}, …): name one as {file.name}#NAME"
         )  # fmt: skip
-    return clip_of(found[0], wanted)
+    return clip_of(several[0], wanted, uncut=recording)
 
 
 def read_clips(
@@ -107,9 +113,11 @@ def read_clips(
         if name is not None:
             yield read_clip(path, convention=wanted)
             return
-        for recording in _recordings(file):
+        for found in _recordings(file):
             try:
-                clip = clip_of(recording, wanted)
+                if isinstance(found, ClipError):
+                    raise found
+                clip = clip_of(found, wanted)
             except ClipError as error:
                 if skip is None:
                     raise
@@ -140,7 +148,7 @@ def _file_and_name(path: Path) -> tuple[Path, str | None]:
     return (Path(file), name) if name else (path, None)
 
 
-def _recordings(path: Path) -> Iterator[Recording]:
+def _recordings(path: Path) -> Iterator[Recording | ClipError]:
     """What a file holds.
 
     Raises:

@@ -62,7 +62,8 @@ def poses_of_bodies(frame: Any, where: str, source: str) -> list[Pose]:
     Raises:
         ClipError: If the lists are not regular.
     """
-    sure = None
+    sure: Any = None
+    bodies: Any = None
     identities: list[Any] = []
     if isinstance(frame, dict):
         sure, ids = frame.get("confidence"), frame.get("ids")

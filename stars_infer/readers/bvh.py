@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.clip import check_frame_count
-from stars_infer.convention import MOST_FPS, Convention
+from stars_infer.convention import LEAST_FPS, MOST_FPS, Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import MOST_BODIES, MOST_JOINTS, Recording, convention_in
 
@@ -58,7 +58,7 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
                               source)  # fmt: skip
     positions = _placed(joints, values)
     names, bodies = _bodies(joints, positions, source)
-    usable = 1 / MOST_FPS <= seconds < np.inf
+    usable = 1 / MOST_FPS <= seconds <= 1 / LEAST_FPS
     note = f"a frame time of {seconds:g} s is none: 30 Hz is assumed, or pass --fps"
     return (
         Recording(
@@ -181,12 +181,12 @@ def _motion(text: str, lines_before: int, channels: int, source: str) -> tuple[F
     )  # fmt: skip
     first = lines_before + 1
     if head is None:
-        raise ClipError(source, f"line {first}: expected 'Frames: N' and 'Frame Time: SECONDS' "
+        raise ClipError(source, f"line {first + 1}: expected 'Frames: N' and 'Frame Time: SECONDS' "
                         "after MOTION")  # fmt: skip
     try:
         frames, seconds = int(head["frames"]), float(head["seconds"])
     except ValueError as error:
-        raise ClipError(source, f"line {first}: the frames or their time are not numbers "
+        raise ClipError(source, f"line {first + 1}: the frames or their time are not numbers "
                         f"({str(error)[:60]})") from error  # fmt: skip
     check_frame_count(frames, source=source, recording=True)
     words = text[head.end() :].split()

@@ -100,9 +100,8 @@ def parsed(text: str, source: str, *, line: int | None = None) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        place = line or error.lineno
         raise ClipError(
-            source, f"line {place}, column {error.colno}: not JSON ({error.msg})"
+            source, f"line {line or error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from error
     except (RecursionError, ValueError) as error:  # nested without end, or an endless number
         place = "" if line is None else f"line {line}: "
@@ -146,7 +145,7 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
         confidence=confidence,
         source=source,
         joint_names=names,
-        said=said_in(header, source).over(Convention(fps=fps)),
+        said=said_in(header, source).over(convention_in(source, fps=fps)),
         usual=usual,
     )
 

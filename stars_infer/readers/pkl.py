@@ -18,12 +18,14 @@ from stars_infer.plain_pickle import PickledArray, load_plain
 from stars_infer.readers.recording import Recording
 
 
-def read_pkl(path: Path) -> Iterator[Recording]:
+def read_pkl(path: Path) -> Iterator[Recording | ClipError]:
     """The clips of `{"annotations": [{"frame_dir": NAME, "keypoint": (M, T, V, 3)}]}`, in order.
+
+    An annotation that is no clip gives its error, and the others go on.
 
     Raises:
         ClipError: If the file is no such pickle or asks for anything but arrays and plain
-            containers, or an annotation is damaged.
+            containers.
     """
     source = str(path)
     try:
@@ -34,7 +36,10 @@ def read_pkl(path: Path) -> Iterator[Recording]:
     if not isinstance(annotations, list) or not annotations:
         raise ClipError(source, "no PYSKL annotations, which are a list under 'annotations'")
     for number, annotation in enumerate(annotations):
-        yield _recording(annotation, number, source)
+        try:
+            yield _recording(annotation, number, source)
+        except ClipError as error:
+            yield error
 
 
 def _recording(annotation: Any, number: int, source: str) -> Recording:

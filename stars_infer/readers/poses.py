@@ -65,7 +65,7 @@ def tracks_of(
             if pose.points.shape[1] > 3:
                 confidence[place, number] = pose.points[:, 3]
                 certain = True
-    presence &= np.isfinite(tracks).all(axis=3).any(axis=2)
+    presence &= np.asarray(np.isfinite(tracks).all(axis=3)).any(axis=2)
     return tracks, presence, confidence if certain else None
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import BoolArray, Clip, FloatArray, check_frame_count
 from stars_infer.convention import STANDARD, Convention, to_standard
-from stars_infer.errors import ClipError, UsageError
+from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import Layout, get_layout, layout_for_names
 from stars_infer.plausibility import doubts
 
@@ -71,6 +71,8 @@ def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) ->
 def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
     said = wanted.over(recording.said)
     convention = said.over(recording.usual).over(STANDARD)
+    if recording.presence is not None and not recording.presence.any():
+        raise NobodyError(recording.source, "no body in any frame: record it again")
     recording, layout = _in_layout(recording, said.layout, recording.usual.layout)
     assert convention.fps is not None
     if recording.presence is None:
@@ -160,7 +162,8 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
 
 def seen_in(tracks: FloatArray) -> BoolArray:
     """Frames (M, T) in which tracks (M, T, V, 3) have a joint that is neither missing nor zero."""
-    return np.asarray((np.isfinite(tracks).all(axis=3) & tracks.any(axis=3)).any(axis=2))
+    known = np.asarray(np.isfinite(tracks).all(axis=3))
+    return np.asarray((known & np.asarray(tracks.any(axis=3))).any(axis=2))
 
 
 def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:
@@ -172,6 +175,12 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
             raise ClipError(
                 source, "the file does not say which joints these are: pass --layout "
                 "(`stars layouts` lists them)"
+            )  # fmt: skip
+        count, known = recording.joints.shape[-2], len(get_layout(layout).joints)
+        if recording.presence is not None and count != known:
+            raise ClipError(
+                source, f"{count} joints, but layout {layout!r} has {known}: pass "
+                "another --layout (`stars layouts` lists them)"
             )  # fmt: skip
         return recording, layout
     if named is None:

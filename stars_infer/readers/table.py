@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -234,7 +235,7 @@ def _long(
         joint = np.array([int(name) for name in names])[joint]
         if joint.max() >= MOST_JOINTS:
             raise ClipError(table.source, f"joint {joint.max()}: more than {MOST_JOINTS} joints")
-        count, named = int(joint.max()) + 1, ()
+        count, named = int(joint.max()) + 1, tuple[str, ...]()
     else:
         count, named = len(names), tuple(names)
     _check_once(table, frame, body, joint)
@@ -249,7 +250,7 @@ def _long(
     return _recorded(table, tracks, sure if certain else None, named, fps, [])
 
 
-def _put(tracks: NDArray[np.float32], where: tuple[object, ...], values: Numbers) -> None:
+def _put(tracks: NDArray[np.float32], where: tuple[Any, ...], values: Numbers) -> None:
     """Write values to single precision; what overflows is missing."""
     with np.errstate(over="ignore"):
         tracks[where] = values
@@ -257,9 +258,11 @@ def _put(tracks: NDArray[np.float32], where: tuple[object, ...], values: Numbers
 
 def _check_once(table: Table, *keys: NDArray[np.intp]) -> None:
     """Refuse two rows for the same frame, body and joint."""
-    _, first, times = np.unique(np.stack(keys), axis=1, return_index=True, return_counts=True)
+    _, first = np.unique(np.stack(keys), axis=1, return_index=True)
     if len(first) < len(table):
-        row = int(first[np.argmax(times > 1)])
+        again = np.ones(len(table), np.bool_)
+        again[first] = False
+        row = int(np.argmax(again))
         raise table.error(
             row, "its frame comes again for the same body: add a column 'body', or leave one out"
         )

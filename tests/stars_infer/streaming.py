@@ -41,11 +41,18 @@ class FakeIndex:
     margin: float | None = 0.2
     asked: list = field(default_factory=list)
 
-    def classify(self, queries, *, k=None):
+    def classify(self, queries):
         self.asked.append(len(queries))
         return [
             Prediction(
-                label=self.label, similarity=self.similarity, margin=self.margin, neighbours=()
+                label=self.label,
+                known=True,
+                chance_known=0.9,
+                confidence=0.9,
+                second=None,
+                similarity=self.similarity,
+                margin=self.margin,
+                neighbours=(),
             )
             for _ in queries
         ]

@@ -40,8 +40,9 @@ def test_help_without_arguments(stars):
     "command",
     [
         "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
-        "fewshot eval", "model info", "model import", "doctor", "demo", "train pretrain",
-        "train tune", "data pack", "data prepare", "data split", "export", "model list",
+        "fewshot eval", "fewshot threshold", "fewshot suggest", "fewshot check", "search",
+        "model info", "model import", "doctor", "demo", "train pretrain", "train tune",
+        "data inspect", "data pack", "data prepare", "data split", "export", "model list",
     ],
 )  # fmt: skip
 def test_every_command_helps_with_an_example(stars, command):
@@ -100,26 +101,73 @@ def test_classify_names_clips_and_explains(taught, recordings):
     assert [answer["source"] for answer in answers] == [str(clip) for clip in clips]
     for answer in answers:
         assert set(answer) == {
-            "source", "label", "similarity", "margin", "neighbours", "bodies", "frames", "notes",
+            "source", "answer", "label", "known", "confidence", "chance_known", "second",
+            "similarity", "margin", "neighbours", "bodies", "frames", "notes",
         }  # fmt: skip
         assert answer["label"] in ACTIONS
-        assert len(answer["neighbours"]) == 3
+        assert answer["second"] in set(ACTIONS) - {answer["label"]}
+        assert answer["answer"] == (answer["label"] if answer["known"] else "unknown")
+        assert len(answer["neighbours"]) == 5
         near = [neighbour["similarity"] for neighbour in answer["neighbours"]]
         assert near == sorted(near, reverse=True)
         assert set(answer["neighbours"][0]) == {"label", "similarity", "source"}
         assert answer["frames"] > 60
     assert answers[-1]["bodies"] == 2
-    (one,) = records(taught("classify", clips[0], "--k", 1, "--json")[1])
-    assert len(one["neighbours"]) == 1
     shown = taught("classify", *clips)[1]
     assert "similarity" in shown
     quiet = taught("classify", *clips, "--quiet")[1].splitlines()
-    assert [line.split("\t")[1] for line in quiet] == [answer["label"] for answer in answers]
+    assert [line.split("\t")[1] for line in quiet] == [answer["answer"] for answer in answers]
+    explained = taught("classify", clips[0], "--explain")[1]
+    assert "nearest exemplars: " in explained
+    assert "next best: " in explained
+
+
+def test_the_threshold_decides_what_is_unknown_and_info_says_so(taught, recordings):
+    clip = sorted((recordings / "squat").iterdir())[3]
+    before = records(taught("fewshot", "info", "--json")[1])[0]
+    assert (before["strangers"], before["threshold"]) == (None, 0.5)
+    code, out, _ = taught("fewshot", "threshold", "--strangers", 1, "--json")
+    assert code == 0
+    assert records(out)[0]["strangers"] == 0.01
+    after = records(taught("fewshot", "info", "--json")[1])[0]
+    assert after["strangers"] == 0.01
+    assert after["threshold"] > 0.5
+    (answer,) = records(taught("classify", clip, "--json")[1])
+    assert answer["known"] == (answer["chance_known"] > after["threshold"])
+    assert taught("classify", clip, "--strangers", 0.001, "--quiet")[0] == 0
+    assert taught("classify", clip, "--classifier", "forest")[0] == 2
+    assert taught("fewshot", "threshold", "--strangers", 120)[0] == 2
+    assert "more likely known than not" in taught("fewshot", "threshold")[2]
+
+
+def test_strangers_are_counted_by_eval(stars, recordings, tmp_path):
+    how = ("fewshot", "eval", recordings, "--shots", 2, "--draws", 3)
+    code, out, err = stars(*how, "--unknown-classes", "h*", "--json")
+    assert code == 0, err
+    (result,) = records(out)
+    assert set(result) == {
+        "model", "shots", "auroc", "false_accept_at_95", "strangers_named", "known_named",
+        "right_of_named", "calibration_error",
+    }  # fmt: skip
+    assert result["auroc"] > 50
+    picture = tmp_path / "reliability.svg"
+    code, out, err = stars(*how, "--unknown", 40, "--plot", picture)
+    assert code == 0, err
+    assert "AUROC" in out
+    assert picture.read_text().lstrip().startswith("<?xml")
+    for wrong in (
+        ("--unknown-classes", "zebra"),
+        ("--unknown-classes", "*"),
+        ("--unknown", 40, "--unknown-classes", "h*"),
+        ("--unknown", 40, "--plot", tmp_path / "reliability.doc"),
+        ("--unknown", 40, "--classifier", "vote"),
+    ):
+        assert stars(*how, *wrong)[0] == 2
 
 
 def test_an_exemplar_finds_itself(taught, recordings):
     clip = sorted((recordings / "squat").iterdir())[0]
-    (answer,) = records(taught("classify", clip, "--k", 1, "--json")[1])
+    (answer,) = records(taught("classify", clip, "--json")[1])
     assert answer["label"] == "squat"
     assert answer["similarity"] == pytest.approx(1, abs=1e-5)
     assert answer["neighbours"][0]["source"] == str(clip)

@@ -3,17 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stars_infer.classify import vote
-from stars_infer.description import Description
+from stars_infer.classifiers import Vote
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import (
-    LabelledClips,
-    WarpedLikeness,
-    cosine_of,
-    evaluate,
-    likeness_of,
-)
-from stars_infer.warping import WarpingGallery
+from stars_infer.fewshot import LabelledClips, evaluate
+from stars_infer.likeness import cosine_of
+from tests.plain_vote import plain_vote
 
 
 def labelled(vectors, labels, exemplar=None, query=None):
@@ -93,7 +87,9 @@ def by_the_whole_matrix(clips, n, draws, seed):
             row = similarities[query, drawn]
             nearest = np.argsort(-row, kind="stable")[:n]
             labels = [str(numbers[drawn[place]]) for place in nearest]
-            right += vote(labels, [float(row[place]) for place in nearest]) == str(numbers[query])
+            right += plain_vote(labels, [float(row[place]) for place in nearest]) == str(
+                numbers[query]
+            )
         accuracies.append(100 * right / len(queries))
     return np.mean(accuracies), np.std(accuracies)
 
@@ -107,34 +103,6 @@ def test_figures_are_those_of_the_definition(n):
     assert 20 < got.mean < 100
 
 
-def sequences(count, seed=0):
-    random = np.random.default_rng(seed)
-    return [random.normal(size=(1 + n % 2, 8, 6)).astype(np.float32) / 6**0.5 for n in range(count)]
-
-
-def test_warped_likeness_is_that_of_the_gallery_whatever_may_be_exemplar():
-    clips = sequences(9)
-    possible = np.array([True, False, True, True, False, False, True, False, True])
-    likeness = WarpedLikeness(clips, possible)
-    for queries, exemplars in (([1, 4], [8, 0, 3]), ([4, 2, 1], [2, 6]), ([1], [0])):
-        expected = [
-            WarpingGallery([clips[e] for e in exemplars]).similarities(clips[q]) for q in queries
-        ]
-        got = likeness(np.array(queries), np.array(exemplars))
-        np.testing.assert_allclose(got, expected, atol=1e-6)
-
-
-def test_likeness_is_of_sequences_where_there_are_any():
-    vectors, clips = np.eye(3, dtype=np.float32), sequences(3)
-    everyone, places = np.ones(3, np.bool_), np.arange(3)
-    plain = [Description(vector=vector) for vector in vectors]
-    full = [Description(vector=v, sequence=s) for v, s in zip(vectors, clips, strict=True)]
-    np.testing.assert_array_equal(likeness_of(plain, everyone)(places, places), np.eye(3))
-    expected = [WarpingGallery(clips).similarities(clip) for clip in clips]
-    got = likeness_of(full, everyone)(places, places)
-    np.testing.assert_allclose(got, expected, atol=1e-6)
-
-
 def test_temperature_decides_the_vote_of_a_draw():
     # The query lies on one exemplar of its class; the next two are of the other class.
     angles = np.deg2rad([0, 0, 90, 90, 40, 40, 40])
@@ -145,4 +113,9 @@ def test_temperature_decides_the_vote_of_a_draw():
         query=[True] + [False] * 6,
     )
     assert evaluate(clips, shots=[3], draws=1)[3].mean == 0
-    assert evaluate(replace(clips, temperature=0.02), shots=[3], draws=1)[3].mean == 100
+    assert (
+        evaluate(
+            replace(clips, classifier=lambda n: Vote(n=n, temperature=0.02)), shots=[3], draws=1
+        )[3].mean
+        == 100
+    )

@@ -4,13 +4,16 @@ import signal
 import sqlite3
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from stars_infer import ExemplarIndex
+from stars_infer.classify import UNKNOWN
 from stars_infer.description import Description
 from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.gallery import Naming
 from stars_infer.index import NewExemplar
 from stars_infer.model import PRESENT, ModelInfo
 from stars_infer.motion import Comparison
@@ -126,17 +129,101 @@ def test_descriptions_must_fit_the_model(index):
             index.add([wrong])
 
 
+MAJORITY = Naming(classifier="majority")
+
+
 def test_votes_follow_the_smallest_class(index):
     index.add([exemplar("a", 0, tilt=t) for t in (0.3, 0.4, 0.5)])
     index.add([exemplar("b", 0, tilt=0.0)])
     query = [exemplar("?", 0).description]
-    (one,) = index.classify(query)
-    assert (one.label, len(one.neighbours)) == ("b", 1)
+    (one,) = index.classify(query, MAJORITY)
+    assert one.label == "b"
     assert one.similarity == pytest.approx(1)
     assert one.margin == pytest.approx(1 - 2 / np.hypot(2, 0.3), abs=1e-6)
-    (three,) = index.classify(query, k=3)
-    assert (three.label, len(three.neighbours)) == ("a", 3)
+    assert [near.label for near in one.neighbours] == ["b", "a", "a", "a"]
+    (three,) = index.classify(query, replace(MAJORITY, k=3))
+    assert three.label == "a"
     assert three.margin < 0
+
+
+def test_a_clip_of_another_kind_is_unknown_and_a_known_one_is_not(index):
+    index.add([exemplar(str(number), number, tilt=t) for number in range(4) for t in (0.0, 0.2)])
+    known, stranger = index.classify([exemplar("?", 1).description, exemplar("?", 6).description])
+    assert (known.answer, known.label, known.known) == ("1", "1", True)
+    assert (stranger.answer, stranger.known) == (UNKNOWN, False)
+    assert stranger.confidence < 0.3 < 0.7 < known.confidence
+    assert stranger.label in "0123"
+    assert known.second in "023"
+
+
+def test_the_threshold_is_kept_and_can_be_given_for_once(tmp_path):
+    path = tmp_path / "stars.db"
+    with ExemplarIndex.open(path, MODEL) as index:
+        index.add([exemplar(str(n), n, tilt=t) for n in range(4) for t in (0.0, 0.2)])
+        query = [exemplar("?", 1).description]
+        assert index.naming() == Naming()
+        index.accept_strangers(0.01)
+    with ExemplarIndex.open(path, MODEL) as index:
+        assert index.naming() == Naming(strangers=0.01)
+        strict = index.calibration().threshold(0.01)
+        (answer,) = index.classify(query)
+        assert answer.known == (answer.chance_known > strict)
+        assert index.classify(query, Naming(strangers=0.999))[0].known
+        index.accept_strangers(None)
+        assert index.naming() == Naming()
+        for share in (0.0, 1.0, -1.0, 2.0):
+            with pytest.raises(UsageError, match="between 0 and 1"):
+                index.accept_strangers(share)
+
+
+def test_unknown_classifier_is_refused():
+    with pytest.raises(UsageError, match="no classifier 'forest'"):
+        Naming(classifier="forest")
+
+
+def test_likeness_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path):
+    path = tmp_path / "stars.db"
+    with ExemplarIndex.open(path, MODEL) as index:
+        index.add([exemplar("a", n) for n in range(4)])
+        compared = []
+        first = index.compare_exemplars(lambda: compared.append(1))
+        assert (len(compared), first.shape) == (4, (4, 4))
+        np.testing.assert_allclose(np.diag(first), 1, atol=1e-6)
+        index.add([exemplar("b", 2, tilt=0.5), exemplar("b", 3, tilt=0.5)])
+        index.remove(ids=[index.exemplars("a")[1].id])
+    with ExemplarIndex.open(path, MODEL) as index:
+        compared.clear()
+        again = index.compare_exemplars(lambda: compared.append(1))
+        assert len(compared) == 2
+        np.testing.assert_array_equal(again[:3, :3], first[np.ix_([0, 2, 3], [0, 2, 3])])
+        np.testing.assert_array_equal(again, again.T)
+        vectors = np.stack(
+            [d.vector for _, d in sorted(index.descriptions(), key=lambda p: p[0].id)]
+        )
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.testing.assert_allclose(again, unit @ unit.T, atol=1e-6)
+        compared.clear()
+        index.compare_exemplars(lambda: compared.append(1))
+        assert not compared
+
+
+def test_an_index_that_cannot_be_written_still_names_clips(tmp_path):
+    path = tmp_path / "stars.db"
+    with ExemplarIndex.open(path, MODEL) as index:
+        index.add([exemplar(str(n), n) for n in range(4)])
+        blocker = sqlite3.connect(path, isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        index._db.execute("PRAGMA busy_timeout = 10")
+        assert index.classify([exemplar("?", 1).description])[0].label == "1"
+        blocker.close()
+
+
+def test_a_large_index_is_judged_by_the_nearest(index, monkeypatch):
+    monkeypatch.setattr("stars_infer.gallery.CANDIDATES", 20)
+    index.add([exemplar(str(n), n, tilt=t / 40) for n in range(5) for t in range(6)])
+    known, stranger = index.classify([exemplar("?", 1).description, exemplar("?", 6).description])
+    assert known.answer == "1"
+    assert stranger.chance_known < known.chance_known
 
 
 def test_single_class_has_no_margin(index):
@@ -148,10 +235,11 @@ def test_single_class_has_no_margin(index):
 def test_margin_reaches_a_second_label_however_far(index):
     index.add([exemplar("a", 0, tilt=t / 1000) for t in range(200)])
     index.add([exemplar("b", 4)])
-    (answer,) = index.classify([exemplar("?", 0).description], k=1)
-    assert answer.margin == pytest.approx(1.0, abs=1e-6)
+    (answer,) = index.classify([exemplar("?", 0).description])
+    assert (answer.label, answer.margin) == ("a", pytest.approx(1.0, abs=1e-6))
 
 
+VOTE = Naming(classifier="vote", k=3)
 COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=Comparison(steps=4))
 
 
@@ -197,10 +285,10 @@ def test_the_model_says_how_votes_are_weighted(tmp_path):
         index.add([moving_exemplar("near", 0), moving_exemplar("near", 7)])
         index.add([moving_exemplar("far", 0, noise=0.5)])
         index.add([replace(moving_exemplar("far", 1), description=moving(0, noise=0.6))])
-        assert index.classify([moving(0)], k=3)[0].label == "near"
+        assert index.classify([moving(0)], VOTE)[0].label == "near"
     warm = replace(COMPARING, comparison=Comparison(steps=4, temperature=1e6))
     with ExemplarIndex.open(tmp_path / "stars.db", warm) as index:
-        assert index.classify([moving(0)], k=3)[0].label == "far"
+        assert index.classify([moving(0)], VOTE)[0].label == "far"
 
 
 @pytest.mark.parametrize(
@@ -218,9 +306,9 @@ def test_descriptions_without_the_right_sequence_are_refused(tmp_path, sequence,
         index.add([moving_exemplar("a", 0)])
         with pytest.raises(UsageError, match=f"clip.npy: expected a finite sequence .*{says}"):
             index.add([replace(moving_exemplar("a", 1), description=wrong, source="clip.npy")])
-        for ask in (index.search, index.classify):
+        for ask in (partial(index.search, k=1), index.classify):
             with pytest.raises(UsageError, match="query: expected a finite sequence"):
-                ask([wrong], k=1)
+                ask([wrong])
         assert len(index) == 1
 
 

@@ -1,16 +1,19 @@
 """A user's own layout: what its file may hold, and what is said of one that is wrong."""
 
 import os
+import re
 
 import numpy as np
 import pytest
 
 from stars_infer import Clip, prepare, read_clip
 from stars_infer.errors import UsageError
-from stars_infer.layouts import NTU25_JOINTS, get_layout
+from stars_infer.layouts import NTU25_JOINTS, get_layout, layout_names
 from stars_infer.layouts.finding import _FOLDER
+from tests.conftest import REPOSITORY
 
 SHIPPED = (_FOLDER / "openni15.toml").read_text()
+GUIDE = (REPOSITORY / "docs/layouts.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -119,3 +122,17 @@ def test_a_file_may_give_every_joint_as_a_mixture(own):
     mapped = get_layout(path).ntu25_matrix() @ joints
     assert mapped[NTU25_JOINTS.index("head"), 0] == pytest.approx(3)
     assert "head" in get_layout(path).synthesised
+
+
+def test_the_guide_shows_a_layout_that_works(tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", GUIDE, flags=re.DOTALL)
+    (tmp_path / "my-sensor.toml").write_text(example)
+    layout = get_layout(str(tmp_path / "my-sensor.toml"))
+    assert len(layout.joints) == 9
+    assert "left hand" not in layout.synthesised
+    assert "left thumb" in layout.synthesised
+
+
+def test_the_guide_names_every_layout():
+    listed = re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| `.*?\|", GUIDE, re.MULTILINE)))
+    assert set(listed) >= set(layout_names())

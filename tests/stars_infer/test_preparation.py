@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stars_infer import Clip, prepare, read_clip
-from stars_infer.actors import select_actors
+from stars_infer.actors import cast_bodies, select_actors
 from stars_infer.errors import ClipError
 from stars_infer.preparation import CENTRE_JOINT, centre_crop, centred_actors
 from stars_infer.resampling import resize
@@ -73,6 +75,15 @@ def test_body_seen_in_eleven_frames_is_noise_and_twelve_is_not():
     assert len(select_actors(clip_of((long, 0), (person(12, speed=1), 5)))) == 2
 
 
+@pytest.mark.parametrize("fps", [15, 25, 60, 120])
+def test_how_long_a_body_must_be_seen_is_in_seconds(fps):
+    least = round(0.4 * fps)
+    long = person(4 * least, speed=0.01)
+    for frames, bodies in ((least - 1, 1), (least, 2)):
+        clip = clip_of((long, 0), (person(frames, speed=1), 5))
+        assert len(select_actors(replace(clip, fps=float(fps)))) == bodies
+
+
 def test_the_longest_of_only_short_bodies_stays():
     actors = select_actors(clip_of((person(5), 0), (person(8, seed=1), 0)))
     np.testing.assert_array_equal(actors[0], person(8, seed=1))
@@ -84,6 +95,17 @@ def test_furniture_is_dropped_but_never_the_last_body():
     np.testing.assert_array_equal(actors, standing[None])
     two_lying = clip_of((lying, 0), (person(40, tall=False, seed=1), 0))
     assert len(select_actors(two_lying)) == 1
+    another = person(40, tall=False, seed=2)
+    actors = select_actors(clip_of((standing, 0), (lying, 0), (another, 0)))
+    np.testing.assert_array_equal(actors, standing[None])
+
+
+def test_the_cast_says_which_body_is_which_actor():
+    first, second = person(20, speed=0.2), person(20, speed=0.1, seed=1)
+    calm = person(45, speed=0.001, seed=2)
+    cast = cast_bodies(clip_of((calm, 0), (first, 0), (second, 28)))
+    assert cast[0].tolist() == [1] * 20 + [-1] * 8 + [2] * 20
+    assert cast[1].tolist() == [0] * 45 + [-1] * 3
 
 
 def test_the_more_moving_body_is_actor_one():

@@ -43,7 +43,11 @@ def part(start, end, label="a", confidence=0.9):
 
 def window(start, end, label="a", similarity=0.95, margin=0.1):
     return NamedWindow(
-        window=Window(start=start, end=end), label=label, similarity=similarity, margin=margin
+        window=Window(start=start, end=end),
+        label=label,
+        similarity=similarity,
+        margin=margin,
+        confidence=0.9,
     )
 
 

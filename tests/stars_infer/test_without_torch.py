@@ -74,7 +74,10 @@ def test_every_runtime_command_runs(stars_without_torch, recordings, tmp_path):
         ["fewshot", "remove", "walk"],
         ["model", "list"],
         ["model", "info"],
+        ["layouts"],
         ["doctor"],
+        ["data", "inspect", waves[3], "--picture", "--html", "wave.html"],
+        ["data", "--help"],
         ["--version"],
         [],
     ):
@@ -90,6 +93,8 @@ def test_every_runtime_command_runs(stars_without_torch, recordings, tmp_path):
         (["train", "pretrain", "pack", "--out", "run"], "train"),
         (["train"], "train"),
         (["data", "pack", "x", "--out", "pack"], "train"),
+        (["data", "prepare", "--help"], "train"),
+        (["data", "split"], "train"),
         (["export", "--onnx", "run"], "export"),
         (["model", "import", "x.pth", "--out", "m"], "export"),
     ],
@@ -105,4 +110,5 @@ def test_doctor_shows_the_missing_extras(stars_without_torch):
     done = stars_without_torch("doctor", "--json")
     found = {line["what"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert found["stars train"]["state"] == "missing"
+    assert "`stars data pack, prepare, split` needs torch" in found["stars data"]["detail"]
     assert found["cpu"]["state"] == "ok"

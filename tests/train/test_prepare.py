@@ -317,7 +317,7 @@ def test_a_file_that_goes_away_is_named(few, tmp_path):
     gone.symlink_to(tmp_path)  # a folder: listed, but not to be read
     failures = []
     made = prepare(few, tmp_path / "pack", skip=failures.append)
-    assert f"{gone}: cannot be read: Is a directory" in map(str, failures)
+    assert f"{gone}: is a directory, not a clip: name the files in it" in map(str, failures)
     assert len(made.left_out["cannot be used"]) == 2
 
 

@@ -16,10 +16,10 @@ from stars_infer.errors import UsageError
 from stars_infer.fewshot import (
     LabelledClips,
     accuracy_over,
-    cosine_of,
     exemplar_pools,
     name_by_draws,
 )
+from stars_infer.likeness import cosine_of
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import CROP, Track, pooled_features, untracked
 from stars_infer.train.protocols.results import Result, Score, confusion_matrix, make_result

@@ -12,7 +12,8 @@ from sets import Split, folder_set
 
 from stars_infer.clip import Clip
 from stars_infer.errors import ModelError
-from stars_infer.fewshot import Accuracy, cosine_of
+from stars_infer.fewshot import Accuracy
+from stars_infer.likeness import cosine_of
 from tests.benchmarks.quality.conftest import QUALITY
 
 

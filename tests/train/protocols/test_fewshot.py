@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import LabelledClips, cosine_of, evaluate
+from stars_infer.fewshot import LabelledClips, evaluate
+from stars_infer.likeness import cosine_of
 from stars_infer.train.protocols.features import pooled_features
 from stars_infer.train.protocols.fewshot import fewshot
 

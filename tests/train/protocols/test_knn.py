@@ -3,10 +3,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stars_infer.classify import vote
 from stars_infer.errors import UsageError
 from stars_infer.train.protocols import knn as module
 from stars_infer.train.protocols.knn import knn, nearest_votes
+from tests.plain_vote import plain_vote
 
 
 def at(*degrees):
@@ -43,7 +43,7 @@ def test_agrees_with_the_runtime_vote_in_chunks_of_any_size(monkeypatch, cells):
     for k, got in named.items():
         for query, row in enumerate(cosines):
             near = np.argsort(-row)[:k]
-            expected = vote([str(labels[n]) for n in near], [float(row[n]) for n in near])
+            expected = plain_vote([str(labels[n]) for n in near], [float(row[n]) for n in near])
             assert str(got[query]) == expected
 
 

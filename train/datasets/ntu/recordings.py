@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stars_infer.errors import ClipError, StarsError
 from stars_infer.preparation import centred_actors
-from stars_infer.readers.skeleton import read_skeleton
+from stars_infer.readers import read_clip
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName
@@ -74,12 +74,9 @@ def read_sample(unit: Unit, *, folder: Path) -> Outcome:
     """Read one sample, choose and centre its actors, keep its first 300 frames."""
     (path,) = unit.paths
     try:
-        actors = first_frames(centred_actors(read_skeleton(path)))
+        actors = first_frames(centred_actors(read_clip(path)))
     except ClipError as error:
         return (LeftOut.because(path.relative_to(folder).as_posix(), error),)
-    except OSError as error:
-        unread = ClipError(str(path), f"cannot be read: {error.strerror or error}")
-        return (LeftOut.because(path.relative_to(folder).as_posix(), unread),)
     sample = SampleName.parse(unit.name)
     assert sample is not None, unit.name
     return (

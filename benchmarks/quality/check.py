@@ -1,0 +1,223 @@
+"""How much of what is wrong with an index `stars fewshot check` finds.
+
+    python benchmarks/quality/check.py --data DATA --write docs/search.md
+
+n exemplars of every action are drawn, and some are spoilt: given another label at random, replaced
+by clips of actions that the index does not have, or added again after a change. Sixteen draws a
+row; a minute on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from marked import write_between_marks
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from run import left_out
+from sets import EvaluationSet, known_sets
+
+from stars_infer.clip import BoolArray, Clip, FloatArray
+from stars_infer.curation import Finding, findings, fit_of, twins
+from stars_infer.encoder import Encoder
+from stars_infer.errors import StarsError
+from stars_infer.fewshot import class_numbers
+from stars_infer.likeness import pairwise
+from stars_infer.neighbourhood import Neighbourhood
+
+DRAWS, COPIES = 16, 60
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Known:
+    """A set with all its likenesses, (N, N), and its actions, (N,)."""
+
+    data: EvaluationSet
+    table: FloatArray
+    classes: Places
+
+
+def drawn(known: Known, actions: Places, n: int, random: np.random.Generator) -> Places:
+    """Clips of each action, n of each, those of an action together."""
+    return np.concatenate(
+        [random.permutation(np.flatnonzero(known.classes == one))[:n] for one in actions]
+    )
+
+
+def auroc(score: FloatArray, bad: BoolArray) -> float:
+    """Chance that a bad one scores higher than a good one, per cent."""
+    above = score[bad][:, None] - score[~bad]
+    return 100 * float(np.mean((above > 0) + 0.5 * (above == 0)))
+
+
+def mislabelled(known: Known, n: int, share: float) -> str:
+    """AUROC of the lead of other actions; precision and recall of `mislabelled`, in all findings.
+
+    The third figure counts those too that are named in a `disagreement` or as outlier.
+    """
+    actions = np.unique(known.classes)
+    rows = []
+    for seed in range(DRAWS):
+        random = np.random.default_rng([seed, n])
+        places = drawn(known, actions, n, random)
+        labels = known.classes[places].copy()
+        bad = np.zeros(len(labels), np.bool_)
+        bad[random.choice(len(labels), max(1, round(share * len(labels))), replace=False)] = True
+        labels[bad] = (labels[bad] + random.integers(1, len(actions), bad.sum())) % len(actions)
+        near = Neighbourhood.of_table(known.table[np.ix_(places, places)])
+        lead = np.nan_to_num(fit_of(near, labels, twins(near, labels)).lead, nan=0.0)
+        found = findings(near, [str(one) for one in labels])
+        named, any_ = (
+            _named(found, len(labels), kinds)
+            for kinds in (("mislabelled",), ("mislabelled", "disagreement", "outlier"))
+        )
+        rows.append(
+            (
+                auroc(lead, bad),
+                100 * float(bad[named].mean()) if named.any() else np.nan,
+                100 * float(named[bad].mean()),
+                100 * float(any_[bad].mean()),
+            )
+        )
+    rank, precision, recall, somehow = np.nanmean(rows, axis=0)
+    return f"{rank:.1f} / {precision:.0f} / {recall:.0f} / {somehow:.0f}"
+
+
+def good(known: Known, n: int) -> str:
+    """Share of exemplars that are named although nothing was spoilt: mislabelled, outlier."""
+    actions = np.unique(known.classes)
+    counts = []
+    for seed in range(DRAWS):
+        places = drawn(known, actions, n, np.random.default_rng([seed, n]))
+        near = Neighbourhood.of_table(known.table[np.ix_(places, places)])
+        found = findings(near, [str(one) for one in known.classes[places]])
+        counts.append(
+            [
+                100 * _named(found, len(places), (kind,)).mean()
+                for kind in ("mislabelled", "outlier", "duplicate")
+            ]
+        )
+    return " / ".join(f"{share:.1f}" for share in np.mean(counts, axis=0))
+
+
+def strangers(known: Known, n: int) -> str:
+    """Recall of clips of actions that are not in the index, 5 % of it: by any finding."""
+    rows = []
+    for seed in range(DRAWS):
+        random = np.random.default_rng([seed, n])
+        actions = random.permutation(np.unique(known.classes))
+        out, kept = np.split(actions, [len(actions) // 4])
+        places = drawn(known, kept, n, random)
+        labels = [str(one) for one in known.classes[places]]
+        bad = random.choice(len(places), max(1, round(0.05 * len(places))), replace=False)
+        places[bad] = random.choice(np.flatnonzero(np.isin(known.classes, out)), len(bad))
+        near = Neighbourhood.of_table(known.table[np.ix_(places, places)])
+        found = findings(near, labels)
+        rows.append(
+            [
+                100 * _named(found, len(places), kinds)[bad].mean()
+                for kinds in (("outlier",), ("outlier", "mislabelled", "disagreement"))
+            ]
+        )
+    return " / ".join(f"{share:.0f}" for share in np.mean(rows, axis=0))
+
+
+def _named(found: Sequence[Finding], size: int, kinds: Sequence[str]) -> BoolArray:
+    """Which exemplars findings of some kinds are about."""
+    named = np.zeros(size, np.bool_)
+    for one in found:
+        if one.kind in kinds:
+            places = one.places if one.kind == "disagreement" else one.places[:1]
+            named[list(places)] = True
+    return named
+
+
+def _turned(clip: Clip) -> Clip:
+    """Seen from 40 degrees further round, 1 m further off."""
+    cos, sin = np.cos(0.7), np.sin(0.7)
+    round_ = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
+    moved = np.where(clip.presence[..., None, None], clip.bodies @ round_ + [0, 0, 1], 0)
+    return replace(clip, bodies=moved.astype(np.float32))
+
+
+def _half_rate(clip: Clip) -> Clip:
+    return replace(
+        clip, bodies=clip.bodies[:, ::2], presence=clip.presence[:, ::2], fps=clip.fps / 2
+    )
+
+
+def _cut(clip: Clip) -> Clip:
+    """Three frames shorter at either end."""
+    return replace(clip, bodies=clip.bodies[:, 3:-3], presence=clip.presence[:, 3:-3])
+
+
+COPIERS: dict[str, Callable[[Clip], Clip]] = {
+    "moved and turned": _turned,
+    "every other frame": _half_rate,
+    "three frames cut off at either end": _cut,
+}
+
+
+def copies(known: Known, encoder: Encoder, copier: Callable[[Clip], Clip]) -> str:
+    """Share of changed copies that are found, in an index of 10 exemplars an action."""
+    random = np.random.default_rng(0)
+    places = drawn(known, np.unique(known.classes), 10, random)
+    copied = random.choice(places, min(COPIES, len(places)), replace=False)
+    clips = [known.data.clips[int(place)] for place in places]
+    clips += [copier(known.data.clips[int(place)]) for place in copied]
+    labels = [str(known.classes[place]) for place in [*places, *copied]]
+    order = np.argsort(labels, kind="stable")  # as an index gives them, by label and then by age
+    described = encoder.describe([clips[int(place)] for place in order], question=True)
+    near = Neighbourhood.of_table(pairwise(described))
+    found = findings(near, [labels[int(place)] for place in order])
+    named = _named(found, len(order), ("duplicate",))
+    return f"{100 * named[order >= len(places)].mean():.0f}"
+
+
+def main() -> None:
+    """Measure, print, and write what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
+    parser.add_argument("--model", help="name or directory; the shipped encoder if not given")
+    parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
+    options = parser.parse_args()
+    try:
+        encoder = Encoder.load(options.model, device="cpu")
+        sets = [
+            Known(
+                data=data,
+                table=pairwise(encoder.describe(data.clips, question=True)),
+                classes=class_numbers(data.labels, sorted(set(data.labels))),
+            )
+            for data in known_sets(options.data, left_out)
+        ]
+        rows = [["", *(known.data.name for known in sets)]]
+        for n in (3, 5, 10):
+            for share in (0.05, 0.1):
+                cells = (mislabelled(known, n, share) for known in sets)
+                rows.append([f"{100 * share:.0f} % wrong labels, {n} an action", *cells])
+        for n in (3, 5, 10):
+            rows.append([f"5 % strangers, {n} an action", *(strangers(one, n) for one in sets)])
+        for n in (3, 5, 10):
+            rows.append([f"nothing wrong, {n} an action", *(good(known, n) for known in sets)])
+        for name, copier in COPIERS.items():
+            rows.append([f"copies: {name}", *(copies(one, encoder, copier) for one in sets)])
+    except StarsError as error:
+        sys.exit(f"error: {error}")
+    table = Table(*rows[0])
+    for row in rows[1:]:
+        table.add_row(*row)
+    Console().print(table)
+    if options.write:
+        write_between_marks(options.write, "check", rows)
+
+
+if __name__ == "__main__":
+    main()

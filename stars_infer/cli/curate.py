@@ -1,0 +1,243 @@
+"""`stars fewshot suggest` and `check`: what to label next, and what to look at again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.options import (
+    DEFAULT_INDEX,
+    DeviceOption,
+    IndexOption,
+    ModelOption,
+    existing_index,
+)
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.errors import StarsError
+
+if TYPE_CHECKING:
+    from stars_infer.convention import Convention
+    from stars_infer.curation import Finding
+    from stars_infer.description import Description
+    from stars_infer.index import Exemplar
+    from stars_infer.suggestion import Suggestion
+
+
+@reads_clips
+def suggest(
+    paths: Annotated[list[Path], typer.Argument(help="Unlabelled clip files, or folders of them.")],
+    *,
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many clips to suggest.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the draw from more than 3,000 clips.")] = 0,
+    convention: Convention,
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Suggest clips worth labelling next, and say why."""
+    from stars_infer.encoder import Encoder
+    from stars_infer.files import clip_files, embed_files
+    from stars_infer.suggestion import MOST, compared
+    from stars_infer.suggestion import suggest as choose
+
+    output = Output(json=json, quiet=quiet)
+    files = clip_files(paths)
+    kept = _exemplars(index, model)
+    encoder = Encoder.load(model, device=device)
+    known = {exemplar.content_hash for exemplar, _ in kept}
+    embedded = embed_files(
+        encoder, files, convention=convention, skip=output.failure, question=True
+    )
+    found = list(output.progress(embedded, "embedding", len(files)))
+    clips = [file for file in found if file.content_hash not in known]
+    if found and not clips:
+        raise StarsError(f"all {len(found)} clips are in {index} already: give clips that are not")
+    if len(clips) < len(found):
+        output.note(f"{len(found) - len(clips)} clips are in {index} already and left out")
+    if len(clips) > MOST:
+        output.note(f"of {len(clips):,} clips, {MOST:,} drawn at random were compared (--seed)")
+    with output.bar() as bar:
+        task = bar.add_task("comparing", total=compared(len(clips), len(kept)))
+        suggestions = choose(
+            [file.description for file in clips],
+            n,
+            exemplars=[description for _, description in kept],
+            labels=[exemplar.label for exemplar, _ in kept],
+            seed=seed,
+            done=lambda: bar.advance(task),
+        )
+    rows = [(clips[one.place].source, one) for one in suggestions]
+    if json:
+        for source, one in rows:
+            output.record(
+                {
+                    "source": source,
+                    "reason": one.reason,
+                    "labels": list(one.labels),
+                    "similarity": one.similarity,
+                    "stands_for": one.stands_for,
+                }
+            )
+    elif rows:
+        output.table(
+            ("clip", "why", "stands for"),
+            [(source, why(one), one.stands_for) for source, one in rows],
+        )
+    output.finish()
+
+
+def why(one: Suggestion) -> str:
+    """The reason of a suggestion, for people."""
+    match one.reason:
+        case "representative":
+            return "typical of many"
+        case "new":
+            return "nothing like it in the index"
+        case "between":
+            return f"between {one.labels[0]} and {one.labels[1]}"
+        case "variant":
+            return f"probably {one.labels[0]}, unlike its examples"
+
+
+def _exemplars(index: Path, model: str | None) -> list[tuple[Exemplar, Description]]:
+    """What the index holds; nothing where there is none yet."""
+    if not index.exists():
+        return []
+    with existing_index(index, model) as opened:
+        return opened.descriptions()
+
+
+def check(
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = (
+        False
+    ),
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Find twins, contradictions, wrong labels and outliers among the examples."""
+    from stars_infer.curation import check as examine
+    from stars_infer.neighbourhood import CANDIDATES, EXACT
+
+    output = Output(json=json, quiet=quiet)
+    with existing_index(index, model) as opened:
+        kept = opened.descriptions()
+    exemplars = [exemplar for exemplar, _ in kept]
+    if len(kept) > EXACT:
+        output.note(
+            f"{len(kept):,} examples: each was compared with the {CANDIDATES} likely nearest, "
+            f"not with all (up to {EXACT:,} are)"
+        )
+    with output.bar() as bar:
+        task = bar.add_task("comparing", total=len(kept))
+        findings = examine(
+            [description for _, description in kept],
+            [exemplar.label for exemplar in exemplars],
+            done=lambda: bar.advance(task),
+        )
+    advice = [(one, what(one, exemplars), remedy(one, exemplars)) for one in findings]
+    if json:
+        for one, found, cure in advice:
+            output.record(
+                {
+                    "kind": one.kind,
+                    "ids": [exemplars[place].id for place in one.places],
+                    "labels": list(one.labels),
+                    "sources": [exemplars[place].source for place in one.places],
+                    "similarity": one.similarity,
+                    "what": found,
+                    "remedy": cure,
+                }
+            )
+    elif advice:
+        output.table(
+            ("id", "action", "source", "what", "remedy"),
+            [(*_who(one, exemplars), found, cure) for one, found, cure in advice],
+        )
+    output.note(
+        f"{index}: {len(exemplars)} examples of {len({one.label for one in exemplars})} actions, "
+        + (f"findings: {len(advice)}" if advice else "nothing found")
+    )
+    if strict and advice:
+        raise typer.Exit(1)
+
+
+_OF_ACTIONS = ("disagreement", "overlap", "few")
+
+
+def _who(one: Finding, exemplars: Sequence[Exemplar]) -> tuple[str, str, str]:
+    """Number, action and source of the exemplar that a finding is about; of an action its name."""
+    if one.kind in _OF_ACTIONS:
+        ids = ", ".join(str(exemplars[place].id) for place in one.places)
+        return ids, " / ".join(one.labels), "–"
+    exemplar = exemplars[one.places[0]]
+    return str(exemplar.id), exemplar.label, exemplar.source
+
+
+def what(one: Finding, exemplars: Sequence[Exemplar]) -> str:
+    """What was found, for people.
+
+    Args:
+        one: The finding.
+        exemplars: Those that were checked, in order.
+    """
+    first = one.labels[0]
+    match one.kind:
+        case "contradiction":
+            return f"the same motion is {one.labels[1]!r} in {exemplars[one.places[1]].id}"
+        case "duplicate":
+            return f"the same motion as {exemplars[one.places[1]].id}"
+        case "mislabelled":
+            return f"likely {one.labels[1]!r}: its neighbours are"
+        case "outlier":
+            return f"unlike all other examples of {first!r}"
+        case "disagreement":
+            if one.count == one.size == 2:
+                return f"two examples of {first!r} contradict each other"
+            return f"{one.count} of {one.size} examples of {first!r} are more like other actions"
+        case "overlap":
+            return (
+                f"{first!r} and {one.labels[1]!r} overlap: {one.count} of {one.size} name the other"
+            )
+        case "few":
+            return "1 example" if one.size == 1 else f"{one.size} examples"
+
+
+def remedy(one: Finding, exemplars: Sequence[Exemplar]) -> str:
+    """What to do about a finding.
+
+    Args:
+        one: The finding.
+        exemplars: Those that were checked, in order.
+    """
+    removal = f"stars fewshot remove --id {exemplars[one.places[0]].id}"
+    source = shlex.quote(exemplars[one.places[0]].source)
+    match one.kind:
+        case "contradiction":
+            other = f"stars fewshot remove --id {exemplars[one.places[1]].id}"
+            return f"keep the right one: {removal}, or {other}"
+        case "mislabelled":
+            return (
+                f"look; then {removal} and "
+                f"stars fewshot add-class {source} --label {shlex.quote(one.labels[1])}"
+            )
+        case "duplicate":
+            return removal
+        case "outlier":
+            return f"look; then {removal}, or add more like it"
+        case "disagreement":
+            return (
+                f"look at them; stars fewshot add-class CLIPS --label {shlex.quote(one.labels[0])}"
+            )
+        case "overlap":
+            return "add examples of both, or give both one label"
+        case "few":
+            return f"stars fewshot add-class CLIPS --label {shlex.quote(one.labels[0])}"

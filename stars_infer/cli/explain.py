@@ -1,0 +1,50 @@
+"""Why a clip was named as it was, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stars_infer.classify import Prediction
+
+_CLOSE = 0.02
+"""Likeness within which two actions are a toss-up."""
+
+
+def explanation(answer: Prediction) -> list[str]:
+    """Lines that say what speaks for an answer, what else it may be, and what would help."""
+    lines = [_verdict(answer)]
+    near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in answer.neighbours)
+    lines.append(f"nearest exemplars: {near}")
+    if answer.second is not None and answer.margin is not None:
+        ahead = (
+            f"{answer.margin:.3f} ahead in similarity"
+            if answer.margin >= 0
+            else f"though an exemplar of another action is {-answer.margin:.3f} nearer"
+        )
+        lines.append(f"next best: {answer.second}; {answer.label} is {ahead}")
+    lines += _remedies(answer)
+    return lines
+
+
+def _verdict(answer: Prediction) -> str:
+    if answer.known:
+        return f"{answer.label}, {answer.confidence:.0%} sure"
+    return (
+        f"unknown: the chance that its action is in the index is {answer.chance_known:.0%}; "
+        f"if it is, {answer.label} fits best"
+    )
+
+
+def _remedies(answer: Prediction) -> list[str]:
+    if not answer.known:
+        return [
+            "if it is a new action, add it: `stars fewshot add-class CLIP --label NAME`; if it is "
+            f"{answer.label}, add it as an example of that"
+        ]
+    if answer.second is not None and answer.margin is not None and answer.margin < _CLOSE:
+        return [
+            f"{answer.label} and {answer.second} are close: more examples of both would help, and "
+            "`stars fewshot check` looks for ones that contradict each other"
+        ]
+    return []

@@ -1,0 +1,162 @@
+"""`stars data inspect`: what was read from clips, as text, pictures and a page."""
+
+from __future__ import annotations
+
+import os
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.errors import StarsError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stars_infer.clip import Clip
+    from stars_infer.convention import Convention
+    from stars_infer.inspection import BodyInspection, Inspection
+
+_WIDEST = 100
+"""Columns of a picture, at most."""
+
+
+@reads_clips
+def inspect(
+    clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    *,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Write a page that plays the skeletons in 3D, offline."),
+    ] = None,
+    picture: Annotated[
+        bool | None,
+        typer.Option(
+            "--picture/--no-picture",
+            help="Draw the skeletons.",
+            show_default="in a terminal",
+        ),
+    ] = None,
+    convention: Convention,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Show what was read: bodies, time, gaps, bone lengths against a person's, jumps, facing."""
+    from rich.console import Console
+
+    from stars_infer.files import clip_files
+    from stars_infer.inspection import inspect_clip
+    from stars_infer.readers import read_clips
+
+    output = Output(json=json, quiet=quiet)
+    if html is not None:
+        _check_page(html)
+    console = Console()
+    draws = _draws(console) if picture is None else picture
+    inspected: list[tuple[Clip, Inspection]] = []
+    files = clip_files(clips)
+    read = (read_clips(path, convention=convention, skip=output.failure) for path in files)
+    for clip in chain.from_iterable(read):
+        found = inspect_clip(clip)
+        if json:
+            output.record(found.to_json())
+        elif quiet:
+            output.table((), _quiet_rows(found))
+        else:
+            _show(found, clip if draws else None, console)
+        if html is not None:
+            inspected.append((clip, found))
+    if html is not None:
+        _write_page(html, inspected)
+        output.note(f"{html}: open it in a browser")
+    output.finish()
+
+
+def _check_page(html: Path) -> None:
+    if html.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--html {html}: the file is a web page, give it the ending .html")
+    if not html.parent.is_dir():
+        raise UsageError(f"--html {html}: there is no folder {html.parent}")
+
+
+def _draws(console: Console) -> bool:
+    """Whether a picture can be seen: in a terminal that has braille dots."""
+    return console.is_terminal and console.encoding.lower().startswith("utf")
+
+
+def _write_page(html: Path, inspected: list[tuple[Clip, Inspection]]) -> None:
+    from stars_infer.player import player_page
+
+    if not inspected:
+        raise StarsError(f"--html {html}: no clip could be read; nothing was written")
+    beside = html.with_name(f".{html.name}.{os.getpid()}")
+    try:
+        beside.write_text(player_page(inspected), encoding="utf-8")
+        beside.replace(html)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
+    """Clip, body, `actor` or `-`, frames, seconds, percent seen, height in cm, what looks wrong."""
+    from stars_infer.inspection_words import problems
+
+    return [
+        (
+            found.source,
+            body.number,
+            "actor" if body.actor else "-",
+            found.frames,
+            f"{found.seconds:.2f}",
+            f"{100 * body.share:.0f}",
+            f"{body.height:.0f}",
+            "; ".join(problems(body)) or "ok",
+        )
+        for body in found.bodies
+    ]
+
+
+def _show(found: Inspection, drawn: Clip | None, console: Console) -> None:
+    from rich.text import Text
+
+    from stars_infer.inspection_words import clip_line, clip_notes
+
+    console.print(Text(found.source, style="bold"), soft_wrap=True)
+    console.print(Text(clip_line(found)))
+    for note in clip_notes(found):
+        console.print(Text(note, style="yellow"))
+    if drawn is not None:
+        from stars_infer.drawing import draw_clip
+
+        console.print(draw_clip(drawn, columns=min(console.width, _WIDEST)))
+    for body in found.bodies:
+        _show_body(body, console)
+    console.print()
+
+
+def _show_body(body: BodyInspection, console: Console) -> None:
+    """An actor in full, anybody else in a line."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from stars_infer.inspection_words import body_lines, limb_rows, seen_line
+
+    console.print(Text(seen_line(body), style="bold"))
+    if not body.actor:
+        return
+    for line in body_lines(body):
+        console.print(Text(line))
+    for finding in body.findings:
+        console.print(Text(f"? {finding}", style="yellow"))
+    shown = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    columns = ("limb", "left cm", "right cm", "a person's", "verdict")
+    for column in columns:
+        shown.add_column(column, justify="left" if column in ("limb", "verdict") else "right")
+    for limb, left, right, plausible, verdict in limb_rows(body):
+        style = "green" if verdict == "ok" else "yellow"
+        shown.add_row(limb, left, right, plausible, Text(verdict, style=style))
+    console.print(shown)

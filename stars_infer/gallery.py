@@ -1,0 +1,161 @@
+"""The exemplars of an index, ready to be searched and to name clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stars_infer.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, classifier_named
+from stars_infer.classify import Neighbour, Prediction
+from stars_infer.clip import FloatArray
+from stars_infer.description import Description
+from stars_infer.errors import UsageError
+from stars_infer.judge import Judge, NearestJudge, RidgeJudge, Verdict
+from stars_infer.model import ModelInfo
+from stars_infer.search import CANDIDATES, Found, searcher_of
+
+SHOWN_NEIGHBOURS = 5
+"""Nearest exemplars that come with an answer."""
+MAX_DEFAULT_VOTERS = 5
+_SAMPLE = 200
+"""Exemplars by which a large index is calibrated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """How clips are named.
+
+    Attributes:
+        classifier: One of `stars_infer.classifiers.CLASSIFIERS`.
+        k: Exemplars that vote, where they vote; if None, as many as the smallest class has (the
+            papers' n of n-shot), at most `MAX_DEFAULT_VOTERS`.
+        strangers: Share of strangers that may be named, 0 to 1; None for "more likely known than
+            not".
+    """
+
+    classifier: str = DEFAULT_CLASSIFIER
+    k: int | None = None
+    strangers: float | None = None
+
+    def __post_init__(self) -> None:
+        classifier_named(self.classifier, n=1)
+        if self.strangers is not None and not 0 < self.strangers < 1:
+            raise UsageError(f"the share of strangers to accept is between 0 and 1, not "
+                             f"{self.strangers:g}")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Held:
+    """An exemplar as an index holds it.
+
+    Attributes:
+        id: Its number.
+        label: Its action.
+        source: Where it comes from.
+        question: What is compared of it.
+    """
+
+    id: int
+    label: str
+    source: str
+    question: Description
+
+
+class Gallery:
+    """Exemplars, in the order of their places.
+
+    Args:
+        exemplars: At least one.
+        model: Whose exemplars they are.
+        likeness: Gives the likeness of exemplars among themselves, (E, E); asked once.
+    """
+
+    def __init__(
+        self, exemplars: Sequence[Held], model: ModelInfo, *, likeness: Callable[[], FloatArray]
+    ) -> None:
+        self._exemplars = exemplars
+        self._model = model
+        self._likeness = likeness
+        self._searcher = searcher_of([item.question for item in exemplars])
+        labels = np.array([item.label for item in exemplars], object)
+        self._names, self._classes = np.unique(labels, return_inverse=True)
+        self._judges: dict[tuple[str, int], Judge] = {}
+
+    def nearest(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
+        """The k nearest exemplars of each clip, nearest first."""
+        return [self._neighbours(found, k) for found in self._searcher.nearest(queries, k)]
+
+    def judge(self, naming: Naming) -> Judge:
+        """What names clips and says how surely."""
+        n = naming.k or min(MAX_DEFAULT_VOTERS, int(np.bincount(self._classes).min()))
+        key = naming.classifier, n
+        if key not in self._judges:
+            self._judges[key] = self._made_judge(naming.classifier, n)
+        return self._judges[key]
+
+    def classify(self, queries: Sequence[Description], naming: Naming) -> list[Prediction]:
+        """Name clips."""
+        judge = self.judge(naming)
+        threshold = judge.calibration.threshold(naming.strangers)
+        found = self._searcher.nearest(queries, self._searcher.size)
+        return [
+            self._prediction(verdict, near, threshold)
+            for verdict, near in zip(judge.verdicts(found), found, strict=True)
+        ]
+
+    def _made_judge(self, classifier: str, n: int) -> Judge:
+        how = self._model.comparison
+        temperature = None if how is None else how.temperature
+        if self._searcher.size > CANDIDATES:
+            vote = Vote(n=n, temperature=None if classifier == "majority" else temperature)
+            sample = np.random.default_rng(0).permutation(self._searcher.size)[:_SAMPLE]
+            asked = [self._exemplars[int(place)].question for place in sample]
+            return NearestJudge(
+                self._classes,
+                vote=vote,
+                prior=self._model.calibration.nearest,
+                sample=sample,
+                found=self._searcher.nearest(asked, CANDIDATES),
+            )
+        ridge = Ridge(width=None if how is None else how.kernel_width)
+        own = None
+        if classifier != DEFAULT_CLASSIFIER:
+            own = classifier_named(classifier, n=n, temperature=temperature)
+        return RidgeJudge(
+            self._likeness(),
+            self._classes,
+            len(self._names),
+            ridge=ridge,
+            classifier=own,
+            prior=self._model.calibration.ridge,
+        )
+
+    def _neighbours(self, found: Found, k: int) -> list[Neighbour]:
+        places, similarities = found
+        return [
+            Neighbour(
+                label=self._exemplars[place].label,
+                similarity=float(similarity),
+                source=self._exemplars[place].source,
+            )
+            for place, similarity in zip(places[:k], similarities[:k], strict=True)
+        ]
+
+    def _prediction(self, verdict: Verdict, found: Found, threshold: float) -> Prediction:
+        places, similarities = found
+        classes = self._classes[places]
+        own = classes == verdict.answer
+        best = float(similarities[own].max())
+        other = float(similarities[~own].max()) if not own.all() else None
+        return Prediction(
+            label=str(self._names[verdict.answer]),
+            known=verdict.chance_known > threshold,
+            chance_known=verdict.chance_known,
+            confidence=verdict.confidence,
+            second=None if verdict.second is None else str(self._names[verdict.second]),
+            similarity=best,
+            margin=None if other is None else best - other,
+            neighbours=tuple(self._neighbours(found, SHOWN_NEIGHBOURS)),
+        )

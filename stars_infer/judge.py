@@ -1,0 +1,165 @@
+"""From the likeness of a clip to an index's exemplars to a name, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.classifiers import Classifier, Fitted, FittedRidge, Ridge, Scores, Vote
+from stars_infer.clip import FloatArray
+from stars_infer.evidence import FEWEST_CLASSES, Calibration, Evidence, Rehearsal
+from stars_infer.priors import Prior
+from stars_infer.search import Found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a judge says of a clip.
+
+    Attributes:
+        answer: The class that fits best.
+        second: The class that fits next; None if there is no other.
+        chance_known: Chance that its class is in the index at all.
+        confidence: Chance that the answer is right.
+    """
+
+    answer: int
+    second: int | None
+    chance_known: float
+    confidence: float
+
+
+class Judge(Protocol):
+    """Names clips from the exemplars found for them."""
+
+    calibration: Calibration
+
+    def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
+        """Verdicts on clips.
+
+        Args:
+            found: Places and similarities of exemplars, of each clip; all the judge asks for.
+        """
+
+
+class RidgeJudge:
+    """Judges by all exemplars of an index.
+
+    Args:
+        likeness: Of exemplars to exemplars, (E, E).
+        classes: Of the exemplars, (E,).
+        count: C.
+        ridge: Whose scores are the evidence.
+        classifier: Gives the names; the ridge if None.
+        prior: The model's own calibration.
+    """
+
+    def __init__(
+        self,
+        likeness: FloatArray,
+        classes: NDArray[np.intp],
+        count: int,
+        *,
+        ridge: Ridge,
+        classifier: Classifier | None,
+        prior: Prior,
+    ) -> None:
+        self._ridge: FittedRidge = ridge.fit(likeness, classes, count)
+        self._namer: Fitted = (
+            self._ridge if classifier is None else classifier.fit(likeness, classes, count)
+        )
+        self.calibration = Calibration.of(Rehearsal.of(self._ridge), prior)
+
+    def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
+        """See `Judge`; all exemplars must be among those found."""
+        likeness = np.stack([np.asarray(similar)[np.argsort(at)] for at, similar in found])
+        answers = self._namer.scores(likeness).argmax(axis=1)
+        return _verdicts(self._ridge.scores(likeness), answers, self.calibration)
+
+
+class NearestJudge:
+    """Judges by the nearest exemplars of a large index.
+
+    Args:
+        classes: Of all exemplars, (E,).
+        vote: Gives the names.
+        prior: The model's own calibration, of nearest exemplars.
+        sample: Places of some exemplars.
+        found: Exemplars found for each of the sample, itself among them.
+    """
+
+    def __init__(
+        self,
+        classes: NDArray[np.intp],
+        *,
+        vote: Vote,
+        prior: Prior,
+        sample: NDArray[np.intp],
+        found: Sequence[Found],
+    ) -> None:
+        self._classes = classes
+        self._vote = vote
+        self._count = int(classes.max()) + 1
+        apart, alone, own = [], [], []
+        for place, (places, similar) in zip(sample.tolist(), found, strict=True):
+            others = places != place
+            same = classes[places] == classes[place]
+            if self._count >= FEWEST_CLASSES and not same.all():
+                apart.append(self._nearness(places[~same], similar[~same]))
+            if (same & others).any():
+                alone.append(self._nearness(places[others], similar[others]))
+                own.append(int(classes[place]))
+        alone_scores = self._stack(alone)
+        self.calibration = Calibration.of(
+            Rehearsal(
+                apart=self._stack(apart),
+                alone=alone_scores,
+                right=alone_scores.argmax(axis=1) == np.array(own, np.intp),
+            ),
+            prior,
+        )
+
+    def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
+        """See `Judge`."""
+        scores = self._stack([self._nearness(places, similar) for places, similar in found])
+        answers = [self._named(places, similar) for places, similar in found]
+        return _verdicts(scores, np.array(answers, np.intp), self.calibration)
+
+    def _named(self, places: NDArray[np.intp], similar: FloatArray) -> int:
+        fitted = self._vote.fit(similar[None], self._classes[places], self._count)
+        return int(fitted.scores(similar[None])[0].argmax())
+
+    def _nearness(self, places: NDArray[np.intp], similar: FloatArray) -> Scores:
+        """Of each class the likeness of its best, less the mean of the others' best, (C,).
+
+        A class of which nothing was found is taken to be as like as the last that was.
+        """
+        best = np.full(self._count, float(similar.min()))
+        np.maximum.at(best, self._classes[places], similar.astype(np.float64))
+        rest = (best.sum() - best) / max(1, self._count - 1)
+        return np.asarray(best - rest)
+
+    def _stack(self, rows: list[Scores]) -> Scores:
+        return np.stack(rows) if rows else np.zeros((0, self._count))
+
+
+def _verdicts(scores: Scores, answers: NDArray[np.intp], calibration: Calibration) -> list[Verdict]:
+    evidence = Evidence.of(scores, answers)
+    known = calibration.chance_known(evidence)
+    confidence = known * calibration.chance_right(evidence)
+    others = scores.copy()
+    others[np.arange(len(scores)), answers] = -np.inf
+    seconds = others.argmax(axis=1)
+    return [
+        Verdict(
+            answer=int(answer),
+            second=int(second) if scores.shape[1] > 1 else None,
+            chance_known=float(chance),
+            confidence=float(sure),
+        )
+        for answer, second, chance, sure in zip(answers, seconds, known, confidence, strict=True)
+    ]
