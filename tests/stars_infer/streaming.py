@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ class FakeEncoder:
     """Describes clips by their sequences, without a network."""
 
     described: int = 0
+    info: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(comparison=Comparison()))
 
     def describe(self, clips, *, question=False):
         self.described += len(clips)

@@ -71,7 +71,9 @@ def test_options_decide_what_is_kept(taught, long):
 
     assert found("--least", "0.9999") == []
     assert found("--shortest", "60") == []
-    spans = {round(part["end"] - part["start"], 2) for part in found("--length", "2")}
+    spans = {
+        round(part["end"] - part["start"], 2) for part in found("--length", "2", "--join", "0")
+    }
     assert spans == {2.0}
 
 

@@ -295,7 +295,7 @@ def test_mediapipe_needs_no_layout():
     person = [{"x": 0.01 * n, "y": 0.1, "z": 0.0, "visibility": 0.9} for n in range(33)]
     frame = read(json.dumps({"worldLandmarks": [person]}), None)
     assert frame.layout == "mediapipe33"
-    assert frame.bodies[0, 5] == pytest.approx([0.05, -0.1, 0.0])
+    assert frame.bodies[0, 5] == pytest.approx([-0.05, -0.1, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stars_infer.clip import Clip
@@ -41,13 +41,14 @@ def part(start, end, label="a", confidence=0.9):
     return Segment(start=start, end=end, label=label, confidence=confidence, similarity=0.9)
 
 
-def window(start, end, label="a", similarity=0.95, margin=0.1):
+def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True):
     return NamedWindow(
         window=Window(start=start, end=end),
         label=label,
         similarity=similarity,
         margin=margin,
         confidence=0.9,
+        warped=warped,
     )
 
 
@@ -156,6 +157,7 @@ def test_confidence_grows_with_likeness_and_lead():
     alone = confidence_of(window(0, 9, similarity=0.9, margin=None))
     assert alone == pytest.approx(confidence_of(window(0, 9, similarity=0.9, margin=0.15)))
     assert 0 < confidence_of(window(0, 9, similarity=1.0, margin=1.0)) < 1
+    assert confidence_of(window(0, 9, similarity=0.5, warped=False)) == 0.9
     assert log_odds(0.5) == 0
     assert log_odds(1.0) < float("inf")
 
@@ -163,6 +165,7 @@ def test_confidence_grows_with_likeness_and_lead():
 spans = st.tuples(st.integers(0, 12), st.integers(1, 6), st.floats(-1, 5))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(spans, max_size=9))
 def test_no_other_choice_of_windows_is_worth_more(drawn):
     windows = [Window(start=start, end=start + length) for start, length, _ in drawn]

@@ -175,7 +175,7 @@ def test_a_label_enters_above_one_threshold_and_leaves_below_a_lower_one():
 
 
 def test_one_odd_moment_does_not_change_the_label():
-    flicker = [("a", 0.9)] * 5 + [("b", 0.9), ("a", 0.9), ("a", 0.9)] * 5
+    flicker = [("a", 0.9)] * 5 + [("b", 0.9), *[("a", 0.9)] * 4] * 5
     answers = steady(Streaming(), *flicker)
     assert [answer.label for answer in answers if answer.changed] == ["a"]
     bare = steady(Streaming(smoothing=0.0, hold=0.0), *flicker)
