@@ -100,7 +100,8 @@ class FrameBuffer:
         if not len(seen):
             return self._nobody()
         bodies = np.stack([_even(joints[:, body], times, moments) for body in seen])
-        presence = np.isfinite(bodies).all(axis=3).any(axis=2)
+        known = np.asarray(np.isfinite(bodies).all(axis=3))
+        presence = np.asarray(known.any(axis=2))
         return np.where(presence[:, :, None, None], bodies, np.float32(0)), presence
 
     def _nobody(self) -> tuple[FloatArray, BoolArray]:
@@ -112,7 +113,7 @@ def _even(
     joints: FloatArray, times: NDArray[np.float64], moments: NDArray[np.float64]
 ) -> FloatArray:
     """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
-    known = np.isfinite(joints).all(axis=2) & joints.any(axis=(1, 2))[:, None]
+    known = np.asarray(np.isfinite(joints).all(axis=2) & joints.any(axis=(1, 2))[:, None])
     if (known == known[:, :1]).all():
         return _between(joints, known[:, 0], times, moments)
     columns = [

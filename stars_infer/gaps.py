@@ -108,7 +108,7 @@ def without_lost_bodies(
     missing = ~np.isfinite(bodies).all(axis=3) & presence[:, :, None]
     left, notes = presence.copy(), []
     errors: dict[int, ClipError] = {}
-    for body in np.flatnonzero(missing.any(axis=(1, 2))):
+    for body in np.flatnonzero(missing.any(axis=(1, 2))).tolist():
         name = f"body {body}"
         mender = _Mender(bodies[body], left[body], missing[body], layout, name, source, max_gap)
         lost = mender.lost()
