@@ -113,8 +113,9 @@ def _even(
     joints: FloatArray, times: NDArray[np.float64], moments: NDArray[np.float64]
 ) -> FloatArray:
     """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
-    known = np.asarray(np.isfinite(joints).all(axis=2) & joints.any(axis=(1, 2))[:, None])
-    if (known == known[:, :1]).all():
+    finite = np.asarray(np.isfinite(joints).all(axis=2))
+    known = finite & np.asarray(joints.any(axis=(1, 2)))[:, None]
+    if not (known != known[:, :1]).any():
         return _between(joints, known[:, 0], times, moments)
     columns = [
         _between(joints[:, joint : joint + 1], known[:, joint], times, moments)

@@ -71,10 +71,10 @@ def test_options_decide_what_is_kept(taught, long):
 
     assert found("--least", "0.9999") == []
     assert found("--shortest", "60") == []
-    spans = {
-        round(part["end"] - part["start"], 2) for part in found("--length", "2", "--join", "0")
-    }
-    assert spans == {2.0}
+    parts = found("--length", "2", "--join", "0")
+    assert parts
+    # Windows of 2 s; two that follow each other at once are one segment.
+    assert all(round(part["end"] - part["start"], 2) % 2 == 0 for part in parts)
 
 
 def test_one_bad_recording_does_not_stop_the_rest(taught, long, tmp_path):
