@@ -156,18 +156,18 @@ class Clip:
         if not known.all():
             here = presence[:, :, None, None] | known[..., None]
             bodies = np.where(here, bodies, np.float32(0))
-        kind = get_layout(layout)
+        kind, max_gap = get_layout(layout), max(1, round(MAX_GAP * fps / DEFAULT_FPS))
         lost: tuple[str, ...] = ()
         if recording:
             bodies, presence, lost = without_lost_bodies(
-                bodies, presence, layout=kind, source=source
+                bodies, presence, layout=kind, source=source, max_gap=max_gap
             )
         bodies, notes = fill_gaps(
             bodies,
             presence,
             layout=kind,
             source=source,
-            max_gap=max(1, round(MAX_GAP * fps / DEFAULT_FPS)),
+            max_gap=max_gap,
             uncertain=confidence is not None,
         )
         return cls(

@@ -63,7 +63,7 @@ def test_true_ntu_files_are_read(shared):
         (lambda x: [str(int(x[0]) - 1), *x[1:]], "goes on after its"),
         (lambda x: ["many", *x[1:]], "line 1: expected the number of frames, found 'many'"),
         (lambda x: ["-3", *x[1:]], "line 1: -3 cannot be"),
-        (lambda x: ["100000", *x[1:]], "100,000 frames"),
+        (lambda x: ["3000000", *x[1:]], "3,000,000 frames"),
         (lambda x: ["1", *x[1 : 2 + BODY]], "1 frame(s)"),
         (lambda x: [x[0], "2", *x[2:]], "expected the 10 values of a body"),
         (lambda x: [x[0], "999999", *x[2:]], "999999 cannot be the number of bodies"),
