@@ -89,8 +89,8 @@ def without_lost_bodies(
 ) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
     """Take a body for absent while nothing of it is known that could carry the rest.
 
-    Of a clip such a body is an error; of a recording, in which somebody may turn away for minutes,
-    the rest is still of use.
+    Alone in a clip such a body is an error; beside others, or in a recording, in which somebody may
+    turn away for minutes, the rest is still of use.
 
     Args:
         bodies: (M, T, V, 3); NaN or infinite where a joint is missing.

@@ -92,12 +92,22 @@ def test_in_a_recording_a_body_that_nothing_carries_is_absent_meanwhile(waving):
     assert "not known well enough in 15 frame(s)" in " ".join(clip.notes)
 
 
-def test_a_recording_leaves_out_a_body_that_nobody_could_complete(waving):
-    joints = np.stack([waving[0], waving[0] + 1])
-    joints[1, :, :20] = np.nan
-    with pytest.raises(ClipError, match="never seen"):
-        Clip.from_array(joints)
-    clip = Clip.from_array(joints, recording=True)
-    assert clip.presence.all(axis=1).tolist() == [True, False]
-    with pytest.raises(ClipError, match="never seen"):
-        Clip.from_array(joints[1:], recording=True)
+def test_what_nobody_could_complete_is_refused_where_nobody_else_is(waving):
+    joints = waving[:1].copy()
+    joints[0, :, :20] = np.nan
+    for recording in (False, True):
+        with pytest.raises(ClipError, match="never seen"):
+            Clip.from_array(joints, recording=recording)
+
+
+def test_a_body_that_cannot_be_mended_does_not_spoil_the_others():
+    random = np.random.default_rng(0)
+    bodies = random.normal(size=(2, 30, 25, 3))
+    bodies[1, :, :20] = np.nan
+    clip = Clip.from_array(bodies)
+    np.testing.assert_array_equal(clip.presence, [[True] * 30, [False] * 30])
+    np.testing.assert_allclose(clip.bodies[0], bodies[0], rtol=1e-6)
+    assert not clip.bodies[1].any()
+    assert clip.notes == ("body 1 is not known well enough in 30 frame(s): absent there",)
+    with pytest.raises(ClipError, match="20 of 25 joints"):
+        Clip.from_array(bodies[1:])
