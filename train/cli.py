@@ -64,6 +64,12 @@ def pretrain(
     data: Data,
     out: Out,
     flags: dict[str, Any],
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Train on from the weights of this run, with a schedule of its own."
+        ),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe (see `stars train recipes`), or a .toml file.")
     ] = "mamp",
@@ -82,13 +88,20 @@ def pretrain(
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
     chosen = _recipe(recipe, PRETRAIN)
+    start = None if start_from is None else load_checkpoint(start_from)
+    before = None if start is None else RunConfig.from_json(start.config, source=str(start_from))
     fabric = open_fabric(accelerator, devices, precision, nodes)
     output = _voice(fabric, quiet)
     pack = _open(data, layout, split, output)
-    config = chosen.with_flags({**flags, "precision": _precision(fabric)}).configure(
-        data=str(data), split=split, clips=len(pack.clips)
+    inherited = {} if before is None else before.views.inherited
+    config = chosen.with_flags({**inherited, **flags, "precision": _precision(fabric)}).configure(
+        data=str(data),
+        split=split,
+        clips=len(pack.clips),
+        encoder=None if before is None else before.encoder,
+        start_from=None if start_from is None else str(start_from),
     )
-    _train(config, pack, out, fabric, output, resume=resume, start=None, compiled=compiled)
+    _train(config, pack, out, fabric, output, resume=resume, start=start, compiled=compiled)
 
 
 @app.command(epilog="Example: stars train tune pack/ --from runs/mamp --out runs/stars")

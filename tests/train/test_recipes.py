@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import load_checkpoint
@@ -116,3 +117,24 @@ def test_three_stages_go_on_with_the_heads(stars, trained, tmp_path):
         middle.weights["contrast.queue.vectors"][:16]
     )
     assert RunConfig.from_json(after.config, source="x").start_from == str(heads)
+
+
+def test_pretraining_goes_on_from_a_run_with_a_schedule_of_its_own(stars, trained, tmp_path):
+    out = tmp_path / "on"
+    how = ["train", "pretrain", trained / "pack", "--out", out, "--steps", 1, "--batch", 8, "-q"]
+    still = ["--from", trained / "mamp", "--lr", 1e-12, "--accelerator", "cpu"]
+    before = load_checkpoint(trained / "mamp")
+    depth = RunConfig.from_json(before.config, source="x").settings.decoder_depth
+    assert stars(*how, *still, "--decoder-depth", depth)[0] == 0
+    after = load_checkpoint(out)
+    assert after.weights.keys() == before.weights.keys()
+    for name, tensor in before.weights.items():  # the decoder's, too
+        torch.testing.assert_close(after.weights[name], tensor, rtol=0, atol=1e-6, msg=name)
+    config = RunConfig.from_json(after.config, source="x")
+    assert config.start_from == str(trained / "mamp")
+    assert config.loop.steps == 1
+    code, _, err = stars(*how, *still, "--decoder-depth", depth, "--width", 64, "--resume")
+    assert (code, "the network is that of the run it starts from" in " ".join(err.split())) == (
+        2,
+        True,
+    )

@@ -74,6 +74,8 @@ def masked_error(
 class MaskedPrediction(Method):
     """Encoder over the visible tokens, decoder over a prediction for the hidden ones."""
 
+    continues: ClassVar[tuple[str, ...]] = ("decoder.",)
+
     masks: ClassVar[bool] = True
 
     def __init__(self, encoder: EncoderConfig, config: MaskedConfig) -> None:
