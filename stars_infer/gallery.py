@@ -99,10 +99,20 @@ class Gallery:
         """Name clips."""
         judge = self.judge(naming)
         threshold = judge.calibration.threshold(naming.strangers)
-        found = self._searcher.nearest(queries, self._searcher.size)
+        found = self._found(queries)
         return [
             self._prediction(verdict, near, threshold)
             for verdict, near in zip(judge.verdicts(found), found, strict=True)
+        ]
+
+    def _found(self, queries: Sequence[Description]) -> list[Found]:
+        """All that is found of each clip; where it has several views, by the most alike."""
+        size = self._searcher.size
+        found = iter(
+            self._searcher.nearest([view for one in queries for view in (one, *one.views)], size)
+        )
+        return [
+            _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
         ]
 
     def _made_judge(self, classifier: str, n: int) -> Judge:
@@ -159,3 +169,15 @@ class Gallery:
             margin=None if other is None else best - other,
             neighbours=tuple(self._neighbours(found, SHOWN_NEIGHBOURS)),
         )
+
+
+def _most_alike(found: Sequence[Found], size: int) -> Found:
+    """The largest similarity of each exemplar over several views, most alike first."""
+    if len(found) == 1:
+        return found[0]
+    best = np.full(size, -np.inf, np.float32)
+    for places, similarities in found:
+        np.maximum.at(best, places, similarities)
+    places = np.flatnonzero(np.isfinite(best))
+    places = places[np.argsort(-best[places], kind="stable")]
+    return places, best[places]
