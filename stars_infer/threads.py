@@ -14,7 +14,8 @@ def single_threaded() -> AbstractContextManager[object]:
     Several threads win nothing on matrices of some hundred rows, and where other processes use the
     cores they wait for each other, up to forty times as long as one takes alone.
     """
-    return _controller().limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limited
 
 
 @cache
