@@ -42,8 +42,10 @@ class Naming:
     def __post_init__(self) -> None:
         classifier_named(self.classifier, n=1)
         if self.strangers is not None and not 0 < self.strangers < 1:
-            raise UsageError(f"the share of strangers to accept is between 0 and 1, not "
-                             f"{self.strangers:g}")  # fmt: skip
+            raise UsageError(
+                "the share of strangers to accept is above 0 and below 100 %, "
+                f"not {self.strangers:.0%}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
