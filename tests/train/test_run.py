@@ -23,6 +23,7 @@ from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
 from stars_infer.train.methods.moco import MocoConfig
 from stars_infer.train.methods.nnclr import NnclrConfig
+from stars_infer.train.methods.skeleton2vec import Skeleton2vecConfig
 from stars_infer.train.methods.stars import StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
@@ -35,6 +36,7 @@ SHAPE = EncoderConfig(width=16, depth=2, heads=2)
 SMALL = {
     "mamp": MampConfig(decoder_depth=1),
     "mae": MaeConfig(decoder_depth=1),
+    "skeleton2vec": Skeleton2vecConfig(decoder_depth=1, momentum=0.9),
     "nnclr": NnclrConfig(queue=20, hidden=32),
     "stars": StarsConfig(queue=20, hidden=32),
     "heads": NnclrConfig(queue=20, hidden=32),
@@ -114,7 +116,7 @@ def test_gradient_steps_add_up_to_the_batch(tmp_path, pack):
     torch.testing.assert_close(at_once.weights[name], cut.weights[name], atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", ["mamp", "mae", "stars", "dino"])
+@pytest.mark.parametrize("method", ["mamp", "mae", "skeleton2vec", "stars", "dino"])
 def test_loss_falls(tmp_path, pack, method):
     config = configuration(method, steps=40, lr=3e-3, final_lr=3e-3, warmup=5)
     run(config, tmp_path / "run", pack)
