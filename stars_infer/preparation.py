@@ -47,7 +47,7 @@ class Preprocessing:
     samplings: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.samplings, int) or not 1 <= self.samplings <= MOST_SAMPLINGS:
+        if type(self.samplings) is not int or not 1 <= self.samplings <= MOST_SAMPLINGS:
             raise UsageError(
                 f"samplings is a whole number from 1 to {MOST_SAMPLINGS}, not {self.samplings!r}"
             )

@@ -152,6 +152,8 @@ def load_encoder(
         UsageError: If `like` is given without `random`, or the student of a run without one.
     """
     if run == RANDOM:
+        if weights != TEACHER:
+            raise UsageError("random weights have no student; leave --weights out")
         shape, views = EncoderConfig(), ViewConfig()
         if like is not None:
             config = RunConfig.from_json(load_checkpoint(like).config, source=str(like))
