@@ -7,6 +7,7 @@ and what is kept at the end. REFERENCE 7; Skeleton2vec section 3.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ class Skeleton2vecConfig(MaskedConfig):
     """Constants of Skeleton2vec.
 
     Attributes:
+        decoder_depth: Decoder blocks of Skeleton2vec; 3 in the paper, 4 in some configurations.
         tube_length: Segments of a tube, through which a joint stays hidden, alpha: 1 is random
             masking, the number of segments (30 of 90 frames) single-tube masking.
         beta: Weight of motion, beside uniform noise, in which joints are hidden; 0 is none.
@@ -126,8 +128,9 @@ class Skeleton2vec(Method):
         """What the teacher makes of every token (N, Te*V, D), unmasked (equation 3)."""
         norm = over_tokens if self.config.target_norm == INSTANCE else over_features
         x = self.encoder.tokens(bodies)
+        blocks: Iterable[Any] = self.encoder.blocks
         layers = []
-        for block in self.encoder.blocks:
+        for block in blocks:
             attended, mixed = block.halves(x)
             x = attended + mixed
             layers.append(norm((mixed if self.config.target_layers == FFN else x).float()))

@@ -82,8 +82,8 @@ def clip_features(
         zero = zero_body(encode, pack, views=views, device=fabric.device)
         parts = []
         for batch in track(batches, what, -(-len(pack.clips) // size)):
-            runs = batch.bodies.unflatten(1, (samplings, -1)).flatten(0, 1)
-            features = encode(runs).float().unflatten(0, (-1, samplings)).mean(dim=1)
+            runs = batch.bodies.reshape(-1, views.frames, *batch.bodies.shape[2:])
+            features = encode(runs).float().view(len(batch.bodies), samplings, -1).mean(dim=1)
             means = means_over_bodies(batch, features, zero)
             parts.append(finish(means).float() if finish else means)
     return torch.cat(parts)
