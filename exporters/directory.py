@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,6 @@ from stars_infer.model import (
 from stars_infer.motion import Comparison
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
-from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.encoder import SkeletonEncoder
 from stars_infer.train.run import RunConfig
 
@@ -44,6 +43,7 @@ class ExportConfig:
 
     Attributes:
         crop: Share kept by the centre crop at use.
+        samplings: Uniform samplings of a clip whose vectors are averaged at use.
         comparison: How an index compares clips step by step; None for the cosine of vectors.
         half_weights: Store weights in half precision (computed in float32).
         licence: Licence of the weights.
@@ -51,6 +51,7 @@ class ExportConfig:
     """
 
     crop: float = 0.9
+    samplings: int = 1
     comparison: Comparison | None = None
     half_weights: bool = False
     licence: str = "unknown"
@@ -135,7 +136,7 @@ def _describe(
     facts: dict[str, Any],
 ) -> ModelInfo:
     shape = encoder.config
-    preprocessing = config.views.preprocessing(crop=how.crop)
+    preprocessing = replace(config.views.preprocessing(crop=how.crop), samplings=how.samplings)
     absent = _ABSENT[config.views.absent_bodies]
     zero_body = None
     if absent == ZEROS:
@@ -161,7 +162,7 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     shape = config.encoder
     stages, seconds = _stages(checkpoint)
     facts: dict[str, Any] = {
-        "method": ", then ".join(stage.title for stage, _ in stages),
+        "method": ", then ".join(title for title, _ in stages),
         "network": f"{shape.depth} blocks, {shape.width} wide, {shape.heads} heads, "
         f"segments of {shape.segment} frames",
         "steps": ", then ".join(str(steps) for _, steps in stages),
@@ -176,9 +177,9 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     return facts
 
 
-def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[type[Method], int]], float]:
+def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
     """Methods and steps that made an encoder, the first one first, and the seconds they took."""
-    stages: list[tuple[type[Method], int]] = []
+    stages: list[tuple[str, int]] = []
     seconds = 0.0
     stage: Mapping[str, Any] | None = {
         "config": checkpoint.config,
@@ -186,7 +187,10 @@ def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[type[Method], int]], flo
         **checkpoint.history,
     }
     while stage:
-        stages.insert(0, (METHODS[stage["config"]["method"]], stage["step"]))
+        title = METHODS[stage["config"]["method"]].title
+        if "weights" in stage:
+            title = f"{title} ({stage['weights']})"
+        stages.insert(0, (title, stage["step"]))
         seconds += stage.get("seconds", 0)
         stage = stage.get("start")
     return stages, seconds

@@ -131,7 +131,10 @@ class Encoder:
         ]
 
     def prepare(self, clip: Clip) -> tuple[FloatArray, FloatArray | None]:
-        """Bodies (1 or 2, T, 25, 3) for the network, and the sequence if clips are compared by one.
+        """Bodies for the network, and the sequence if clips are compared by one.
+
+        Bodies are (1 or 2, T, 25, 3); where the model averages samplings, these follow each other
+        along T.
 
         Raises:
             ClipError: If fewer than two frames show a body.
@@ -144,14 +147,18 @@ class Encoder:
         return bodies, sequence_of(clip, how)
 
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
-        """Vectors (N, D) of prepared clips, each (1 or 2, T, 25, 3).
+        """Vectors (N, D) of clips as `prepare` gives them, each (1 or 2, samplings * T, 25, 3).
 
         The bodies of all clips run together; an absent second body is never run, its constant
-        vector is mixed in where the model asks for it.
+        vector is mixed in where the model asks for it. The vector of a body is the mean of those
+        of its samplings.
         """
         if not clips:
             return np.zeros((0, self.info.width), np.float32)
-        vectors = self.embed_bodies(np.concatenate(clips))
+        how = self.info.preprocessing
+        bodies = np.concatenate(clips)
+        runs = bodies.reshape(len(bodies) * how.samplings, how.frames, *bodies.shape[2:])
+        vectors = self.embed_bodies(runs).reshape(len(bodies), how.samplings, -1).mean(axis=1)
         ends = np.cumsum([len(clip) for clip in clips])
         parts = np.split(vectors, ends[:-1])
         return np.stack([self.info.clip_vector(part) for part in parts])

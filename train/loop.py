@@ -153,6 +153,7 @@ def _step(
 ) -> Tensor:
     """One optimiser step over the process's share of the batch; returns its part of the loss."""
     optimizer.zero_grad()
+    method.progress = step / config.steps
     parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
     losses, keys = [], []
     for number, part in enumerate(parts):

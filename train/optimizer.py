@@ -12,8 +12,8 @@ from torch import nn
 from stars_infer.train.run import LoopConfig
 
 BETAS = (0.9, 0.95)
-_BLOCK = re.compile(r"^encoder\.blocks\.(\d+)\.")
-_EMBEDDING = ("encoder.embed.", "encoder.position.")
+_BLOCK = re.compile(r"^(?:encoder|student)\.blocks\.(\d+)\.")
+_EMBEDDING = ("encoder.embed.", "encoder.position.", "student.embed.", "student.position.")
 
 
 def make_optimizer(
@@ -26,7 +26,8 @@ def make_optimizer(
     """AdamW over the parameters that learn.
 
     Args:
-        module: A method; its token embedding is layer 0, encoder block i of 1 to N is layer i.
+        module: A method; its token embedding is layer 0, block i of 1 to N of the encoder that
+            learns is layer i.
         config: Rates and decay.
         depth: Number of the layer whose rate is not scaled: N in STARS, whose last block learns
             at the full rate; N + 1 in fine-tuning, where only final norm and head do.

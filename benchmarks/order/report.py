@@ -36,6 +36,8 @@ TITLES = {
     RANDOM: "random weights",
     "mae": "MAE",
     "mamp": "MAMP",
+    "skeleton2vec": "Skeleton2vec",
+    "skeleton2vec-stars": "Skeleton2vec → STARS",
     "stars": "STARS",
     "stars-3stage": "STARS-3stage",
     "moco": "MoCo tuning",

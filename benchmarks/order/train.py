@@ -29,11 +29,15 @@ CONTRAST = ["--queue", "1024", "--hidden", "1024"]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One run of the table: its recipe, what it starts from, what differs from the recipe."""
+    """One run of the table: what it starts from, what differs from the recipe of its name.
+
+    Another recipe may be named.
+    """
 
     name: str
     start: str | None
     arguments: list[str]
+    recipe: str | None = None
 
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
@@ -44,8 +48,15 @@ CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
 ROWS = (
     Row(name="mamp", start=None, arguments=STAGE_1),
     Row(name="mae", start=None, arguments=STAGE_1),
+    Row(name="skeleton2vec", start=None, arguments=[*STAGE_1, *TEACHER]),
     Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
+    Row(
+        name="skeleton2vec-stars",
+        start="skeleton2vec",
+        arguments=[*STAGE_2, *CONTRAST],
+        recipe="stars",
+    ),
     Row(name="stars-3stage", start="heads", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="moco", start="mamp", arguments=[*STAGE_2, *CONTRAST, *TEACHER]),
     Row(name="dino", start="mamp", arguments=[*STAGE_2, *CLUSTERS, *TEACHER]),
@@ -81,7 +92,7 @@ def train(
         after.result()
     stage, seed = "tune" if row.start else "pretrain", folder.name.removeprefix("seed")
     command = ["train", stage, str(pack), "--split", split, "--out", str(folder / row.name)]
-    command += ["--recipe", row.name, *row.arguments, "--seed", seed]
+    command += ["--recipe", row.recipe or row.name, *row.arguments, "--seed", seed]
     command += ["--checkpoint-minutes", "3", "--no-compile", "--accelerator", "cpu", "--quiet"]
     if row.start:
         command += ["--from", str(folder / row.start)]

@@ -30,6 +30,17 @@ def test_the_papers_constants():
     mamp = load_recipe("mamp").configure(data="x", clips=40091)
     assert (mamp.steps, mamp.warmup_steps) == (125285, 6265)
     assert (mamp.settings.tau, mamp.settings.mask_ratio, mamp.views.rotation) == (0.8, 0.9, 0.3)
+    skeleton2vec = load_recipe("skeleton2vec").configure(data="x", clips=40091)
+    assert (skeleton2vec.steps, skeleton2vec.warmup_steps) == (187927, 6265)
+    assert (skeleton2vec.encoder.frames, skeleton2vec.encoder.segment) == (90, 3)
+    assert skeleton2vec.encoder.segments // skeleton2vec.settings.tube_length == 6
+    own = skeleton2vec.settings
+    assert (own.beta, own.mask_ratio, own.momentum, own.decoder_depth) == (0.1, 0.9, 0.9999, 3)
+    assert (skeleton2vec.loop.lr, skeleton2vec.loop.final_lr) == (1e-3, 1e-5)
+    assert (own.target_layers, own.target_norm) == ("ffn", "instance")
+    for name, tube in (("random", 1), ("single-tube", 30), ("multi-tube", 5)):
+        other = load_recipe(f"skeleton2vec-{name}").configure(data="x", clips=40091).settings
+        assert (other.tube_length, other.beta) == (tube, 0.0)
     stars = load_recipe("stars").configure(data="x", clips=40091)
     assert (stars.steps, stars.loop.layer_decay, stars.settings.queue) == (6265, 0.2, 8192)
     assert not stars.views.augments

@@ -39,6 +39,7 @@ class Method(nn.Module):
         continues: Prefixes of weights, beside the encoder's, that it takes over from the run it
             starts from where that run has them.
         masks: Whether it needs noise for masking.
+        progress: Share of the run's steps that are done; the loop sets it before each step.
     """
 
     name: ClassVar[str]
@@ -47,6 +48,7 @@ class Method(nn.Module):
     config_class: ClassVar[type[Any]]
     continues: ClassVar[tuple[str, ...]] = ()
     masks: ClassVar[bool] = False
+    progress: float = 0.0
 
     def __init__(self, encoder: EncoderConfig) -> None:
         super().__init__()

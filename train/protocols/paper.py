@@ -1,4 +1,4 @@
-"""The papers' figures, as data: per cent, as printed (STARS Tables 1 to 16)."""
+"""The papers' figures: per cent, as printed (STARS Tables 1 to 16, Skeleton2vec 1 to 4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Figure:
         method: Whose it is, as the table has it.
         setting: Under which setting of the protocol, as in `k=1`.
         accuracy: Per cent.
-        where: Table of the STARS paper.
+        where: Table, of the STARS paper where no other is named.
     """
 
     method: str
@@ -59,6 +59,16 @@ _TABLES: tuple[tuple[str, str, str, tuple[_Column, ...], _Rows], ...] = (
             "MoCo aug": (73.9, 88.0),
         },
     ),
+    (
+        "linear", "accuracy", "Skeleton2vec, Table 1", (*_NTU, _PKU2),
+        {"Skeleton2vec": (85.7, 90.3, 79.7, 81.3, 55.6)},
+    ),
+    (
+        "finetune", "accuracy", "Skeleton2vec, Table 3", _NTU,
+        {"Skeleton2vec": (93.2, 97.8, 89.8, 91.3)},
+    ),
+    ("semi", "1%", "Skeleton2vec, Table 2", _NTU60, {"Skeleton2vec": (75.7, 76.2)}),
+    ("semi", "10%", "Skeleton2vec, Table 2", _NTU60, {"Skeleton2vec": (89.2, 92.9)}),
     ("knn", "k=1", "Table 11", _NTU60, {"MAMP + NNCLR": (74.6, 86.5)}),
     ("knn", "k=1", "Table 15", _NTU60, {"MAE": (44.1, 43.7), "STARS-MAE": (53.5, 55.2)}),
     *(
@@ -103,8 +113,9 @@ _TRANSFER: Mapping[str, tuple[float, float]] = {
     "STARS": (71.9, 72.2),
     "STARS-3stage": (71.8, 72.7),
     "MAMP": (70.6, 73.2),
+    "Skeleton2vec": (73.0, 75.1),
 }
-"""To PKU-II from NTU-60 and from NTU-120 (Table 4)."""
+"""To PKU-II from NTU-60 and from NTU-120 (Table 4 of both papers)."""
 
 
 def figures(
@@ -133,6 +144,5 @@ def _transfer(source: str | None) -> Iterator[Figure]:
     for place, name in enumerate(("ntu60", "ntu120")):
         if source == name:
             for method, values in _TRANSFER.items():
-                yield Figure(
-                    method=method, setting="accuracy", accuracy=values[place], where="Table 4"
-                )
+                where = f"{method}, Table 4" if method == "Skeleton2vec" else "Table 4"
+                yield Figure(method=method, setting="accuracy", accuracy=values[place], where=where)
