@@ -31,7 +31,8 @@ from stars_infer.motion import Comparison
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import Method
-from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
+from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.run import RunConfig
 
 _ABSENT = {"present": PRESENT, "zeros": ZEROS, "copy": PRESENT}
@@ -75,7 +76,7 @@ def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> Mo
     if out.exists() and not (out / INFO_FILE).exists():
         raise ExportError(f"{out}: exists and is no model directory; name another --out")
     config = RunConfig.from_json(checkpoint.config, source="checkpoint")
-    encoder = SkeletonEncoder(config.encoder).eval()
+    encoder = build_encoder(config.encoder).eval()
     load_weights(encoder, checkpoint.encoder_weights(), source="checkpoint")
     exact = copy.deepcopy(encoder)
     if how.half_weights:
@@ -127,7 +128,7 @@ A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joint
 
 
 def _describe(
-    encoder: SkeletonEncoder,
+    encoder: Backbone,
     config: RunConfig,
     graph: Path,
     name: str,
@@ -162,8 +163,8 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     stages, seconds = _stages(checkpoint)
     facts: dict[str, Any] = {
         "method": ", then ".join(stage.title for stage, _ in stages),
-        "network": f"{shape.depth} blocks, {shape.width} wide, {shape.heads} heads, "
-        f"segments of {shape.segment} frames",
+        "network": shape.in_words(),
+        "stream": shape.stream,
         "steps": ", then ".join(str(steps) for _, steps in stages),
         "batch": config.loop.batch,
         "seed": config.loop.seed,

@@ -12,7 +12,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
-from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
 
 OPSET = 20
 """Has GELU and layer normalisation as single operators, and runs on every current runtime."""
@@ -24,7 +24,7 @@ _MIN_HALVED = 1024
 class PooledEncoder(nn.Module):
     """The encoder with its pooling, as it is exported."""
 
-    def __init__(self, encoder: SkeletonEncoder) -> None:
+    def __init__(self, encoder: Backbone) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -33,7 +33,7 @@ class PooledEncoder(nn.Module):
         return self.encoder.pooled(bodies)
 
 
-def round_to_half(encoder: SkeletonEncoder) -> None:
+def round_to_half(encoder: Backbone) -> None:
     """Round large weights to what half precision can hold, in place; they stay float32."""
     with torch.no_grad():
         for parameter in encoder.parameters():
@@ -41,7 +41,7 @@ def round_to_half(encoder: SkeletonEncoder) -> None:
                 parameter.copy_(parameter.half().float())
 
 
-def write_onnx(encoder: SkeletonEncoder, path: Path, *, half_weights: bool) -> None:
+def write_onnx(encoder: Backbone, path: Path, *, half_weights: bool) -> None:
     """Write the graph, its weights inside.
 
     Args:

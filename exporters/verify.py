@@ -15,7 +15,7 @@ from stars_infer.errors import ExportError, StarsError
 from stars_infer.preparation import centre
 from stars_infer.resampling import resize
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
-from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
 
 BATCHES = (1, 2, 7)
 MAX_RELATIVE_ERROR = 1e-4
@@ -34,7 +34,7 @@ class Verification:
     smallest_distance: float
 
 
-def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
+def verify_onnx(graph: Path, encoder: Backbone) -> Verification:
     """Check the graph, run it at batch 1, 2 and 7, and compare it with torch in float32.
 
     Args:
@@ -78,7 +78,7 @@ def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
     return Verification(relative_error=difference, smallest_distance=distance)
 
 
-def rounding_error(exact: SkeletonEncoder, rounded: SkeletonEncoder) -> float:
+def rounding_error(exact: Backbone, rounded: Backbone) -> float:
     """Largest relative change of a vector when weights are rounded."""
     bodies = torch.from_numpy(_bodies(max(BATCHES), frames=exact.config.frames))
     with torch.no_grad():

@@ -129,6 +129,7 @@ def fit(
                 wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
             )
             _reseed(loop.seed, step, fabric.global_rank)
+            method.progress = step / config.steps
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
             if step % loop.log_every == 0 or step == config.steps:

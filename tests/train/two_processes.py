@@ -30,6 +30,7 @@ SMALL = {
     "mamp-nnclr": {"queue": 20, "hidden": 32, "decoder_depth": 1},
     "moco": {"queue": 20, "hidden": 32, "projection": 8},
     "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
+    "skeattnclr": {"queue": 20, "hidden": 32, "projection": 8},
     # What a network drops at random differs between processes by design.
     "classifier": {"hidden": 32, "dropout": 0.0, "drop_path": 0.0},
 }

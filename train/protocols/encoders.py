@@ -11,7 +11,9 @@ import torch
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load_weights
 from stars_infer.train.methods import METHODS
-from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
+from stars_infer.train.networks.build import build_encoder
+from stars_infer.train.networks.encoder_config import EncoderConfig
 from stars_infer.train.run import RunConfig
 from stars_infer.train.view_config import ViewConfig
 
@@ -32,7 +34,7 @@ class MeasuredEncoder:
     """
 
     run: str
-    encoder: SkeletonEncoder
+    encoder: Backbone
     views: ViewConfig
     config: RunConfig | None = None
     checkpoint: Checkpoint | None = None
@@ -126,12 +128,12 @@ def load_encoder(run: str, *, like: Path | None = None, seed: int = 0) -> Measur
             config = RunConfig.from_json(load_checkpoint(like).config, source=str(like))
             shape, views = config.encoder, config.views
         torch.manual_seed(seed)
-        return MeasuredEncoder(run=run, encoder=SkeletonEncoder(shape).eval(), views=views)
+        return MeasuredEncoder(run=run, encoder=build_encoder(shape).eval(), views=views)
     if like is not None:
         raise UsageError("--like gives random weights their shape; it goes with the run `random`")
     checkpoint = load_checkpoint(Path(run))
     config = RunConfig.from_json(checkpoint.config, source=run)
-    encoder = SkeletonEncoder(config.encoder)
+    encoder = build_encoder(config.encoder)
     load_weights(encoder, checkpoint.encoder_weights(), source=run)
     return MeasuredEncoder(
         run=run, encoder=encoder.eval(), views=config.views, config=config, checkpoint=checkpoint
