@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from stars_infer.train.networks.backbone import Backbone
 
@@ -34,11 +36,24 @@ class PooledEncoder(nn.Module):
 
 
 def round_to_half(encoder: Backbone) -> None:
-    """Round large weights to what half precision can hold, in place; they stay float32."""
+    """Round large weights to what half precision can hold, in place; they stay float32.
+
+    Batch norms become part of the convolutions before them, as the exporter would do later.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Sequential):
+            _fold_norms(module)
     with torch.no_grad():
         for parameter in encoder.parameters():
             if parameter.numel() >= _MIN_HALVED:
                 parameter.copy_(parameter.half().float())
+
+
+def _fold_norms(layers: nn.Sequential) -> None:
+    """Make each batch norm that follows a convolution a part of it, in place."""
+    for place, (before, norm) in enumerate(pairwise(list(layers))):
+        if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[place], layers[place + 1] = fuse_conv_bn_eval(before, norm), nn.Identity()
 
 
 def write_onnx(encoder: Backbone, path: Path, *, half_weights: bool) -> None:

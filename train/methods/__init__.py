@@ -25,6 +25,6 @@ METHODS: dict[str, type[Method]] = {
         Moco,
         Dino,
         Classifier,
-    )  # fmt: skip
+    )
 }
 """Every method by its name in recipes and checkpoints."""
