@@ -103,7 +103,10 @@ def _forget_origins(model: onnx.ModelProto) -> None:
 
 
 def _store_half(model: onnx.ModelProto) -> None:
-    """Store float32 weights in half precision, each behind a cast that loading folds away."""
+    """Store float32 weights in half precision, each behind a cast that loading folds away.
+
+    Only those that half precision holds exactly: the exporter may have computed others from them.
+    """
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -111,7 +114,10 @@ def _store_half(model: onnx.ModelProto) -> None:
             continue
         name = tensor.name
         stored = f"{name}.half"
-        half = numpy_helper.to_array(tensor).astype(np.float16)
+        value = numpy_helper.to_array(tensor)
+        half = value.astype(np.float16)
+        if not np.array_equal(half.astype(np.float32), value):
+            continue
         tensor.CopyFrom(numpy_helper.from_array(half, stored))
         casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]
