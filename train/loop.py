@@ -129,7 +129,6 @@ def fit(
                 wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
             )
             _reseed(loop.seed, step, fabric.global_rank)
-            method.progress = step / config.steps
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
             if step % loop.log_every == 0 or step == config.steps:
@@ -154,6 +153,7 @@ def _step(
 ) -> Tensor:
     """One optimiser step over the process's share of the batch; returns its part of the loss."""
     optimizer.zero_grad()
+    method.progress = step / config.steps
     parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
     losses, keys = [], []
     for number, part in enumerate(parts):

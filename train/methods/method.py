@@ -43,8 +43,8 @@ class Method(nn.Module):
         continues: Prefixes of weights, beside the encoder's, that it takes over from the run it
             starts from where that run has them.
         masks: Whether it needs noise for masking.
+        progress: Share of the run's steps that are done; the loop sets it before each step.
         networks: Kinds of encoders that it can train.
-        progress: Share of the run's steps that are done; the loop says it before each step.
     """
 
     name: ClassVar[str]
@@ -53,8 +53,8 @@ class Method(nn.Module):
     config_class: ClassVar[type[Any]]
     continues: ClassVar[tuple[str, ...]] = ()
     masks: ClassVar[bool] = False
-    networks: ClassVar[tuple[str, ...]] = (TRANSFORMER,)
     progress: float = 0.0
+    networks: ClassVar[tuple[str, ...]] = (TRANSFORMER,)
     encoder: Backbone
 
     def __init__(self, encoder: EncoderConfig) -> None:
