@@ -21,6 +21,7 @@ OPSET = 20
 INPUT, OUTPUT = "bodies", "pooled"
 _MIN_HALVED = 1024
 """Smaller tensors stay in float32: they weigh nothing."""
+_MIN_ROUNDED_AGAIN = 1 << 14
 
 
 class PooledEncoder(nn.Module):
@@ -105,7 +106,8 @@ def _forget_origins(model: onnx.ModelProto) -> None:
 def _store_half(model: onnx.ModelProto) -> None:
     """Store float32 weights in half precision, each behind a cast that loading folds away.
 
-    Only those that half precision holds exactly: the exporter may have computed others from them.
+    What the exporter has computed from rounded weights, half precision does not hold exactly; of
+    that, only large tensors are rounded once more, such as the sum of position embeddings.
     """
     graph = model.graph
     casts = []
@@ -116,7 +118,8 @@ def _store_half(model: onnx.ModelProto) -> None:
         stored = f"{name}.half"
         value = numpy_helper.to_array(tensor)
         half = value.astype(np.float16)
-        if not np.array_equal(half.astype(np.float32), value):
+        exact = np.array_equal(half.astype(np.float32), value)
+        if not exact and value.size < _MIN_ROUNDED_AGAIN:
             continue
         tensor.CopyFrom(numpy_helper.from_array(half, stored))
         casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))

@@ -110,7 +110,7 @@ def test_the_protocols_measure_any_backbone(folder, trained, tmp_path):
     done("train", "eval", "finetune", run, *how, "--steps", 2, "--batch", 8, "--hidden", 8)
     found = [json.loads(path.read_text()) for path in (tmp_path / "eval").glob("*.json")]
     assert {result["protocol"] for result in found} == {"knn", "finetune"}
-    assert all(result["method"] == "SkeAttnCLR" for result in found)
+    assert all(result["method"] == "SkeAttnCLR bone" for result in found)
 
 
 def test_a_fused_vector_is_the_weighted_streams_side_by_side(parts, fused):

@@ -91,4 +91,5 @@ class StGcn(Backbone):
         x = self.embed(seen).view(n, joints, 3, frames).permute(0, 2, 3, 1)
         for block in self.blocks:
             x = block(x)
-        return x.flatten(2).transpose(1, 2)
+        tokens: Tensor = x.flatten(2).transpose(1, 2)
+        return tokens

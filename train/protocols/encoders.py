@@ -13,7 +13,8 @@ from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
-from stars_infer.train.networks.encoder_config import EncoderConfig
+from stars_infer.train.networks.encoder_config import BIGRU, DSTA, TITLES, EncoderConfig
+from stars_infer.train.networks.streams import JOINT
 from stars_infer.train.run import RunConfig
 from stars_infer.train.view_config import ViewConfig
 
@@ -51,7 +52,11 @@ class MeasuredEncoder:
             return "random weights"
         if self.config.method == "stars" and self._started_from("heads"):
             return "STARS-3stage"
-        title = METHODS[self.config.method].title
+        title, shape = METHODS[self.config.method].title, self.config.encoder
+        if shape.network in (BIGRU, DSTA):
+            title += f" {TITLES[shape.network]}"
+        if shape.stream != JOINT:
+            title += f" {shape.stream}"
         return f"{title} aug" if self.config.views.augments and title in _AUGMENTED else title
 
     @property
