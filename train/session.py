@@ -131,9 +131,9 @@ def _earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint | None
     if not resume:
         raise UsageError(f"{out}: holds a checkpoint; pass --resume to go on, or another --out")
     checkpoint = load_checkpoint(out)
-    # Settings that did not exist when the run began are what they were by default.
-    known = RunConfig.from_json(checkpoint.config, source=str(out / FILE))
-    before, now = _settings(known.to_json()), _settings(config.to_json())
+    # Settings that came after the checkpoint was written have their defaults.
+    earlier = RunConfig.from_json(checkpoint.config, source=str(out))
+    before, now = _settings(earlier.to_json()), _settings(config.to_json())
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if differing:
         changes = ", ".join(f"{key} {before.get(key)} → {now.get(key)}" for key in differing)

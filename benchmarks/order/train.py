@@ -29,21 +29,39 @@ CONTRAST = ["--queue", "1024", "--hidden", "1024"]
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One run of the table: its recipe, what it starts from, what differs from the recipe."""
+    """One run of the table: what it starts from, what differs from the recipe of its name.
+
+    Another recipe may be named.
+    """
 
     name: str
     start: str | None
     arguments: list[str]
+    recipe: str | None = None
 
 
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
 """So that the C library does not hand memory back to the system after every step."""
 TEACHER = ["--momentum", "0.99"]
 CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
+GRAPH = [
+    "--steps", "900", "--batch", "64", "--lr", "0.03", "--queue", "1024", *TEACHER,
+    "--width", "64", "--depth", "6", "--frames", "60", "--dropout", "0",
+]  # fmt: skip
+"""SkeAttnCLR's own network, so small that its steps cost about what the transformer's do."""
 
 ROWS = (
     Row(name="mamp", start=None, arguments=STAGE_1),
     Row(name="mae", start=None, arguments=STAGE_1),
+    *(
+        Row(
+            name=f"skeattnclr-{stream}",
+            start=None,
+            arguments=[*GRAPH, "--stream", stream],
+            recipe="skeattnclr",
+        )
+        for stream in ("joint", "motion", "bone")
+    ),
     Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars-3stage", start="heads", arguments=[*STAGE_2, *CONTRAST]),
@@ -81,7 +99,7 @@ def train(
         after.result()
     stage, seed = "tune" if row.start else "pretrain", folder.name.removeprefix("seed")
     command = ["train", stage, str(pack), "--split", split, "--out", str(folder / row.name)]
-    command += ["--recipe", row.name, *row.arguments, "--seed", seed]
+    command += ["--recipe", row.recipe or row.name, *row.arguments, "--seed", seed]
     command += ["--checkpoint-minutes", "3", "--no-compile", "--accelerator", "cpu", "--quiet"]
     if row.start:
         command += ["--from", str(folder / row.start)]
