@@ -22,6 +22,7 @@ from rich.progress import track
 from rich.table import Table
 
 from stars_infer.fewshot import LabelledClips, evaluate
+from stars_infer.likeness import cosine_of
 from stars_infer.train.checkpoint import FILE
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
@@ -139,7 +140,7 @@ def measure(train: torch.Tensor, test: torch.Tensor, task: Task) -> Iterator[flo
         yield accuracy(head(test).argmax(dim=1).numpy(), task.test_labels)
     exemplar = np.repeat([True, False], [len(train), len(test)])
     clips = LabelledClips(
-        vectors=torch.cat((train, test)).numpy(),
+        likeness=cosine_of(torch.cat((train, test)).numpy()),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=exemplar,
         query=~exemplar,
