@@ -11,7 +11,7 @@ demo: $(VENV)/.$(EXTRA)
 	$(VENV)/bin/stars demo
 
 test: lint types
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

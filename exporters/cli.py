@@ -11,7 +11,8 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.motion import Comparison
-from stars_infer.train.checkpoint import load_checkpoint
+from stars_infer.train.checkpoint import TEACHER, load_checkpoint
+from stars_infer.train.options import Weights
 
 app = typer.Typer(add_completion=False)
 
@@ -25,6 +26,14 @@ def export(
         typer.Option("--out", help="Model directory to make.", show_default="RUN/model"),
     ] = None,
     crop: Annotated[float, typer.Option(help="Share kept by the centre crop at use.")] = 0.9,
+    samplings: Annotated[
+        int,
+        typer.Option(
+            help="Uniform samplings of a clip whose vectors are averaged at use; Skeleton2vec's "
+            "tests have 10, 1 is the plain clip."
+        ),
+    ] = 1,
+    weights: Weights = TEACHER,
     compare: Annotated[
         str,
         typer.Option(
@@ -50,13 +59,14 @@ def export(
         raise UsageError("say what to export to: --onnx")
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share above 0 and up to 1, not {crop:g}")
-    checkpoint = load_checkpoint(run)
+    checkpoint = load_checkpoint(run).with_weights(weights, source=str(run))
     folder = out or (run if run.is_dir() else run.parent) / "model"
     info = export_directory(
         checkpoint,
         folder,
         ExportConfig(
             crop=crop,
+            samplings=samplings,
             comparison=_comparison(compare),
             half_weights=half_weights,
             licence=licence,

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ from stars_infer.model import (
 from stars_infer.motion import Comparison
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
-from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.run import RunConfig
@@ -46,6 +45,7 @@ class ExportConfig:
 
     Attributes:
         crop: Share kept by the centre crop at use.
+        samplings: Uniform samplings of a clip whose vectors are averaged at use.
         comparison: How an index compares clips step by step; None for the cosine of vectors.
         half_weights: Store weights in half precision (computed in float32).
         licence: Licence of the weights.
@@ -53,6 +53,7 @@ class ExportConfig:
     """
 
     crop: float = 0.9
+    samplings: int = 1
     comparison: Comparison | None = None
     half_weights: bool = False
     licence: str = "unknown"
@@ -156,7 +157,7 @@ def _describe(
     facts: dict[str, Any],
 ) -> ModelInfo:
     shape = encoder.config
-    preprocessing = config.views.preprocessing(crop=how.crop)
+    preprocessing = replace(config.views.preprocessing(crop=how.crop), samplings=how.samplings)
     absent = _ABSENT[config.views.absent_bodies]
     zero_body = None
     if absent == ZEROS:
@@ -182,7 +183,7 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     shape = config.encoder
     stages, seconds = _stages(checkpoint)
     facts: dict[str, Any] = {
-        "method": ", then ".join(stage.title for stage, _ in stages),
+        "method": ", then ".join(title for title, _ in stages),
         "network": shape.in_words(),
         "stream": shape.stream,
         "steps": ", then ".join(str(steps) for _, steps in stages),
@@ -197,9 +198,9 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     return facts
 
 
-def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[type[Method], int]], float]:
+def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
     """Methods and steps that made an encoder, the first one first, and the seconds they took."""
-    stages: list[tuple[type[Method], int]] = []
+    stages: list[tuple[str, int]] = []
     seconds = 0.0
     stage: Mapping[str, Any] | None = {
         "config": checkpoint.config,
@@ -207,7 +208,10 @@ def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[type[Method], int]], flo
         **checkpoint.history,
     }
     while stage:
-        stages.insert(0, (METHODS[stage["config"]["method"]], stage["step"]))
+        title = METHODS[stage["config"]["method"]].title
+        if "weights" in stage:
+            title = f"{title} ({stage['weights']})"
+        stages.insert(0, (title, stage["step"]))
         seconds += stage.get("seconds", 0)
         stage = stage.get("start")
     return stages, seconds

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stars_infer.index import ExemplarIndex
     from stars_infer.preparation import prepare
     from stars_infer.readers import read_clip
+    from stars_infer.stream import StreamClassifier
 
 _HOMES = {
     "Clip": "clip",
@@ -20,6 +21,7 @@ _HOMES = {
     "ExemplarIndex": "index",
     "Prediction": "classify",
     "StarsError": "errors",
+    "StreamClassifier": "stream",
     "prepare": "preparation",
     "read_clip": "readers",
 }
@@ -30,6 +32,7 @@ __all__ = [
     "ExemplarIndex",
     "Prediction",
     "StarsError",
+    "StreamClassifier",
     "prepare",
     "read_clip",
 ]

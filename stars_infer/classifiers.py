@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
+from stars_infer.threads import single_threaded
 
 Classes = NDArray[np.intp]
 Scores = NDArray[np.float64]
@@ -192,9 +193,10 @@ class FittedRidge:
         sizes = np.bincount(classes, minlength=count)
         noise = rule.noise * (sizes[classes] / sizes.min()) ** rule.balance
         # Likeness by warping is no inner product: the kernel may have negative eigenvalues.
-        lowest = float(np.linalg.eigvalsh(kernel)[0])
-        noise = noise + max(0.0, -lowest)
-        inverse = np.linalg.inv(kernel + np.diag(noise))
+        with single_threaded():
+            lowest = float(np.linalg.eigvalsh(kernel)[0])
+            noise = noise + max(0.0, -lowest)
+            inverse = np.linalg.inv(kernel + np.diag(noise))
         weights = inverse @ _one_hot(classes, count)
         return cls(width=width, classes=classes, weights=weights, inverse=inverse)
 

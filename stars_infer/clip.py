@@ -142,7 +142,8 @@ class Clip:
     ) -> Clip:
         """Make a clip from tracked bodies (M, T, V, 3), mending what is missing.
 
-        A body of which a frame shows no joint is absent there. `confidence`, `least_confidence`
+        A body of which a frame shows no joint is absent there, and a body beside others that is
+        not known well enough to be mended is left out. `confidence`, `least_confidence`
         and `recording` are as in `from_array`; `notes` of the clip say what was mended.
 
         Raises:
@@ -156,18 +157,18 @@ class Clip:
         if not known.all():
             here = presence[:, :, None, None] | known[..., None]
             bodies = np.where(here, bodies, np.float32(0))
-        kind = get_layout(layout)
+        kind, max_gap = get_layout(layout), max(1, round(MAX_GAP * fps / DEFAULT_FPS))
         lost: tuple[str, ...] = ()
-        if recording:
+        if recording or presence.any(axis=1).sum() > 1:
             bodies, presence, lost = without_lost_bodies(
-                bodies, presence, layout=kind, source=source
+                bodies, presence, layout=kind, source=source, max_gap=max_gap
             )
         bodies, notes = fill_gaps(
             bodies,
             presence,
             layout=kind,
             source=source,
-            max_gap=max(1, round(MAX_GAP * fps / DEFAULT_FPS)),
+            max_gap=max_gap,
             uncertain=confidence is not None,
         )
         return cls(

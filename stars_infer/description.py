@@ -19,10 +19,12 @@ class Description:
         vector: (D,), of any length; None in a question to an index that compares sequences.
         sequence: (M bodies, S steps, F), from `motion_sequence`; None where the model compares
             vectors only.
+        views: Other views of the clip, in a question: of all, the most alike counts.
     """
 
     vector: FloatArray | None
     sequence: FloatArray | None = None
+    views: tuple[Description, ...] = ()
 
 
 def vectors_of(descriptions: Sequence[Description]) -> FloatArray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,20 +41,20 @@ CPU_BATCH, BATCH = 4, 64
 
 
 class Encoder:
-    """A model directory, loaded: clips in, vectors out.
+    """A model directory: clips in, vectors out.
+
+    The network is loaded when first needed: clips that are compared by their sequences are named
+    without it.
 
     Attributes:
         info: The model's description.
-        device: Name of the execution provider that runs it, as in `PROVIDERS`.
-        batch: Bodies run at once.
     """
 
-    def __init__(self, info: ModelInfo, session: onnxruntime.InferenceSession, device: str) -> None:
+    def __init__(
+        self, info: ModelInfo, open_network: Callable[[], tuple[onnxruntime.InferenceSession, str]]
+    ) -> None:
         self.info = info
-        self.device = device
-        self.batch = CPU_BATCH if device == "cpu" else BATCH
-        self._session = session
-        self._input = session.get_inputs()[0].name
+        self._open_network = open_network
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, device: str = "auto") -> Encoder:
@@ -61,7 +62,8 @@ class Encoder:
 
         Args:
             model: A shipped model's name or a model directory; the default model if not given.
-            device: `auto` (a CUDA GPU if it runs, else the CPU) or a name of `PROVIDERS`.
+            device: `auto` (a CUDA GPU if it runs, else the CPU) or a name of `PROVIDERS`, which is
+                opened at once.
 
         Raises:
             ModelError: If there is no such model, or its files do not belong together.
@@ -71,8 +73,34 @@ class Encoder:
         folder = find_model(model)
         info = read_model_info(folder)
         check_fingerprint(folder, info)
-        session, device = open_session(folder / GRAPH_FILE, device)
-        return cls(info, session, device)
+        encoder = cls(info, partial(open_session, folder / GRAPH_FILE, device))
+        if device != "auto":
+            encoder.open()
+        return encoder
+
+    def open(self) -> None:
+        """Load the network now.
+
+        Raises:
+            ProviderError: If the provider does not run here.
+            ModelError: If the graph cannot be loaded.
+            MissingExtraError: If ONNX Runtime is not installed.
+        """
+        _ = self._network
+
+    @cached_property
+    def _network(self) -> tuple[onnxruntime.InferenceSession, str]:
+        return self._open_network()
+
+    @property
+    def device(self) -> str:
+        """Name of the execution provider that runs it, as in `PROVIDERS`."""
+        return self._network[1]
+
+    @property
+    def batch(self) -> int:
+        """Bodies run at once."""
+        return CPU_BATCH if self.device == "cpu" else BATCH
 
     def embed(self, clips: Sequence[Clip]) -> FloatArray:
         """Vectors of clips, (N, D), not normalised.
@@ -103,7 +131,10 @@ class Encoder:
         ]
 
     def prepare(self, clip: Clip) -> tuple[FloatArray, FloatArray | None]:
-        """Bodies (1 or 2, T, 25, 3) for the network, and the sequence if clips are compared by one.
+        """Bodies for the network, and the sequence if clips are compared by one.
+
+        Bodies are (1 or 2, T, 25, 3); where the model averages samplings, these follow each other
+        along T.
 
         Raises:
             ClipError: If fewer than two frames show a body.
@@ -116,14 +147,18 @@ class Encoder:
         return bodies, sequence_of(clip, how)
 
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
-        """Vectors (N, D) of prepared clips, each (1 or 2, T, 25, 3).
+        """Vectors (N, D) of clips as `prepare` gives them, each (1 or 2, samplings * T, 25, 3).
 
         The bodies of all clips run together; an absent second body is never run, its constant
-        vector is mixed in where the model asks for it.
+        vector is mixed in where the model asks for it. The vector of a body is the mean of those
+        of its samplings.
         """
         if not clips:
             return np.zeros((0, self.info.width), np.float32)
-        vectors = self.embed_bodies(np.concatenate(clips))
+        how = self.info.preprocessing
+        bodies = np.concatenate(clips)
+        runs = bodies.reshape(len(bodies) * how.samplings, how.frames, *bodies.shape[2:])
+        vectors = self.embed_bodies(runs).reshape(len(bodies), how.samplings, -1).mean(axis=1)
         ends = np.cumsum([len(clip) for clip in clips])
         parts = np.split(vectors, ends[:-1])
         return np.stack([self.info.clip_vector(part) for part in parts])
@@ -131,9 +166,11 @@ class Encoder:
     def embed_bodies(self, bodies: FloatArray) -> FloatArray:
         """Vectors (N, D) of single bodies (N, T, 25, 3)."""
         bodies = np.ascontiguousarray(bodies, np.float32)
+        session, batch = self._network[0], self.batch
+        name = session.get_inputs()[0].name
         batches: Iterable[FloatArray] = (
-            self._session.run(None, {self._input: bodies[at : at + self.batch]})[0]
-            for at in range(0, len(bodies), self.batch)
+            session.run(None, {name: bodies[at : at + batch]})[0]
+            for at in range(0, len(bodies), batch)
         )
         return np.concatenate(list(batches))
 

@@ -13,6 +13,7 @@ from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
 from stars_infer.people import POOLED, parts_by_people
 from stars_infer.readers import READERS, read_clips
+from stars_infer.views import views_of
 
 Skip = Callable[[ClipError], None]
 """What to do about a clip that cannot be used."""
@@ -51,6 +52,7 @@ class _ReadClip:
     content_hash: str
     frames: int
     notes: tuple[str, ...]
+    views: tuple[Description, ...]
 
 
 def clip_files(paths: Iterable[Path]) -> list[Path]:
@@ -81,6 +83,7 @@ def embed_files(
     convention: Convention | None = None,
     question: bool = False,
     people: str = POOLED,
+    views: Sequence[str] = (),
 ) -> Iterator[EmbeddedFile]:
     """Embed all clips of files, the bodies of several clips at once.
 
@@ -92,6 +95,7 @@ def embed_files(
         convention: What is known of the files, where they do not say.
         question: As in `Encoder.describe`.
         people: As in `stars_infer.people.parts_by_people`.
+        views: Other views of each clip for its description, as in `stars_infer.views.views_of`.
 
     Yields:
         Clips and their descriptions, in order.
@@ -99,7 +103,7 @@ def embed_files(
     wanted = Convention(layout=layout).over(convention or Convention())
     waiting: list[_ReadClip] = []
     without_network = question and encoder.info.comparison is not None
-    for read in _read(encoder, paths, wanted, skip, people):
+    for read in _read(encoder, paths, wanted, skip, people, views):
         waiting.append(read)
         if without_network:
             yield from _embedded(waiting, [None])
@@ -111,7 +115,12 @@ def embed_files(
 
 
 def _read(
-    encoder: Encoder, paths: Sequence[Path], convention: Convention, skip: Skip, people: str
+    encoder: Encoder,
+    paths: Sequence[Path],
+    convention: Convention,
+    skip: Skip,
+    people: str,
+    views: Sequence[str],
 ) -> Iterator[_ReadClip]:
     for path in paths:
         for clip in read_clips(path, convention=convention, skip=skip):
@@ -129,6 +138,7 @@ def _read(
                     content_hash=part.content_hash,
                     frames=part.frames,
                     notes=clip.notes,
+                    views=tuple(encoder.describe(views_of(part, views), question=True)),
                 )
 
 
@@ -143,7 +153,7 @@ def _embedded(
         yield EmbeddedFile(
             path=file.path,
             source=file.source,
-            description=Description(vector=vector, sequence=file.sequence),
+            description=Description(vector=vector, sequence=file.sequence, views=file.views),
             content_hash=file.content_hash,
             bodies=len(file.prepared),
             frames=file.frames,

@@ -113,9 +113,9 @@ def _even(
     joints: FloatArray, times: NDArray[np.float64], moments: NDArray[np.float64]
 ) -> FloatArray:
     """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
-    seen = np.asarray(joints.any(axis=(1, 2)))
-    known = np.asarray(np.isfinite(joints).all(axis=2)) & seen[:, None]
-    if (known == known[:, :1]).all():
+    finite = np.asarray(np.isfinite(joints).all(axis=2))
+    known = finite & np.asarray(joints.any(axis=(1, 2)))[:, None]
+    if not (known != known[:, :1]).any():
         return _between(joints, known[:, 0], times, moments)
     columns = [
         _between(joints[:, joint : joint + 1], known[:, joint], times, moments)
@@ -135,11 +135,10 @@ def _between(
     after = np.searchsorted(at, moments).clip(0, len(at) - 1)
     before = np.maximum(after - 1, 0)
     span = at[after] - at[before]
-    share = (
-        ((moments - at[before]) / np.maximum(span, 1e-9)).clip(0, 1) if len(at) > 1 else 0 * span
-    )
+    share = np.where(span > 0, (moments - at[before]) / np.maximum(span, 1e-9), 0.0).clip(0, 1)
     nearest = np.minimum(np.abs(moments - at[before]), np.abs(moments - at[after]))
-    there = (nearest <= MAX_SILENCE) & ((span <= MAX_SILENCE) | (nearest < 1e-3))
+    bridged = (span <= MAX_SILENCE) & (moments >= at[0]) & (moments <= at[-1])
+    there = bridged | (nearest < 1e-3)
     weight = share.astype(np.float32)[there, None, None]
     result[there] = values[before[there]] * (1 - weight) + values[after[there]] * weight
     return result

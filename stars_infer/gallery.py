@@ -42,8 +42,10 @@ class Naming:
     def __post_init__(self) -> None:
         classifier_named(self.classifier, n=1)
         if self.strangers is not None and not 0 < self.strangers < 1:
-            raise UsageError(f"the share of strangers to accept is between 0 and 1, not "
-                             f"{self.strangers:g}")  # fmt: skip
+            raise UsageError(
+                "the share of strangers to accept is above 0 and below 100 %, "
+                f"not {self.strangers:.0%}"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,10 +101,20 @@ class Gallery:
         """Name clips."""
         judge = self.judge(naming)
         threshold = judge.calibration.threshold(naming.strangers)
-        found = self._searcher.nearest(queries, self._searcher.size)
+        found = self._found(queries)
         return [
             self._prediction(verdict, near, threshold)
             for verdict, near in zip(judge.verdicts(found), found, strict=True)
+        ]
+
+    def _found(self, queries: Sequence[Description]) -> list[Found]:
+        """All that is found of each clip; where it has several views, by the most alike."""
+        size = self._searcher.size
+        found = iter(
+            self._searcher.nearest([view for one in queries for view in (one, *one.views)], size)
+        )
+        return [
+            _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
         ]
 
     def _made_judge(self, classifier: str, n: int) -> Judge:
@@ -159,3 +171,15 @@ class Gallery:
             margin=None if other is None else best - other,
             neighbours=tuple(self._neighbours(found, SHOWN_NEIGHBOURS)),
         )
+
+
+def _most_alike(found: Sequence[Found], size: int) -> Found:
+    """The largest similarity of each exemplar over several views, most alike first."""
+    if len(found) == 1:
+        return found[0]
+    best = np.full(size, -np.inf, np.float32)
+    for places, similarities in found:
+        np.maximum.at(best, places, similarities)
+    places = np.flatnonzero(np.isfinite(best))
+    places = places[np.argsort(-best[places], kind="stable")]
+    return places, best[places]

@@ -85,18 +85,19 @@ def fill_gaps(
 
 
 def without_lost_bodies(
-    bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str
+    bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str, max_gap: int = MAX_GAP
 ) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
     """Take a body for absent while nothing of it is known that could carry the rest.
 
-    Of a clip such a body is an error; of a recording, in which somebody may turn away for minutes,
-    the rest is still of use.
+    Alone in a clip such a body is an error; beside others, or in a recording, in which somebody may
+    turn away for minutes, the rest is still of use.
 
     Args:
         bodies: (M, T, V, 3); NaN or infinite where a joint is missing.
         presence: (M, T).
         layout: Of the joints.
         source: Name for messages.
+        max_gap: Longest run of frames that is interpolated.
 
     Returns:
         Bodies, zero where absent, their presence, and notes; `fill_gaps` can mend what is left.
@@ -107,20 +108,20 @@ def without_lost_bodies(
     missing = ~np.isfinite(bodies).all(axis=3) & presence[:, :, None]
     left, notes = presence.copy(), []
     errors: dict[int, ClipError] = {}
-    for body in map(int, np.flatnonzero(missing.any(axis=(1, 2)))):
+    for body in np.flatnonzero(missing.any(axis=(1, 2))).tolist():
         name = f"body {body}"
-        mender = _Mender(bodies[body], left[body], missing[body], layout, name, source)
+        mender = _Mender(bodies[body], left[body], missing[body], layout, name, source, max_gap)
         lost = mender.lost()
-        left[body] &= ~lost
-        if left[body].any():
-            mender = _Mender(bodies[body], left[body], missing[body] & ~lost[:, None], layout, name,
-                             source)  # fmt: skip
-            try:
-                mender.check_enough()
-                mender.anchor()
-            except ClipError as error:
-                errors[body] = error
-                left[body] = False
+        if (left[body] & ~lost).any():
+            left[body] &= ~lost
+            seen = missing[body] & ~lost[:, None]
+            mender = _Mender(bodies[body], left[body], seen, layout, name, source, max_gap)
+        try:
+            mender.check_enough()
+            mender.anchor()
+        except ClipError as error:
+            errors[body] = error
+            left[body] = False
         if (gone := int((presence[body] & ~left[body]).sum())) > 0:
             notes.append(f"{name} is not known well enough in {gone:,} frame(s): absent there")
     if errors and not left.any():
@@ -141,7 +142,7 @@ class _Mender:
         layout: Layout,
         body: str,
         source: str,
-        max_gap: int = MAX_GAP,
+        max_gap: int,
     ) -> None:
         self.joints = joints
         """(T, V, 3)."""
@@ -243,7 +244,7 @@ class _Mender:
         best = min((root, *self.trunk()), key=lambda joint: int(self.missing[:, joint].sum()))
         lost = np.zeros_like(self.present)
         for start, frames in _runs(self.missing[:, best]):
-            if frames > MAX_GAP:
+            if frames > self.max_gap:
                 lost[start : start + frames] = True
         return lost
 

@@ -58,6 +58,8 @@ class Comparison:
                 "a comparison has at least 2 steps, a share of motion from 0 to 1, and a "
                 f"kernel width and a temperature above 0: {self}"
             )
+        if self.preprocessing.samplings > 1:
+            raise UsageError("a comparison takes a clip once: leave its preprocessing's samplings")
         frames = self.preprocessing.frames
         if frames % self.steps:
             raise UsageError(f"{frames} frames cannot be cut into {self.steps} equal steps")

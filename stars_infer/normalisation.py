@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stars_infer.bones import STANDARD_LENGTHS
 from stars_infer.clip import FloatArray
 from stars_infer.layouts import NTU25_PARENTS
-from stars_infer.resampling import at_positions, resize
+from stars_infer.resampling import at_positions, moments, resize
 
 SIDES = ((4, 8), (12, 16))
 """Left and right shoulder, left and right hip, in NTU-25 order."""
@@ -71,7 +71,7 @@ def standard_body(actors: FloatArray) -> FloatArray:
     return np.where(present[:, :, None, None], root + CHAIN @ (bones * stretch), np.float32(0))
 
 
-def even_pace(actors: FloatArray, frames: int, share: float) -> FloatArray:
+def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int = 1) -> FloatArray:
     """Resample actors (M, T, 25, 3) so that a frame stands for as much motion as any other.
 
     Time advances by `1 - share` evenly and by `share` with the length of the path that the joints,
@@ -81,16 +81,17 @@ def even_pace(actors: FloatArray, frames: int, share: float) -> FloatArray:
         actors: Actors; pace is that of all of them together.
         frames: T' of the result.
         share: From 0 (even in time) to 1 (even in motion).
+        samplings: How often, as in `stars_infer.resampling.moments`.
 
     Returns:
-        (M, frames, 25, 3).
+        (M, samplings * frames, 25, 3).
     """
     fine = resize(actors, PACE_FRAMES)
     smooth = _smoothed(fine - fine[:, :, :1])
     steps = np.linalg.norm(np.diff(smooth, axis=1), axis=(2, 3)).sum(axis=0)
     pace = share * steps / max(float(steps.mean()), 1e-9) + (1 - share)
     path = np.concatenate(([0.0], np.cumsum(pace)))
-    wanted = (np.arange(frames) + 0.5) / frames * path[-1]
+    wanted = moments(frames, samplings) / frames * path[-1]
     return at_positions(fine, np.interp(wanted, path, np.arange(PACE_FRAMES)))
 
 

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import Clip
 from stars_infer.convention import UNITS, Convention, turn_of
-from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS, get_layout
-from stars_infer.preparation import to_ntu25
+from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS, Layout, get_layout
 
+Positions = NDArray[np.floating]
+
+ENOUGH = 64
+"""Frames, evenly spread over the clip, that are looked at."""
 HEIGHTS = (0.8, 2.3)
 """Metres; a small child and a tall man, with the slack of a sensor."""
 USUAL_HEIGHT = 1.7
@@ -45,18 +48,21 @@ def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
     Returns:
         A note for each doubt; none for an ordinary person.
     """
-    joints = to_ntu25(clip.bodies, clip.layout)[clip.presence].astype(np.float64)
+    body, frame = np.nonzero(clip.presence)
+    some = slice(None, None, 1 + len(frame) // ENOUGH)
+    bodies = clip.bodies[body[some], frame[some]].astype(np.float64)
+    joints = get_layout(clip.layout).ntu25_matrix() @ bodies
     size = height(joints)
     if not size > 0:
         return ("all joints of the body are in one place: was the right array saved?",)
     up = _up_doubt(joints, convention)
     notes = [_size_doubt(size, convention), up]
     if not up:
-        notes.append(_side_doubt(clip, joints))
+        notes.append(_side_doubt(bodies, joints, get_layout(clip.layout)))
     return tuple(note for note in notes if note)
 
 
-def height(joints: NDArray[np.floating]) -> float:
+def height(joints: Positions) -> float:
     """Height in metres of a person who would stand up straight, from bone lengths.
 
     Args:
@@ -87,7 +93,7 @@ def _size_doubt(size: float, convention: Convention) -> str:
     return f"{told}: if they are in {best}, pass --units {best}"
 
 
-def _up_doubt(joints: NDArray[np.floating], convention: Convention) -> str:
+def _up_doubt(joints: Positions, convention: Convention) -> str:
     """Doubt which axis is up, from the trunk: hips to the spine at the shoulders."""
     trunk = joints[:, NTU25_JOINTS.index("spine at shoulders")] - joints[:, 0]
     trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)
@@ -108,9 +114,9 @@ def _up_doubt(joints: NDArray[np.floating], convention: Convention) -> str:
     return f"the body lies along {up}: if the person is upright, pass {passed}"
 
 
-def _side_doubt(clip: Clip, joints: NDArray[np.floating]) -> str:
+def _side_doubt(bodies: Positions, joints: Positions, layout: Layout) -> str:
     """Doubt where left is, from the way toes or nose point."""
-    front = _front(clip, joints)
+    front = _front(bodies, joints, layout)
     if front is None:
         return ""
     column = {name: index for index, name in enumerate(NTU25_JOINTS)}
@@ -132,14 +138,12 @@ def _side_doubt(clip: Clip, joints: NDArray[np.floating]) -> str:
     )
 
 
-def _front(clip: Clip, joints: NDArray[np.floating]) -> NDArray[np.floating] | None:
+def _front(bodies: Positions, joints: Positions, layout: Layout) -> Positions | None:
     """Where nose or toes point in every frame (N, 3); None if the layout has neither."""
-    layout = get_layout(clip.layout)
     names = [name.casefold() for name in layout.joints]
     if {"nose", "left ear", "right ear"} <= set(names):
         nose, left, right = (
-            clip.bodies[clip.presence][:, names.index(name)].astype(np.float64)
-            for name in ("nose", "left ear", "right ear")
+            bodies[:, names.index(name)] for name in ("nose", "left ear", "right ear")
         )
         return np.asarray(nose - (left + right) / 2)
     if {"left foot", "left ankle"} & set(layout.synthesised):

@@ -13,13 +13,15 @@ import numpy as np
 
 from stars_infer.actors import select_actors
 from stars_infer.clip import MIN_FRAMES, Clip, FloatArray
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
 from stars_infer.normalisation import PACE_FRAMES, even_pace, face_camera, standard_body
 from stars_infer.resampling import resize
 
 CENTRE_JOINT = 1
 """Middle of the spine, in NTU-25 order."""
+MOST_SAMPLINGS = 100
+"""Each costs a run of the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Preprocessing:
         face_camera: Turn the clip about the vertical until actor 1 faces the camera.
         standard_body: Give every body the same bone lengths.
         pace: How much of time follows the motion, 0 (even in time) to 1 (even in motion).
+        samplings: Uniform samplings of the clip whose vectors are averaged; 1 is the plain clip.
     """
 
     frames: int = 120
@@ -41,11 +44,22 @@ class Preprocessing:
     face_camera: bool = False
     standard_body: bool = False
     pace: float = 0.0
+    samplings: int = 1
+
+    def __post_init__(self) -> None:
+        if type(self.samplings) is not int or not 1 <= self.samplings <= MOST_SAMPLINGS:
+            raise UsageError(
+                f"samplings is a whole number from 1 to {MOST_SAMPLINGS}, not {self.samplings!r}"
+            )
 
     def contract(self) -> dict[str, Any]:
         """What decides vectors; steps that are left out are not named, as in older models."""
-        named = ("frames", "crop", "centre_joint")
-        return {key: value for key, value in asdict(self).items() if key in named or value}
+        named, once = ("frames", "crop", "centre_joint"), {"samplings": 1}
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if key in named or value != once.get(key, 0)
+        }
 
     def in_words(self) -> str:
         """Its steps, for people."""
@@ -55,6 +69,7 @@ class Preprocessing:
             "turned to face the camera" if self.face_camera else "",
             "given standard bone lengths" if self.standard_body else "",
             f"pace {self.pace:g}" if self.pace else "",
+            f"mean of {self.samplings} uniform samplings" if self.samplings > 1 else "",
         ]
         return ", ".join(step for step in steps if step)
 
@@ -67,19 +82,25 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
         how: The model's preprocessing; the paper's if not given.
 
     Returns:
-        Present bodies (1 or 2, frames, 25, 3), metres, float32.
+        Present bodies (1 or 2, frames, 25, 3), metres, float32; several samplings follow each
+        other, (1 or 2, samplings * frames, 25, 3), and share their turn, bone lengths and pace.
 
     Raises:
         ClipError: If fewer than two frames show a body.
     """
     how = how or Preprocessing()
     joints = centre_crop(centred_actors(clip, centre_joint=how.centre_joint), how.crop)
-    joints = resize(joints, PACE_FRAMES if how.pace else how.frames)
+    if how.pace:
+        joints = resize(joints, PACE_FRAMES)
+    else:
+        joints = resize(joints, how.frames, samplings=how.samplings)
     if how.face_camera:
         joints = face_camera(joints)
     if how.standard_body:
         joints = centre(standard_body(joints), centre_joint=how.centre_joint)
-    return even_pace(joints, how.frames, how.pace) if how.pace else joints
+    if how.pace:
+        joints = even_pace(joints, how.frames, how.pace, samplings=how.samplings)
+    return joints
 
 
 def centred_actors(clip: Clip, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:

@@ -7,12 +7,31 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import FloatArray
 
+_GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples, modulo 1, spread more evenly than those of any other number."""
 
-def resize(joints: FloatArray, frames: int) -> FloatArray:
-    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centres, edges clamped."""
+
+def moments(frames: int, samplings: int = 1) -> NDArray[np.float64]:
+    """When frames are taken, in frames of the result, (samplings * frames,), one sampling each.
+
+    A single sampling takes the middle of each frame's part of the clip. Several are uniform
+    samplings: each takes one moment of every part, another in each part, and all together cover
+    every part evenly. Nothing is drawn, so that a clip always has the same vector.
+    """
+    steps = np.arange(frames, dtype=np.float64)
+    if samplings == 1:
+        return steps + 0.5
+    within = (np.arange(samplings)[:, None] + 0.5) / samplings + steps * _GOLDEN
+    return np.asarray((steps + within % 1).ravel())
+
+
+def resize(joints: FloatArray, frames: int, *, samplings: int = 1) -> FloatArray:
+    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centres, edges clamped.
+
+    Several samplings follow each other, (M, samplings * frames, V, 3).
+    """
     length = joints.shape[1]
-    position = (np.arange(frames, dtype=np.float64) + 0.5) * (length / frames) - 0.5
-    return at_positions(joints, position)
+    return at_positions(joints, moments(frames, samplings) * (length / frames) - 0.5)
 
 
 def at_positions(joints: FloatArray, position: NDArray[np.float64]) -> FloatArray:

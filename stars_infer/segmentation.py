@@ -128,7 +128,14 @@ def segments_of(windows: Sequence[NamedWindow], fps: float, how: Cutting) -> lis
 
 
 def confidence_of(window: NamedWindow) -> float:
-    """Probability that a window is an action of its label, from start to end."""
+    """Probability that a window is an action of its label, from start to end.
+
+    That of `Prediction` takes it for granted that a clip is an action from start to end; windows
+    of which that is known are rare. So it stands in only for models that compare vectors, for
+    which nothing was fitted.
+    """
+    if not window.warped:
+        return window.confidence
     nearness = _nearness(window.similarity)
     other = _UNLIKE if window.margin is None else window.similarity - window.margin
     odds = _NEARNESS * nearness + _LEAD * (nearness - _nearness(other)) + _OFFSET

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.classify import UNKNOWN
 from stars_infer.clip import MIN_FRAMES, Clip
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError
@@ -19,8 +20,8 @@ from stars_infer.layouts import get_layout
 from stars_infer.segmentation import confidence_of
 from stars_infer.windows import LENGTHS, Window, name_windows
 
-UNKNOWN = "unknown"
-"""The answer while no known action is going on."""
+_ROUNDING = 1e-6
+"""Seconds by which sums of frame times may be wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ class StreamClassifier:
             self._restart()
         self._frames.add(frame, time)
         self._last = time
-        if time < self._due:
+        if time < self._due - _ROUNDING:
             return None
         return self._answer(time)
 
@@ -162,7 +163,7 @@ class StreamClassifier:
         took = clock.perf_counter() - began
         # The next one is due `every` after this one was, not after it was given: the pace stays.
         self._due += self.how.every
-        if self._due <= time:
+        if self._due <= time + _ROUNDING:
             self._due = time + self.how.every
         missed = math.floor((time + took - self._due) / self.how.every) + 1
         if missed > 0:

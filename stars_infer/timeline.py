@@ -29,11 +29,13 @@ class Timeline:
         name: Of the recording.
         seconds: Its length.
         segments: In order of time.
+        notes: What is odd about the recording, or was mended in it.
     """
 
     name: str
     seconds: float
     segments: Sequence[Segment]
+    notes: tuple[str, ...] = ()
 
 
 def labels_of(timelines: Sequence[Timeline]) -> list[str]:

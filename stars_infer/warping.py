@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stars_infer.clip import FloatArray
+from stars_infer.threads import single_threaded
 
 
 class WarpingGallery:
@@ -32,11 +33,12 @@ class WarpingGallery:
         paired as fits best; a body without counterpart counts as 0.
         """
         result = np.zeros(self.size, np.float32)
-        for count, places in self._places.items():
-            table = [
-                [bodies.similarities(body) for bodies in self._bodies[count]] for body in query
-            ]
-            result[places] = _best_pairing(table)
+        with single_threaded():
+            for count, places in self._places.items():
+                table = [
+                    [bodies.similarities(body) for bodies in self._bodies[count]] for body in query
+                ]
+                result[places] = _best_pairing(table)
         return result
 
 

@@ -48,12 +48,16 @@ class NamedWindow:
         label: The action.
         similarity: To the nearest exemplar of that action.
         margin: By how much that exceeds the nearest exemplar of another; None without another.
+        confidence: Chance that the label is right, if the window is an action from start to end.
+        warped: Whether similarity is that of sequences by warping, not the cosine of vectors.
     """
 
     window: Window
     label: str
     similarity: float
     margin: float | None
+    confidence: float
+    warped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +159,11 @@ def name_windows(
 def _named(
     parts: Sequence[tuple[Window, Clip | None]], encoder: Encoder, index: ExemplarIndex
 ) -> Iterator[tuple[Window, NamedWindow | None]]:
+    warped = encoder.info.comparison is not None
     answers = iter(name_parts([part for _, part in parts if part is not None], encoder, index))
     for window, part in parts:
         answer = None if part is None else next(answers)
-        yield window, None if answer is None else _of(window, answer)
+        yield window, None if answer is None else _of(window, answer, warped=warped)
 
 
 def name_parts(
@@ -178,7 +183,12 @@ def name_parts(
     return [next(answers) if good else None for good in usable]
 
 
-def _of(window: Window, answer: Prediction) -> NamedWindow:
+def _of(window: Window, answer: Prediction, *, warped: bool) -> NamedWindow:
     return NamedWindow(
-        window=window, label=answer.label, similarity=answer.similarity, margin=answer.margin
+        window=window,
+        label=answer.label,
+        similarity=answer.similarity,
+        margin=answer.margin,
+        confidence=answer.confidence,
+        warped=warped,
     )

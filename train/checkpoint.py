@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stars_infer.errors import ModelError
+from stars_infer.errors import ModelError, UsageError
 
 SCHEMA = 2
+WEIGHTS = TEACHER, STUDENT = "teacher", "student"
+"""Whose weights of a run with both are its encoder's."""
 FILE = "checkpoint.safetensors"
 BEST = "best.safetensors"
 """The checkpoint whose validation was best, where a run validates."""
@@ -56,6 +58,33 @@ class Checkpoint:
             for name, tensor in self.weights.items()
             if name.startswith(prefix)
         }
+
+    def with_weights(self, whose: str, *, source: str) -> Checkpoint:
+        """The same with the student in the place of the encoder, if that is asked for.
+
+        A run that keeps both has the teacher as its encoder, under `encoder.`, and the student
+        under `student.`.
+
+        Raises:
+            UsageError: If `whose` is neither `teacher` nor `student`, or there is no student.
+        """
+        if whose not in WEIGHTS:
+            raise UsageError(f"--weights is {' or '.join(WEIGHTS)}, not {whose!r}")
+        if whose == TEACHER:
+            return self
+        prefix = f"{STUDENT}."
+        taken = {
+            "encoder." + name.removeprefix(prefix): tensor
+            for name, tensor in self.weights.items()
+            if name.startswith(prefix)
+        }
+        if not taken:
+            raise UsageError(
+                f"{source}: {self.config['method']} keeps one encoder only; "
+                f"leave --weights {STUDENT} out"
+            )
+        history = {**self.history, "weights": STUDENT}
+        return replace(self, weights={**self.weights, **taken}, history=history)
 
 
 def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> None:

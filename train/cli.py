@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
+from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
 from stars_infer.train.flags import with_flags
@@ -19,7 +19,7 @@ from stars_infer.train.loop import Progress
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
-from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision
+from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision, Weights
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
 from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_report
@@ -64,6 +64,12 @@ def pretrain(
     data: Data,
     out: Out,
     flags: dict[str, Any],
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Train on from the weights of this run, with a schedule of its own."
+        ),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe (see `stars train recipes`), or a .toml file.")
     ] = "mamp",
@@ -82,13 +88,20 @@ def pretrain(
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
     chosen = _recipe(recipe, PRETRAIN)
+    start = None if start_from is None else load_checkpoint(start_from)
+    before = None if start is None else RunConfig.from_json(start.config, source=str(start_from))
     fabric = open_fabric(accelerator, devices, precision, nodes)
     output = _voice(fabric, quiet)
     pack = _open(data, layout, split, output)
-    config = chosen.with_flags({**flags, "precision": _precision(fabric)}).configure(
-        data=str(data), split=split, clips=len(pack.clips)
+    inherited = {} if before is None else before.views.inherited
+    config = chosen.with_flags({**inherited, **flags, "precision": _precision(fabric)}).configure(
+        data=str(data),
+        split=split,
+        clips=len(pack.clips),
+        encoder=None if before is None else before.encoder,
+        start_from=None if start_from is None else str(start_from),
     )
-    _train(config, pack, out, fabric, output, resume=resume, start=None, compiled=compiled)
+    _train(config, pack, out, fabric, output, resume=resume, start=start, compiled=compiled)
 
 
 @app.command(epilog="Example: stars train tune pack/ --from runs/mamp --out runs/stars")
@@ -100,6 +113,7 @@ def tune(
         Path, typer.Option("--from", help="Run or checkpoint whose encoder is tuned.")
     ],
     flags: dict[str, Any],
+    weights: Weights = TEACHER,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe (see `stars train recipes`), or a .toml file.")
     ] = "stars",
@@ -118,7 +132,7 @@ def tune(
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
     chosen = _recipe(recipe, TUNE)
-    start = load_checkpoint(start_from)
+    start = load_checkpoint(start_from).with_weights(weights, source=str(start_from))
     before = RunConfig.from_json(start.config, source=str(start_from))
     fabric = open_fabric(accelerator, devices, precision, nodes)
     output = _voice(fabric, quiet)

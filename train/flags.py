@@ -12,6 +12,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Optional, get_args, get_type_hints
 
 import typer
+from rich.markup import escape
 
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
@@ -38,7 +39,7 @@ def with_flags(
                 if field.name in skipped:
                     continue
                 entry = described.setdefault(field.name, (panel, types[field.name], []))
-                text = f"{helps[field.name]} [{_shown_default(field)}]"
+                text = f"{helps[field.name]} {escape(f'[{_shown_default(field)}]')}"
                 if text not in entry[2]:
                     entry[2].append(text)
 

@@ -16,6 +16,7 @@ from stars_infer.normalisation import (
     smoothing_kernel,
 )
 from stars_infer.preparation import CENTRE_JOINT
+from stars_infer.resampling import moments
 from stars_infer.train.augment import rotations
 from stars_infer.train.view_config import ViewConfig
 
@@ -26,7 +27,13 @@ def frames_to_normalise(config: ViewConfig) -> int:
 
 
 def normalised(
-    bodies: Tensor, clip: Tensor, slot: Tensor, *, clips: int, config: ViewConfig
+    bodies: Tensor,
+    clip: Tensor,
+    slot: Tensor,
+    *,
+    clips: int,
+    config: ViewConfig,
+    samplings: int = 1,
 ) -> Tensor:
     """Normalise bodies (N, T, 25, 3) as `stars_infer.preparation.prepare` does.
 
@@ -36,13 +43,14 @@ def normalised(
         slot: Which body of its clip each is, (N,).
         clips: B.
         config: Which steps.
+        samplings: How often bodies are sampled where they are sampled here, for their pace.
     """
     if config.face_camera:
         bodies = face_camera(bodies, clip, slot, clips)
     if config.standard_body:
         bodies = _centred(standard_body(bodies), clip, slot, clips)
     if config.pace:
-        bodies = even_pace(bodies, clip, clips, config.frames, config.pace)
+        bodies = even_pace(bodies, clip, clips, config.frames, config.pace, samplings=samplings)
     return bodies
 
 
@@ -73,7 +81,9 @@ def standard_body(bodies: Tensor) -> Tensor:
     return rebuilt(bodies, bones(bodies) * stretch[:, None, :, None])
 
 
-def even_pace(fine: Tensor, clip: Tensor, clips: int, frames: int, share: float) -> Tensor:
+def even_pace(
+    fine: Tensor, clip: Tensor, clips: int, frames: int, share: float, *, samplings: int = 1
+) -> Tensor:
     """Resample bodies (N, T, 25, 3) so that a frame stands for as much motion as any other.
 
     Args:
@@ -82,15 +92,17 @@ def even_pace(fine: Tensor, clip: Tensor, clips: int, frames: int, share: float)
         clips: B.
         frames: T' of the result.
         share: How much of time follows the motion, 0 to 1.
+        samplings: How often, as in `stars_infer.resampling.moments`.
 
     Returns:
-        (N, T', 25, 3).
+        (N, samplings * T', 25, 3).
     """
     steps = _smoothed(fine - fine[:, :, :1]).diff(dim=1).flatten(2).norm(dim=2)
     steps = steps.new_zeros(clips, steps.shape[1]).index_add(0, clip, steps)
     pace = share * steps / steps.mean(dim=1, keepdim=True).clamp(min=1e-9) + (1 - share)
     path = F.pad(pace.double().cumsum(dim=1), (1, 0))
-    wanted = (torch.arange(frames, device=fine.device) + 0.5) / frames * path[:, -1:]
+    taken = torch.from_numpy(moments(frames, samplings)).to(fine.device)
+    wanted = taken / frames * path[:, -1:]
     after = torch.searchsorted(path, wanted).clamp(1, fine.shape[1] - 1)
     low, high = path.gather(1, after - 1), path.gather(1, after)
     # Where nothing moves and time only follows the motion, there is no way to go.

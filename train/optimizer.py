@@ -14,8 +14,8 @@ from stars_infer.train.run import SGD, LoopConfig
 BETAS = (0.9, 0.95)
 DROP = 0.1
 """What is left of the rate after the drop."""
-_BLOCK = re.compile(r"^encoder\.blocks\.(\d+)\.")
-_EMBEDDING = ("encoder.embed.", "encoder.position.")
+_BLOCK = re.compile(r"^(?:encoder|student)\.blocks\.(\d+)\.")
+_EMBEDDING = ("encoder.embed.", "encoder.position.", "student.embed.", "student.position.")
 
 
 def make_optimizer(
@@ -28,7 +28,8 @@ def make_optimizer(
     """The run's optimiser over the parameters that learn.
 
     Args:
-        module: A method; its token embedding is layer 0, encoder block i of 1 to N is layer i.
+        module: A method; its token embedding is layer 0, block i of 1 to N of the encoder that
+            learns is layer i.
         config: Rates and decay.
         depth: Number of the layer whose rate is not scaled: N in STARS, whose last block learns
             at the full rate; N + 1 in fine-tuning, where only final norm and head do.

@@ -1,4 +1,4 @@
-"""Options of all commands that train or measure: the machine they run on."""
+"""Options of all commands that train or measure: the machine they run on, and whose weights."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Annotated
 import typer
 
 _MACHINE = "Machine"
+Weights = Annotated[
+    str,
+    typer.Option("--weights", help="teacher or student, of a run that has both (Skeleton2vec)."),
+]
 Precision = Annotated[
     str,
     typer.Option(

@@ -164,6 +164,8 @@ def build_method(config: RunConfig) -> Method:
     # Each method takes its own kind of settings, which RunConfig has checked.
     kind: Any = METHODS[config.method]
     method: Method = kind(config.encoder, config.settings)
-    if method.copies > 1 and not config.views.augments and config.views.shortest_crop == 1:
+    views = config.views
+    differ = views.augments or views.uniform_sampling or views.shortest_crop < 1
+    if method.copies > 1 and not differ:
         raise UsageError(f"{config.method} compares views of a clip, but nothing makes them differ")
     return method

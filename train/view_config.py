@@ -20,6 +20,8 @@ class ViewConfig:
         frames: T.
         shortest_crop: Smallest share of a clip kept; the share is uniform up to 1.
         shortest_frames: A crop keeps at least so many frames, or the whole clip if shorter.
+        uniform_sampling: Take each frame from a random moment of its own T-th of the crop, instead
+            of the middle of it (Skeleton2vec).
         rotation: Largest random angle per axis, radians; 0.3 in stage 1, none in stage 2.
         mirror: Probability of swapping left and right (spatial flip).
         axis_mask: Probability of zeroing one of the three axes.
@@ -48,6 +50,7 @@ class ViewConfig:
     frames: int = 120
     shortest_crop: float = 0.5
     shortest_frames: int = 64
+    uniform_sampling: bool = False
     rotation: float = 0.0
     mirror: float = 0.0
     axis_mask: float = 0.0
@@ -83,6 +86,8 @@ class ViewConfig:
                 raise UsageError(f"{name} must not be below 0, is {getattr(self, name):g}")
         if not 0 < self.slowest_rate <= 1 or not 0 <= self.pace <= 1:
             raise UsageError("slowest_rate and pace are shares up to 1, and slowest_rate above 0")
+        if self.uniform_sampling and self.pace:
+            raise UsageError("uniform_sampling and pace both say when frames are taken: leave one")
         if self.absent_bodies not in ABSENT_BODIES:
             raise UsageError(
                 f"absent_bodies is one of {', '.join(ABSENT_BODIES)}, not {self.absent_bodies!r}"

@@ -126,6 +126,7 @@ class Views:
         share, place = torch.rand(2, self.batch, generator=random)[:, part]
         matrices, mirrored = (x[part] for x in self._transformations(random))
         noise = torch.rand(self.batch, 2, self.tokens, generator=random)[part]
+        moments = self._moments(random)
         shift = torch.rand(self.batch, generator=random)[part] if config.padding else None
 
         bodies_of_step = int(self._bodies[clips].sum())
@@ -143,6 +144,7 @@ class Views:
             length[clip].to(joints),
             frames_to_normalise(config),
             keep=None if disturbance is None else disturbance.rate.to(joints),
+            moments=None if moments is None else moments[part][clip].to(joints),
         ).to(self.device)
         if disturbance is not None:
             bodies = disturbance.apply(bodies, length[clip])
@@ -183,6 +185,13 @@ class Views:
             yaw = config.yaw * (torch.rand(self.batch, generator=random) * 2 - 1)
             turned = turned @ rotations(F.pad(yaw[:, None], (1, 1)))
         return axis_masks(axes.where(masked, torch.full_like(axes, 3))) @ turned, mirrored
+
+    def _moments(self, random: torch.Generator) -> Tensor | None:
+        """Where in its own part of the crop each frame is taken, (B, T), if not in the middle."""
+        if not self.config.uniform_sampling:
+            return None
+        uniform = torch.rand(self.batch, self.config.frames, generator=random)
+        return torch.arange(self.config.frames) + uniform.double()
 
     def _shuffled(self, number: int) -> Tensor:
         """Order of the clips in a pass over the data."""
@@ -225,7 +234,13 @@ def resident(pack: Pack, device: torch.device) -> Tensor:
 
 
 def resize_tracks(
-    joints: Tensor, start: Tensor, length: Tensor, frames: int, *, keep: Tensor | None = None
+    joints: Tensor,
+    start: Tensor,
+    length: Tensor,
+    frames: int,
+    *,
+    keep: Tensor | None = None,
+    moments: Tensor | None = None,
 ) -> Tensor:
     """Resample runs of rows, as `stars_infer.resampling.resize` does for one clip.
 
@@ -236,11 +251,15 @@ def resize_tracks(
         frames: T.
         keep: Share of the rows that is looked at, (N,), as if recorded at a lower rate; all if
             not given.
+        moments: When frames are taken, (N, T') or (T',), double, in frames of the result; in the
+            middle of each if not given.
 
     Returns:
-        (N, T, V, 3).
+        (N, T, V, 3), or as many frames as there are moments.
     """
-    steps = torch.arange(frames, device=joints.device, dtype=torch.float64) + 0.5
+    steps = moments
+    if steps is None:
+        steps = torch.arange(frames, device=joints.device, dtype=torch.float64) + 0.5
     last = (length - 1)[:, None]
     position = steps * (length.double() / frames)[:, None] - 0.5
     position = torch.minimum(position.clamp(min=0), last.double())

@@ -38,6 +38,8 @@ TITLES = {
     RANDOM: "random weights",
     "mae": "MAE",
     "mamp": "MAMP",
+    "skeleton2vec": "Skeleton2vec",
+    "skeleton2vec-stars": "Skeleton2vec → STARS",
     "skeattnclr-joint": "SkeAttnCLR joint",
     "skeattnclr-motion": "SkeAttnCLR motion",
     "skeattnclr-bone": "SkeAttnCLR bone",

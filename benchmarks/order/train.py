@@ -53,6 +53,7 @@ GRAPH = [
 ROWS = (
     Row(name="mamp", start=None, arguments=STAGE_1),
     Row(name="mae", start=None, arguments=STAGE_1),
+    Row(name="skeleton2vec", start=None, arguments=[*STAGE_1, *TEACHER]),
     *(
         Row(
             name=f"skeattnclr-{stream}",
@@ -64,6 +65,12 @@ ROWS = (
     ),
     Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
+    Row(
+        name="skeleton2vec-stars",
+        start="skeleton2vec",
+        arguments=[*STAGE_2, *CONTRAST],
+        recipe="stars",
+    ),
     Row(name="stars-3stage", start="heads", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="moco", start="mamp", arguments=[*STAGE_2, *CONTRAST, *TEACHER]),
     Row(name="dino", start="mamp", arguments=[*STAGE_2, *CLUSTERS, *TEACHER]),

@@ -18,11 +18,6 @@ def write_between_marks(file: Path, which: str, table: Sequence[Sequence[str]]) 
     """
     lines = ["| " + " | ".join(row) + " |" for row in table]
     lines.insert(1, "|" + " --- |" * len(table[0]))
-    write_lines_between_marks(file, which, lines)
-
-
-def write_lines_between_marks(file: Path, which: str, lines: Sequence[str]) -> None:
-    """Replace what is between `<!-- which -->` and `<!-- end of which -->` by lines."""
     marks = rf"(<!-- {which} -->\n).*?(<!-- end of {which} -->)"
     text = file.read_text(encoding="utf-8")
     replaced, found = re.subn(

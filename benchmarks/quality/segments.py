@@ -24,7 +24,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 from cutting import Tally, matched, ways
-from marked import write_lines_between_marks
+from marked import write_between_marks
 from rich.console import Console
 from sets import EvaluationSet, known_sets
 from stitching import EXEMPLARS, Task, stitched
@@ -86,10 +86,10 @@ def main() -> None:
     except StarsError as error:
         sys.exit(f"error: {error}")
     tables = {"segments": table(results), "confidence": reliability(results)}
-    for name, lines in tables.items():
-        print("\n".join(lines), end="\n\n")
+    for name, rows in tables.items():
+        print("\n".join(" | ".join(row) for row in rows), end="\n\n")
         if options.write:
-            write_lines_between_marks(options.write, name, lines)
+            write_between_marks(options.write, name, rows)
 
 
 def stitchable(root: Path, console: Console) -> Iterator[EvaluationSet]:
@@ -154,38 +154,31 @@ def filled(path: Path, data: EvaluationSet, task: Task, encoder: Encoder) -> Exe
     return index
 
 
-def table(results: dict[str, Measured]) -> list[str]:
-    """Lines of the table of ways."""
+def table(results: dict[str, Measured]) -> list[list[str]]:
+    """Rows of the table of ways."""
     return [
-        "| F1 at 0.5 (precision / recall), F1 at 0.25, time right % | "
-        + " | ".join(results)
-        + " |",
-        "| --- |" + " --- |" * len(results),
+        ["F1 at 0.5 (precision / recall), F1 at 0.25, time right %", *results],
         *(
-            f"| {name} | "
-            + " | ".join(measured.scores[name].row() for measured in results.values())
-            + " |"
+            [name, *(measured.scores[name].row() for measured in results.values())]
             for name in ways()
         ),
-        f"| seconds of recording a second of computing, {EXEMPLARS} exemplars an action | "
-        + " | ".join(f"{m.seconds / m.computing:.0f}" for m in results.values())
-        + " |",
+        [
+            f"seconds of recording a second of computing, {EXEMPLARS} exemplars an action",
+            *(f"{measured.seconds / measured.computing:.0f}" for measured in results.values()),
+        ],
     ]
 
 
-def reliability(results: dict[str, Measured]) -> list[str]:
-    """Lines of the table of what confidence is worth."""
-    lines = [
-        "| confidence said | " + " | ".join(f"{name}: right % (of)" for name in results) + " |",
-        "| --- |" + " --- |" * len(results),
-    ]
+def reliability(results: dict[str, Measured]) -> list[list[str]]:
+    """Rows of the table of what confidence is worth."""
+    rows = [["confidence said", *(f"{name}: right % (of)" for name in results)]]
     for low, high in pairwise(BINS):
         cells = []
         for measured in results.values():
             right = [good for sure, good in measured.sure if low <= sure < high]
             cells.append(f"{100 * np.mean(right):.0f} ({len(right)})" if right else "–")
-        lines.append(f"| {low:.2f} to {high:.2f} | " + " | ".join(cells) + " |")
-    return lines
+        rows.append([f"{low:.2f} to {high:.2f}", *cells])
+    return rows
 
 
 if __name__ == "__main__":

@@ -49,6 +49,13 @@ def classify(
             help="One answer for a clip (pooled), for each person (each), or for each two (pairs).",
         ),
     ] = "pooled",
+    views: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Compare other views, too, the most alike counts: mirror, for left-handed people "
+            "(but left and right become one); crops. Each costs a comparison more.",
+        ),
+    ] = None,
     convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
@@ -60,10 +67,12 @@ def classify(
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
     from stars_infer.people import check_way
+    from stars_infer.views import check_views
 
     output = Output(json=json, quiet=quiet)
     naming = naming_of(classifier, k, strangers)
     check_way(people)
+    check_views(views or ())
     paths = clip_files(clips)
     with existing_index(index, model) as exemplars:
         if naming.strangers is None:
@@ -77,6 +86,7 @@ def classify(
             skip=output.failure,
             question=True,
             people=people,
+            views=views or (),
         )
         for file in output.progress(embedded, "classifying", len(paths)):
             output.clip_notes(file.source, file.notes)

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -119,8 +120,7 @@ def _model_and_providers() -> list[Finding]:
         if provider not in available:
             continue
         try:
-            session, _ = open_session(folder / GRAPH_FILE, device)
-            encoder = Encoder(info, session, device)
+            encoder = Encoder(info, partial(open_session, folder / GRAPH_FILE, device))
             encoder.embed_bodies(body)
             began = time.perf_counter()
             encoder.embed_bodies(body)

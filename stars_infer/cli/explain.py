@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stars_infer.classify import Prediction
 
+_SHOWN = 3
+"""Nearest exemplars that are told."""
 _CLOSE = 0.02
 """Likeness within which two actions are a toss-up."""
 
@@ -14,15 +16,11 @@ _CLOSE = 0.02
 def explanation(answer: Prediction) -> list[str]:
     """Lines that say what speaks for an answer, what else it may be, and what would help."""
     lines = [_verdict(answer)]
-    near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in answer.neighbours)
+    nearest = answer.neighbours[:_SHOWN]
+    near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in nearest)
     lines.append(f"nearest exemplars: {near}")
     if answer.second is not None and answer.margin is not None:
-        ahead = (
-            f"{answer.margin:.3f} ahead in similarity"
-            if answer.margin >= 0
-            else f"though an exemplar of another action is {-answer.margin:.3f} nearer"
-        )
-        lines.append(f"next best: {answer.second}; {answer.label} is {ahead}")
+        lines.append(f"next best: {answer.second}; {_lead(answer.label, answer.margin)}")
     lines += _remedies(answer)
     return lines
 
@@ -33,6 +31,15 @@ def _verdict(answer: Prediction) -> str:
     return (
         f"unknown: the chance that its action is in the index is {answer.chance_known:.0%}; "
         f"if it is, {answer.label} fits best"
+    )
+
+
+def _lead(label: str, margin: float) -> str:
+    if margin >= 0:
+        return f"the nearest {label} is {margin:.3f} more alike than any other action"
+    return (
+        f"an exemplar of another action is nearer by {-margin:.3f}, "
+        f"but all exemplars together speak for {label}"
     )
 
 

@@ -134,7 +134,9 @@ def _cut(
             how,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    return Timeline(name=str(path), seconds=clip.frames / clip.fps, segments=segments)
+    return Timeline(
+        name=str(path), seconds=clip.frames / clip.fps, segments=segments, notes=clip.notes
+    )
 
 
 def _show(timeline: Timeline, output: Output) -> None:
@@ -156,6 +158,7 @@ def _show(timeline: Timeline, output: Output) -> None:
                     }
                     for part in timeline.segments
                 ],
+                "notes": timeline.notes,
             }
         )
     elif output.quiet:

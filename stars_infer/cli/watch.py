@@ -73,7 +73,7 @@ def watch(
     reader = FrameReader(convention)
     with ExitStack() as stack:
         exemplars = stack.enter_context(existing_index(index, model))
-        exemplars.classify([])  # refuses an empty index before anybody waits for frames
+        exemplars.calibration()  # refuses an empty index, and makes ready, before frames come
         encoder = Encoder.load(model, device=device)
         watching = Watching(
             output,

@@ -68,7 +68,7 @@ def read_clip(
                 if found.source == f"{file}#{name}":
                     raise found
             elif found.name == name:
-                return clip_of(found, wanted)
+                return clip_of(found, wanted, uncut=recording)
         raise ClipError(str(path), f"no clip of the name {name[:60]!r} in {file}")
     several: list[Recording] = []
     for found in _recordings(file):
@@ -82,7 +82,7 @@ def read_clip(
         raise ClipError(
             str(path), f"holds several clips ({names}, …): name one as {file.name}#NAME"
         )  # fmt: skip
-    return clip_of(several[0], wanted)
+    return clip_of(several[0], wanted, uncut=recording)
 
 
 def read_clips(

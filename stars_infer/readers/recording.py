@@ -96,7 +96,9 @@ def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
             recording=uncut,
         )
     notes = (*recording.notes, *made.notes, *doubts(made, convention))
-    return replace(made, notes=notes)
+    # An array that is mapped from its file would change with it.
+    bodies = made.bodies if made.bodies.flags.owndata else made.bodies.copy()
+    return replace(made, bodies=bodies, notes=notes)
 
 
 def convention_in(source: str, **said: object) -> Convention:

@@ -222,24 +222,24 @@ def test_absent_frames_stay_absent():
         (
             NTU25_JOINTS[2:20:1],
             slice(None),
-            r"18 of 25 joints \(neck, head, left shoulder and 15 more joints\) of body 1 are never "
+            r"18 of 25 joints \(neck, head, left shoulder and 15 more joints\) of body 0 are never "
             r"seen in its 60 frame\(s\), but at most half may be missing: record the whole body",
         ),
-        (("left hip",), slice(None), "the left hip of body 1 is never seen in its 60 frame"),
-        (("right shoulder",), slice(None), "the right shoulder of body 1 is never seen"),
-        (("base of spine",), slice(None), "the base of spine of body 1 is never seen"),
+        (("left hip",), slice(None), "the left hip of body 0 is never seen in its 60 frame"),
+        (("right shoulder",), slice(None), "the right shoulder of body 0 is never seen"),
+        (("base of spine",), slice(None), "the base of spine of body 0 is never seen"),
         (
             ("base of spine", "left hip", "right hip", "left shoulder", "right shoulder"),
             slice(8, 31),
-            r"the base of spine of body 1 is missing for 23 frames from frame 8, the other hip and "
+            r"the base of spine of body 0 is missing for 23 frames from frame 8, the other hip and "
             r"shoulder joints for as long or longer \(at most 10 are interpolated\): cut these",
         ),
     ],
 )
 def test_what_nobody_could_complete_is_refused(lost, frames, says):
-    joints = walking(bodies=2)
+    joints = walking()
     for joint in place(*lost):
-        joints[1, frames, joint] = NAN
+        joints[0, frames, joint] = NAN
     with pytest.raises(ClipError, match=f"camera 3: {says}"):
         Clip.from_array(joints, source="camera 3")
 

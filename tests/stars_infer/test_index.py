@@ -172,7 +172,7 @@ def test_the_threshold_is_kept_and_can_be_given_for_once(tmp_path):
         index.accept_strangers(None)
         assert index.naming() == Naming()
         for share in (0.0, 1.0, -1.0, 2.0):
-            with pytest.raises(UsageError, match="between 0 and 1"):
+            with pytest.raises(UsageError, match="above 0 and below 100 %"):
                 index.accept_strangers(share)
 
 

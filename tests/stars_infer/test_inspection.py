@@ -185,14 +185,14 @@ def test_two_bodies_a_third_and_gaps():
     joints = np.zeros((3, 60, 25, 3), np.float32)
     joints[0, :40] = standing(40)
     joints[1, 5:40] = standing(40)[5:] + np.float32([1, 0, 0])
-    joints[2, 50:] = standing(10) + np.float32([2, 0, 0])
+    joints[2, 57:] = standing(3) + np.float32([2, 0, 0])
     found = inspect_clip(Clip.from_array(joints, fps=10.0))
     assert [body.actor for body in found.bodies] == [True, True, False]
     assert [body.number for body in found.bodies] == [0, 1, 2]
     assert [(span.start, span.end) for span in found.bodies[1].seen] == [(0.5, 4.0)]
     assert found.bodies[1].share == pytest.approx(35 / 60)
-    assert [(gap.start, gap.end) for gap in found.gaps] == [(4.0, 5.0)]
-    assert clip_notes(found) == ["nobody is seen 4.0–5.0 s"]
+    assert [(gap.start, gap.end) for gap in found.gaps] == [(4.0, 5.7)]
+    assert clip_notes(found) == ["nobody is seen 4.0–5.7 s"]
     assert "not chosen as an actor" in seen_line(found.bodies[2])
     assert found.bodies[1].way.centre[0] - found.bodies[0].way.centre[0] == pytest.approx(
         1, abs=0.1

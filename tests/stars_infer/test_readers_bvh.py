@@ -208,7 +208,7 @@ Frame Time: 0.1
         ("  }\n}\n", "  }\n}\n}\n", "line 11: a '}' that closes nothing"),
         ("Frames: 2", "Frames: 3", "6 values, 2 frames of 3, but the file says 3"),
         ("Frames: 2", "Frames: two", "line 12: the frames or their time are not numbers"),
-        ("Frames: 2", "Frames: 99999999999", "more than the 20,000 a clip may have"),
+        ("Frames: 2", "Frames: 99999999999", "more than the 2,000,000 a recording may have"),
         ("Frames: 2", "Frames: 1", "a motion needs at least 2"),
         ("Frames: 2\n", "", "line 12: expected 'Frames: N'"),
         ("0.1\n0 0 0\n", "0.1\n0 x 0\n", "line 14: 'x' is not a number"),

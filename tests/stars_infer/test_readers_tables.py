@@ -146,7 +146,7 @@ def test_times_give_the_frame_rate_and_gaps(tmp_path, joints):
     back = wide(kept, KINECT.joints, time=[0.0, *times[:-1]], frame=False)
     assert "its frame comes again" in refusal(written(tmp_path, back))
     years = wide(kept, KINECT.joints, time=[*times[:-1], 1e9], frame=False)
-    assert "cut the recording" in refusal(written(tmp_path, years))
+    assert "cut it into parts" in refusal(written(tmp_path, years))
 
 
 def test_milliseconds(tmp_path, joints):
@@ -242,7 +242,7 @@ def test_tables_that_would_fill_the_memory_fail_fast(tmp_path):
                "joint": [f"j{i % 400}" for i in range(rows)],
                **{axis: [0.5] * rows for axis in "xyz"}}  # fmt: skip
     began = time.monotonic()
-    assert "are too many for one clip" in refusal(written(tmp_path, columns))
+    assert "are too many for one file" in refusal(written(tmp_path, columns))
     assert time.monotonic() - began < 5
 
 
@@ -255,7 +255,7 @@ def test_parquet_that_promises_billions_of_rows_fails_fast(tmp_path):
     parquet.write_table(pa.table({"hip_x": one, "hip_y": one, "hip_z": one}), path)
     assert path.stat().st_size < 500_000
     began = time.monotonic()
-    assert "rows of 3 columns: cut the recording" in refusal(path)
+    assert "rows of 3 columns: cut it into parts" in refusal(path)
     assert time.monotonic() - began < 5
 
 

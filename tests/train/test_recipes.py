@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import load_checkpoint
@@ -29,6 +30,17 @@ def test_the_papers_constants():
     mamp = load_recipe("mamp").configure(data="x", clips=40091)
     assert (mamp.steps, mamp.warmup_steps) == (125285, 6265)
     assert (mamp.settings.tau, mamp.settings.mask_ratio, mamp.views.rotation) == (0.8, 0.9, 0.3)
+    skeleton2vec = load_recipe("skeleton2vec").configure(data="x", clips=40091)
+    assert (skeleton2vec.steps, skeleton2vec.warmup_steps) == (187927, 6265)
+    assert (skeleton2vec.encoder.frames, skeleton2vec.encoder.segment) == (90, 3)
+    assert skeleton2vec.encoder.segments // skeleton2vec.settings.tube_length == 6
+    own = skeleton2vec.settings
+    assert (own.beta, own.mask_ratio, own.momentum, own.decoder_depth) == (0.1, 0.9, 0.9999, 3)
+    assert (skeleton2vec.loop.lr, skeleton2vec.loop.final_lr) == (1e-3, 1e-5)
+    assert (own.target_layers, own.target_norm) == ("ffn", "instance")
+    for name, tube in (("random", 1), ("single-tube", 30), ("multi-tube", 5)):
+        other = load_recipe(f"skeleton2vec-{name}").configure(data="x", clips=40091).settings
+        assert (other.tube_length, other.beta) == (tube, 0.0)
     stars = load_recipe("stars").configure(data="x", clips=40091)
     assert (stars.steps, stars.loop.layer_decay, stars.settings.queue) == (6265, 0.2, 8192)
     assert not stars.views.augments
@@ -116,3 +128,24 @@ def test_three_stages_go_on_with_the_heads(stars, trained, tmp_path):
         middle.weights["contrast.queue.vectors"][:16]
     )
     assert RunConfig.from_json(after.config, source="x").start_from == str(heads)
+
+
+def test_pretraining_goes_on_from_a_run_with_a_schedule_of_its_own(stars, trained, tmp_path):
+    out = tmp_path / "on"
+    how = ["train", "pretrain", trained / "pack", "--out", out, "--steps", 1, "--batch", 8, "-q"]
+    still = ["--from", trained / "mamp", "--lr", 1e-12, "--accelerator", "cpu"]
+    before = load_checkpoint(trained / "mamp")
+    depth = RunConfig.from_json(before.config, source="x").settings.decoder_depth
+    assert stars(*how, *still, "--decoder-depth", depth)[0] == 0
+    after = load_checkpoint(out)
+    assert after.weights.keys() == before.weights.keys()
+    for name, tensor in before.weights.items():  # the decoder's, too
+        torch.testing.assert_close(after.weights[name], tensor, rtol=0, atol=1e-6, msg=name)
+    config = RunConfig.from_json(after.config, source="x")
+    assert config.start_from == str(trained / "mamp")
+    assert config.loop.steps == 1
+    code, _, err = stars(*how, *still, "--decoder-depth", depth, "--width", 64, "--resume")
+    assert (code, "the network is that of the run it starts from" in " ".join(err.split())) == (
+        2,
+        True,
+    )

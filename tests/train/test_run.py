@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 from lightning_fabric import Fabric
 
 from stars_infer.errors import ModelError
-from stars_infer.train.checkpoint import BEST, FILE, load_checkpoint
+from stars_infer.train.checkpoint import BEST, FILE, load_checkpoint, save_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.splits import add_split
 from stars_infer.train.loop import best_precision, fit
@@ -24,6 +25,7 @@ from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
 from stars_infer.train.methods.moco import MocoConfig
 from stars_infer.train.methods.nnclr import NnclrConfig
 from stars_infer.train.methods.skeattnclr import SkeAttnClrConfig
+from stars_infer.train.methods.skeleton2vec import Skeleton2vecConfig
 from stars_infer.train.methods.stars import StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
@@ -36,6 +38,7 @@ SHAPE = EncoderConfig(width=16, depth=2, heads=2)
 SMALL = {
     "mamp": MampConfig(decoder_depth=1),
     "mae": MaeConfig(decoder_depth=1),
+    "skeleton2vec": Skeleton2vecConfig(decoder_depth=1, momentum=0.9),
     "nnclr": NnclrConfig(queue=20, hidden=32),
     "stars": StarsConfig(queue=20, hidden=32),
     "heads": NnclrConfig(queue=20, hidden=32),
@@ -116,7 +119,7 @@ def test_gradient_steps_add_up_to_the_batch(tmp_path, pack):
     torch.testing.assert_close(at_once.weights[name], cut.weights[name], atol=1e-4, rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", ["mamp", "mae", "stars", "dino"])
+@pytest.mark.parametrize("method", ["mamp", "mae", "skeleton2vec", "stars", "dino"])
 def test_loss_falls(tmp_path, pack, method):
     config = configuration(method, steps=40, lr=3e-3, final_lr=3e-3, warmup=5)
     run(config, tmp_path / "run", pack)
@@ -170,6 +173,19 @@ def test_command_line_refuses_to_overwrite_and_to_change_a_run(stars, trained, t
     assert "loop.steps 2 → 3" in err
     assert "settings.tau 0.8 → 0.75" in err
     assert stars(*arguments, "--steps", 2, "--resume")[0] == 0
+
+
+def test_a_run_from_before_a_setting_came_goes_on(stars, trained, tmp_path):
+    arguments = ["train", "pretrain", trained / "pack", "--out", "run", *PRETRAIN, "--steps", 2]
+    assert stars(*arguments)[0] == 0
+    kept = load_checkpoint(tmp_path / "run")
+    views = {key: value for key, value in kept.config["views"].items() if key != "uniform_sampling"}
+    older = replace(kept, config={**kept.config, "views": views})
+    save_checkpoint(older, tmp_path / "run")
+    code, _, err = stars(*arguments, "--resume")
+    assert code == 0, err
+    code, _, err = stars(*arguments, "--uniform-sampling", "--resume")
+    assert (code, "views.uniform_sampling False → True" in " ".join(err.split())) == (2, True)
 
 
 def test_impossible_values_are_refused_by_name(stars, trained):

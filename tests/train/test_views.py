@@ -183,6 +183,42 @@ def test_crops_stay_inside_their_clip_and_keep_their_share():
     assert 0.95 < max(shares) <= 1
 
 
+def test_uniform_sampling_takes_a_moment_of_every_part_of_the_clip():
+    frames = 300
+    line = np.tile(np.arange(frames, dtype=np.float32)[None, :, None, None], (2, 1, 25, 3))
+    line[1] *= 2
+    clips = [SourceClip(actors=line, label="", subject="", source=str(n)) for n in range(4)]
+    made = views(clips, uniform_sampling=True, shortest_crop=1.0, frames=60)
+    first, again, other = made.draw(0)[0].bodies, made.draw(0)[0].bodies, made.draw(1)[0].bodies
+    assert first.equal(again)
+    assert not first.allclose(other)
+    at = (first[0::2, :, 0, 0] + 0.5) / (frames / 60)
+    places = (at - torch.arange(60)).flatten()
+    assert places.min() >= -1e-4
+    assert places.max() <= 1 + 1e-4
+    assert places.std() == pytest.approx(1 / 12**0.5, abs=0.04)
+    # Both bodies of a clip are seen at the same moments, those of another clip at others.
+    torch.testing.assert_close(first[1::2], 2 * first[0::2])
+    assert not first[0].allclose(first[2])
+    (second_half,) = made.draw(0, slice(2, 4))
+    torch.testing.assert_close(second_half.bodies, first[4:])
+
+
+def test_uniform_sampling_leaves_all_else_as_it_was():
+    clips = [source(200), source(90, seed=1)]
+    plain, sampled = (
+        views(clips, batch=2, uniform_sampling=uniform).draw(0)[0] for uniform in (False, True)
+    )
+    assert sampled.noise.equal(plain.noise)
+    assert not sampled.bodies.allclose(plain.bodies)
+    still = [
+        SourceClip(actors=np.ones((1, 80, 25, 3), np.float32), label="", subject="", source="")
+    ]
+    (batch,) = views(still, batch=1, uniform_sampling=True, rotation=0.3).draw(0)
+    (expected,) = views(still, batch=1, rotation=0.3).draw(0)
+    torch.testing.assert_close(batch.bodies, expected.bodies)
+
+
 def test_short_clips_are_kept_whole():
     clip = source(40)
     batch = views([clip], batch=1).draw(3)[0]
@@ -336,6 +372,7 @@ def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
         ({"pace": 1.1}, "slowest_rate and pace are shares up to 1"),
         ({"local_shortest": 0.9}, "local_shortest and local_longest"),
         ({"shortest_crop": 0}, "shortest_crop is a share"),
+        ({"uniform_sampling": True, "pace": 0.5}, "both say when frames are taken"),
     ],
 )
 def test_impossible_views_are_refused(config, says):

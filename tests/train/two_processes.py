@@ -24,6 +24,7 @@ from stars_infer.train.view_config import ViewConfig
 SMALL = {
     "mamp": {"decoder_depth": 1},
     "mae": {"decoder_depth": 1},
+    "skeleton2vec": {"decoder_depth": 1, "momentum": 0.9},
     "nnclr": {"queue": 20, "hidden": 32},
     "stars": {"queue": 20, "hidden": 32},
     "heads": {"queue": 20, "hidden": 32},

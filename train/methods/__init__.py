@@ -10,6 +10,7 @@ from stars_infer.train.methods.method import Method
 from stars_infer.train.methods.moco import Moco
 from stars_infer.train.methods.nnclr import Nnclr
 from stars_infer.train.methods.skeattnclr import SkeAttnClr
+from stars_infer.train.methods.skeleton2vec import Skeleton2vec
 from stars_infer.train.methods.stars import Stars
 
 METHODS: dict[str, type[Method]] = {
@@ -17,6 +18,7 @@ METHODS: dict[str, type[Method]] = {
     for method in (
         Mamp,
         Mae,
+        Skeleton2vec,
         Nnclr,
         SkeAttnClr,
         Stars,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
-from stars_infer.train.masking import motion_aware_order
+from stars_infer.train.masking import motion_aware_order, visible_count
 from stars_infer.train.methods.mamp import MampConfig, motion_target
 from stars_infer.train.methods.masked import masked_error
 from stars_infer.train.methods.method import StepOutput
@@ -75,9 +75,10 @@ class MampNnclr(Stars):
         error = masked_error(
             self.encoder.tokens(batch.bodies),
             order=motion_aware_order(batch.bodies, batch.noise, tau=mamp.tau, segment=segment),
+            seen=visible_count(self.encoder.config.tokens, mamp.mask_ratio),
+            every=mamp.decode_every,
             target=motion_target(batch.bodies, stride=mamp.motion_stride, segment=segment),
             encode=lambda tokens: self.tail(self.trunk(tokens)),
             decoder=self.decoder,
-            config=mamp,
         )
         return StepOutput(contrast + self.config.mamp_weight * batch.share_of_bodies * error, z)

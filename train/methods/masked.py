@@ -1,4 +1,4 @@
-"""Masked prediction: hide most tokens, predict something of them (shared by MAMP and MAE)."""
+"""Masked prediction: hide most tokens, predict something of them (what MAMP and MAE share)."""
 
 from __future__ import annotations
 
@@ -50,29 +50,32 @@ def masked_error(
     tokens: Tensor,
     *,
     order: Tensor,
+    seen: int,
+    every: int,
     target: Tensor,
     encode: Callable[[Tensor], Tensor],
     decoder: nn.Module,
-    config: MaskedConfig,
 ) -> Tensor:
     """Mean squared error of the prediction of hidden tokens.
 
     Args:
         tokens: Embedded tokens, (N, L, D).
-        order: Their places; the first ones stay visible, (N, L).
-        target: What is to be predicted, (N, L, l*C).
+        order: Their places, (N, L).
+        seen: How many of the first ones stay visible.
+        every: Predict every n-th of the others.
+        target: What is to be predicted, (N, L, F).
         encode: The encoder's blocks.
         decoder: Predicts hidden tokens from encoded visible ones.
-        config: Ratio and density of the prediction.
     """
-    seen = visible_count(tokens.shape[1], config.mask_ratio)
-    kept, hidden = order[:, :seen], order[:, seen :: config.decode_every]
+    kept, hidden = order[:, :seen], order[:, seen::every]
     prediction: Tensor = decoder(encode(gather_tokens(tokens, kept)), kept, hidden)
     return (prediction.float() - gather_tokens(target, hidden)).square().mean()
 
 
 class MaskedPrediction(Method):
     """Encoder over the visible tokens, decoder over a prediction for the hidden ones."""
+
+    continues: ClassVar[tuple[str, ...]] = ("decoder.",)
 
     masks: ClassVar[bool] = True
     encoder: SkeletonEncoder
@@ -96,9 +99,10 @@ class MaskedPrediction(Method):
         error = masked_error(
             self.encoder.tokens(batch.bodies),
             order=self.order(batch),
+            seen=visible_count(self.encoder.config.tokens, self.config.mask_ratio),
+            every=self.config.decode_every,
             target=self.target(batch.bodies),
             encode=self.encoder.encode,
             decoder=self.decoder,
-            config=self.config,
         )
         return StepOutput(error * batch.share_of_bodies)

@@ -49,9 +49,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, L, D) to (N, L, D)."""
-        x = x + self._kept(self.attention(self.norm1(x)))
-        mixed: Tensor = x + self._kept(self.mlp(self.norm2(x)))
-        return mixed
+        attended, mixed = self.halves(x)
+        return attended + mixed
+
+    def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What the attention half gives, and what the MLP adds to it, both (N, L, D)."""
+        attended = x + self._kept(self.attention(self.norm1(x)))
+        return attended, self._kept(self.mlp(self.norm2(attended)))
 
     def _kept(self, branch: Tensor) -> Tensor:
         """A branch (N, L, D) with the sequences that skip it set to zero."""

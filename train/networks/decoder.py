@@ -16,9 +16,15 @@ from stars_infer.train.networks.encoder import EncoderConfig
 
 
 class MaskedDecoder(nn.Module):
-    """Mask tokens put back in order, own embeddings, blocks, linear to l*C (REFERENCE 2)."""
+    """Mask tokens put back in order, own embeddings, blocks, linear to a target (REFERENCE 2).
 
-    def __init__(self, config: EncoderConfig, depth: int) -> None:
+    Args:
+        config: Shape of the encoder.
+        depth: Blocks.
+        outputs: F, numbers predicted of a token; the l*C of its coordinates if not given.
+    """
+
+    def __init__(self, config: EncoderConfig, depth: int, *, outputs: int | None = None) -> None:
         super().__init__()
         width = config.width
         self.embed = nn.Linear(width, width)
@@ -26,7 +32,7 @@ class MaskedDecoder(nn.Module):
         self.position = PositionEmbedding(config.segments, config.joints, width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-5)
-        self.predict = nn.Linear(width, config.segment * 3)
+        self.predict = nn.Linear(width, outputs or config.segment * 3)
         nn.init.trunc_normal_(self.mask_token, std=EMBEDDING_STD)
         self.apply(init_linear)
 
@@ -42,7 +48,7 @@ class MaskedDecoder(nn.Module):
             hidden: Places of the tokens to predict, (N, L').
 
         Returns:
-            Predictions (N, L', l*C).
+            Predictions (N, L', F).
         """
         embedded = self.embed(visible)
         masked = self.mask_token.to(embedded.dtype).expand(*hidden.shape, -1)

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.train.checkpoint import TEACHER
 from stars_infer.train.flags import with_flags
-from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision
+from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision, Weights
 from stars_infer.train.protocols import fewshot as few
 from stars_infer.train.protocols import semi as semi_supervised
 from stars_infer.train.protocols.command import finish, opened, tuning
@@ -29,6 +30,7 @@ from stars_infer.train.protocols.options import (
     RecipeName,
     Resume,
     Run,
+    Samplings,
     Seed,
     Split,
     tuning_flags,
@@ -54,6 +56,8 @@ def knn(
         typer.Option("--k", help="Neighbours that vote; repeatable.", show_default="1 to 40"),
     ] = None,
     crop: Crop = CROP,
+    samplings: Samplings = 1,
+    weights: Weights = TEACHER,
     like: Like = None,
     seed: Seed = 0,
     out: Out = None,
@@ -66,7 +70,9 @@ def knn(
 ) -> None:
     """Nearest neighbours of frozen features, by cosine; the first k is the one plotted."""
     output = Output(json=json, quiet=quiet)
-    measured, task = opened(run, data, split, like, seed, plots)
+    measured, task = opened(
+        run, data, split, like, seed, plots, weights=weights, samplings=samplings
+    )
     fabric = open_fabric(accelerator, 1, precision)
     result = nearest(measured, task, fabric=fabric, ks=k, crop=crop, track=output.progress)
     finish(result, output, out or measured.results, plots, plot_classes)
@@ -80,6 +86,8 @@ def linear(
     data: Data = None,
     split: Split = None,
     crop: Crop = CROP,
+    samplings: Samplings = 1,
+    weights: Weights = TEACHER,
     like: Like = None,
     seed: Seed = 0,
     out: Out = None,
@@ -93,7 +101,9 @@ def linear(
     """A linear classifier on frozen features."""
     output = Output(json=json, quiet=quiet)
     config = LinearConfig(**flags, seed=seed)
-    measured, task = opened(run, data, split, like, seed, plots)
+    measured, task = opened(
+        run, data, split, like, seed, plots, weights=weights, samplings=samplings
+    )
     fabric = open_fabric(accelerator, 1, precision)
     result = fit(measured, task, fabric=fabric, config=config, crop=crop, track=output.progress)
     finish(result, output, out or measured.results, plots, plot_classes)
@@ -112,6 +122,8 @@ def fewshot(
     ] = None,
     draws: Annotated[int, typer.Option(help="Random draws of exemplars.")] = few.DRAWS,
     crop: Crop = CROP,
+    samplings: Samplings = 1,
+    weights: Weights = TEACHER,
     like: Like = None,
     seed: Seed = 0,
     out: Out = None,
@@ -124,7 +136,9 @@ def fewshot(
 ) -> None:
     """N exemplars of each action from the training part, test clips named by their n nearest."""
     output = Output(json=json, quiet=quiet)
-    measured, task = opened(run, data, split, like, seed, plots)
+    measured, task = opened(
+        run, data, split, like, seed, plots, weights=weights, samplings=samplings
+    )
     fabric = open_fabric(accelerator, 1, precision)
     result = few.fewshot(
         measured,
@@ -148,6 +162,8 @@ def finetune(
     split: Split = None,
     recipe: RecipeName = RECIPE,
     crop: Crop = CROP,
+    samplings: Samplings = 1,
+    weights: Weights = TEACHER,
     like: Like = None,
     out: Out = None,
     resume: Resume = False,
@@ -166,7 +182,9 @@ def finetune(
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
     output = Output(json=json, quiet=quiet)
-    measured, task = opened(run, data, split, like, flags.get("seed", 0), plots)
+    measured, task = opened(
+        run, data, split, like, flags.get("seed", 0), plots, weights=weights, samplings=samplings
+    )
     results, fabric = (
         out or measured.results,
         open_fabric(accelerator, devices, precision, nodes),
@@ -204,6 +222,8 @@ def semi(
     ] = True,
     recipe: RecipeName = RECIPE,
     crop: Crop = CROP,
+    samplings: Samplings = 1,
+    weights: Weights = TEACHER,
     like: Like = None,
     out: Out = None,
     resume: Resume = False,
@@ -223,7 +243,9 @@ def semi(
     """
     output = Output(json=json, quiet=quiet)
     seed = flags.pop("seed", 0)
-    measured, task = opened(run, data, split, like, seed, plots)
+    measured, task = opened(
+        run, data, split, like, seed, plots, weights=weights, samplings=samplings
+    )
     results, fabric = (
         out or measured.results,
         open_fabric(accelerator, devices, precision, nodes),
@@ -252,6 +274,8 @@ def transfer(
     split: Split = None,
     recipe: RecipeName = RECIPE,
     crop: Crop = CROP,
+    samplings: Samplings = 1,
+    weights: Weights = TEACHER,
     out: Out = None,
     resume: Resume = False,
     plots: Plots = None,
@@ -269,7 +293,9 @@ def transfer(
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """
     output = Output(json=json, quiet=quiet)
-    measured, task = opened(run, data, split, None, flags.get("seed", 0), plots)
+    measured, task = opened(
+        run, data, split, None, flags.get("seed", 0), plots, weights=weights, samplings=samplings
+    )
     results, fabric = (
         out or measured.results,
         open_fabric(accelerator, devices, precision, nodes),

@@ -29,11 +29,14 @@ def opened(
     like: Path | None,
     seed: int,
     plots: Path | None,
+    *,
+    weights: str,
+    samplings: int,
 ) -> tuple[MeasuredEncoder, Task]:
     """The encoder and the task, and the certainty that plots can be made."""
     if plots is not None:
         require_plots()
-    measured = load_encoder(run, like=like, seed=seed)
+    measured = load_encoder(run, like=like, seed=seed, weights=weights, samplings=samplings)
     if data is None:
         own = measured.config.split if measured.config else None
         return measured, open_task(measured.default_data(), split or own)

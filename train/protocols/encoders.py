@@ -9,7 +9,14 @@ from typing import Any
 import torch
 
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint, load_weights
+from stars_infer.preparation import MOST_SAMPLINGS
+from stars_infer.train.checkpoint import (
+    FILE,
+    TEACHER,
+    Checkpoint,
+    load_checkpoint,
+    load_weights,
+)
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
@@ -31,7 +38,8 @@ class MeasuredEncoder:
         encoder: The network, in evaluation mode.
         views: How it was trained to see clips; its `absent_bodies` counts.
         config: Configuration of its run.
-        checkpoint: What the run left.
+        checkpoint: What the run left; of the student if that is measured.
+        samplings: Uniform samplings of a clip whose features are averaged, as at use.
     """
 
     run: str
@@ -39,6 +47,16 @@ class MeasuredEncoder:
     views: ViewConfig
     config: RunConfig | None = None
     checkpoint: Checkpoint | None = None
+    samplings: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.samplings <= MOST_SAMPLINGS:
+            raise UsageError(f"--samplings is 1 to {MOST_SAMPLINGS}, not {self.samplings}")
+
+    @property
+    def weights(self) -> str | None:
+        """`student` where it is not the teacher of its run that is measured."""
+        return self.checkpoint.history.get("weights") if self.checkpoint else None
 
     @property
     def shape(self) -> EncoderConfig:
@@ -68,14 +86,14 @@ class MeasuredEncoder:
 
     @property
     def results(self) -> Path | None:
-        """Folder of its results: below its run; those of another checkpoint of it apart."""
+        """Folder of its results: below its run; those of other weights of it apart."""
         if self.config is None:
             return None
         path = Path(self.run)
-        if path.is_dir():
-            return path / "eval"
-        apart = () if path.name == FILE else (path.stem,)
-        return path.parent.joinpath("eval", *apart)
+        apart = [] if path.is_dir() or path.name == FILE else [path.stem]
+        if self.weights:
+            apart.append(self.weights)
+        return (path if path.is_dir() else path.parent).joinpath("eval", *apart)
 
     def default_data(self) -> Path:
         """The pack of its run.
@@ -97,9 +115,13 @@ class MeasuredEncoder:
         """What a result says of it."""
         if self.config is None or self.checkpoint is None:
             return {"run": self.run, "method": self.title}
+        how = {"samplings": self.samplings} if self.samplings > 1 else {}
+        whose = {"weights": self.weights} if self.weights else {}
         return {
             "run": self.run,
             "method": self.title,
+            **whose,
+            **how,
             "step": self.checkpoint.step,
             "trained_on": {"data": self.config.data, "split": self.config.split},
             "git": self.checkpoint.history.get("git"),
@@ -114,7 +136,14 @@ _AUGMENTED = ("DINO", "MoCo")
 """Methods whose augmented form has a line of its own in the papers' tables."""
 
 
-def load_encoder(run: str, *, like: Path | None = None, seed: int = 0) -> MeasuredEncoder:
+def load_encoder(
+    run: str,
+    *,
+    like: Path | None = None,
+    seed: int = 0,
+    weights: str = TEACHER,
+    samplings: int = 1,
+) -> MeasuredEncoder:
     """Load the encoder of a run, or make one with random weights.
 
     Args:
@@ -122,24 +151,34 @@ def load_encoder(run: str, *, like: Path | None = None, seed: int = 0) -> Measur
         like: Run whose shape and rule for absent bodies random weights take; the papers' shape
             if not given.
         seed: Of random weights.
+        weights: `teacher` or `student`, of a run that has both.
+        samplings: Uniform samplings of a clip whose features are averaged.
 
     Raises:
         ModelError: If there is no such run.
-        UsageError: If `like` is given without `random`.
+        UsageError: If `like` is given without `random`, or the student of a run without one.
     """
     if run == RANDOM:
+        if weights != TEACHER:
+            raise UsageError("random weights have no student; leave --weights out")
         shape, views = EncoderConfig(), ViewConfig()
         if like is not None:
             config = RunConfig.from_json(load_checkpoint(like).config, source=str(like))
             shape, views = config.encoder, config.views
         torch.manual_seed(seed)
-        return MeasuredEncoder(run=run, encoder=build_encoder(shape).eval(), views=views)
+        encoder = build_encoder(shape).eval()
+        return MeasuredEncoder(run=run, encoder=encoder, views=views, samplings=samplings)
     if like is not None:
         raise UsageError("--like gives random weights their shape; it goes with the run `random`")
-    checkpoint = load_checkpoint(Path(run))
+    checkpoint = load_checkpoint(Path(run)).with_weights(weights, source=run)
     config = RunConfig.from_json(checkpoint.config, source=run)
     encoder = build_encoder(config.encoder)
     load_weights(encoder, checkpoint.encoder_weights(), source=run)
     return MeasuredEncoder(
-        run=run, encoder=encoder.eval(), views=config.views, config=config, checkpoint=checkpoint
+        run=run,
+        encoder=encoder.eval(),
+        views=config.views,
+        config=config,
+        checkpoint=checkpoint,
+        samplings=samplings,
     )

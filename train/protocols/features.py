@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from stars_infer.errors import UsageError
+from stars_infer.resampling import moments
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.normalise import frames_to_normalise, normalised
@@ -47,6 +48,7 @@ def clip_features(
     views: ViewConfig,
     fabric: Fabric,
     crop: float = CROP,
+    samplings: int = 1,
     finish: Encode | None = None,
     track: Track = untracked,
     what: str = "encoding",
@@ -62,6 +64,7 @@ def clip_features(
             the first, changes no mean and is `present`.
         fabric: From `open_fabric`; decides device and precision.
         crop: Share of the clip kept.
+        samplings: Uniform samplings of the clip whose features are averaged, as at use.
         finish: What follows the mean over bodies, from (B, F) to (B, F').
         track: Shows progress.
         what: What it shows.
@@ -71,13 +74,17 @@ def clip_features(
     """
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share up to 1, not {crop:g}")
-    size = batch_size(fabric)
-    batches = centre_batches(pack, views=views, crop=crop, device=fabric.device, size=size)
+    size = max(1, batch_size(fabric) // samplings)
+    batches = centre_batches(
+        pack, views=views, crop=crop, samplings=samplings, device=fabric.device, size=size
+    )
     with fabric.autocast():
         zero = zero_body(encode, pack, views=views, device=fabric.device)
         parts = []
         for batch in track(batches, what, -(-len(pack.clips) // size)):
-            means = means_over_bodies(batch, encode(batch.bodies).float(), zero)
+            runs = batch.bodies.reshape(-1, views.frames, *batch.bodies.shape[2:])
+            features = encode(runs).float().view(len(batch.bodies), samplings, -1).mean(dim=1)
+            means = means_over_bodies(batch, features, zero)
             parts.append(finish(means).float() if finish else means)
     return torch.cat(parts)
 
@@ -98,6 +105,7 @@ def pooled_features(
         views=replace(measured.views, frames=measured.shape.frames),
         fabric=fabric,
         crop=crop,
+        samplings=measured.samplings,
         track=track,
         what=what,
     )
@@ -147,7 +155,13 @@ def random_crop_features(
 
 
 def centre_batches(
-    pack: Pack, *, views: ViewConfig, crop: float, device: torch.device, size: int
+    pack: Pack,
+    *,
+    views: ViewConfig,
+    crop: float,
+    samplings: int,
+    device: torch.device,
+    size: int,
 ) -> Iterator[Batch]:
     """Centre crops of all clips in order, so many clips at a time, as `prepare` makes them."""
     joints = resident(pack, device)
@@ -163,10 +177,14 @@ def centre_batches(
         first = start[these][clip] + slot * length[these][clip] + bias[these][clip]
         kept = (length - 2 * bias)[these][clip]
         frames = frames_to_normalise(views)
-        made = resize_tracks(joints, first.to(joints.device), kept.to(joints.device), frames)
+        taken = torch.from_numpy(moments(frames, 1 if views.pace else samplings))
+        places = first.to(joints.device), kept.to(joints.device)
+        made = resize_tracks(joints, *places, frames, moments=taken.to(joints.device))
         clip, slot = clip.to(device), slot.to(device)
         yield Batch(
-            bodies=normalised(made.to(device), clip, slot, clips=len(count), config=views),
+            bodies=normalised(
+                made.to(device), clip, slot, clips=len(count), config=views, samplings=samplings
+            ),
             clip=clip,
             clips=len(count),
             noise=torch.empty(len(clip), 0),

@@ -178,11 +178,17 @@ def tune_and_name(
     )
     if last.step < config.steps:
         raise TrainingStoppedError(out, last.step)
-    return name_clips(last, config, task, shown, how=how)
+    return name_clips(last, config, task, shown, how=how, samplings=measured.samplings)
 
 
 def name_clips(
-    checkpoint: Checkpoint, config: RunConfig, task: Task, shown: Pack, *, how: Tuning
+    checkpoint: Checkpoint,
+    config: RunConfig,
+    task: Task,
+    shown: Pack,
+    *,
+    how: Tuning,
+    samplings: int = 1,
 ) -> Named:
     """Name the test clips by a fine-tuned encoder; `shown` are the clips it has learnt from."""
     classifier = Classifier(config.encoder, config.settings)
@@ -201,6 +207,7 @@ def name_clips(
         views=config.views,
         fabric=how.fabric,
         crop=how.crop,
+        samplings=samplings,
         finish=finish,
         track=how.track,
         what="naming",

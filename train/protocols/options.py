@@ -25,6 +25,12 @@ Crop = Annotated[
     float,
     typer.Option(help="Share of a tested clip kept, from its middle; MAMP's code has 0.95."),
 ]
+Samplings = Annotated[
+    int,
+    typer.Option(
+        help="Uniform samplings of a tested clip whose features are averaged; Skeleton2vec has 10."
+    ),
+]
 Like = Annotated[
     Path | None,
     typer.Option(help="Run whose shape random weights take.", show_default="the papers' shape"),

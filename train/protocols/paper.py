@@ -1,4 +1,7 @@
-"""The papers' figures: per cent, as printed (STARS Tables 1 to 16, SkeAttnCLR 1, 2 and 6)."""
+"""The papers' figures: per cent, as printed.
+
+STARS Tables 1 to 16, Skeleton2vec 1 to 4, SkeAttnCLR 1, 2 and 6.
+"""
 
 from __future__ import annotations
 
@@ -59,6 +62,16 @@ _TABLES: tuple[tuple[str, str, str, tuple[_Column, ...], _Rows], ...] = (
             "MoCo aug": (73.9, 88.0),
         },
     ),
+    (
+        "linear", "accuracy", "Skeleton2vec, Table 1", (*_NTU, _PKU2),
+        {"Skeleton2vec": (85.7, 90.3, 79.7, 81.3, 55.6)},
+    ),
+    (
+        "finetune", "accuracy", "Skeleton2vec, Table 3", _NTU,
+        {"Skeleton2vec": (93.2, 97.8, 89.8, 91.3)},
+    ),
+    ("semi", "1%", "Skeleton2vec, Table 2", _NTU60, {"Skeleton2vec": (75.7, 76.2)}),
+    ("semi", "10%", "Skeleton2vec, Table 2", _NTU60, {"Skeleton2vec": (89.2, 92.9)}),
     (
         "linear", "accuracy", "SkeAttnCLR, Table 1", (*_NTU, _PKU2),
         {
@@ -123,8 +136,9 @@ _TRANSFER: Mapping[str, tuple[float, float]] = {
     "STARS": (71.9, 72.2),
     "STARS-3stage": (71.8, 72.7),
     "MAMP": (70.6, 73.2),
+    "Skeleton2vec": (73.0, 75.1),
 }
-"""To PKU-II from NTU-60 and from NTU-120 (Table 4)."""
+"""To PKU-II from NTU-60 and from NTU-120 (Table 4 of both papers)."""
 
 
 def figures(
@@ -153,6 +167,5 @@ def _transfer(source: str | None) -> Iterator[Figure]:
     for place, name in enumerate(("ntu60", "ntu120")):
         if source == name:
             for method, values in _TRANSFER.items():
-                yield Figure(
-                    method=method, setting="accuracy", accuracy=values[place], where="Table 4"
-                )
+                where = f"{method}, Table 4" if method == "Skeleton2vec" else "Table 4"
+                yield Figure(method=method, setting="accuracy", accuracy=values[place], where=where)

@@ -69,6 +69,27 @@ def test_features_of_a_normalising_encoder_are_those_of_the_runtime(measured, fa
         np.testing.assert_allclose(features, expected, atol=5e-6)
 
 
+@pytest.mark.parametrize("steps", [{}, {"pace": 0.5, "face_camera": True}])
+def test_features_over_samplings_are_those_of_the_runtime(measured, fabric, steps):
+    measured = replace(measured, views=ViewConfig(**steps), samplings=3)
+    clips = [
+        Clip.from_array(perform(name, np.random.default_rng(seed)))
+        for seed, name in enumerate(("walk", "handshake", "kick", "wave"))
+    ]
+    pack = Pack.from_clips(
+        SourceClip(actors=centred_actors(clip), label="", subject="", source="") for clip in clips
+    )
+    got = pooled_features(measured, pack, fabric=fabric).numpy()
+    once = pooled_features(replace(measured, samplings=1), pack, fabric=fabric).numpy()
+    assert np.abs(got - once).max() > 1e-4
+    for clip, features in zip(clips, got, strict=True):
+        prepared = prepare(clip, Preprocessing(samplings=3, **steps))
+        runs = [body_features(measured.encoder, run) for run in np.split(prepared, 3, axis=1)]
+        np.testing.assert_allclose(features, np.mean(runs, axis=(0, 1)), atol=5e-6)
+    with pytest.raises(UsageError, match="--samplings is 1 to 100, not 0"):
+        replace(measured, samplings=0)
+
+
 def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
     plain = pooled_features(measured, whole, fabric=fabric)
     doubled = clip_features(

@@ -62,6 +62,25 @@ def test_figures_of_the_paper(protocol, dataset, split, setting, stars, mamp):
 
 
 @pytest.mark.parametrize(
+    ("protocol", "dataset", "split", "setting", "accuracy"),
+    [
+        ("linear", "ntu60", "xsub", "accuracy", 85.7),
+        ("linear", "pku2", "xsub", "accuracy", 55.6),
+        ("finetune", "ntu120", "xset", "accuracy", 91.3),
+        ("semi", "ntu60", "xview", "1%", 76.2),
+    ],
+)
+def test_figures_of_the_skeleton2vec_paper(protocol, dataset, split, setting, accuracy):
+    (figure,) = (
+        figure
+        for figure in figures(protocol, dataset, split)
+        if (figure.method, figure.setting) == ("Skeleton2vec", setting)
+    )
+    assert figure.accuracy == accuracy
+    assert figure.where.startswith("Skeleton2vec, Table ")
+
+
+@pytest.mark.parametrize(
     ("protocol", "method", "dataset", "split", "accuracy"),
     [
         ("linear", "SkeAttnCLR", "ntu60", "xsub", 80.3),
