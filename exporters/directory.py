@@ -6,7 +6,8 @@ import copy
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from stars_infer.model import (
 from stars_infer.motion import Comparison
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
-from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
+from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.run import RunConfig
 
 _ABSENT = {"present": PRESENT, "zeros": ZEROS, "copy": PRESENT}
@@ -73,17 +75,13 @@ def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> Mo
     Raises:
         ExportError: If the verification fails, or `out` is something else than a model directory.
     """
-    if out.exists() and not (out / INFO_FILE).exists():
-        raise ExportError(f"{out}: exists and is no model directory; name another --out")
     config = RunConfig.from_json(checkpoint.config, source="checkpoint")
-    encoder = SkeletonEncoder(config.encoder).eval()
+    encoder = build_encoder(config.encoder).eval()
     load_weights(encoder, checkpoint.encoder_weights(), source="checkpoint")
     exact = copy.deepcopy(encoder)
     if how.half_weights:
         round_to_half(encoder)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with made_beside(out) as beside:
         write_onnx(encoder, beside / GRAPH_FILE, half_weights=how.half_weights)
         verified = verify_onnx(beside / GRAPH_FILE, encoder)
         facts = _facts(config, checkpoint) | {
@@ -94,20 +92,43 @@ def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> Mo
         if how.half_weights:
             facts["rounding_relative_error"] = float(f"{rounding_error(exact, encoder):.2g}")
         info = _describe(encoder, config, beside / GRAPH_FILE, out.name, how, facts)
-        text = json.dumps(info.to_json(), indent=2, ensure_ascii=False)
-        (beside / INFO_FILE).write_text(text + "\n", encoding="utf-8")
-        (beside / CARD_FILE).write_text(card(info, how.notes), encoding="utf-8")
+        write_description(beside, info, how.notes)
+    return info
+
+
+@contextmanager
+def made_beside(out: Path) -> Iterator[Path]:
+    """A folder beside a model directory, which takes its place when all went well.
+
+    Raises:
+        ExportError: If `out` is something else than a model directory.
+    """
+    if out.exists() and not (out / INFO_FILE).exists():
+        raise ExportError(f"{out}: exists and is no model directory; name another --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        yield beside
         beside.chmod(0o755)
         _put_in_place(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return info
+
+
+def write_description(folder: Path, info: ModelInfo, notes: str) -> None:
+    """Write `model.json` and the card."""
+    text = json.dumps(info.to_json(), indent=2, ensure_ascii=False)
+    (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / CARD_FILE).write_text(card(info, notes), encoding="utf-8")
 
 
 def card(info: ModelInfo, notes: str) -> str:
     """The model card, Markdown."""
     how = info.preprocessing
-    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in info.facts.items())
+    told = info.facts | (
+        {"streams": ", ".join(part.in_words() for part in info.streams)} if info.streams else {}
+    )
+    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in told.items())
     return f"""# {info.name}
 
 A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joints to a vector of \
@@ -128,7 +149,7 @@ A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joint
 
 
 def _describe(
-    encoder: SkeletonEncoder,
+    encoder: Backbone,
     config: RunConfig,
     graph: Path,
     name: str,
@@ -163,8 +184,8 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     stages, seconds = _stages(checkpoint)
     facts: dict[str, Any] = {
         "method": ", then ".join(title for title, _ in stages),
-        "network": f"{shape.depth} blocks, {shape.width} wide, {shape.heads} heads, "
-        f"segments of {shape.segment} frames",
+        "network": shape.in_words(),
+        "stream": shape.stream,
         "steps": ", then ".join(str(steps) for _, steps in stages),
         "batch": config.loop.batch,
         "seed": config.loop.seed,

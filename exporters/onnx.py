@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,20 +12,22 @@ import onnx
 import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
 
 OPSET = 20
 """Has GELU and layer normalisation as single operators, and runs on every current runtime."""
 INPUT, OUTPUT = "bodies", "pooled"
 _MIN_HALVED = 1024
 """Smaller tensors stay in float32: they weigh nothing."""
+_MIN_ROUNDED_AGAIN = 1 << 14
 
 
 class PooledEncoder(nn.Module):
     """The encoder with its pooling, as it is exported."""
 
-    def __init__(self, encoder: SkeletonEncoder) -> None:
+    def __init__(self, encoder: Backbone) -> None:
         super().__init__()
         self.encoder = encoder
 
@@ -33,15 +36,28 @@ class PooledEncoder(nn.Module):
         return self.encoder.pooled(bodies)
 
 
-def round_to_half(encoder: SkeletonEncoder) -> None:
-    """Round large weights to what half precision can hold, in place; they stay float32."""
+def round_to_half(encoder: Backbone) -> None:
+    """Round large weights to what half precision can hold, in place; they stay float32.
+
+    Batch norms become part of the convolutions before them, as the exporter would do later.
+    """
+    for module in encoder.modules():
+        if isinstance(module, nn.Sequential):
+            _fold_norms(module)
     with torch.no_grad():
         for parameter in encoder.parameters():
             if parameter.numel() >= _MIN_HALVED:
                 parameter.copy_(parameter.half().float())
 
 
-def write_onnx(encoder: SkeletonEncoder, path: Path, *, half_weights: bool) -> None:
+def _fold_norms(layers: nn.Sequential) -> None:
+    """Make each batch norm that follows a convolution a part of it, in place."""
+    for place, (before, norm) in enumerate(pairwise(list(layers))):
+        if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[place], layers[place + 1] = fuse_conv_bn_eval(before, norm), nn.Identity()
+
+
+def write_onnx(encoder: Backbone, path: Path, *, half_weights: bool) -> None:
     """Write the graph, its weights inside.
 
     Args:
@@ -88,7 +104,11 @@ def _forget_origins(model: onnx.ModelProto) -> None:
 
 
 def _store_half(model: onnx.ModelProto) -> None:
-    """Store float32 weights in half precision, each behind a cast that loading folds away."""
+    """Store float32 weights in half precision, each behind a cast that loading folds away.
+
+    What the exporter has computed from rounded weights, half precision does not hold exactly; of
+    that, only large tensors are rounded once more, such as the sum of position embeddings.
+    """
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -96,7 +116,11 @@ def _store_half(model: onnx.ModelProto) -> None:
             continue
         name = tensor.name
         stored = f"{name}.half"
-        half = numpy_helper.to_array(tensor).astype(np.float16)
+        value = numpy_helper.to_array(tensor)
+        half = value.astype(np.float16)
+        exact = np.array_equal(half.astype(np.float32), value)
+        if not exact and value.size < _MIN_ROUNDED_AGAIN:
+            continue
         tensor.CopyFrom(numpy_helper.from_array(half, stored))
         casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *graph.node]

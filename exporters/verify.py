@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from stars_infer.errors import ExportError, StarsError
 from stars_infer.preparation import centre
 from stars_infer.resampling import resize
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
-from stars_infer.train.networks.encoder import SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
 
 BATCHES = (1, 2, 7)
 MAX_RELATIVE_ERROR = 1e-4
+MIN_DISTANCE = 1e-5
+"""Least relative distance of the vectors of different clips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +37,35 @@ class Verification:
     smallest_distance: float
 
 
-def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
+def verify_onnx(graph: Path, encoder: Backbone) -> Verification:
     """Check the graph, run it at batch 1, 2 and 7, and compare it with torch in float32.
 
     Args:
         graph: The ONNX file.
         encoder: The network it was made from, in evaluation mode, on the CPU.
+
+    Raises:
+        ExportError: As `verify_graph`.
+    """
+
+    @torch.no_grad()
+    def pooled(bodies: FloatArray) -> FloatArray:
+        vectors: FloatArray = encoder.pooled(torch.from_numpy(bodies)).numpy()
+        return vectors
+
+    return verify_graph(graph, pooled, frames=encoder.config.frames, source="torch")
+
+
+def verify_graph(
+    graph: Path, expect: Callable[[FloatArray], FloatArray], *, frames: int, source: str
+) -> Verification:
+    """Check a graph, run it at batch 1, 2 and 7, and compare it with what it was made from.
+
+    Args:
+        graph: The ONNX file.
+        expect: What it should give, vectors (N, D) of bodies (N, T, 25, 3).
+        frames: T.
+        source: What that is, for errors.
 
     Raises:
         ExportError: If the checker refuses it, it does not run, a vector differs by more than
@@ -53,9 +79,8 @@ def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
     name = session.get_inputs()[0].name
     difference, distance = 0.0, np.inf
     for batch in BATCHES:
-        bodies = _bodies(batch, frames=encoder.config.frames)
-        with torch.no_grad():
-            expected = encoder.pooled(torch.from_numpy(bodies)).numpy()
+        bodies = _bodies(batch, frames=frames)
+        expected = expect(bodies)
         try:
             got = session.run(None, {name: bodies})[0]
         except Exception as failure:
@@ -67,18 +92,19 @@ def verify_onnx(graph: Path, encoder: SkeletonEncoder) -> Verification:
             distance = min(distance, float(_relative(got[1:] - got[:-1], got[1:]).min()))
     if not difference <= MAX_RELATIVE_ERROR:
         raise ExportError(
-            f"the graph differs from torch by {difference:.1e} (relative), "
+            f"the graph differs from {source} by {difference:.1e} (relative), "
             f"more than {MAX_RELATIVE_ERROR:.0e}"
         )
-    if not distance > 10 * MAX_RELATIVE_ERROR:
+    if not distance > max(10 * difference, MIN_DISTANCE):
         raise ExportError(
-            f"different clips give the same vector (relative distance {distance:.1e}): "
+            f"different clips give the same vector (relative distance {distance:.1e}, "
+            f"error {difference:.1e}): "
             "is the encoder trained?"
         )
     return Verification(relative_error=difference, smallest_distance=distance)
 
 
-def rounding_error(exact: SkeletonEncoder, rounded: SkeletonEncoder) -> float:
+def rounding_error(exact: Backbone, rounded: Backbone) -> float:
     """Largest relative change of a vector when weights are rounded."""
     bodies = torch.from_numpy(_bodies(max(BATCHES), frames=exact.config.frames))
     with torch.no_grad():

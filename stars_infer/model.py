@@ -16,6 +16,7 @@ from stars_infer.errors import ModelError
 from stars_infer.motion import Comparison
 from stars_infer.preparation import Preprocessing
 from stars_infer.priors import OF_SEQUENCES, OF_VECTORS, ModelCalibration
+from stars_infer.streams import Stream, weighted
 
 SCHEMA = 1
 DEFAULT_MODEL = "stars-mocap"
@@ -41,6 +42,7 @@ class ModelInfo:
         fingerprint: SHA-256 over the graph and this contract; vectors of models with different
             fingerprints cannot be compared.
         comparison: How clips are compared step by step; None for the cosine of their vectors.
+        streams: The parts of a fused model's vector, in order; none otherwise.
         own_calibration: How surely it names clips; that of its kind of comparison if None.
         licence: Licence of the weights.
         facts: Free facts: method, training data, steps, export errors.
@@ -54,6 +56,7 @@ class ModelInfo:
     layout: str = "ntu25"
     zero_body: tuple[float, ...] | None = None
     comparison: Comparison | None = None
+    streams: tuple[Stream, ...] = ()
     own_calibration: ModelCalibration | None = None
     licence: str = "unknown"
     facts: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +67,11 @@ class ModelInfo:
         if self.absent_bodies == ZEROS and len(self.zero_body or ()) != self.width:
             raise ModelError(
                 f"{self.name}: the rule {ZEROS!r} needs a zero_body of {self.width} numbers"
+            )
+        if self.streams and sum(stream.width for stream in self.streams) != self.width:
+            raise ModelError(
+                f"{self.name}: its streams do not add up to {self.width} numbers: "
+                f"{', '.join(stream.in_words() for stream in self.streams)}"
             )
 
     @property
@@ -77,7 +85,8 @@ class ModelInfo:
         """Average the vectors of a clip's present bodies (1 or 2, D) by the model's rule, (D,)."""
         if self.absent_bodies == ZEROS and len(bodies) == 1:
             bodies = np.stack((bodies[0], np.array(self.zero_body, np.float32)))
-        return np.asarray(bodies.mean(axis=0))
+        vector = np.asarray(bodies.mean(axis=0))
+        return weighted(vector, self.streams) if self.streams else vector
 
     def compared_by(self) -> str:
         """How an index compares clips, for people."""
@@ -100,14 +109,17 @@ def contract_of(
     absent_bodies: str,
     zero_body: Sequence[float] | None,
     comparison: Comparison | None = None,
+    streams: Sequence[Stream] = (),
 ) -> dict[str, Any]:
     """What, beside the graph, decides what an index holds of a clip."""
     compared = {} if comparison is None else {"comparison": comparison.contract()}
-    return compared | {
+    fused = {"streams": [asdict(stream) for stream in streams]} if streams else {}
+    always = {
         "preprocessing": preprocessing.contract(),
         "absent_bodies": absent_bodies,
         "zero_body": list(zero_body) if zero_body is not None else None,
     }
+    return compared | fused | always
 
 
 def shipped_models() -> dict[str, Path]:
@@ -153,6 +165,7 @@ def read_model_info(folder: Path) -> ModelInfo:
         if values.pop("schema", None) != SCHEMA:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}: update stars-infer")
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
+        values["streams"] = tuple(Stream(**stream) for stream in values.get("streams", ()))
         if values.get("comparison") is not None:
             values["comparison"] = _comparison(values["comparison"])
         if values.get("own_calibration") is not None:
@@ -180,7 +193,9 @@ def check_fingerprint(folder: Path, info: ModelInfo) -> None:
         raise ModelError(
             f"{folder / GRAPH_FILE}: cannot be read: {error.strerror}; export the model again"
         ) from error
-    contract = contract_of(info.preprocessing, info.absent_bodies, info.zero_body, info.comparison)
+    contract = contract_of(
+        info.preprocessing, info.absent_bodies, info.zero_body, info.comparison, info.streams
+    )
     if fingerprint_of(graph, contract) != info.fingerprint:
         raise ModelError(
             f"{folder}: {GRAPH_FILE} and {INFO_FILE} do not belong together; "

@@ -50,3 +50,21 @@ def mirror(bodies: Tensor, which: Tensor) -> Tensor:
     """Mirror the bodies (N, T, V, 3) of `which` (N,): x to -x, left joints to right ones."""
     mirrored = bodies[:, :, MIRRORED_JOINTS] * bodies.new_tensor([-1.0, 1.0, 1.0])
     return torch.where(which[:, None, None, None], mirrored, bodies)
+
+
+def shifted_in_time(bodies: Tensor, places: Tensor, *, padding: float) -> Tensor:
+    """A window of T frames of bodies (N, T, V, 3) that go on backwards at both ends.
+
+    Args:
+        bodies: Bodies.
+        places: Where the window lies in the padded clip, 0 to 1, (N,).
+        padding: Frames added at each end, as a share of T (the temporal crop of SkeletonCLR).
+    """
+    frames = bodies.shape[1]
+    padded = int(frames * padding)
+    shift = (places * (2 * padded + 1)).floor().long() - padded
+    at = torch.arange(frames, device=bodies.device) + shift[:, None]
+    # Frame -1 is frame 0 again, frame T is frame T - 1 again.
+    at = torch.where(at < 0, -1 - at, at)
+    at = torch.where(at >= frames, 2 * frames - 1 - at, at)
+    return bodies[torch.arange(len(bodies), device=bodies.device)[:, None], at]

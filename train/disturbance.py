@@ -43,7 +43,7 @@ class Disturbance:
             else None
         )
 
-    def of(self, part: slice, clip: Tensor, slot: Tensor) -> DisturbedBodies:
+    def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> DisturbedBodies:
         """What happens to some bodies: clip (N,) within a part of the batch, and slot (N,)."""
         device = self._uniform.device
         clip, slot = clip.to(device), slot.to(device)

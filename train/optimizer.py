@@ -1,4 +1,4 @@
-"""AdamW as the papers set it up: groups, layer-wise rates, warm-up and cosine."""
+"""AdamW and SGD as the papers set them up: groups, layer-wise rates, warm-up, cosine or a drop."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from stars_infer.train.run import LoopConfig
+from stars_infer.train.run import SGD, LoopConfig
 
 BETAS = (0.9, 0.95)
+DROP = 0.1
+"""What is left of the rate after the drop."""
 _BLOCK = re.compile(r"^(?:encoder|student)\.blocks\.(\d+)\.")
 _EMBEDDING = ("encoder.embed.", "encoder.position.", "student.embed.", "student.position.")
 
@@ -22,8 +24,8 @@ def make_optimizer(
     *,
     depth: int,
     betas: tuple[float, float] = BETAS,
-) -> torch.optim.AdamW:
-    """AdamW over the parameters that learn.
+) -> torch.optim.Optimizer:
+    """The run's optimiser over the parameters that learn.
 
     Args:
         module: A method; its token embedding is layer 0, block i of 1 to N of the encoder that
@@ -40,19 +42,22 @@ def make_optimizer(
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        decay = 0.0 if parameter.ndim < 2 else config.weight_decay
+        spared = parameter.ndim < 2 and config.optimizer != SGD
+        decay = 0.0 if spared else config.weight_decay
         scale = _layer_scale(name, config.layer_decay, depth)
         group = groups.setdefault(
             (scale, decay), {"params": [], "weight_decay": decay, "lr_scale": scale}
         )
         group["params"].append(parameter)
+    if config.optimizer == SGD:
+        return torch.optim.SGD(list(groups.values()), lr=config.lr, momentum=config.sgd_momentum)
     return torch.optim.AdamW(list(groups.values()), lr=config.lr, betas=betas, fused=True)
 
 
 def set_learning_rate(
     optimizer: torch.optim.Optimizer, config: LoopConfig, step: int, *, steps: int, warmup: int
 ) -> float:
-    """Set the rates of a step and return the unscaled one: linear warm-up, then cosine.
+    """Set the rates of a step and return the unscaled one: warm-up, then a cosine or a drop.
 
     Args:
         optimizer: From `make_optimizer`.
@@ -63,6 +68,8 @@ def set_learning_rate(
     """
     if step < warmup:
         rate = config.lr * (step + 1) / warmup
+    elif config.drop_after is not None:
+        rate = config.lr * (DROP if step >= round(config.drop_after * steps) else 1.0)
     else:
         done = (step - warmup) / max(1, steps - warmup)
         cosine = 0.5 * (1 + math.cos(math.pi * done))

@@ -12,6 +12,8 @@ from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.view_config import ViewConfig
 
+OPTIMIZERS = ADAMW, SGD = "adamw", "sgd"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
@@ -24,8 +26,12 @@ class LoopConfig:
         accumulate: Gradient steps a batch is cut into.
         lr: Peak learning rate.
         final_lr: Learning rate at the end of the cosine.
+        drop_after: Share of the steps after which the rate is a tenth, instead of the cosine;
+            5/6 in SkeAttnCLR.
         warmup: Epochs of linear warm-up from zero.
-        weight_decay: AdamW decay; one-dimensional parameters have none.
+        optimizer: adamw or sgd.
+        sgd_momentum: Momentum of sgd.
+        weight_decay: Decay of weights; with adamw, one-dimensional ones have none.
         layer_decay: Learning rate of block i is lr * layer_decay^(N-i); one rate for all if not
             given.
         precision: Fabric's name of a precision.
@@ -42,7 +48,10 @@ class LoopConfig:
     accumulate: int = 1
     lr: float = 1e-3
     final_lr: float = 5e-4
+    drop_after: float | None = None
     warmup: float = 0
+    optimizer: str = ADAMW
+    sgd_momentum: float = 0.9
     weight_decay: float = 0.05
     layer_decay: float | None = None
     precision: str = "32-true"
@@ -62,6 +71,12 @@ class LoopConfig:
             raise UsageError("epochs must be above 0, steps at least 1")
         if not (self.lr > 0 and self.final_lr >= 0 and self.warmup >= 0 and self.weight_decay >= 0):
             raise UsageError("lr must be above 0; final_lr, warmup and weight_decay not below it")
+        if self.optimizer not in OPTIMIZERS:
+            raise UsageError(f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
+        if not 0 <= self.sgd_momentum < 1:
+            raise UsageError(f"sgd_momentum is a share below 1, not {self.sgd_momentum:g}")
+        if self.drop_after is not None and not 0 < self.drop_after <= 1:
+            raise UsageError(f"drop_after is a share up to 1, not {self.drop_after:g}")
         if self.validate_every < 0:
             raise UsageError(f"validate_every must not be below 0, not {self.validate_every:g}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:

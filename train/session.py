@@ -114,6 +114,7 @@ def open_views(method: Method, pack: Pack, config: RunConfig, *, device: str) ->
         device=device,
         copies=method.copies,
         local_copies=method.local_copies,
+        mixing=method.mixing,
     )
 
 

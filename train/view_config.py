@@ -26,6 +26,8 @@ class ViewConfig:
         mirror: Probability of swapping left and right (spatial flip).
         axis_mask: Probability of zeroing one of the three axes.
         shear: Largest random shear of one axis along another; 0.5 is usual.
+        padding: Share of the frames by which a view goes on backwards at both ends before as many
+            as it had are cut out at random; 1/6 in SkeAttnCLR.
         yaw: Largest random turn about the vertical, radians.
         bone_lengths: Deviation of the logarithm of bone lengths; 0.1 spans small and tall people.
         posture: Deviation of angles by which bones are turned over the whole clip, radians.
@@ -53,6 +55,7 @@ class ViewConfig:
     mirror: float = 0.0
     axis_mask: float = 0.0
     shear: float = 0.0
+    padding: float = 0.0
     yaw: float = 0.0
     bone_lengths: float = 0.0
     posture: float = 0.0
@@ -71,6 +74,8 @@ class ViewConfig:
     def __post_init__(self) -> None:
         if not 0 < self.shortest_crop <= 1:
             raise UsageError(f"shortest_crop is a share up to 1, not {self.shortest_crop:g}")
+        if not 0 <= self.padding <= 1:
+            raise UsageError(f"padding is a share up to 1, not {self.padding:g}")
         if not 0 < self.local_shortest <= self.local_longest <= 1:
             raise UsageError("local_shortest and local_longest are shares up to 1, in that order")
         for name in ("mirror", "axis_mask", "jumps", "hidden_limbs", "poorer_layouts"):
@@ -111,7 +116,7 @@ class ViewConfig:
     def augments(self) -> bool:
         """Whether two views of a clip differ by more than their crops."""
         turns = any((self.rotation, self.mirror, self.axis_mask, self.shear, self.yaw))
-        return turns or self.disturbs
+        return turns or self.padding > 0 or self.disturbs
 
     @property
     def disturbs(self) -> bool:

@@ -6,15 +6,18 @@ run, and one spread over several processes, sees what an uninterrupted single on
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stars_infer.train.augment import axis_masks, mirror, rotations, shears
+from stars_infer.train.augment import axis_masks, mirror, rotations, shears, shifted_in_time
 from stars_infer.train.batch import Batch
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.disturbance import Disturbance
+from stars_infer.train.mixing import Mixing, lenders_of
 from stars_infer.train.normalise import frames_to_normalise, normalised
 from stars_infer.train.view_config import ViewConfig
 
@@ -22,8 +25,8 @@ _MOST_OF_THE_GPU = 0.5
 """Share of a GPU's free memory up to which a pack lives there."""
 _ORDER = 1 << 31
 """Stands for the order of a pass where other random numbers have the number of a view."""
-_DISTURBANCE = 1
-"""Follows the number of a view where its disturbance is drawn."""
+_DISTURBANCE, _MIXING = 1, 2
+"""Follow the number of a view where its disturbance is drawn, and what is mixed into it."""
 
 
 class Views:
@@ -38,6 +41,7 @@ class Views:
         device: Where batches are made.
         copies: Views of each clip in a step.
         local_copies: Further views of each clip, of local crops.
+        mixing: How one more view is made: the first one, with parts of other clips of the batch.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Views:
         device: str,
         copies: int = 1,
         local_copies: int = 0,
+        mixing: Mixing | None = None,
     ) -> None:
         self.config = config
         self.batch = batch
@@ -58,6 +63,7 @@ class Views:
         self.tokens = tokens
         self.device = torch.device(device)
         self.copies, self.local_copies = copies, local_copies
+        self.mixing = mixing
         self.clips = len(pack.clips)
         self.classes = tuple(sorted({clip.label for clip in pack.clips}))
         self._joints = resident(pack, self.device)
@@ -87,26 +93,41 @@ class Views:
             part: Which clips of the batch; the randomness of a clip does not depend on it.
 
         Returns:
-            The global views, then the local ones.
+            The global views, then the local ones, then the mixed one.
         """
         clips = self.clips_of_step(step)
-        return tuple(
-            self._view(clips, step, number, part) for number in range(self.copies)
-        ) + tuple(
+        views = [self._view(clips, step, number, part) for number in range(self.copies)]
+        views += [
             self._view(clips, step, self.copies + number, part, local=True)
             for number in range(self.local_copies)
-        )
+        ]
+        if self.mixing is not None:
+            views.append(self._mixed_view(clips, step, part, views[0], self.mixing))
+        return tuple(views)
+
+    def _mixed_view(
+        self, clips: Tensor, step: int, part: slice, first: Batch, mixing: Mixing
+    ) -> Batch:
+        """The first view of a step's clips with parts of the first view of others."""
+        random = torch.Generator().manual_seed(_mixed(self.seed, step, 0, _MIXING))
+        mix = mixing.draw(random, batch=self.batch, frames=self.config.frames)
+        # The lender of a clip may be in the part of another process, so it is made once more.
+        lender = (torch.arange(self.batch)[part] + mix.shift) % self.batch
+        lending = self._view(clips, step, 0, lender)
+        bodies = lending.bodies[lenders_of(first.clip, lending.clip, first.clips)]
+        return replace(first, bodies=mix.apply(first.bodies, bodies))
 
     def _view(
-        self, clips: Tensor, step: int, number: int, part: slice, *, local: bool = False
+        self, clips: Tensor, step: int, number: int, part: slice | Tensor, *, local: bool = False
     ) -> Batch:
-        """One view of a step's clips."""
+        """One view of a step's clips, or of those in a slice or at places."""
         config = self.config
         random = torch.Generator().manual_seed(_mixed(self.seed, step, number))
         share, place = torch.rand(2, self.batch, generator=random)[:, part]
         matrices, mirrored = (x[part] for x in self._transformations(random))
         noise = torch.rand(self.batch, 2, self.tokens, generator=random)[part]
         moments = self._moments(random)
+        shift = torch.rand(self.batch, generator=random)[part] if config.padding else None
 
         bodies_of_step = int(self._bodies[clips].sum())
         clips = clips[part]
@@ -138,6 +159,8 @@ class Views:
             bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
         places = clip.to(self.device), slot.to(self.device)
         bodies = normalised(bodies, *places, clips=len(clips), config=config)
+        if shift is not None:
+            bodies = shifted_in_time(bodies, shift[clip].to(self.device), padding=config.padding)
         return Batch(
             bodies=bodies,
             clip=clip.to(self.device),

@@ -22,7 +22,9 @@ from rich.progress import track
 from rich.table import Table
 
 from stars_infer.fewshot import LabelledClips, evaluate
+from stars_infer.likeness import cosine_of
 from stars_infer.train.checkpoint import FILE
+from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import pooled_features
 from stars_infer.train.protocols.knn import nearest_votes
@@ -38,6 +40,10 @@ TITLES = {
     "mamp": "MAMP",
     "skeleton2vec": "Skeleton2vec",
     "skeleton2vec-stars": "Skeleton2vec → STARS",
+    "skeattnclr-joint": "SkeAttnCLR joint",
+    "skeattnclr-motion": "SkeAttnCLR motion",
+    "skeattnclr-bone": "SkeAttnCLR bone",
+    "skeattnclr-three": "SkeAttnCLR three-stream",
     "stars": "STARS",
     "stars-3stage": "STARS-3stage",
     "moco": "MoCo tuning",
@@ -45,6 +51,8 @@ TITLES = {
 }
 CLAIMS = (("mamp", "mae"), ("stars", "mamp"), ("stars", "stars-3stage"))
 """The papers' order, as pairs of a better and a worse row."""
+FUSED = {"skeattnclr-three": ("skeattnclr-joint", "skeattnclr-motion", "skeattnclr-bone")}
+"""Rows that are several encoders side by side, as `stars model fuse` makes one of them."""
 SHOTS = (1, 2, 5)
 COLUMNS = ("KNN", "linear", *(f"{n}-shot" for n in SHOTS))
 LINEAR = LinearConfig(batch=32)
@@ -64,7 +72,7 @@ def main() -> None:
     todo = [(task, row, seed) for task in tasks for row in TITLES for seed in seeds]
     found: dict[tuple[str, str], list[list[float]]] = {}
     for task, row, seed in track(todo, description="evaluating", transient=True):
-        if row == RANDOM or (seed / row / FILE).exists():
+        if is_trained(row, seed):
             scores = scores_of(row, seed, task, fabric)
             found.setdefault((task.data, row), []).append(scores)
     tables = [(task.data, list(rows_of(found, task.data))) for task in tasks]
@@ -76,13 +84,15 @@ def main() -> None:
     if options.write:
         write(options.write, tables)
     missing = [
-        f"{seed.name}/{row}"
-        for seed in seeds
-        for row in TITLES
-        if row != RANDOM and not (seed / row / FILE).exists()
+        f"{seed.name}/{row}" for seed in seeds for row in TITLES if not is_trained(row, seed)
     ]
     if missing:
         Console().print(f"not trained yet: {', '.join(missing)}")
+
+
+def is_trained(row: str, seed: Path) -> bool:
+    """Whether the runs of a row are there."""
+    return row == RANDOM or all((seed / part / FILE).exists() for part in FUSED.get(row, (row,)))
 
 
 def scores_of(row: str, seed: Path, task: Task, fabric: Fabric) -> list[float]:
@@ -91,12 +101,22 @@ def scores_of(row: str, seed: Path, task: Task, fabric: Fabric) -> list[float]:
     if kept.exists():
         scores: list[float] = json.loads(kept.read_text(encoding="utf-8"))
         return scores
-    measured = encoder_of(row, seed)
-    train, test = (pooled_features(measured, p, fabric=fabric) for p in (task.train, task.test))
+    train, test = (features_of(row, seed, part, fabric) for part in (task.train, task.test))
     scores = list(measure(train, test, task))
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(scores), encoding="utf-8")
     return scores
+
+
+def features_of(row: str, seed: Path, pack: Pack, fabric: Fabric) -> torch.Tensor:
+    """Features (N, D) of a pack; those of several encoders side by side, each of length 1."""
+    parts = [
+        pooled_features(encoder_of(part, seed), pack, fabric=fabric)
+        for part in FUSED.get(row, (row,))
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([torch.nn.functional.normalize(part, dim=1) for part in parts], dim=1)
 
 
 def encoder_of(row: str, seed: Path) -> MeasuredEncoder:
@@ -122,7 +142,7 @@ def measure(train: torch.Tensor, test: torch.Tensor, task: Task) -> Iterator[flo
         yield accuracy(head(test).argmax(dim=1).numpy(), task.test_labels)
     exemplar = np.repeat([True, False], [len(train), len(test)])
     clips = LabelledClips(
-        vectors=torch.cat((train, test)).numpy(),
+        likeness=cosine_of(torch.cat((train, test)).numpy()),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=exemplar,
         query=~exemplar,

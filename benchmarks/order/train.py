@@ -44,11 +44,25 @@ KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "8589934592", "MALLOC_TRIM_THRESHOLD_":
 """So that the C library does not hand memory back to the system after every step."""
 TEACHER = ["--momentum", "0.99"]
 CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
+GRAPH = [
+    "--steps", "900", "--batch", "64", "--lr", "0.03", "--queue", "1024", *TEACHER,
+    "--width", "64", "--depth", "6", "--frames", "60", "--dropout", "0",
+]  # fmt: skip
+"""SkeAttnCLR's own network, so small that its steps cost about what the transformer's do."""
 
 ROWS = (
     Row(name="mamp", start=None, arguments=STAGE_1),
     Row(name="mae", start=None, arguments=STAGE_1),
     Row(name="skeleton2vec", start=None, arguments=[*STAGE_1, *TEACHER]),
+    *(
+        Row(
+            name=f"skeattnclr-{stream}",
+            start=None,
+            arguments=[*GRAPH, "--stream", stream],
+            recipe="skeattnclr",
+        )
+        for stream in ("joint", "motion", "bone")
+    ),
     Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(

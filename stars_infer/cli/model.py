@@ -10,7 +10,7 @@ import typer
 from stars_infer.cli.extras import EXPORT
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
-app = typer.Typer(help="Show and import encoders.", no_args_is_help=True)
+app = typer.Typer(help="Show, import and fuse encoders.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: stars model list")
@@ -66,6 +66,7 @@ def info(
         ("licence", described.licence),
         ("input", f"{described.layout}, {described.preprocessing.in_words()}"),
         ("vector", f"{described.width} numbers, {described.absent_bodies}"),
+        *(("stream", part.in_words()) for part in described.streams),
         ("clips compared by", described.compared_by()),
         ("fingerprint", described.fingerprint[:12]),
         *((name.replace("_", " "), value) for name, value in described.facts.items()),
@@ -114,3 +115,34 @@ def import_(
     output.note(
         f"classify with --model {out}; tune with `stars train tune PACK --from {out} --out RUN`"
     )
+
+
+@app.command(epilog="Example: stars model fuse joint/ motion/ bone/ --out three-stream")
+def fuse(
+    models: Annotated[list[Path], typer.Argument(help="Model directories, two or more.")],
+    out: Annotated[Path, typer.Option("--out", help="Model directory to make.")],
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Length of a model's part of every vector; one for each, in order. A part counts "
+            "by its square in the cosine.",
+            show_default="1 each",
+        ),
+    ] = None,
+    notes: Annotated[Path | None, typer.Option(help="Markdown for the card.")] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make one model of several, as of the streams joint, motion and bone, verified."""
+    output = Output(json=json, quiet=quiet)
+    EXPORT.require("`stars model fuse`")
+    from stars_infer.exporters.fusing import fuse_models
+
+    text = notes.read_text(encoding="utf-8") if notes else ""
+    described = fuse_models(models, out, weights=weight or (), notes=text)
+    if json:
+        output.record({"path": str(out), **described.to_json()})
+        return
+    rows = [(part.stream, part.model, part.width, part.weight) for part in described.streams]
+    output.table(("stream", "model", "numbers", "weight"), rows)
+    output.note(f"classify with --model {out}")

@@ -24,6 +24,7 @@ from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
 from stars_infer.train.methods.moco import MocoConfig
 from stars_infer.train.methods.nnclr import NnclrConfig
+from stars_infer.train.methods.skeattnclr import SkeAttnClrConfig
 from stars_infer.train.methods.skeleton2vec import Skeleton2vecConfig
 from stars_infer.train.methods.stars import StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
@@ -44,6 +45,7 @@ SMALL = {
     "mamp-nnclr": MampNnclrConfig(queue=20, hidden=32, decoder_depth=1),
     "moco": MocoConfig(queue=20, hidden=32, projection=8),
     "dino": DinoConfig(prototypes=24, hidden=32, bottleneck=8, local_views=1),
+    "skeattnclr": SkeAttnClrConfig(queue=20, hidden=32, projection=8),
     "classifier": ClassifierConfig(hidden=32),
 }
 

@@ -31,9 +31,13 @@ SMALL = {
     "mamp-nnclr": {"queue": 20, "hidden": 32, "decoder_depth": 1},
     "moco": {"queue": 20, "hidden": 32, "projection": 8},
     "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
+    "skeattnclr": {"queue": 20, "hidden": 32, "projection": 8},
     # What a network drops at random differs between processes by design.
     "classifier": {"hidden": 32, "dropout": 0.0, "drop_path": 0.0},
 }
+SHAPE = EncoderConfig(width=16, depth=2, heads=2)
+# Its batch norms see the bodies of all processes, which are not as many in each.
+SHAPES = {"skeattnclr": EncoderConfig(network="stgcn", width=16, depth=3)}
 STEPS = 4
 
 
@@ -50,7 +54,7 @@ def main(pack: Path, out: Path, processes: int, resume: Path | None) -> None:
             clips=len(clips.clips),
             # AdamW's first steps make large ones of rounding errors; a small rate keeps them small.
             loop=LoopConfig(steps=STEPS, batch=8, log_every=1, lr=1e-4),
-            encoder=EncoderConfig(width=16, depth=2, heads=2),
+            encoder=SHAPES.get(name, SHAPE),
             views=ViewConfig(rotation=0.3, mirror=0.5),
             settings=kind.config_class(**SMALL[name]),
         )

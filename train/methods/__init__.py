@@ -9,11 +9,24 @@ from stars_infer.train.methods.mamp_nnclr import MampNnclr
 from stars_infer.train.methods.method import Method
 from stars_infer.train.methods.moco import Moco
 from stars_infer.train.methods.nnclr import Nnclr
+from stars_infer.train.methods.skeattnclr import SkeAttnClr
 from stars_infer.train.methods.skeleton2vec import Skeleton2vec
 from stars_infer.train.methods.stars import Stars
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (Mamp, Mae, Skeleton2vec, Nnclr, Stars, Heads, MampNnclr, Moco, Dino, Classifier)
+    for method in (
+        Mamp,
+        Mae,
+        Skeleton2vec,
+        Nnclr,
+        SkeAttnClr,
+        Stars,
+        Heads,
+        MampNnclr,
+        Moco,
+        Dino,
+        Classifier,
+    )
 }
 """Every method by its name in recipes and checkpoints."""

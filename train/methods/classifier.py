@@ -17,8 +17,9 @@ from torch.nn import functional as F
 from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.methods.method import FINETUNE, Method, StepOutput
-from stars_infer.train.networks.blocks import init_linear
+from stars_infer.train.networks.blocks import Block, init_linear
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.networks.encoder_config import NETWORKS
 from stars_infer.train.networks.norm import SharedBatchNorm
 
 
@@ -31,7 +32,7 @@ class ClassifierConfig:
         hidden: Hidden width of the head.
         dropout: Share of the final tokens' values that are dropped while training.
         drop_path: Share of the sequences that skip a branch of the last block; it rises linearly
-            from 0 in the first.
+            from 0 in the first. Of the transformer only.
         label_smoothing: Share of the target that is spread over all classes.
         beta2: AdamW's second beta.
     """
@@ -60,13 +61,14 @@ class Classifier(Method):
     title: ClassVar[str] = "fine-tuning"
     stage: ClassVar[str] = FINETUNE
     config_class: ClassVar[type[Any]] = ClassifierConfig
+    networks: ClassVar[tuple[str, ...]] = NETWORKS
 
     def __init__(self, encoder: EncoderConfig, config: ClassifierConfig) -> None:
         super().__init__(encoder)
         self.config = config
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Sequential(
-            nn.Linear(encoder.joints * encoder.width, config.hidden),
+            nn.Linear(encoder.places * encoder.width, config.hidden),
             SharedBatchNorm(config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, config.classes),
@@ -74,7 +76,8 @@ class Classifier(Method):
         self.head.apply(init_linear)
         shares = torch.linspace(0, config.drop_path, encoder.depth).tolist()
         for block, share in zip(self.encoder.blocks, shares, strict=True):
-            block.drop_path = share
+            if isinstance(block, Block):
+                block.drop_path = share
 
     @property
     def layers(self) -> int:
@@ -87,10 +90,10 @@ class Classifier(Method):
         return 0.9, self.config.beta2
 
     def joint_features(self, bodies: Tensor) -> Tensor:
-        """Features (N, V*D) of bodies (N, T, V, 3): mean over time, joint beside joint."""
+        """Features (N, V'*D) of bodies (N, T, V, 3): mean over time, joint beside joint."""
         shape = self.encoder.config
         tokens = self.dropout(self.encoder(bodies))
-        by_joint = tokens.view(len(bodies), shape.segments, shape.joints, shape.width)
+        by_joint = tokens.view(len(bodies), shape.segments, shape.places, shape.width)
         features: Tensor = by_joint.mean(dim=1).flatten(1).float()
         return features
 

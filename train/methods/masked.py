@@ -14,7 +14,7 @@ from stars_infer.train.batch import Batch
 from stars_infer.train.masking import visible_count
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.networks.decoder import MaskedDecoder
-from stars_infer.train.networks.encoder import EncoderConfig, gather_tokens
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder, gather_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,7 @@ class MaskedPrediction(Method):
     continues: ClassVar[tuple[str, ...]] = ("decoder.",)
 
     masks: ClassVar[bool] = True
+    encoder: SkeletonEncoder
 
     def __init__(self, encoder: EncoderConfig, config: MaskedConfig) -> None:
         super().__init__(encoder)

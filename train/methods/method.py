@@ -7,9 +7,13 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.checkpoint import load_weights
-from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from stars_infer.train.mixing import Mixing
+from stars_infer.train.networks.backbone import Backbone
+from stars_infer.train.networks.build import build_encoder
+from stars_infer.train.networks.encoder_config import NETWORKS, TRANSFORMER, EncoderConfig
 
 STAGES = PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
 """What follows `stars train` to run a method, in the order of the stages."""
@@ -40,6 +44,7 @@ class Method(nn.Module):
             starts from where that run has them.
         masks: Whether it needs noise for masking.
         progress: Share of the run's steps that are done; the loop sets it before each step.
+        networks: Kinds of encoders that it can train.
     """
 
     name: ClassVar[str]
@@ -49,10 +54,17 @@ class Method(nn.Module):
     continues: ClassVar[tuple[str, ...]] = ()
     masks: ClassVar[bool] = False
     progress: float = 0.0
+    networks: ClassVar[tuple[str, ...]] = (TRANSFORMER,)
+    encoder: Backbone
 
     def __init__(self, encoder: EncoderConfig) -> None:
         super().__init__()
-        self.encoder = SkeletonEncoder(encoder)
+        if encoder.network not in self.networks:
+            raise UsageError(
+                f"{self.name} trains encoders of the kind {', '.join(self.networks)}, "
+                f"not {encoder.network}; skeattnclr trains {', '.join(NETWORKS)}"
+            )
+        self.encoder = build_encoder(encoder)
 
     @property
     def copies(self) -> int:
@@ -73,6 +85,11 @@ class Method(nn.Module):
     def local_copies(self) -> int:
         """Further views of each clip, of short crops."""
         return 0
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """How a further view of each clip is made of the first one and of other clips, if any."""
+        return None
 
     def start_from(self, weights: dict[str, Tensor], *, source: str) -> None:
         """Take over the encoder of another run, and what else the method continues.

@@ -20,6 +20,7 @@ from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.queue import VectorQueue
 from stars_infer.train.methods.tuning import pooled
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.networks.encoder_config import NETWORKS
 from stars_infer.train.networks.norm import SharedBatchNorm
 
 
@@ -78,6 +79,7 @@ class Nnclr(Method):
     name: ClassVar[str] = "nnclr"
     title: ClassVar[str] = "NNCLR from scratch"
     config_class: ClassVar[type[Any]] = NnclrConfig
+    networks: ClassVar[tuple[str, ...]] = NETWORKS
 
     def __init__(self, encoder: EncoderConfig, config: NnclrConfig) -> None:
         super().__init__(encoder)

@@ -20,8 +20,9 @@ from stars_infer.train.batch import Batch
 from stars_infer.train.masking import tube_order, visible_count
 from stars_infer.train.methods.masked import MaskedConfig, masked_error
 from stars_infer.train.methods.method import Method, StepOutput
+from stars_infer.train.methods.momentum import follow
 from stars_infer.train.networks.decoder import MaskedDecoder
-from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 
 TARGET_LAYERS = FFN, BLOCK = "ffn", "block"
 TARGET_NORMS = INSTANCE, LAYER = "instance", "layer"
@@ -84,6 +85,7 @@ class Skeleton2vec(Method):
     title: ClassVar[str] = "Skeleton2vec"
     config_class: ClassVar[type[Any]] = Skeleton2vecConfig
     masks: ClassVar[bool] = True
+    encoder: SkeletonEncoder
 
     def __init__(self, encoder: EncoderConfig, config: Skeleton2vecConfig) -> None:
         super().__init__(encoder)
@@ -140,5 +142,4 @@ class Skeleton2vec(Method):
     def after_step(self, keys: Tensor | None) -> None:
         """The teacher follows the student, more and more slowly (equation 6)."""
         stays = self.config.momentum + (1 - self.config.momentum) * self.progress
-        for mine, its in zip(self.encoder.parameters(), self.student.parameters(), strict=True):
-            mine.lerp_(its, 1 - stays)
+        follow(self.encoder, self.student, stays)

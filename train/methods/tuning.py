@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from stars_infer.errors import UsageError
 from stars_infer.train.batch import Batch
 from stars_infer.train.methods.method import TUNE, Method
-from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 
 
 class Tuning(Method):
     """A method that tunes the last blocks of a pretrained encoder; half of them unless said."""
 
     stage: ClassVar[str] = TUNE
+    encoder: SkeletonEncoder
 
     def __init__(self, encoder: EncoderConfig, tuned_blocks: int | None) -> None:
         super().__init__(encoder)

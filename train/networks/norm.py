@@ -16,23 +16,42 @@ class SharedBatchNorm(nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (B, D)."""
+        """Normalise (B, D), or (B, D, T) over clips and time."""
         if not self.training or processes() == 1:
             return super().forward(input)
-        x = input.float()
-        rows = len(x) * processes()
-        mean = summed(x.sum(dim=0)) / rows
-        variance = summed((x - mean).square().sum(dim=0)) / rows
-        self._remember(mean.detach(), variance.detach(), rows)
-        normed = (x - mean) / (variance + self.eps).sqrt() * self.weight + self.bias
-        return normed.to(input.dtype)
+        return _over_processes(self, input)
 
-    @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, rows: int) -> None:
-        """Move the running statistics towards those of a batch."""
-        if self.running_mean is None or self.running_var is None or self.momentum is None:
-            return
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(variance * (rows / max(rows - 1, 1)), self.momentum)
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """The same of `BatchNorm2d`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (B, D, T, V) over clips, time and joints."""
+        if not self.training or processes() == 1:
+            return super().forward(input)
+        return _over_processes(self, input)
+
+
+def _over_processes(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor) -> Tensor:
+    """Normalise (B, D, ...); processes may have different numbers of rows."""
+    x = input.float().transpose(1, -1)
+    values = x.reshape(-1, x.shape[-1])
+    rows = summed(values.new_tensor(float(len(values))))
+    mean = summed(values.sum(dim=0)) / rows
+    variance = summed((values - mean).square().sum(dim=0)) / rows
+    _remember(norm, mean.detach(), variance.detach(), rows)
+    normed = (x - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias
+    return normed.transpose(1, -1).to(input.dtype)
+
+
+@torch.no_grad()
+def _remember(
+    norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance: Tensor, rows: Tensor
+) -> None:
+    """Move the running statistics towards those of a batch."""
+    if norm.running_mean is None or norm.running_var is None or norm.momentum is None:
+        return
+    norm.running_mean.lerp_(mean, norm.momentum)
+    norm.running_var.lerp_(variance * (rows / (rows - 1).clamp(min=1)), norm.momentum)
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)

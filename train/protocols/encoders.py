@@ -18,7 +18,10 @@ from stars_infer.train.checkpoint import (
     load_weights,
 )
 from stars_infer.train.methods import METHODS
-from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from stars_infer.train.networks.backbone import Backbone
+from stars_infer.train.networks.build import build_encoder
+from stars_infer.train.networks.encoder_config import BIGRU, DSTA, TITLES, EncoderConfig
+from stars_infer.train.networks.streams import JOINT
 from stars_infer.train.run import RunConfig
 from stars_infer.train.view_config import ViewConfig
 
@@ -40,7 +43,7 @@ class MeasuredEncoder:
     """
 
     run: str
-    encoder: SkeletonEncoder
+    encoder: Backbone
     views: ViewConfig
     config: RunConfig | None = None
     checkpoint: Checkpoint | None = None
@@ -67,7 +70,11 @@ class MeasuredEncoder:
             return "random weights"
         if self.config.method == "stars" and self._started_from("heads"):
             return "STARS-3stage"
-        title = METHODS[self.config.method].title
+        title, shape = METHODS[self.config.method].title, self.config.encoder
+        if shape.network in (BIGRU, DSTA):
+            title += f" {TITLES[shape.network]}"
+        if shape.stream != JOINT:
+            title += f" {shape.stream}"
         return f"{title} aug" if self.config.views.augments and title in _AUGMENTED else title
 
     @property
@@ -159,13 +166,13 @@ def load_encoder(
             config = RunConfig.from_json(load_checkpoint(like).config, source=str(like))
             shape, views = config.encoder, config.views
         torch.manual_seed(seed)
-        encoder = SkeletonEncoder(shape).eval()
+        encoder = build_encoder(shape).eval()
         return MeasuredEncoder(run=run, encoder=encoder, views=views, samplings=samplings)
     if like is not None:
         raise UsageError("--like gives random weights their shape; it goes with the run `random`")
     checkpoint = load_checkpoint(Path(run)).with_weights(weights, source=run)
     config = RunConfig.from_json(checkpoint.config, source=run)
-    encoder = SkeletonEncoder(config.encoder)
+    encoder = build_encoder(config.encoder)
     load_weights(encoder, checkpoint.encoder_weights(), source=run)
     return MeasuredEncoder(
         run=run,

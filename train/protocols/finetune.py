@@ -197,8 +197,8 @@ def name_clips(
     shape = config.encoder
 
     def finish(features: Tensor) -> Tensor:
-        """Logits and pooled features (B, classes + D) of joint features (B, V*D)."""
-        pooled = features.view(-1, shape.joints, shape.width).mean(dim=1)
+        """Logits and pooled features (B, classes + D) of joint features (B, V'*D)."""
+        pooled = features.view(-1, shape.places, shape.width).mean(dim=1)
         return torch.cat((classifier.head(features).float(), pooled), dim=1)
 
     found = clip_features(

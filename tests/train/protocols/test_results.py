@@ -80,6 +80,22 @@ def test_figures_of_the_skeleton2vec_paper(protocol, dataset, split, setting, ac
     assert figure.where.startswith("Skeleton2vec, Table ")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "method", "dataset", "split", "accuracy"),
+    [
+        ("linear", "SkeAttnCLR", "ntu60", "xsub", 80.3),
+        ("linear", "SkeAttnCLR", "pku2", "xsub", 52.9),
+        ("linear", "SkeAttnCLR motion", "ntu120", "xset", 59.3),
+        ("linear", "SkeAttnCLR BiGRU motion", "ntu60", "xsub", 74.9),
+        ("finetune", "SkeAttnCLR", "ntu60", "xview", 92.8),
+    ],
+)
+def test_figures_of_the_skeattnclr_paper(protocol, method, dataset, split, accuracy):
+    (figure,) = (f for f in figures(protocol, dataset, split) if f.method == method)
+    assert figure.accuracy == accuracy
+    assert figure.where.startswith("SkeAttnCLR, Table ")
+
+
 def test_figures_are_only_for_what_the_paper_measured():
     assert figures("linear", None, "xsub") == ()
     assert figures("linear", "pku1", "xsub") == ()

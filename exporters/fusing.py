@@ -1,0 +1,179 @@
+"""One model directory of several: their vectors side by side, each with its weight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import compose, helper
+
+from stars_infer.clip import FloatArray
+from stars_infer.encoder import open_session
+from stars_infer.errors import UsageError
+from stars_infer.exporters.directory import made_beside, write_description
+from stars_infer.exporters.onnx import INPUT, OUTPUT
+from stars_infer.exporters.verify import verify_graph
+from stars_infer.model import (
+    GRAPH_FILE,
+    ModelInfo,
+    check_fingerprint,
+    contract_of,
+    find_model,
+    fingerprint_of,
+    read_model_info,
+)
+from stars_infer.streams import Stream
+
+_SHARED = ("layout", "preprocessing", "absent_bodies", "comparison")
+"""What models must have in common: they see the same bodies, run once."""
+
+
+def fuse_models(
+    folders: Sequence[Path], out: Path, *, weights: Sequence[float] = (), notes: str = ""
+) -> ModelInfo:
+    """Write and verify a model whose vector holds those of several models.
+
+    Args:
+        folders: Model directories, as of the streams joint, motion and bone.
+        out: The directory to make; its name becomes the model's.
+        weights: Length of each model's part of a clip's vector; 1 each if none are given.
+        notes: Markdown that the card carries.
+
+    Raises:
+        UsageError: If there are not two models, nor a weight for each, or they see clips
+            differently.
+        ModelError: If one of them is no model directory, or its files do not belong together.
+        ExportError: If the fused graph does not compute what they do.
+    """
+    folders = [find_model(folder) for folder in folders]
+    infos = [_checked(folder) for folder in folders]
+    chosen = list(weights) or [1.0] * len(infos)
+    if len(infos) < 2:
+        raise UsageError("fusing takes two models or more, as of joint, motion and bone")
+    if len(chosen) != len(infos):
+        raise UsageError(
+            f"{len(chosen)} weights for {len(infos)} models: give one --weight for each, in order"
+        )
+    for folder, info in zip(folders[1:], infos[1:], strict=True):
+        _check_same(folders[0], infos[0], folder, info)
+    streams = tuple(
+        Stream(
+            stream=str(info.facts.get("stream", "joint")),
+            model=info.name,
+            fingerprint=info.fingerprint,
+            width=info.width,
+            weight=weight,
+        )
+        for info, weight in zip(infos, chosen, strict=True)
+    )
+    with made_beside(out) as beside:
+        graph = beside / GRAPH_FILE
+        merged = fused_graph([onnx.load(folder / GRAPH_FILE) for folder in folders])
+        onnx.save_model(merged, graph)
+        verified = verify_graph(
+            graph,
+            _side_by_side(folders),
+            frames=infos[0].preprocessing.frames,
+            source="its parts",
+        )
+        error = float(f"{verified.relative_error:.2g}")
+        fused = _describe(infos, streams, graph, out.name, error)
+        write_description(beside, fused, notes)
+    return fused
+
+
+def fused_graph(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
+    """A graph with the input of several and their outputs side by side, (bodies, D1 + D2 + ...)."""
+    prefixed = [compose.add_prefix(model, f"part{number}/") for number, model in enumerate(models)]
+    merged = prefixed[0]
+    for other in prefixed[1:]:
+        merged = compose.merge_models(merged, other, io_map=[])
+    graph = merged.graph
+    inputs = {value.name for value in graph.input}
+    parts = [value.name for value in graph.output]
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            if name in inputs:
+                node.input[place] = INPUT
+    graph.node.append(helper.make_node("Concat", parts, [OUTPUT], axis=1))
+    width = sum(value.type.tensor_type.shape.dim[1].dim_value for value in graph.output)
+    shape = [axis.dim_value for axis in graph.input[0].type.tensor_type.shape.dim[1:]]
+    del graph.input[:], graph.output[:], graph.value_info[:]
+    number = onnx.TensorProto.FLOAT
+    graph.input.append(helper.make_tensor_value_info(INPUT, number, [INPUT, *shape]))
+    graph.output.append(helper.make_tensor_value_info(OUTPUT, number, [INPUT, width]))
+    return merged
+
+
+def _checked(folder: Path) -> ModelInfo:
+    """What a model says of itself, if its files belong together."""
+    info = read_model_info(folder)
+    check_fingerprint(folder, info)
+    if info.streams:
+        raise UsageError(f"{folder}: is fused already; name the models it was made of")
+    return info
+
+
+def _check_same(first: Path, one: ModelInfo, second: Path, other: ModelInfo) -> None:
+    for name in _SHARED:
+        mine, its = getattr(one, name), getattr(other, name)
+        if mine != its:
+            raise UsageError(
+                f"{second}: {name.replace('_', ' ')} is {_told(its)}, but in {first} "
+                f"{_told(mine)}; only models that see clips alike can be fused"
+            )
+
+
+def _told(value: Any) -> str:
+    return value.in_words() if hasattr(value, "in_words") else str(value)
+
+
+def _side_by_side(folders: Sequence[Path]) -> Any:
+    """What the fused graph must give: the vectors of all parts, one beside the other."""
+    sessions = [open_session(folder / GRAPH_FILE, "cpu")[0] for folder in folders]
+
+    def vectors(bodies: FloatArray) -> FloatArray:
+        parts = [
+            session.run(None, {session.get_inputs()[0].name: bodies})[0] for session in sessions
+        ]
+        return np.concatenate(parts, axis=1)
+
+    return vectors
+
+
+def _describe(
+    infos: Sequence[ModelInfo], streams: tuple[Stream, ...], graph: Path, name: str, error: float
+) -> ModelInfo:
+    first = infos[0]
+    zero_body = None
+    if first.zero_body is not None:
+        zero_body = tuple(number for info in infos for number in info.zero_body or ())
+    contract = contract_of(
+        first.preprocessing, first.absent_bodies, zero_body, first.comparison, streams
+    )
+    return ModelInfo(
+        name=name,
+        layout=first.layout,
+        preprocessing=first.preprocessing,
+        width=sum(info.width for info in infos),
+        absent_bodies=first.absent_bodies,
+        zero_body=zero_body,
+        comparison=first.comparison,
+        streams=streams,
+        fingerprint=fingerprint_of(graph.read_bytes(), contract),
+        licence=" and ".join(dict.fromkeys(info.licence for info in infos)),
+        facts=_facts(infos) | {"export_relative_error": error},
+    )
+
+
+def _facts(infos: Sequence[ModelInfo]) -> dict[str, Any]:
+    """What the models say of themselves: once what they agree on, else one after the other."""
+    facts: dict[str, Any] = {}
+    for key in dict.fromkeys(key for info in infos for key in info.facts):
+        values = [info.facts.get(key) for info in infos]
+        same = all(value == values[0] for value in values)
+        facts[key] = values[0] if same else "; ".join(map(str, values))
+    return facts

@@ -1,0 +1,221 @@
+"""SkeAttnCLR: contrast of whole clips, and of their salient and non-salient parts (REFERENCE 8).
+
+Two random views of a clip, query and key, attract, as in MoCo. A third, the query with body parts
+of other clips mixed in, is divided by a soft attention mask: what is salient in it attracts what
+is salient in the key, the rest attracts the rest, and the two of one body repel each other.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stars_infer.errors import UsageError
+from stars_infer.train.batch import Batch
+from stars_infer.train.methods.attention_mask import AttentionMask, salient_means
+from stars_infer.train.methods.method import Method, StepOutput
+from stars_infer.train.methods.momentum import follow, rising_momentum
+from stars_infer.train.methods.queue import VectorQueue
+from stars_infer.train.mixing import Mixing
+from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
+from stars_infer.train.networks.norm import SharedBatchNorm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkeAttnClrConfig:
+    """Constants of SkeAttnCLR.
+
+    Attributes:
+        queue: Past keys that serve as negatives.
+        temperature: Softmax temperature of the contrast.
+        momentum: How much of the key encoder stays in the first step; it rises to 1 by a cosine.
+        hidden: Hidden width of projector and predictor.
+        projection: Width of what is compared.
+        mu: Weight of the salient loss; the non-salient one has 1 - mu.
+        salient_loss: Whether salient parts are compared (L_s).
+        non_salient_loss: Whether the rest is compared (L_ns).
+        mutual_negative: Whether the salient part and the rest of a clip repel each other.
+        sharpness: Lambda of the attention mask; the larger, the closer it is to 0 and 1.
+        mask_heads: Attention heads of the mask.
+        mix: Whether parts of other clips are mixed into the view whose parts are compared.
+        fewest_parts: Least number of the five body parts that are mixed in.
+        most_parts: Largest number.
+        shortest_mix: Least length of the mixed window, times four frames.
+        longest_mix: Largest length.
+    """
+
+    queue: int = 32768
+    temperature: float = 0.2
+    momentum: float = 0.996
+    hidden: int = 256
+    projection: int = 128
+    mu: float = 0.5
+    salient_loss: bool = True
+    non_salient_loss: bool = True
+    mutual_negative: bool = True
+    sharpness: float = 2.0
+    mask_heads: int = 8
+    mix: bool = True
+    fewest_parts: int = 3
+    most_parts: int = 4
+    shortest_mix: int = 4
+    longest_mix: int = 7
+
+    def __post_init__(self) -> None:
+        for name in ("queue", "hidden", "projection", "mask_heads"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("temperature", "sharpness"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} must be above 0, not {getattr(self, name):g}")
+        if not 0 <= self.momentum <= 1:
+            raise UsageError(f"momentum is a share up to 1, not {self.momentum:g}")
+        if not 0 < self.mu < 1:
+            raise UsageError(
+                f"mu is a share between 0 and 1, not {self.mu:g}; --no-salient-loss and "
+                "--no-non-salient-loss leave one of the losses out"
+            )
+        self.mixing()
+
+    def mixing(self) -> Mixing:
+        """How body parts are mixed.
+
+        Raises:
+            UsageError: If that is impossible.
+        """
+        return Mixing(
+            fewest_parts=self.fewest_parts,
+            most_parts=self.most_parts,
+            shortest=self.shortest_mix,
+            longest=self.longest_mix,
+        )
+
+    @property
+    def local(self) -> bool:
+        """Whether parts of clips are compared at all."""
+        return self.salient_loss or self.non_salient_loss
+
+
+def contrast(
+    query: Tensor, key: Tensor, past: Tensor, temperature: float, *, against: Tensor | None = None
+) -> Tensor:
+    """InfoNCE of unit vectors, the mean over the rows (SkeAttnCLR equations 1, 8 and 9).
+
+    Args:
+        query: (B, P).
+        key: The positive of each row, (B, P).
+        past: Negatives of all rows, (K, P).
+        temperature: Of the softmax.
+        against: One more negative of each row, (B, P).
+    """
+    columns = [
+        (query * other).sum(1, keepdim=True) for other in (key, against) if other is not None
+    ]
+    logits = torch.cat((*columns, query @ past.T), dim=1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+
+
+def _head(width: int, config: SkeAttnClrConfig) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(width, config.hidden),
+        SharedBatchNorm(config.hidden),
+        nn.ReLU(),
+        nn.Linear(config.hidden, config.projection),
+    )
+
+
+class SkeAttnClr(Method):
+    """Global and local momentum contrast with an attention mask."""
+
+    name: ClassVar[str] = "skeattnclr"
+    title: ClassVar[str] = "SkeAttnCLR"
+    config_class: ClassVar[type[Any]] = SkeAttnClrConfig
+    networks: ClassVar[tuple[str, ...]] = NETWORKS
+
+    def __init__(self, encoder: EncoderConfig, config: SkeAttnClrConfig) -> None:
+        super().__init__(encoder)
+        if config.local and encoder.width % config.mask_heads:
+            raise UsageError(
+                f"width ({encoder.width}) must be a multiple of mask_heads ({config.mask_heads})"
+            )
+        self.config = config
+        self.projector = _head(encoder.width, config)
+        if config.local:
+            self.predictor = _head(config.projection, config)
+            self.mask = AttentionMask(
+                encoder.width, heads=config.mask_heads, sharpness=config.sharpness
+            )
+        self.key_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
+        self.key_projector = copy.deepcopy(self.projector).requires_grad_(False)
+        self.queue = VectorQueue(config.queue, config.projection)
+
+    @property
+    def copies(self) -> int:
+        """A query and a key of every clip."""
+        return 2
+
+    @property
+    def mixing(self) -> Mixing | None:
+        """Parts of other clips for the view whose parts are compared."""
+        return self.config.mixing() if self.config.mix and self.config.local else None
+
+    def before_first_step(self) -> None:
+        """The key encoder starts as the query encoder."""
+        self._follow(0.0)
+
+    def forward(self, *views: Batch) -> StepOutput:
+        """Contrast of clips and of their parts (equation 11)."""
+        query, key, *others = views
+        temperature, past = self.config.temperature, self.queue.vectors
+        q_tokens = self.encoder(query.bodies)
+        with torch.no_grad():
+            k_tokens = self.key_encoder(key.bodies)
+            k = _compared(self.key_projector, key, k_tokens.mean(dim=1))
+        q = _compared(self.projector, query, q_tokens.mean(dim=1))
+        loss = contrast(q, k, past, temperature)
+        if self.config.local:
+            mixed = others[0] if others else query
+            tokens = self.encoder(mixed.bodies) if others else q_tokens
+            loss = loss + self._local_loss(mixed, tokens, k_tokens)
+        return StepOutput(loss * query.share_of_clips, k)
+
+    def _local_loss(self, batch: Batch, tokens: Tensor, k_tokens: Tensor) -> Tensor:
+        """Mu L_s + (1 - mu) L_ns of a view's tokens and its keys', both (N, L, D)."""
+        config, past = self.config, self.queue.vectors
+        mask = self.mask(tokens)
+        head = nn.Sequential(self.projector, self.predictor)
+        q_s, q_ns = (_compared(head, batch, mean) for mean in salient_means(tokens, mask))
+        with torch.no_grad():
+            k_s, k_ns = (
+                _compared(self.key_projector, batch, mean) for mean in salient_means(k_tokens, mask)
+            )
+        loss = tokens.new_zeros((), dtype=torch.float32)
+        for wanted, weight, own, key, other in (
+            (config.salient_loss, config.mu, q_s, k_s, q_ns),
+            (config.non_salient_loss, 1 - config.mu, q_ns, k_ns, q_s),
+        ):
+            if wanted:
+                against = other if config.mutual_negative else None
+                loss = loss + weight * contrast(own, key, past, config.temperature, against=against)
+        return loss
+
+    @torch.no_grad()
+    def after_step(self, keys: Tensor | None) -> None:
+        """Remember the keys; the key encoder follows, ever more slowly."""
+        if keys is not None:
+            self.queue.push(keys)
+        self._follow(rising_momentum(self.config.momentum, self.progress))
+
+    def _follow(self, momentum: float) -> None:
+        follow(self.key_encoder, self.encoder, momentum)
+        follow(self.key_projector, self.projector, momentum)
+
+
+def _compared(head: nn.Module, batch: Batch, features: Tensor) -> Tensor:
+    """Unit vectors (B, P) of body features (N, D): mean over a clip's bodies, head, length 1."""
+    return F.normalize(head(batch.mean_over_bodies(features.float())).float(), dim=1)

@@ -1,0 +1,133 @@
+"""Body-part mixing: a clip borrows some parts of the body from another, for a while.
+
+The extra augmentation of SkeAttnCLR (REFERENCE 8), after SkeleMixCLR: one draw a step, the same
+for all of its clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stars_infer.errors import UsageError
+from stars_infer.layouts import NTU25_JOINTS
+
+UNIT = 4
+"""Frames that a window is counted in."""
+_TRUNK = ("base of spine", "middle of spine", "spine at shoulders", "neck", "head")
+_LEG = ("hip", "knee", "ankle", "foot")
+
+
+def _body_parts() -> Mapping[str, tuple[int, ...]]:
+    """Numbers of the NTU-25 joints of trunk, arms and legs."""
+    parts: dict[str, list[int]] = {"trunk": []}
+    for number, joint in enumerate(NTU25_JOINTS):
+        if joint in _TRUNK:
+            parts["trunk"].append(number)
+            continue
+        side = "left" if "left" in joint else "right"
+        limb = "leg" if joint.endswith(_LEG) else "arm"
+        parts.setdefault(f"{side} {limb}", []).append(number)
+    return {name: tuple(joints) for name, joints in parts.items()}
+
+
+BODY_PARTS = _body_parts()
+"""Joints of the five parts, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixing:
+    """How much is mixed.
+
+    Attributes:
+        fewest_parts: Least number of body parts that are borrowed.
+        most_parts: Largest number.
+        shortest: Least length of the window in which they are, times four frames.
+        longest: Largest length.
+    """
+
+    fewest_parts: int = 3
+    most_parts: int = 4
+    shortest: int = 4
+    longest: int = 7
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fewest_parts <= self.most_parts <= len(BODY_PARTS):
+            raise UsageError(
+                f"fewest_parts ({self.fewest_parts}) and most_parts ({self.most_parts}) are "
+                f"numbers from 1 to {len(BODY_PARTS)}, in that order"
+            )
+        if not 1 <= self.shortest <= self.longest:
+            raise UsageError(
+                f"shortest_mix ({self.shortest}) and longest_mix ({self.longest}) are at least 1, "
+                "in that order"
+            )
+
+    def draw(self, random: torch.Generator, *, batch: int, frames: int) -> Mix:
+        """Draw a step's mix.
+
+        Raises:
+            UsageError: If the views are shorter than the longest window, or there is no other clip.
+        """
+        if self.longest * UNIT > frames:
+            raise UsageError(
+                f"a mixed window of {self.longest} x {UNIT} frames does not fit {frames} frames: "
+                f"lower longest_mix to {frames // UNIT}, or raise frames"
+            )
+        if batch < 2:
+            raise UsageError("mixing takes parts of another clip: batch must be at least 2")
+        parts = _between(self.fewest_parts, self.most_parts, random)
+        length = _between(self.shortest, self.longest, random)
+        start = _between(0, frames // UNIT - length, random)
+        names = list(BODY_PARTS)
+        chosen = torch.randperm(len(names), generator=random)[:parts].tolist()
+        return Mix(
+            shift=_between(1, batch - 1, random),
+            joints=tuple(sorted(joint for n in chosen for joint in BODY_PARTS[names[n]])),
+            frames=slice(start * UNIT, (start + length) * UNIT),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """What is borrowed, and from whom.
+
+    Attributes:
+        shift: A clip borrows from the one that comes so many places later in the batch.
+        joints: Numbers of the borrowed joints.
+        frames: When they are borrowed.
+    """
+
+    shift: int
+    joints: tuple[int, ...]
+    frames: slice
+
+    def apply(self, bodies: Tensor, lenders: Tensor) -> Tensor:
+        """Bodies (N, T, V, 3) with the borrowed joints of the lenders (N, T, V, 3)."""
+        mixed = bodies.clone()
+        mixed[:, self.frames, self.joints] = lenders[:, self.frames, self.joints]
+        return mixed
+
+
+def lenders_of(clip: Tensor, lending: Tensor, clips: int) -> Tensor:
+    """For each body, the body of its clip's lender that stands in the same place, or its last.
+
+    Args:
+        clip: Clip of each body (N,), in order.
+        lending: Clip of each body (N',) of the lenders; lender b is that of clip b.
+        clips: B.
+
+    Returns:
+        Numbers of bodies of the lenders, (N,).
+    """
+    own, theirs = (torch.bincount(x, minlength=clips) for x in (clip, lending))
+    place = torch.arange(len(clip), device=clip.device) - (own.cumsum(0) - own)[clip]
+    return (theirs.cumsum(0) - theirs)[clip] + torch.minimum(place, theirs[clip] - 1)
+
+
+def _between(least: int, most: int, random: torch.Generator) -> int:
+    """A whole number from least to most, both included."""
+    return int(torch.randint(least, most + 1, (), generator=random))

@@ -1,0 +1,125 @@
+"""Which network an encoder is, and its shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stars_infer.errors import UsageError
+from stars_infer.train.networks.streams import STREAMS
+
+NETWORKS = TRANSFORMER, STGCN, BIGRU, DSTA = "transformer", "stgcn", "bigru", "dsta"
+"""Kinds of encoders, by their names in recipes and checkpoints."""
+TITLES = {TRANSFORMER: "transformer", STGCN: "ST-GCN", BIGRU: "BiGRU", DSTA: "DSTA"}
+"""Their names in cards."""
+_HALVINGS = 2
+"""How often ST-GCN and DSTA halve the frames, and double the channels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderConfig:
+    """Shape of the encoder; the defaults are MAMP's and STARS'.
+
+    Attributes:
+        network: transformer (over joint-segment tokens), stgcn (graph convolution), bigru
+            (recurrent) or dsta (attention over joints, then over time).
+        stream: What of the joints it sees: joint, motion (change from frame to frame) or bone.
+        width: D, numbers in a vector.
+        depth: Blocks; 10 in stgcn, 3 in bigru, 8 in the transformers.
+        heads: Attention heads of the transformers; 3 in dsta.
+        frames: T.
+        joints: V.
+        segment: Frames per token of the transformer, l.
+        dropout: Share of values dropped while training, within the blocks of stgcn and between
+            those of bigru; 0.5 in SkeAttnCLR's stgcn.
+    """
+
+    network: str = TRANSFORMER
+    stream: str = "joint"
+    width: int = 256
+    depth: int = 8
+    heads: int = 8
+    frames: int = 120
+    joints: int = 25
+    segment: int = 4
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise UsageError(f"network is one of {', '.join(NETWORKS)}, not {self.network!r}")
+        if self.stream not in STREAMS:
+            raise UsageError(f"stream is one of {', '.join(STREAMS)}, not {self.stream!r}")
+        if min(self.width, self.depth, self.heads, self.frames, self.segment) < 1:
+            raise UsageError(f"every size of the network must be at least 1: {self}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout is a share below 1, not {self.dropout:g}")
+        {
+            TRANSFORMER: self._check_transformer,
+            STGCN: self._check_pyramid,
+            BIGRU: self._check_bigru,
+            DSTA: self._check_pyramid,
+        }[self.network]()
+
+    def _check_transformer(self) -> None:
+        if self.frames % self.segment:
+            raise UsageError(
+                f"frames ({self.frames}) must be a multiple of segment ({self.segment})"
+            )
+        if self.width % self.heads:
+            raise UsageError(f"width ({self.width}) must be a multiple of heads ({self.heads})")
+        if self.dropout:
+            raise UsageError("dropout goes with the networks stgcn and bigru")
+
+    def _check_pyramid(self) -> None:
+        """ST-GCN and DSTA have three stages, each twice as wide as the one before."""
+        if self.depth <= _HALVINGS:
+            raise UsageError(f"{self.network} needs a depth of at least 3, not {self.depth}")
+        if self.width % 2**_HALVINGS:
+            raise UsageError(f"{self.network} needs a width that 4 divides, not {self.width}")
+        if self.network == DSTA and self.dropout:
+            raise UsageError("dropout goes with the networks stgcn and bigru")
+
+    def _check_bigru(self) -> None:
+        if self.width % 2:
+            raise UsageError(f"bigru has two directions: width must be even, not {self.width}")
+
+    @property
+    def segments(self) -> int:
+        """Te: steps in time of the final tokens."""
+        if self.network == TRANSFORMER:
+            return self.frames // self.segment
+        return self.frames if self.network == BIGRU else -(-self.frames // 2**_HALVINGS)
+
+    @property
+    def places(self) -> int:
+        """V': places on the body that the final tokens of a step have; one in bigru."""
+        return 1 if self.network == BIGRU else self.joints
+
+    @property
+    def tokens(self) -> int:
+        """Te * V'."""
+        return self.segments * self.places
+
+    def stages(self, depths: tuple[int, int]) -> list[tuple[int, int, int]]:
+        """Blocks of ST-GCN or DSTA: channels in, channels out, stride in time.
+
+        Args:
+            depths: How many blocks the first and the second stage have; the rest is the third's.
+        """
+        base = self.width // 2**_HALVINGS
+        ends = (depths[0], depths[0] + depths[1])
+        blocks, before = [], 3
+        for number in range(self.depth):
+            stage = sum(number >= end for end in ends)
+            after = base * 2**stage
+            blocks.append((before, after, 2 if number in ends else 1))
+            before = after
+        return blocks
+
+    def in_words(self) -> str:
+        """Kind and size, for cards."""
+        words = [TITLES[self.network], f"{self.depth} blocks", f"{self.width} wide"]
+        if self.network in (TRANSFORMER, DSTA):
+            words.append(f"{self.heads} heads")
+        if self.network == TRANSFORMER:
+            words.append(f"segments of {self.segment} frames")
+        return ", ".join(words)

@@ -1,0 +1,42 @@
+"""The skeleton as a graph: who is whose neighbour, towards the middle of the body or away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stars_infer.clip import FloatArray
+from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
+
+CENTRE = NTU25_JOINTS.index("spine at shoulders")
+"""Joint from which distance is counted, as in ST-GCN on NTU RGB+D."""
+
+
+def spatial_partition() -> FloatArray:
+    """Adjacency of NTU-25 in three parts (3, V, V), row to column (ST-GCN section 3.3).
+
+    A joint's neighbours and itself are parted into those as far from `CENTRE` as it is, those
+    nearer, and those farther. Each column of the three together adds up to 1. The edges are the
+    layout's bones.
+    """
+    joints = len(NTU25_JOINTS)
+    near = np.eye(joints, dtype=bool)
+    for joint, parent in enumerate(NTU25_PARENTS):
+        near[joint, parent] = near[parent, joint] = True
+    away = _distances(near)
+    normalised = near / near.sum(axis=0)
+    parts = np.zeros((3, joints, joints), np.float32)
+    for source, target in zip(*np.nonzero(near), strict=True):
+        part = int(away[source] < away[target]) + 2 * int(away[source] > away[target])
+        parts[part, source, target] = normalised[source, target]
+    return parts
+
+
+def _distances(near: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> FloatArray:
+    """Edges from `CENTRE` to each joint, (V,)."""
+    away = np.full(len(near), np.inf, np.float32)
+    reached = np.arange(len(near)) == CENTRE
+    step = 0
+    while np.isinf(away).any():
+        away[reached & np.isinf(away)] = step
+        reached, step = near[reached].any(axis=0), step + 1
+    return away
