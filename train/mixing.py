@@ -66,17 +66,25 @@ class Mixing:
                 "in that order"
             )
 
-    def draw(self, random: torch.Generator, *, batch: int, frames: int) -> Mix:
-        """Draw a step's mix.
+    def check(self, frames: int) -> None:
+        """Make sure that views of so many frames can be mixed.
 
         Raises:
-            UsageError: If the views are shorter than the longest window, or there is no other clip.
+            UsageError: If they are shorter than the longest window.
         """
         if self.longest * UNIT > frames:
             raise UsageError(
                 f"a mixed window of {self.longest} x {UNIT} frames does not fit {frames} frames: "
                 f"lower longest_mix to {frames // UNIT}, or raise frames"
             )
+
+    def draw(self, random: torch.Generator, *, batch: int, frames: int) -> Mix:
+        """Draw a step's mix.
+
+        Raises:
+            UsageError: If the views are shorter than the longest window, or there is no other clip.
+        """
+        self.check(frames)
         if batch < 2:
             raise UsageError("mixing takes parts of another clip: batch must be at least 2")
         parts = _between(self.fewest_parts, self.most_parts, random)

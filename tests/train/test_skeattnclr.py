@@ -69,7 +69,7 @@ def test_the_mask_lies_between_0_and_1_and_gets_sharper():
     assert 0 < mask.min().item() < mask.max().item() < 1
     sharp = AttentionMask(16, heads=8, sharpness=20.0)
     sharp.load_state_dict(mild.state_dict())
-    assert float((sharp(tokens) - 0.5).abs().mean()) > float((mask - 0.5).abs().mean())
+    assert (sharp(tokens) - 0.5).abs().mean().item() > (mask - 0.5).abs().mean().item()
     torch.testing.assert_close(torch.logit(sharp(tokens)), 10 * torch.logit(mask), rtol=1e-2,
                                atol=1e-2)  # fmt: skip
 
@@ -232,6 +232,11 @@ def test_impossible_constants_are_refused(changes, says):
 def test_masks_need_heads_that_divide_the_width():
     with pytest.raises(UsageError, match=r"width \(16\) must be a multiple of mask_heads \(5\)"):
         SkeAttnClr(SHAPES["stgcn"], replace(CONFIG, mask_heads=5))
+
+
+def test_mixed_windows_must_fit_the_views():
+    with pytest.raises(UsageError, match="4 x 4 frames does not fit 12 frames: lower longest_mix"):
+        SkeAttnClr(replace(SHAPES["stgcn"], frames=12), replace(CONFIG, longest_mix=4))
 
 
 def test_sgd_and_its_drop():

@@ -144,6 +144,8 @@ class SkeAttnClr(Method):
                 f"width ({encoder.width}) must be a multiple of mask_heads ({config.mask_heads})"
             )
         self.config = config
+        if self.mixing is not None:
+            self.mixing.check(encoder.frames)
         self.projector = _head(encoder.width, config)
         if config.local:
             self.predictor = _head(config.projection, config)
