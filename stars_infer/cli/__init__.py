@@ -116,5 +116,5 @@ def _say_warnings() -> None:
         else:
             others(message, category, *where, **more)
 
-    warnings.showwarning = show  # type: ignore[assignment]
+    warnings.showwarning = show
     warnings.simplefilter("always", StarsWarning)
