@@ -3,8 +3,8 @@
     python benchmarks/speed/cold.py
     python benchmarks/speed/cold.py --processes 31 --write docs/benchmarks.md
 
-Every figure is a process of its own, from its start to its end, on a warm disk, with bytecode already
-compiled. Rounds are interleaved: each starts every process once; medians over the rounds.
+Every figure is a process of its own, from its start to its end, on a warm disk, with bytecode
+compiled before. Rounds are interleaved: each starts every process once; medians over the rounds.
 """
 
 from __future__ import annotations
