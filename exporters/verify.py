@@ -11,10 +11,10 @@ import onnx
 import torch
 
 from stars_infer.clip import FloatArray
-from stars_infer.encoder import open_session
 from stars_infer.errors import ExportError, StarsError
 from stars_infer.preparation import centre
 from stars_infer.resampling import resize
+from stars_infer.runtimes.onnxruntime import open_session
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 from stars_infer.train.networks.backbone import Backbone
 
@@ -73,7 +73,7 @@ def verify_graph(
     """
     try:
         onnx.checker.check_model(graph, full_check=True)
-        session, _ = open_session(graph, "cpu")
+        session = open_session(graph, "cpu")
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, StarsError) as error:
         raise ExportError(f"the exported graph is not valid: {error}") from error
     name = session.get_inputs()[0].name

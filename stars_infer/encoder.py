@@ -1,17 +1,15 @@
-"""From clips to vectors, by ONNX Runtime."""
+"""From clips to vectors, by the runtime that is there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stars_infer.clip import Clip, FloatArray
 from stars_infer.description import Description
-from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.model import (
     GRAPH_FILE,
     ModelInfo,
@@ -21,23 +19,9 @@ from stars_infer.model import (
 )
 from stars_infer.motion import motion_sequence, sequence_of
 from stars_infer.preparation import prepare
-
-if TYPE_CHECKING:
-    import onnxruntime
-
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "rocm": "ROCMExecutionProvider",
-}
-"""What `--device` calls ONNX Runtime's execution providers."""
-
-CPU_BATCH, BATCH = 4, 64
-"""Bodies run at once; on a CPU 16 were slower than 1 to 4 and take more memory."""
+from stars_infer.runtimes import open_runtime
+from stars_infer.runtimes.default import open_default
+from stars_infer.runtimes.runtime import AUTO, Runtime, RuntimeChoice
 
 
 class Encoder:
@@ -50,57 +34,64 @@ class Encoder:
         info: The model's description.
     """
 
-    def __init__(
-        self, info: ModelInfo, open_network: Callable[[], tuple[onnxruntime.InferenceSession, str]]
-    ) -> None:
+    def __init__(self, info: ModelInfo, open_network: Callable[[], Runtime]) -> None:
         self.info = info
         self._open_network = open_network
 
     @classmethod
-    def load(cls, model: str | Path | None = None, *, device: str = "auto") -> Encoder:
+    def load(cls, model: str | Path | None = None, *, device: str = AUTO) -> Encoder:
         """Load a model.
 
         Args:
             model: A shipped model's name or a model directory; the default model if not given.
-            device: `auto` (a CUDA GPU if it runs, else the CPU) or a name of `PROVIDERS`, which is
+            device: `auto` (what `stars bench --save` found best, else a CUDA GPU if it runs, else
+                the CPU) or a name of `runtimes.DEVICES`, with `:bf16` for less precision, which is
                 opened at once.
 
         Raises:
             ModelError: If there is no such model, or its files do not belong together.
-            ProviderError: If the asked-for provider does not run here.
-            MissingExtraError: If ONNX Runtime is not installed.
+            ProviderError: If the asked-for device does not run here.
+            MissingExtraError: If no runtime is installed.
+            UsageError: If there is no such precision.
         """
         folder = find_model(model)
         info = read_model_info(folder)
         check_fingerprint(folder, info)
-        encoder = cls(info, partial(open_session, folder / GRAPH_FILE, device))
-        if device != "auto":
-            encoder.open()
+        graph = folder / GRAPH_FILE
+        if device == AUTO:
+            return cls(info, partial(open_default, graph, info.fingerprint))
+        encoder = cls(info, partial(open_runtime, graph, RuntimeChoice.parse(device)))
+        encoder.open()
         return encoder
 
     def open(self) -> None:
         """Load the network now.
 
         Raises:
-            ProviderError: If the provider does not run here.
+            ProviderError: If the device does not run here.
             ModelError: If the graph cannot be loaded.
-            MissingExtraError: If ONNX Runtime is not installed.
+            MissingExtraError: If no runtime is installed.
         """
         _ = self._network
 
     @cached_property
-    def _network(self) -> tuple[onnxruntime.InferenceSession, str]:
+    def _network(self) -> Runtime:
         return self._open_network()
 
     @property
+    def runtime(self) -> RuntimeChoice:
+        """How the network really runs."""
+        return self._network.how
+
+    @property
     def device(self) -> str:
-        """Name of the execution provider that runs it, as in `PROVIDERS`."""
-        return self._network[1]
+        """What runs the network, as in `runtimes.DEVICES`."""
+        return self.runtime.device
 
     @property
     def batch(self) -> int:
         """Bodies run at once."""
-        return CPU_BATCH if self.device == "cpu" else BATCH
+        return self.runtime.batch or 1
 
     def embed(self, clips: Sequence[Clip]) -> FloatArray:
         """Vectors of clips, (N, D), not normalised.
@@ -166,64 +157,5 @@ class Encoder:
     def embed_bodies(self, bodies: FloatArray) -> FloatArray:
         """Vectors (N, D) of single bodies (N, T, 25, 3)."""
         bodies = np.ascontiguousarray(bodies, np.float32)
-        session, batch = self._network[0], self.batch
-        name = session.get_inputs()[0].name
-        batches: Iterable[FloatArray] = (
-            session.run(None, {name: bodies[at : at + batch]})[0]
-            for at in range(0, len(bodies), batch)
-        )
-        return np.concatenate(list(batches))
-
-
-def open_session(graph: Path, device: str = "auto") -> tuple[onnxruntime.InferenceSession, str]:
-    """Open an ONNX Runtime session, and say on which device it really runs.
-
-    Raises:
-        ProviderError: If the asked-for provider is not there or falls back to another.
-        ModelError: If the graph cannot be loaded.
-    """
-    ort = _onnxruntime()
-    there = [
-        name for name, provider in PROVIDERS.items() if provider in ort.get_available_providers()
-    ]
-    if device == "auto":
-        device = "cuda" if "cuda" in there else "cpu"
-        try:
-            return _session(ort, graph, device), device
-        except ProviderError:
-            return _session(ort, graph, "cpu"), "cpu"
-    if device not in there:
-        raise ProviderError(
-            f"device {device!r} is not available here; there is: {', '.join(there)} "
-            "(`stars doctor` says what is installed)"
-        )
-    return _session(ort, graph, device), device
-
-
-def _session(ort: onnxruntime, graph: Path, device: str) -> onnxruntime.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 3  # errors only: falling back is checked below
-    provider = PROVIDERS[device]
-    try:
-        session = ort.InferenceSession(graph, options, providers=[provider])
-    except Exception as error:  # ONNX Runtime's own exceptions share no useful base
-        raise ModelError(f"{graph}: ONNX Runtime cannot load it on {device}: {error}") from error
-    running = session.get_providers()
-    if running[0] != provider:
-        raise ProviderError(
-            f"device {device!r} does not run here, ONNX Runtime fell back to {', '.join(running)}; "
-            "`stars doctor` says what is missing"
-        )
-    return session
-
-
-def _onnxruntime() -> onnxruntime:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise MissingExtraError("running a model", "cpu", "onnxruntime") from error
-    if hasattr(onnxruntime, "preload_dlls") and "CUDAExecutionProvider" in (
-        onnxruntime.get_available_providers()
-    ):
-        onnxruntime.preload_dlls()  # finds CUDA and cuDNN where pip put them
-    return onnxruntime
+        run, batch = self._network.run, self.batch
+        return np.concatenate([run(bodies[at : at + batch]) for at in range(0, len(bodies), batch)])

@@ -53,3 +53,7 @@ class MissingExtraError(StarsError):
 
 class ExportError(StarsError):
     """An exported graph failed its verification; nothing was kept."""
+
+
+class StarsWarning(UserWarning):
+    """Something that was asked for or kept earlier is left aside; what happens instead is said."""

@@ -37,10 +37,10 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Token embedding, positions, blocks, norm."""
 
-    def __init__(self, depth: int = 8) -> None:
+    def __init__(self, depth: int = 8, frames: int = FRAMES) -> None:
         super().__init__()
         self.embed = nn.Conv2d(3, WIDTH, (SEGMENT, 1), stride=(SEGMENT, 1))
-        self.time = nn.Parameter(torch.zeros(1, FRAMES // SEGMENT, 1, WIDTH))
+        self.time = nn.Parameter(torch.zeros(1, frames // SEGMENT, 1, WIDTH))
         self.joint = nn.Parameter(torch.zeros(1, 1, JOINTS, WIDTH))
         self.blocks = nn.ModuleList(Block() for _ in range(depth))
         self.norm = nn.LayerNorm(WIDTH)

@@ -11,7 +11,6 @@ method needs (a multiply-add is two), whoever runs them.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -28,6 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from stars_infer.machine import cpu_name
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.loop import best_precision
 from stars_infer.train.optimizer import make_optimizer
@@ -226,15 +226,6 @@ def show(
         lines = [facts, "", "| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
         lines += ["| " + " | ".join(row) + " |" for row in cells]
         options.write.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def cpu_name() -> str:
-    """Model name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if "model name" in line), "CPU")
 
 
 if __name__ == "__main__":

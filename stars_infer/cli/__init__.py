@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+import warnings
+from typing import Annotated, Any
 
 import typer
 
-from stars_infer.cli import data, demo, doctor, embed, extras, fewshot, model
+from stars_infer.cli import bench, data, demo, doctor, embed, extras, fewshot, model
 from stars_infer.cli.classify import classify
 from stars_infer.cli.layouts import layouts
 from stars_infer.cli.output import Output
 from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
 from stars_infer.cli.watch import watch
-from stars_infer.errors import StarsError, UsageError
+from stars_infer.errors import StarsError, StarsWarning, UsageError
 
 app = typer.Typer(
     name="stars",
@@ -68,6 +69,7 @@ app.command(
 )(search)
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
 app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)
+app.command(epilog="Example: stars bench --save", rich_help_panel=_LOOK)(bench.bench)
 app.command(epilog="Example: stars doctor", rich_help_panel=_LOOK)(doctor.doctor)
 app.add_typer(model.app, name="model", rich_help_panel=_LOOK)
 app.add_typer(data.app, name="data", rich_help_panel=_LOOK)
@@ -84,7 +86,9 @@ for group in (extras.TRAIN, extras.EXPORT):
 def main() -> None:
     """Run the command line; exit 0 all well, 1 a known failure, 2 wrong usage."""
     try:
-        app()
+        with warnings.catch_warnings():
+            _say_warnings()
+            app()
     except tuple(EXIT_CODES) as error:
         if os.environ.get("STARS_DEBUG"):
             raise
@@ -100,3 +104,17 @@ def main() -> None:
             "`stars --debug …` shows where, please report it)"
         )
         sys.exit(1)
+
+
+def _say_warnings() -> None:
+    """Our own warnings become notes for people; all others stay as they are."""
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, StarsWarning):
+            Output.current.note(f"note: {message}")
+        else:
+            others(message, category, *where, **more)
+
+    warnings.showwarning = show
+    warnings.simplefilter("always", StarsWarning)

@@ -6,18 +6,20 @@ import os
 import platform
 import time
 from dataclasses import dataclass
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stars_infer.cli.extras import GROUPS
 from stars_infer.cli.options import DEFAULT_INDEX
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import MissingExtraError, StarsError
 
+if TYPE_CHECKING:
+    from stars_infer.model import ModelInfo
+
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 _SEARCHERS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cu11")
-_OTHERS = ("numpy", "torch", "onnx")
+_OTHERS = ("numpy", "openvino", "torch", "onnx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ def doctor(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
         ),
         *_packages(),
         *_extras(),
-        *_model_and_providers(),
+        *_model_and_runtimes(),
         _index(),
     ]
     for finding in findings:
@@ -96,8 +98,8 @@ def _extras() -> list[Finding]:
     return findings
 
 
-def _model_and_providers() -> list[Finding]:
-    """Load the shipped encoder with every provider there is, and run one body."""
+def _model_and_runtimes() -> list[Finding]:
+    """The model, what runs it, and what runs it by default."""
     from stars_infer.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
 
     try:
@@ -107,29 +109,58 @@ def _model_and_providers() -> list[Finding]:
     except StarsError as error:
         return [Finding(what="model", state="problem", detail=str(error))]
     findings = [Finding(what="model", state="ok", detail=f"{info.name} in {folder}")]
-    try:
-        import numpy as np
-        import onnxruntime
+    return findings + _runtimes(folder / GRAPH_FILE, info) + _saved(info)
 
-        from stars_infer.encoder import PROVIDERS, Encoder, open_session
-    except ImportError:
-        return findings
-    available = onnxruntime.get_available_providers()
+
+def _runtimes(graph: Path, info: ModelInfo) -> list[Finding]:
+    """Run one body on every device in every precision that is there."""
+    import numpy as np
+
+    from stars_infer.runtimes import available_choices, open_runtime
+
+    try:
+        choices = available_choices()
+    except MissingExtraError:
+        return []
+    findings = []
     body = np.zeros((1, info.preprocessing.frames, 25, 3), np.float32)
-    for device, provider in PROVIDERS.items():
-        if provider not in available:
-            continue
+    for how in choices:
+        name = how.device if how.precision == "fp32" else f"{how.device}:{how.precision}"
         try:
-            encoder = Encoder(info, partial(open_session, folder / GRAPH_FILE, device))
-            encoder.embed_bodies(body)
+            runtime = open_runtime(graph, how)
+            runtime.run(body)
             began = time.perf_counter()
-            encoder.embed_bodies(body)
+            runtime.run(body)
             spent = 1000 * (time.perf_counter() - began)
-            found = Finding(what=device, state="ok", detail=f"runs, {spent:.0f} ms a body")
+            found = Finding(what=name, state="ok", detail=f"runs, {spent:.0f} ms a body")
         except Exception as error:
-            found = Finding(what=device, state="problem", detail=str(error).splitlines()[0])
+            found = Finding(what=name, state="problem", detail=str(error).splitlines()[0])
         findings.append(found)
     return findings
+
+
+def _saved(info: ModelInfo) -> list[Finding]:
+    """What `stars bench --save` has kept, and whether it is obeyed."""
+    from stars_infer.runtimes.saved import saved_file, saved_runtime
+
+    what, remedy = "default runtime", "`stars bench --save` measures again"
+    asked = os.environ.get("STARS_DEVICE")
+    try:
+        saved = saved_runtime()
+    except StarsError as error:
+        return [Finding(what=what, state="problem", detail=f"{error}; {remedy}")]
+    if saved is None:
+        detail = "none kept; `stars bench --save` measures"
+        return [Finding(what=what, state="missing", detail=detail)]
+    shown = f"{saved.how}, {saved.how.batch} at once, measured {saved.measured}, {saved_file()}"
+    reason = saved.why_not(info.fingerprint)
+    if reason is not None:
+        return [Finding(what=what, state="missing", detail=f"{shown}: {reason}; {remedy}")]
+    if asked and asked != "auto":
+        return [
+            Finding(what=what, state="ok", detail=f"{shown}; STARS_DEVICE={asked} overrules it")
+        ]
+    return [Finding(what=what, state="ok", detail=shown)]
 
 
 def _index() -> Finding:
@@ -142,6 +173,8 @@ def _index() -> Finding:
 
 
 def _version(distribution: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version  # loads half of `email`
+
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -32,7 +32,11 @@ ModelOption = Annotated[
 ]
 DeviceOption = Annotated[
     str,
-    typer.Option("--device", help="auto, cpu, cuda or another provider `stars doctor` lists."),
+    typer.Option(
+        "--device",
+        envvar="STARS_DEVICE",
+        help="auto, cpu, openvino, openvino:bf16, cuda or another that `stars doctor` lists.",
+    ),
 ]
 IndexOption = Annotated[
     Path, typer.Option("--index", envvar="STARS_INDEX", help="File of the exemplar index.")

@@ -41,7 +41,7 @@ def test_help_without_arguments(stars):
     [
         "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
         "fewshot eval", "fewshot threshold", "fewshot suggest", "fewshot check", "search",
-        "model info", "model import", "doctor", "demo", "train pretrain", "train tune",
+        "model info", "model import", "bench", "doctor", "demo", "train pretrain", "train tune",
         "data inspect", "data pack", "data prepare", "data split", "export", "model list",
     ],
 )  # fmt: skip

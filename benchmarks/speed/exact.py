@@ -1,0 +1,105 @@
+"""Whether each runtime and precision keeps the answer: vectors and few-shot accuracy on real clips.
+
+    python benchmarks/speed/exact.py --data DATA                    # DATA/utd-mhad/CLASS/s1_t1.npy
+    python benchmarks/speed/exact.py --data DATA --write docs/benchmarks.md
+
+A precision keeps its place if the cosine to the float32 vector is 0.999 or more on every clip, and
+the accuracy of the vectors (ridge regression, ten draws) stays within 0.3 points. Exits with 1 if
+not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "quality"))
+
+import numpy as np
+from report import machine, report
+from rich.progress import track
+from run import left_out
+from sets import SPLITS, EvaluationSet, folder_set
+
+from stars_infer.bench.network import EXACT
+from stars_infer.classifiers import Ridge
+from stars_infer.clip import FloatArray
+from stars_infer.encoder import Encoder
+from stars_infer.errors import StarsError
+from stars_infer.fewshot import LabelledClips, evaluate
+from stars_infer.likeness import cosine_of
+from stars_infer.model import GRAPH_FILE, find_model, read_model_info
+from stars_infer.runtimes import available_choices, open_runtime
+from stars_infer.runtimes.runtime import RuntimeChoice
+from stars_infer.search import unit
+
+SHOTS, DRAWS = (1, 2, 5), 10
+MOST_POINTS = 0.3
+REFERENCE = RuntimeChoice(device="cpu")
+
+
+def main() -> None:
+    """Measure, print, and write if asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with utd-mhad/ in it")
+    parser.add_argument("--set", default="UTD-MHAD", choices=[split.name for split in SPLITS])
+    parser.add_argument("--model", help="a shipped name or a model directory")
+    parser.add_argument("--write", type=Path, help="Markdown file with the marks <!-- exact -->")
+    options = parser.parse_args()
+    (split,) = (split for split in SPLITS if split.name == options.set)
+    table = [["run by", "smallest cosine", "mean cosine", *map(str, SHOTS), "kept"]]
+    try:
+        folder = find_model(options.model)
+        data = folder_set(replace(split, folder=options.data / split.folder), left_out)
+        choices = [REFERENCE, *(how for how in available_choices() if how != REFERENCE)]
+        vectors = {how: embedded(folder, how, data) for how in choices}
+    except StarsError as error:
+        sys.exit(f"error: {error}")
+    exact = unit(vectors[REFERENCE])
+    bar = accuracies(vectors[REFERENCE], data)
+    all_kept = True
+    for how in choices:
+        cosines = np.einsum("nd,nd->n", unit(vectors[how]), exact)
+        means = accuracies(vectors[how], data)
+        loss = max(abs(a - b) for a, b in zip(means, bar, strict=True))
+        kept = bool(cosines.min() >= EXACT and loss <= MOST_POINTS)
+        all_kept &= kept
+        shown = [
+            f"{cosines.min():.6f}",
+            f"{cosines.mean():.6f}",
+            *(f"{mean:.1f}" for mean in means),
+        ]
+        table.append([str(how), *shown, "yes" if kept else "no"])
+    where = machine("onnxruntime", "openvino", "numpy")
+    about = f"{folder.name} on {data.name}, {len(data.clips)} clips; accuracy % at {SHOTS} shots; "
+    report(f"{about}{where}.", table, options.write, "exact")
+    if not all_kept:
+        sys.exit(1)
+
+
+def embedded(folder: Path, how: RuntimeChoice, data: EvaluationSet) -> FloatArray:
+    """Vectors (N, D) of a set's clips."""
+    info = read_model_info(folder)
+    encoder = Encoder(info, partial(open_runtime, folder / GRAPH_FILE, how))
+    clips = track(data.clips, description=str(how), transient=True)
+    return np.concatenate([encoder.embed([clip]) for clip in clips])
+
+
+def accuracies(vectors: FloatArray, data: EvaluationSet) -> list[float]:
+    """Mean accuracy of each number of shots, per cent."""
+    clips = LabelledClips(
+        likeness=cosine_of(vectors),
+        labels=data.labels,
+        exemplar=data.exemplar,
+        query=data.query,
+        classifier=lambda n: Ridge(),
+    )
+    found = evaluate(clips, shots=SHOTS, draws=DRAWS)
+    return [found[n].mean for n in SHOTS]
+
+
+if __name__ == "__main__":
+    main()

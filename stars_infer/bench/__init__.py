@@ -1,0 +1,1 @@
+"""What `stars bench` measures on the user's machine."""

@@ -1,0 +1,97 @@
+"""How fast clips are read, prepared and compared, on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from stars_infer.bench.timing import Times, timed
+from stars_infer.clip import Clip, FloatArray
+from stars_infer.description import Description
+from stars_infer.model import ModelInfo
+from stars_infer.motion import sequence_of
+from stars_infer.preparation import prepare
+from stars_infer.readers import read_clip
+from stars_infer.search import searcher_of
+from stars_infer.synthetic.actions import perform
+from stars_infer.synthetic.files import skeleton_text
+
+EXEMPLARS = 1000
+_ACTION = "wave"
+_NEIGHBOURS = 5
+_TREMBLING = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipStep:
+    """A step of naming a clip.
+
+    Attributes:
+        name: The step.
+        times: Of one clip.
+        frames: Frames of the clip that was read or prepared; None where they do not count.
+    """
+
+    name: str
+    times: Times
+    frames: int | None
+
+
+def clip_steps(info: ModelInfo, *, seconds: float) -> Iterator[ClipStep]:
+    """Measure reading, preparing and comparing with `EXEMPLARS` exemplars, for `seconds` each.
+
+    Yields:
+        Each step when it is measured.
+    """
+    joints = perform(_ACTION, np.random.default_rng(0))
+    frames = joints.shape[1]
+    with tempfile.TemporaryDirectory(prefix="stars-bench-") as folder:
+        skeleton, array = Path(folder) / "clip.skeleton", Path(folder) / "clip.npy"
+        skeleton.write_text(skeleton_text(joints), encoding="ascii")
+        np.save(array, joints)
+        for file in (skeleton, array):
+            times = timed(lambda file=file: read_clip(file), seconds)  # type: ignore[misc]
+            yield ClipStep(name=f"read {file.suffix}", times=times, frames=frames)
+    clip = Clip.from_array(joints)
+    yield ClipStep(name="prepare", times=timed(_preparing(info, clip), seconds), frames=frames)
+    yield ClipStep(
+        name=f"compare with {EXEMPLARS:,}", times=timed(_comparing(info), seconds), frames=None
+    )
+
+
+def _preparing(info: ModelInfo, clip: Clip) -> Callable[[], object]:
+    how = info.comparison
+    if how is None:
+        return lambda: prepare(clip, info.preprocessing)
+    return lambda: sequence_of(clip, how)
+
+
+def _comparing(info: ModelInfo) -> Callable[[], object]:
+    """Search as `stars classify` does; what exemplars hold does not change what it costs."""
+    random = np.random.default_rng(0)
+    exemplars = [
+        Description(vector=vector, sequence=_trembling(sequence, random))
+        for vector, sequence in _described(info, random)
+    ]
+    searcher, query = searcher_of(exemplars), exemplars[0]
+    return lambda: searcher.nearest([query], _NEIGHBOURS)
+
+
+def _described(
+    info: ModelInfo, random: np.random.Generator
+) -> Iterator[tuple[FloatArray, FloatArray | None]]:
+    sequence = None
+    if info.comparison is not None:
+        sequence = sequence_of(Clip.from_array(perform(_ACTION, random)), info.comparison)
+    for _ in range(EXEMPLARS):
+        yield random.normal(size=info.width).astype(np.float32), sequence
+
+
+def _trembling(sequence: FloatArray | None, random: np.random.Generator) -> FloatArray | None:
+    if sequence is None:
+        return None
+    return sequence + random.normal(0, _TREMBLING, sequence.shape).astype(np.float32)

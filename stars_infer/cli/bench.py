@@ -1,0 +1,179 @@
+"""`stars bench`: which runtime is best on this machine, and how fast everything else is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from stars_infer.cli.options import ModelOption
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.errors import ModelError, ProviderError, StarsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stars_infer.bench.clips import ClipStep
+    from stars_infer.bench.network import Measured
+    from stars_infer.model import ModelInfo
+    from stars_infer.runtimes.runtime import RuntimeChoice
+
+
+def bench(
+    *,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, max=600, help="Of timing for each measurement.")
+    ] = 1.0,
+    save: Annotated[
+        bool,
+        typer.Option(
+            "--save", help="Embed with the best runtime from now on, for this model and machine."
+        ),
+    ] = False,
+    model: ModelOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Measure every installed runtime and precision, and reading, preparing and comparing clips.
+
+    A runtime whose vectors differ from those of float32 is marked and never chosen. A batch that
+    would take more than four times `--seconds` is left out.
+    """
+    from stars_infer.bench.network import best_of
+    from stars_infer.machine import cpu_name, usable_cores
+    from stars_infer.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
+
+    output = Output(json=json, quiet=quiet)
+    folder = find_model(model)
+    info = read_model_info(folder)
+    check_fingerprint(folder, info)
+    rows = _networks(folder / GRAPH_FILE, info, seconds, output)
+    best = best_of(rows)
+    if not json:
+        output.note(f"{info.name} on {cpu_name()}, {usable_cores()} cores")
+        output.table(
+            ("runtime", "batch", "clips/s", "p50 ms", "p95 ms", "MiB", "cosine"),
+            [_cells(row, best) for row in rows],
+        )
+    steps = _steps(info, seconds, output)
+    if not json:
+        output.table(("step", "clips/s", "p50 ms", "p95 ms"), [_step_cells(step) for step in steps])
+    if best is None:
+        raise StarsError(
+            f"{info.name}: no runtime here gives the vectors of float32; `stars doctor` says what "
+            "is installed"
+        )
+    if json:
+        output.record({"best": _choice(best.how), "clips_per_second": best.clips_per_second})
+    else:
+        output.note(f"best: {best.how}, {best.how.batch} at once")
+    if save:
+        output.note(f"kept in {_save(best, info)}; --device or STARS_DEVICE overrule it")
+    output.finish()
+
+
+def _networks(graph: Path, info: ModelInfo, seconds: float, output: Output) -> list[Measured]:
+    """Measure every runtime; one that does not run is reported."""
+    from stars_infer.bench import network
+
+    choices = network.choices_here()
+    bodies = network.example_bodies(info)
+    reference = network.reference_vectors(graph, bodies)
+    rows: list[Measured] = []
+    for how in output.progress(choices, "measuring runtimes", len(choices)):
+        try:
+            measured = network.measure_apart(graph, how, bodies, reference, seconds=seconds)
+        except (ProviderError, ModelError) as error:
+            output.error(str(error), source=str(how), problem=str(error))
+            continue
+        rows += measured
+        if output.json:
+            for row in measured:
+                output.record(_record(row))
+    return rows
+
+
+def _steps(info: ModelInfo, seconds: float, output: Output) -> list[ClipStep]:
+    from stars_infer.bench.clips import clip_steps
+
+    steps = []
+    for step in output.progress(clip_steps(info, seconds=seconds), "measuring clips", 4):
+        steps.append(step)
+        if output.json:
+            output.record(
+                {
+                    "step": step.name,
+                    "clips_per_second": 1 / step.times.p50,
+                    "frames": step.frames,
+                    **_milliseconds(step.times.p50, step.times.p95, step.times.calls),
+                }
+            )
+    return steps
+
+
+def _record(row: Measured) -> dict[str, object]:
+    return {
+        "runtime": _choice(row.how),
+        "clips_per_second": row.clips_per_second,
+        **_milliseconds(row.times.p50, row.times.p95, row.times.calls),
+        "memory_bytes": row.memory,
+        "agreement": row.agreement,
+        "exact": row.exact,
+    }
+
+
+def _choice(how: RuntimeChoice) -> dict[str, object]:
+    return asdict(how)
+
+
+def _milliseconds(p50: float, p95: float, calls: int) -> dict[str, object]:
+    return {"p50_ms": 1000 * p50, "p95_ms": 1000 * p95, "calls": calls}
+
+
+def _cells(row: Measured, best: Measured | None) -> list[object]:
+    memory = "" if row.memory is None else f"{row.memory / 2**20:,.0f}"
+    agreement = f"{row.agreement:.5f}"
+    exact = Text(agreement) if row.exact else Text(f"{agreement} not exact", style="yellow")
+    name = Text(str(row.how), style="bold green" if row is best else "")
+    return [
+        name,
+        row.how.batch,
+        _short(row.clips_per_second),
+        _short(1000 * row.times.p50),
+        _short(1000 * row.times.p95),
+        memory,
+        exact,
+    ]
+
+
+def _step_cells(step: ClipStep) -> list[object]:
+    return [
+        step.name,
+        _short(1 / step.times.p50),
+        _short(1000 * step.times.p50),
+        _short(1000 * step.times.p95),
+    ]
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _save(best: Measured, info: ModelInfo) -> Path:
+    from datetime import date
+
+    from stars_infer.machine import cpu_name
+    from stars_infer.runtimes.saved import SavedRuntime, save_runtime
+
+    return save_runtime(
+        SavedRuntime(
+            how=best.how,
+            model=info.name,
+            fingerprint=info.fingerprint,
+            cpu=cpu_name(),
+            clips_per_second=round(best.clips_per_second, 3),
+            measured=date.today().isoformat(),
+        )
+    )

@@ -1,0 +1,84 @@
+"""What runs an encoder's graph: a file per runtime, the same graph for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stars_infer.errors import MissingExtraError, ProviderError
+from stars_infer.runtimes import openvino
+from stars_infer.runtimes.onnxruntime import PROVIDERS, OnnxRuntime, available_providers
+from stars_infer.runtimes.openvino import OpenVino
+from stars_infer.runtimes.runtime import FP32, Runtime, RuntimeChoice
+
+DEVICES = tuple(PROVIDERS)
+"""What `--device` may name; `openvino` is OpenVINO itself where it is installed, else the provider
+of ONNX Runtime."""
+
+
+def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
+    """Load a graph into the runtime that was asked for.
+
+    Raises:
+        ProviderError: If it is not there, does not run, or not in that precision.
+        ModelError: If the graph cannot be loaded.
+        MissingExtraError: If no runtime is installed.
+    """
+    if how.device == openvino.DEVICE and openvino.installed():
+        return OpenVino(graph, how)
+    there = available_devices()
+    if how.device == openvino.DEVICE and how.device not in there:
+        raise MissingExtraError("device 'openvino'", "openvino", "openvino")
+    if how.device not in there:
+        raise ProviderError(
+            f"device {how.device!r} is not available here; there is: {', '.join(there)} "
+            "(`stars doctor` says what is installed)"
+        )
+    return OnnxRuntime(graph, how)
+
+
+def open_automatic(graph: Path) -> Runtime:
+    """Load a graph into a CUDA GPU if it runs, else into the CPU.
+
+    Raises:
+        ModelError: If the graph cannot be loaded.
+        MissingExtraError: If no runtime is installed.
+    """
+    there = available_devices()
+    if "cuda" in there:
+        try:
+            return open_runtime(graph, RuntimeChoice(device="cuda"))
+        except ProviderError:
+            pass
+    if "cpu" not in there:
+        return open_runtime(graph, RuntimeChoice(device=openvino.DEVICE))
+    return open_runtime(graph, RuntimeChoice(device="cpu"))
+
+
+def available_devices() -> list[str]:
+    """Devices that an installed runtime has, in the order of `DEVICES`.
+
+    Raises:
+        MissingExtraError: If no runtime is installed.
+    """
+    native = openvino.installed()
+    try:
+        there = available_providers()
+    except MissingExtraError:
+        if not native:
+            raise
+        there = []
+    return [name for name in DEVICES if name in there or (native and name == openvino.DEVICE)]
+
+
+def available_choices() -> list[RuntimeChoice]:
+    """Every device in every precision that an installed runtime has here.
+
+    Raises:
+        MissingExtraError: If no runtime is installed.
+    """
+    native = openvino.available_precisions()
+    return [
+        RuntimeChoice(device=device, precision=precision)
+        for device in available_devices()
+        for precision in ((native or (FP32,)) if device == openvino.DEVICE else (FP32,))
+    ]

@@ -1,0 +1,96 @@
+"""The runtime that `stars bench --save` found best on this machine, kept in a small file.
+
+It is bound to the model and the processor that it was measured with, and obeyed where none is asked
+for by name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from stars_infer.errors import StarsError, UsageError
+from stars_infer.machine import cpu_name
+from stars_infer.runtimes.runtime import RuntimeChoice
+
+SCHEMA = 1
+FILE = "runtime.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRuntime:
+    """A choice and what it was measured with.
+
+    Attributes:
+        how: The choice.
+        model: Name of the model.
+        fingerprint: Of the model.
+        cpu: Name of the processor.
+        clips_per_second: What was measured, one body a clip.
+        measured: Day, ISO 8601.
+    """
+
+    how: RuntimeChoice
+    model: str
+    fingerprint: str
+    cpu: str
+    clips_per_second: float
+    measured: str
+
+    def why_not(self, fingerprint: str) -> str | None:
+        """Why it says nothing of a model on this machine; None if it does."""
+        if self.fingerprint != fingerprint:
+            return f"was measured for another model, {self.model!r} ({self.fingerprint[:12]})"
+        if self.cpu != cpu_name():
+            return f"was measured on another processor, {self.cpu}"
+        return None
+
+
+def saved_file() -> Path:
+    """Where the choice is kept, in the user's folder of settings."""
+    from typer import get_app_dir
+
+    return Path(get_app_dir("stars-infer")) / FILE
+
+
+def save_runtime(saved: SavedRuntime) -> Path:
+    """Keep a choice, in place of an older one.
+
+    Returns:
+        The file.
+
+    Raises:
+        StarsError: If the file cannot be written.
+    """
+    file = saved_file()
+    beside = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"schema": SCHEMA, **asdict(saved)}, indent=2, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+        beside.replace(file)
+    except OSError as error:
+        raise StarsError(f"{file}: cannot be written: {error.strerror or error}") from error
+    return file
+
+
+def saved_runtime() -> SavedRuntime | None:
+    """The kept choice; None if there is none.
+
+    Raises:
+        StarsError: If the file is damaged.
+    """
+    file = saved_file()
+    try:
+        values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if values.pop("schema", None) != SCHEMA:
+            raise StarsError(f"{file}: unknown schema, expected {SCHEMA}")
+        values["how"] = RuntimeChoice(**values["how"])
+        return SavedRuntime(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+        raise StarsError(f"{file}: not a readable choice ({error})") from error

@@ -1,0 +1,72 @@
+"""The references compute what they are to be compared with, and tables say what was measured."""
+
+import embed
+import numpy as np
+import parse
+import pytest
+import torch
+from report import report
+
+from stars_infer.bench.network import smallest_cosine
+from stars_infer.readers import read_clip
+from stars_infer.synthetic.actions import perform
+from stars_infer.synthetic.files import skeleton_text
+from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return SkeletonEncoder(EncoderConfig(frames=16, depth=2)).eval()
+
+
+@pytest.mark.parametrize("bodies", [1, 2])
+def test_reference_has_the_weights_of_the_network(network, bodies):
+    clips = embed.example_clips(bodies, 2, 16)
+    assert {len(clip) for clip in clips} == {bodies}
+    with torch.no_grad():
+        expected = np.stack([network.pooled(torch.from_numpy(c)).mean(0).numpy() for c in clips])
+    got = embed.plain(network).embed(clips)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+    assert smallest_cosine(got[:1], expected[1:]) < 0.99999
+
+
+def test_every_contender_runs_every_round_and_the_first_is_not_counted():
+    calls = []
+
+    def contender(name, value):
+        def run(clips):
+            calls.append(name)
+            return np.full((len(clips), 2), value, np.float32)
+
+        return embed.Contender(name=name, embed=run, precision="fp32")
+
+    medians, vectors = embed.interleaved([contender("a", 1), contender("b", 2)], [np.ones(1)], 3)
+    assert calls == ["a", "b"] * 4
+    assert set(medians) == {"a", "b"}
+    assert vectors["b"][0, 0] == 2
+
+
+def test_operations_of_the_papers_network():
+    assert embed.operations(EncoderConfig()) == pytest.approx(14.05e9, rel=0.01)
+
+
+def test_line_by_line_reads_what_the_library_reads(tmp_path):
+    for action, bodies in (("wave", 1), ("handshake", 2)):
+        file = tmp_path / f"{action}.skeleton"
+        file.write_text(skeleton_text(perform(action, np.random.default_rng(0))))
+        plain = parse.line_by_line(file)
+        assert plain.shape[0] == bodies
+        np.testing.assert_allclose(plain, read_clip(file).bodies, atol=1e-6)
+
+
+def test_table_between_marks_with_its_facts(tmp_path):
+    file = tmp_path / "x.md"
+    file.write_text("# A\n\n<!-- t -->\nold\n<!-- end of t -->\n\nB\n")
+    report("Some CPU.", [["a", "b"], ["1", "2"]], file, "t")
+    assert file.read_text() == (
+        "# A\n\n<!-- t -->\nSome CPU.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n"
+        "<!-- end of t -->\n\nB\n"
+    )
+    report("Other.", [["a", "b"], ["3", "4"]], None, "t")
+    assert "| 1 | 2 |" in file.read_text()
