@@ -11,7 +11,6 @@ import onnx
 from onnx import compose, helper
 
 from stars_infer.clip import FloatArray
-from stars_infer.encoder import open_session
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import made_beside, write_description
 from stars_infer.exporters.onnx import INPUT, OUTPUT
@@ -25,6 +24,7 @@ from stars_infer.model import (
     fingerprint_of,
     read_model_info,
 )
+from stars_infer.runtimes.onnxruntime import open_session
 from stars_infer.streams import Stream
 
 _SHARED = ("layout", "preprocessing", "absent_bodies", "comparison")
@@ -133,7 +133,7 @@ def _told(value: Any) -> str:
 
 def _side_by_side(folders: Sequence[Path]) -> Any:
     """What the fused graph must give: the vectors of all parts, one beside the other."""
-    sessions = [open_session(folder / GRAPH_FILE, "cpu")[0] for folder in folders]
+    sessions = [open_session(folder / GRAPH_FILE, "cpu") for folder in folders]
 
     def vectors(bodies: FloatArray) -> FloatArray:
         parts = [
