@@ -40,8 +40,8 @@ def bench(
 ) -> None:
     """Measure every installed runtime and precision, and reading, preparing and comparing clips.
 
-    A runtime whose vectors differ from those of float32 is marked and never chosen. A batch that
-    would take more than four times `--seconds` is left out.
+    A runtime whose vectors differ from those of float32 is never chosen. Batches that would take
+    more than four times `--seconds` are left out.
     """
     from stars_infer.bench.network import best_of
     from stars_infer.machine import cpu_name, usable_cores
