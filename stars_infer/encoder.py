@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +20,11 @@ from stars_infer.model import (
 )
 from stars_infer.motion import motion_sequence, sequence_of
 from stars_infer.preparation import prepare
-from stars_infer.runtimes import open_runtime
-from stars_infer.runtimes.default import open_default
-from stars_infer.runtimes.runtime import AUTO, Runtime, RuntimeChoice
+
+if TYPE_CHECKING:
+    from stars_infer.runtimes.runtime import Runtime, RuntimeChoice
+
+AUTO = "auto"
 
 
 class Encoder:
@@ -58,10 +61,9 @@ class Encoder:
         info = read_model_info(folder)
         check_fingerprint(folder, info)
         graph = folder / GRAPH_FILE
-        if device == AUTO:
-            return cls(info, partial(open_default, graph, info.fingerprint))
-        encoder = cls(info, partial(open_runtime, graph, RuntimeChoice.parse(device)))
-        encoder.open()
+        encoder = cls(info, partial(_open_network, graph, info.fingerprint, device))
+        if device != AUTO:
+            encoder.open()
         return encoder
 
     def open(self) -> None:
@@ -159,3 +161,14 @@ class Encoder:
         bodies = np.ascontiguousarray(bodies, np.float32)
         run, batch = self._network.run, self.batch
         return np.concatenate([run(bodies[at : at + batch]) for at in range(0, len(bodies), batch)])
+
+
+def _open_network(graph: Path, fingerprint: str, device: str) -> Runtime:
+    """Load a graph as `Encoder.load` says; runtimes are imported only where a network runs."""
+    from stars_infer.runtimes import open_runtime
+    from stars_infer.runtimes.default import open_default
+    from stars_infer.runtimes.runtime import RuntimeChoice
+
+    if device == AUTO:
+        return open_default(graph, fingerprint)
+    return open_runtime(graph, RuntimeChoice.parse(device))

@@ -37,6 +37,7 @@ from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.search import unit
 
 SHOTS, DRAWS = (1, 2, 5), 10
+AT = " / ".join(map(str, SHOTS))
 MOST_POINTS = 0.3
 REFERENCE = RuntimeChoice(device="cpu")
 
@@ -74,7 +75,7 @@ def main() -> None:
         ]
         table.append([str(how), *shown, "yes" if kept else "no"])
     where = machine("onnxruntime", "openvino", "numpy")
-    about = f"{folder.name} on {data.name}, {len(data.clips)} clips; accuracy % at {SHOTS} shots; "
+    about = f"{folder.name} on {data.name}, {len(data.clips)} clips; accuracy % at {AT} shots; "
     report(f"{about}{where}.", table, options.write, "exact")
     if not all_kept:
         sys.exit(1)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from stars_infer.bench.clips import ClipStep
     from stars_infer.bench.network import Measured
     from stars_infer.model import ModelInfo
-    from stars_infer.runtimes.runtime import RuntimeChoice
+
+
+_COLUMNS = ("runtime", "batch", "clips/s", "p50 ms", "p95 ms", "MiB", "cosine")
 
 
 def bench(
@@ -38,8 +40,8 @@ def bench(
 ) -> None:
     """Measure every installed runtime and precision, and reading, preparing and comparing clips.
 
-    A runtime whose vectors differ from those of float32 is marked and never chosen. A batch that
-    would take more than four times `--seconds` is left out.
+    A runtime whose vectors differ from those of float32 is never chosen. Batches that would take
+    more than four times `--seconds` are left out.
     """
     from stars_infer.bench.network import best_of
     from stars_infer.machine import cpu_name, usable_cores
@@ -53,10 +55,7 @@ def bench(
     best = best_of(rows)
     if not json:
         output.note(f"{info.name} on {cpu_name()}, {usable_cores()} cores")
-        output.table(
-            ("runtime", "batch", "clips/s", "p50 ms", "p95 ms", "MiB", "cosine"),
-            [_cells(row, best) for row in rows],
-        )
+        output.table(_COLUMNS, [_cells(row, best) for row in rows])
     steps = _steps(info, seconds, output)
     if not json:
         output.table(("step", "clips/s", "p50 ms", "p95 ms"), [_step_cells(step) for step in steps])
@@ -66,7 +65,7 @@ def bench(
             "is installed"
         )
     if json:
-        output.record({"best": _choice(best.how), "clips_per_second": best.clips_per_second})
+        output.record({"best": asdict(best.how), "clips_per_second": best.clips_per_second})
     else:
         output.note(f"best: {best.how}, {best.how.batch} at once")
     if save:
@@ -115,17 +114,13 @@ def _steps(info: ModelInfo, seconds: float, output: Output) -> list[ClipStep]:
 
 def _record(row: Measured) -> dict[str, object]:
     return {
-        "runtime": _choice(row.how),
+        "runtime": asdict(row.how),
         "clips_per_second": row.clips_per_second,
         **_milliseconds(row.times.p50, row.times.p95, row.times.calls),
         "memory_bytes": row.memory,
         "agreement": row.agreement,
         "exact": row.exact,
     }
-
-
-def _choice(how: RuntimeChoice) -> dict[str, object]:
-    return asdict(how)
 
 
 def _milliseconds(p50: float, p95: float, calls: int) -> dict[str, object]:

@@ -57,7 +57,7 @@ def embed(
         raise StarsError("no clip could be embedded; nothing was written")
     Collection.of_files(embedded, encoder.info).save(out)
     if not json:
-        columns = ("file", "clips", "width", "model", "device")
-        row = (out, len(embedded), encoder.info.width, encoder.info.name, encoder.device)
+        columns = ("file", "clips", "width", "model", "run by")
+        row = (out, len(embedded), encoder.info.width, encoder.info.name, encoder.runtime)
         output.table(columns, [row])
     output.finish()

@@ -10,7 +10,6 @@ from stars_infer.errors import UsageError
 
 FP32, BF16 = "fp32", "bf16"
 PRECISIONS = (FP32, BF16)
-AUTO = "auto"
 
 
 class Runtime(Protocol):
