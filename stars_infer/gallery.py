@@ -108,11 +108,10 @@ class Gallery:
         ]
 
     def _found(self, queries: Sequence[Description]) -> list[Found]:
-        """All that is found of each clip; where it has several views, by the most alike."""
+        """What a judge sees of each clip; where it has several views, by the most alike."""
         size = self._searcher.size
-        found = iter(
-            self._searcher.nearest([view for one in queries for view in (one, *one.views)], size)
-        )
+        views = [view for one in queries for view in (one, *one.views)]
+        found = iter(self._searcher.nearest(views, min(size, CANDIDATES)))
         return [
             _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
         ]
@@ -121,6 +120,11 @@ class Gallery:
         how = self._model.comparison
         temperature = None if how is None else how.temperature
         if self._searcher.size > CANDIDATES:
+            if classifier == "prototypes":
+                raise UsageError(
+                    f"prototypes are made of at most {CANDIDATES:,} exemplars, the index holds "
+                    f"{self._searcher.size:,}: leave --classifier out"
+                )
             vote = Vote(n=n, temperature=None if classifier == "majority" else temperature)
             sample = np.random.default_rng(0).permutation(self._searcher.size)[:_SAMPLE]
             asked = [self._exemplars[int(place)].question for place in sample]

@@ -224,6 +224,8 @@ def test_a_large_index_is_judged_by_the_nearest(index, monkeypatch):
     known, stranger = index.classify([exemplar("?", 1).description, exemplar("?", 6).description])
     assert known.answer == "1"
     assert stranger.chance_known < known.chance_known
+    with pytest.raises(UsageError, match="at most 20 exemplars, the index holds 30"):
+        index.classify([exemplar("?", 1).description], Naming(classifier="prototypes"))
 
 
 def test_single_class_has_no_margin(index):
