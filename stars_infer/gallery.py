@@ -19,7 +19,7 @@ from stars_infer.search import CANDIDATES, Found, searcher_of
 SHOWN_NEIGHBOURS = 5
 """Nearest exemplars that come with an answer."""
 MAX_DEFAULT_VOTERS = 5
-_SAMPLE = 200
+_SAMPLE = 64
 """Exemplars by which a large index is calibrated."""
 
 
