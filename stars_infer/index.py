@@ -22,7 +22,7 @@ from stars_infer.gallery import Gallery, Held, Naming
 from stars_infer.index_likeness import likeness_of_index
 from stars_infer.index_schema import set_up
 from stars_infer.model import ModelInfo
-from stars_infer.search import searcher_of
+from stars_infer.search import CANDIDATES, searcher_of
 
 _BUSY_SECONDS = 30.0
 _STRANGERS = "strangers"
@@ -260,12 +260,20 @@ class ExemplarIndex:
 
         Args:
             done: Called for every exemplar that was compared.
+
+        Raises:
+            UsageError: If there are more than `CANDIDATES`, of which not all are compared.
         """
         rows = self._rows()
+        if len(rows) > CANDIDATES:
+            raise UsageError(
+                f"{self.path}: {len(rows):,} exemplars are too many to compare each with each, "
+                f"at most {CANDIDATES:,}"
+            )
         questions = [row.question for row in rows]
-        searcher = searcher_of(questions)
 
         def compared(places: NDArray[np.intp], done: Callable[[], None]) -> FloatArray:
+            searcher = searcher_of(questions)
             result = np.empty((len(places), len(rows)), np.float32)
             for at, place in enumerate(places):
                 ((found, similar),) = searcher.nearest([questions[place]], len(rows))

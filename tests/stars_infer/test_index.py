@@ -207,6 +207,13 @@ def test_likeness_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path):
         assert not compared
 
 
+def test_too_many_exemplars_are_not_compared_each_with_each(index, monkeypatch):
+    monkeypatch.setattr("stars_infer.index.CANDIDATES", 3)
+    index.add([exemplar("a", n) for n in range(4)])
+    with pytest.raises(UsageError, match="4 exemplars are too many"):
+        index.compare_exemplars()
+
+
 def test_an_index_that_cannot_be_written_still_names_clips(tmp_path):
     path = tmp_path / "stars.db"
     with ExemplarIndex.open(path, MODEL) as index:
