@@ -10,6 +10,8 @@ import typer
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import ExportConfig, export_directory
+from stars_infer.exporters.int8 import FACT, add_int8
+from stars_infer.model import find_model
 from stars_infer.motion import Comparison
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
@@ -19,8 +21,22 @@ app = typer.Typer(add_completion=False)
 
 @app.command(epilog="Example: stars export --onnx runs/stars --out my-model")
 def export(
-    run: Annotated[Path, typer.Argument(help="Run of `stars train`, or a checkpoint file.")],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX graph.")] = False,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|MODEL",
+            help="Run of `stars train` or a checkpoint file; with --int8 a model directory.",
+        ),
+    ],
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Make a model directory from a run.")
+    ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8", help="Give a model directory, made before, an int8 graph; --onnx makes one."
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Model directory to make.", show_default="RUN/model"),
@@ -53,14 +69,17 @@ def export(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make a model directory: graph, description and card, verified against torch."""
+    """Make a model directory: graph, int8 graph, description and card, verified against torch."""
     output = Output(json=json, quiet=quiet)
-    if not onnx:
-        raise UsageError("say what to export to: --onnx")
+    if onnx == int8:
+        raise UsageError("say what to make: --onnx of a run, or --int8 of a model directory")
+    if int8:
+        _add_int8(source, output)
+        return
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share above 0 and up to 1, not {crop:g}")
-    checkpoint = load_checkpoint(run).with_weights(weights, source=str(run))
-    folder = out or (run if run.is_dir() else run.parent) / "model"
+    checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
+    folder = out or (source if source.is_dir() else source.parent) / "model"
     info = export_directory(
         checkpoint,
         folder,
@@ -76,11 +95,20 @@ def export(
     if json:
         output.record({"path": str(folder), **info.to_json()})
         return
-    error = info.facts["export_relative_error"]
+    error, cosine = info.facts["export_relative_error"], info.facts.get(FACT)
     output.table(
-        ("model", "fingerprint", "relative error to torch"),
-        [(folder, info.fingerprint[:12], f"{error:.1e}")],
+        ("model", "fingerprint", "relative error to torch", "cosine of int8"),
+        [(folder, info.fingerprint[:12], f"{error:.1e}", "none" if cosine is None else cosine)],
     )
+
+
+def _add_int8(model: Path, output: Output) -> None:
+    folder = find_model(model)
+    cosine = add_int8(folder)
+    if output.json:
+        output.record({"path": str(folder), FACT: cosine})
+    else:
+        output.note(f"{folder}: int8 graph written, smallest cosine to float32 {cosine:.6f}")
 
 
 def _comparison(compare: str) -> Comparison | None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from stars_infer.errors import ExportError
+from stars_infer.exporters.int8 import fact_of, write_int8
 from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
 from stars_infer.model import (
@@ -29,12 +30,15 @@ from stars_infer.model import (
     fingerprint_of,
 )
 from stars_infer.motion import Comparison
+from stars_infer.runtimes.runtime import int8_graph
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.run import RunConfig
 
+_OWN_FILES = (GRAPH_FILE, int8_graph(Path(GRAPH_FILE)).name, INFO_FILE, CARD_FILE)
+"""Files of a model directory that do not outlive their model."""
 _ABSENT = {"present": PRESENT, "zeros": ZEROS, "copy": PRESENT}
 """A copied body changes no mean over bodies."""
 
@@ -87,6 +91,7 @@ def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> Mo
         facts = _facts(config, checkpoint) | {
             "weights": "float16, computed in float32" if how.half_weights else "float32",
             "export_relative_error": float(f"{verified.relative_error:.2g}"),
+            **fact_of(write_int8(beside / GRAPH_FILE, frames=encoder.config.frames)),
             **how.facts,
         }
         if how.half_weights:
@@ -223,7 +228,7 @@ def _put_in_place(made: Path, out: Path) -> None:
     if out.exists():
         # What else lies in the directory, such as a checkpoint, moves along.
         for file in out.iterdir():
-            if file.name not in (GRAPH_FILE, INFO_FILE, CARD_FILE):
+            if file.name not in _OWN_FILES:
                 shutil.copy2(file, made / file.name)
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
         out.rename(old / out.name)

@@ -13,6 +13,7 @@ from onnx import compose, helper
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import made_beside, write_description
+from stars_infer.exporters.int8 import FACT, fact_of, write_int8
 from stars_infer.exporters.onnx import INPUT, OUTPUT
 from stars_infer.exporters.verify import verify_graph
 from stars_infer.model import (
@@ -79,8 +80,9 @@ def fuse_models(
             frames=infos[0].preprocessing.frames,
             source="its parts",
         )
-        error = float(f"{verified.relative_error:.2g}")
-        fused = _describe(infos, streams, graph, out.name, error)
+        facts = {"export_relative_error": float(f"{verified.relative_error:.2g}")}
+        facts |= fact_of(write_int8(graph, frames=infos[0].preprocessing.frames))
+        fused = _describe(infos, streams, graph, out.name, facts)
         write_description(beside, fused, notes)
     return fused
 
@@ -145,7 +147,11 @@ def _side_by_side(folders: Sequence[Path]) -> Any:
 
 
 def _describe(
-    infos: Sequence[ModelInfo], streams: tuple[Stream, ...], graph: Path, name: str, error: float
+    infos: Sequence[ModelInfo],
+    streams: tuple[Stream, ...],
+    graph: Path,
+    name: str,
+    own: dict[str, Any],
 ) -> ModelInfo:
     first = infos[0]
     zero_body = None
@@ -165,14 +171,14 @@ def _describe(
         streams=streams,
         fingerprint=fingerprint_of(graph.read_bytes(), contract),
         licence=" and ".join(dict.fromkeys(info.licence for info in infos)),
-        facts=_facts(infos) | {"export_relative_error": error},
+        facts=_facts(infos) | own,
     )
 
 
 def _facts(infos: Sequence[ModelInfo]) -> dict[str, Any]:
     """What the models say of themselves: once what they agree on, else one after the other."""
     facts: dict[str, Any] = {}
-    for key in dict.fromkeys(key for info in infos for key in info.facts):
+    for key in dict.fromkeys(key for info in infos for key in info.facts if key != FACT):
         values = [info.facts.get(key) for info in infos]
         same = all(value == values[0] for value in values)
         facts[key] = values[0] if same else "; ".join(map(str, values))

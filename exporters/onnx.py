@@ -88,7 +88,7 @@ def write_onnx(encoder: Backbone, path: Path, *, half_weights: bool) -> None:
     model = program.model_proto
     _forget_origins(model)
     if half_weights:
-        _store_half(model)
+        store_half(model)
     onnx.save_model(model, path)
 
 
@@ -103,7 +103,7 @@ def _forget_origins(model: onnx.ModelProto) -> None:
     del model.graph.value_info[:]
 
 
-def _store_half(model: onnx.ModelProto) -> None:
+def store_half(model: onnx.ModelProto) -> None:
     """Store float32 weights in half precision, each behind a cast that loading folds away.
 
     What the exporter has computed from rounded weights, half precision does not hold exactly; of

@@ -79,7 +79,7 @@ def verify_graph(
     name = session.get_inputs()[0].name
     difference, distance = 0.0, np.inf
     for batch in BATCHES:
-        bodies = _bodies(batch, frames=frames)
+        bodies = example_bodies(batch, frames=frames)
         expected = expect(bodies)
         try:
             got = session.run(None, {name: bodies})[0]
@@ -106,13 +106,13 @@ def verify_graph(
 
 def rounding_error(exact: Backbone, rounded: Backbone) -> float:
     """Largest relative change of a vector when weights are rounded."""
-    bodies = torch.from_numpy(_bodies(max(BATCHES), frames=exact.config.frames))
+    bodies = torch.from_numpy(example_bodies(frames=exact.config.frames))
     with torch.no_grad():
         a, b = exact.pooled(bodies).numpy(), rounded.pooled(bodies).numpy()
     return float(_relative(b - a, a).max())
 
 
-def _bodies(count: int, *, frames: int) -> FloatArray:
+def example_bodies(count: int = max(BATCHES), *, frames: int) -> FloatArray:
     """Different prepared bodies (N, T, 25, 3) of synthetic performers."""
     names = list(SOLO_ACTIONS)
     return np.concatenate(

@@ -34,6 +34,7 @@ from steps import block_operations, matrix_rate
 from stars_infer.bench.network import choices_here, smallest_cosine
 from stars_infer.clip import Clip, FloatArray
 from stars_infer.encoder import Encoder
+from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.model import PRESENT, ModelInfo
 from stars_infer.preparation import Preprocessing, prepare
@@ -72,6 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "encoder.onnx"
         write_onnx(network, graph, half_weights=False)
+        write_int8(graph, frames=options.frames)
         contenders = [plain(network), *ours(graph, network.config)]
         for bodies in (1, 2):
             for batch in options.batch or (1, 8):
@@ -143,7 +145,7 @@ def ours(graph: Path, shape: EncoderConfig) -> list[Contender]:
             embed=Encoder(info, partial(open_runtime, graph, how)).embed_prepared,
             precision=how.precision,
         )
-        for how in choices_here()
+        for how in choices_here(graph)
     ]
 
 

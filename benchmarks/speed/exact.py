@@ -24,7 +24,6 @@ from rich.progress import track
 from run import left_out
 from sets import SPLITS, EvaluationSet, folder_set
 
-from stars_infer.bench.network import EXACT
 from stars_infer.classifiers import Ridge
 from stars_infer.clip import FloatArray
 from stars_infer.encoder import Encoder
@@ -33,7 +32,7 @@ from stars_infer.fewshot import LabelledClips, evaluate
 from stars_infer.likeness import cosine_of
 from stars_infer.model import GRAPH_FILE, find_model, read_model_info
 from stars_infer.runtimes import available_choices, open_runtime
-from stars_infer.runtimes.runtime import RuntimeChoice
+from stars_infer.runtimes.runtime import EXACT, RuntimeChoice
 from stars_infer.search import unit
 
 SHOTS, DRAWS = (1, 2, 5), 10
@@ -55,7 +54,10 @@ def main() -> None:
     try:
         folder = find_model(options.model)
         data = folder_set(replace(split, folder=options.data / split.folder), left_out)
-        choices = [REFERENCE, *(how for how in available_choices() if how != REFERENCE)]
+        choices = [
+            REFERENCE,
+            *(how for how in available_choices(folder / GRAPH_FILE) if how != REFERENCE),
+        ]
         vectors = {how: embedded(folder, how, data) for how in choices}
     except StarsError as error:
         sys.exit(f"error: {error}")

@@ -18,11 +18,9 @@ from stars_infer.machine import resident_memory, usable_cores
 from stars_infer.model import ModelInfo
 from stars_infer.preparation import prepare
 from stars_infer.runtimes import available_choices, available_devices, open_runtime
-from stars_infer.runtimes.runtime import Runtime, RuntimeChoice
+from stars_infer.runtimes.runtime import EXACT, Runtime, RuntimeChoice
 
 BATCHES = (1, 8, 32)
-EXACT = 0.999
-"""Cosine to the float32 vector from which on a vector counts as the same."""
 _PATIENCE = 4.0
 """A batch is left out if it is expected to run longer than this, times the seconds asked for."""
 _NEARLY = 0.95
@@ -59,14 +57,14 @@ class Measured:
         return self.agreement >= EXACT
 
 
-def choices_here() -> list[RuntimeChoice]:
-    """What can be measured: every device and precision, the CPU with one thread and with all.
+def choices_here(graph: Path) -> list[RuntimeChoice]:
+    """What can be measured of a graph: every device and precision, the CPU with one thread and all.
 
     Raises:
         MissingExtraError: If no runtime is installed.
     """
     choices: list[RuntimeChoice] = []
-    for choice in available_choices():
+    for choice in available_choices(graph):
         if choice.device == "cpu" and usable_cores() > 1:
             choices.append(replace(choice, threads=1))
         choices.append(choice)

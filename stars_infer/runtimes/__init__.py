@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from stars_infer.errors import MissingExtraError, ProviderError
+from stars_infer.machine import usable_cores
 from stars_infer.runtimes import openvino
-from stars_infer.runtimes.onnxruntime import PROVIDERS, OnnxRuntime, available_providers
+from stars_infer.runtimes.all_cores import AllCores
+from stars_infer.runtimes.onnxruntime import CPU, PROVIDERS, OnnxRuntime, available_providers
 from stars_infer.runtimes.openvino import OpenVino
-from stars_infer.runtimes.runtime import FP32, Runtime, RuntimeChoice
+from stars_infer.runtimes.runtime import FP32, INT8, Runtime, RuntimeChoice, int8_graph
 
 DEVICES = tuple(PROVIDERS)
 """What `--device` may name; `openvino` is OpenVINO itself where it is installed, else the provider
@@ -33,6 +35,8 @@ def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
             f"device {how.device!r} is not available here; there is: {', '.join(there)} "
             "(`stars doctor` says what is installed)"
         )
+    if how.device == CPU and how.threads is None and usable_cores() > 1:
+        return AllCores(graph, how)
     return OnnxRuntime(graph, how)
 
 
@@ -49,9 +53,7 @@ def open_automatic(graph: Path) -> Runtime:
             return open_runtime(graph, RuntimeChoice(device="cuda"))
         except ProviderError:
             pass
-    if "cpu" not in there:
-        return open_runtime(graph, RuntimeChoice(device=openvino.DEVICE))
-    return open_runtime(graph, RuntimeChoice(device="cpu"))
+    return open_runtime(graph, RuntimeChoice(device=CPU if CPU in there else openvino.DEVICE))
 
 
 def available_devices() -> list[str]:
@@ -70,15 +72,17 @@ def available_devices() -> list[str]:
     return [name for name in DEVICES if name in there or (native and name == openvino.DEVICE)]
 
 
-def available_choices() -> list[RuntimeChoice]:
-    """Every device in every precision that an installed runtime has here.
+def available_choices(graph: Path) -> list[RuntimeChoice]:
+    """Every device in every precision in which a graph can be run here.
 
     Raises:
         MissingExtraError: If no runtime is installed.
     """
     native = openvino.available_precisions()
+    of_cpu = (FP32, INT8) if int8_graph(graph).exists() else (FP32,)
+    precisions = {CPU: of_cpu, openvino.DEVICE: native or (FP32,)}
     return [
         RuntimeChoice(device=device, precision=precision)
         for device in available_devices()
-        for precision in ((native or (FP32,)) if device == openvino.DEVICE else (FP32,))
+        for precision in precisions.get(device, (FP32,))
     ]

@@ -10,13 +10,14 @@ import numpy as np
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
-from stars_infer.runtimes.runtime import FP32, RuntimeChoice
+from stars_infer.runtimes.runtime import FP32, INT8, RuntimeChoice, digest_of, int8_graph
 
 if TYPE_CHECKING:
     import onnxruntime
 
+CPU = "cpu"
 PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
+    CPU: "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
@@ -30,6 +31,10 @@ CPU_BATCH, BATCH = 4, 64
 """Bodies run at once; on a CPU 16 were slower than 1 to 4 and take more memory."""
 
 
+MADE_FROM = "made_from"
+"""Where an int8 graph keeps the digest of the graph that it was made from."""
+
+
 class OnnxRuntime:
     """A graph in a session of ONNX Runtime."""
 
@@ -38,23 +43,56 @@ class OnnxRuntime:
 
         Raises:
             ProviderError: If the provider is not there, falls back to another, or the precision is
-                not one that it is run in.
+                not one that the graph is run in.
             ModelError: If the graph cannot be loaded.
             MissingExtraError: If ONNX Runtime is not installed.
         """
-        if how.precision != FP32:
-            raise ProviderError(
-                f"device {how.device!r} is run in {FP32} only; {how.precision} is for openvino: "
-                "pip install 'stars-infer[openvino]'"
-            )
-        self._session = open_session(graph, how.device, threads=how.threads)
+        file = _graph_in(graph, how)
+        self._session = open_session(file, how.device, threads=how.threads)
+        if file != graph:
+            _check_origin(self._session, graph, file)
         self._input = self._session.get_inputs()[0].name
-        usual = CPU_BATCH if how.device == "cpu" else BATCH
+        usual = CPU_BATCH if how.device == CPU else BATCH
         self.how = replace(how, batch=how.batch or usual)
 
     def run(self, bodies: FloatArray) -> FloatArray:
         """Vectors (B, D) of bodies (B, T, 25, 3)."""
         return np.asarray(self._session.run(None, {self._input: bodies})[0])
+
+
+def _graph_in(graph: Path, how: RuntimeChoice) -> Path:
+    """The file of a graph in a precision.
+
+    Raises:
+        ProviderError: If there is none.
+    """
+    if how.precision == FP32:
+        return graph
+    if how.precision != INT8 or how.device != CPU:
+        raise ProviderError(
+            f"device {how.device!r} is not run in {how.precision}: leave it out, or name another "
+            "device; `stars bench` measures what is there"
+        )
+    file = int8_graph(graph)
+    if not file.exists():
+        raise ProviderError(
+            f"{graph.parent}: no int8 form of this model here; make one with "
+            f"`stars export --int8 {graph.parent}`"
+        )
+    return file
+
+
+def _check_origin(session: onnxruntime.InferenceSession, graph: Path, file: Path) -> None:
+    """Make sure that a session's graph was made from another.
+
+    Raises:
+        ModelError: If it was not.
+    """
+    if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != digest_of(graph):
+        raise ModelError(
+            f"{file}: was not made from {graph.name} as it is now; make it again with "
+            f"`stars export --int8 {graph.parent}`"
+        )
 
 
 def available_providers() -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 
 from stars_infer.bench import network
 from stars_infer.errors import ProviderError
+from stars_infer.model import GRAPH_FILE
 from stars_infer.runtimes.runtime import RuntimeChoice
 
 QUICK = ("--seconds", "0.01")
@@ -20,7 +21,9 @@ def settings(tmp_path, monkeypatch):
 @pytest.fixture
 def only_cpu(monkeypatch):
     """One runtime, measured in this process."""
-    monkeypatch.setattr(network, "choices_here", lambda: [RuntimeChoice(device="cpu", threads=1)])
+    monkeypatch.setattr(
+        network, "choices_here", lambda graph: [RuntimeChoice(device="cpu", threads=1)]
+    )
     monkeypatch.setattr(network, "measure_apart", network.measure)
 
 
@@ -34,14 +37,14 @@ def found(stars, what):
     return {line["what"]: line for line in records(out)}[what]
 
 
-def test_every_runtime_in_a_process_of_its_own(stars, settings):
+def test_every_runtime_in_a_process_of_its_own(stars, settings, tiny_model):
     code, out, err = stars("bench", *QUICK, "--json")
     assert code == 0, err
     *lines, last = records(out)
     runs = [line for line in lines if "runtime" in line]
     assert {run["runtime"]["device"] for run in runs} >= {"cpu"}
     assert {(run["runtime"]["device"], run["runtime"]["precision"]) for run in runs} == {
-        (how.device, how.precision) for how in network.choices_here()
+        (how.device, how.precision) for how in network.choices_here(tiny_model / GRAPH_FILE)
     }
     for run in runs:
         assert run["exact"]
@@ -100,7 +103,7 @@ def test_runtime_that_disagrees_is_marked_and_not_kept(stars, settings, monkeypa
         return [dataclasses.replace(rows[0], how=how, times=times, agreement=0.99)]
 
     choices = [RuntimeChoice(device="openvino", precision="bf16"), RuntimeChoice(device="cpu")]
-    monkeypatch.setattr(network, "choices_here", lambda: choices)
+    monkeypatch.setattr(network, "choices_here", lambda graph: choices)
     monkeypatch.setattr(network, "measure_apart", measured)
     code, out, err = stars("bench", *QUICK, "--save", "--quiet")
     assert code == 0, err
@@ -115,7 +118,7 @@ def test_runtime_that_does_not_run_is_reported_and_the_others_go_on(stars, monke
         return network.measure(graph, how, bodies, reference, seconds=seconds, batches=(1,))
 
     choices = [RuntimeChoice(device="cuda"), RuntimeChoice(device="cpu")]
-    monkeypatch.setattr(network, "choices_here", lambda: choices)
+    monkeypatch.setattr(network, "choices_here", lambda graph: choices)
     monkeypatch.setattr(network, "measure_apart", measured)
     code, out, err = stars("bench", *QUICK, "--json")
     assert code == 0
@@ -125,7 +128,7 @@ def test_runtime_that_does_not_run_is_reported_and_the_others_go_on(stars, monke
 
 def test_nothing_that_can_be_chosen_is_an_error(stars, settings, monkeypatch):
     monkeypatch.setattr(network, "EXACT", 1.5)
-    monkeypatch.setattr(network, "choices_here", lambda: [RuntimeChoice(device="cpu")])
+    monkeypatch.setattr(network, "choices_here", lambda graph: [RuntimeChoice(device="cpu")])
     monkeypatch.setattr(network, "measure_apart", network.measure)
     code, out, err = stars("bench", *QUICK, "--save")
     assert code == 1

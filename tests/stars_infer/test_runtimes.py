@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import warnings
 
 import numpy as np
@@ -24,9 +25,15 @@ from stars_infer.errors import (
 )
 from stars_infer.machine import cpu_name, resident_memory
 from stars_infer.model import GRAPH_FILE, read_model_info
-from stars_infer.runtimes import available_choices, available_devices, open_runtime, openvino
+from stars_infer.runtimes import (
+    all_cores,
+    available_choices,
+    available_devices,
+    open_runtime,
+    openvino,
+)
 from stars_infer.runtimes.default import open_default
-from stars_infer.runtimes.runtime import RuntimeChoice
+from stars_infer.runtimes.runtime import RuntimeChoice, int8_graph
 from stars_infer.runtimes.saved import SavedRuntime, save_runtime, saved_file, saved_runtime
 
 CPU = RuntimeChoice(device="cpu", threads=1, batch=3)
@@ -79,7 +86,9 @@ def test_choices_as_the_option_spells_them():
     assert str(CPU) == "cpu fp32, 1 thread"
     assert str(RuntimeChoice(device="openvino", precision="bf16", threads=2)).endswith("2 threads")
     for wrong in ("openvino:", "openvino:fp8"):
-        with pytest.raises(UsageError, match="expected fp32 or bf16, as in --device openvino:bf16"):
+        with pytest.raises(
+            UsageError, match="expected fp32, bf16, int8, as in --device openvino:bf16"
+        ):
             RuntimeChoice.parse(wrong)
     with pytest.raises(UsageError, match="batch 0: expected at least 1"):
         RuntimeChoice(device="cpu", batch=0)
@@ -88,25 +97,70 @@ def test_choices_as_the_option_spells_them():
 def test_every_runtime_gives_the_vectors_of_float32(graph, info):
     bodies = example_bodies(info)
     reference = reference_vectors(graph, bodies)
-    choices = available_choices()
+    choices = available_choices(graph)
     assert RuntimeChoice(device="cpu") in choices
     for how in choices:
         runtime = open_runtime(graph, how)
         vectors = np.concatenate([runtime.run(bodies[:1]), runtime.run(bodies[1:])])
         assert vectors.dtype == np.float32
-        least = 0.999 if how.precision == "bf16" else 0.999999
+        least = 0.999999 if how.precision == "fp32" else 0.999
         assert smallest_cosine(vectors, reference) >= least, how
 
 
 def test_what_a_run_gave_stays_when_it_runs_again(graph, info):
     """A runtime that hands out its own buffer would overwrite it."""
     bodies = example_bodies(info)
-    for how in available_choices():
+    for how in available_choices(graph):
         runtime = open_runtime(graph, how)
         first = runtime.run(bodies[:1])
         kept = first.copy()
         runtime.run(bodies[1:2])
         np.testing.assert_array_equal(first, kept)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_bodies_keep_their_order_when_cores_share_them(graph, info, count, monkeypatch):
+    monkeypatch.setattr("stars_infer.runtimes.usable_cores", lambda: 2)
+    monkeypatch.setattr(all_cores, "usable_cores", lambda: 2)
+    bodies = example_bodies(info)[:count]
+    runtime = open_runtime(graph, RuntimeChoice(device="cpu"))
+    assert isinstance(runtime, all_cores.AllCores)
+    assert runtime.how.batch == 2 * all_cores.ROUNDS
+    one_by_one = open_runtime(graph, RuntimeChoice(device="cpu", threads=1))
+    assert not isinstance(one_by_one, all_cores.AllCores)
+    expected = np.concatenate([one_by_one.run(body[None]) for body in bodies])
+    np.testing.assert_allclose(runtime.run(bodies), expected, atol=1e-5)
+
+
+def test_one_core_has_one_session(graph, monkeypatch):
+    monkeypatch.setattr("stars_infer.runtimes.usable_cores", lambda: 1)
+    runtime = open_runtime(graph, RuntimeChoice(device="cpu"))
+    assert not isinstance(runtime, all_cores.AllCores)
+
+
+def test_int8_is_a_precision_where_the_model_has_it(graph, info, tmp_path):
+    assert int8_graph(graph).exists()
+    assert RuntimeChoice(device="cpu", precision="int8") in available_choices(graph)
+    exact, rounded = (
+        Encoder.load(graph.parent, device=device).embed_bodies(example_bodies(info))
+        for device in ("cpu", "cpu:int8")
+    )
+    assert np.abs(exact - rounded).max() > 0
+    assert smallest_cosine(rounded, exact) >= 0.999
+    shutil.copy(graph, tmp_path)
+    assert RuntimeChoice(device="cpu", precision="int8") not in available_choices(
+        tmp_path / graph.name
+    )
+    with pytest.raises(ProviderError, match=r"no int8 form .* `stars export --int8 "):
+        open_runtime(tmp_path / graph.name, RuntimeChoice(device="cpu", precision="int8"))
+
+
+def test_int8_of_another_graph_is_refused(tiny_model, imported_model, tmp_path):
+    shutil.copy(imported_model / GRAPH_FILE, tmp_path)
+    graph = tmp_path / GRAPH_FILE
+    shutil.copy(int8_graph(tiny_model / GRAPH_FILE), int8_graph(graph))
+    with pytest.raises(ModelError, match=r"int8\.onnx: was not made from encoder\.onnx as it is"):
+        open_runtime(graph, RuntimeChoice(device="cpu", precision="int8"))
 
 
 def test_openvino_is_a_device_of_the_encoder(tiny_model, info):
@@ -138,7 +192,7 @@ def test_without_openvino_the_device_says_what_to_install(graph):
         pytest.skip("this ONNX Runtime brings OpenVINO as a provider")
     with pytest.raises(MissingExtraError, match=r"pip install 'stars-infer\[openvino\]'"):
         open_runtime(graph, RuntimeChoice(device="openvino"))
-    assert all(choice.device != "openvino" for choice in available_choices())
+    assert all(choice.device != "openvino" for choice in available_choices(graph))
 
 
 @pytest.mark.usefixtures("without_onnxruntime")
@@ -159,12 +213,12 @@ def test_no_runtime_at_all(tiny_model):
 
 
 def test_bf16_is_not_promised_by_onnx_runtime(graph):
-    with pytest.raises(ProviderError, match="run in fp32 only; bf16 is for openvino"):
+    with pytest.raises(ProviderError, match="device 'cpu' is not run in bf16: leave it out"):
         open_runtime(graph, RuntimeChoice(device="cpu", precision="bf16"))
 
 
 def test_saved_choice_is_obeyed(tiny_model, info):
-    assert Encoder.load(tiny_model).runtime.batch == 4
+    assert Encoder.load(tiny_model).runtime.threads is None
     kept = saved(info)
     assert saved_runtime() == kept
     with warnings.catch_warnings():
@@ -263,7 +317,7 @@ def test_batches_that_take_too_long_are_left_out(graph, info):
 
     bodies = example_bodies(info)[:1]
     reference = reference_vectors(graph, bodies)
-    rows = measure(graph, CPU, bodies, reference, seconds=0.025, opener=lambda *_: Slow(info.width))
+    rows = measure(graph, CPU, bodies, reference, seconds=0.05, opener=lambda *_: Slow(info.width))
     assert [row.how.batch for row in rows] == [1, 8]
 
 
