@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
 from rich.progress import track
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))
@@ -35,11 +37,11 @@ from stars_infer.bench.network import choices_here, smallest_cosine
 from stars_infer.clip import Clip, FloatArray
 from stars_infer.encoder import Encoder
 from stars_infer.exporters.int8 import write_int8
-from stars_infer.exporters.onnx import write_onnx
+from stars_infer.exporters.onnx import OPSET, write_onnx
 from stars_infer.model import PRESENT, ModelInfo
 from stars_infer.preparation import Preprocessing, prepare
 from stars_infer.runtimes import open_runtime
-from stars_infer.runtimes.runtime import BF16
+from stars_infer.runtimes.runtime import BF16, FP32, INT8
 from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 
@@ -68,7 +70,11 @@ def main() -> None:
     torch.manual_seed(0)
     where = machine("torch", "onnxruntime", "openvino", "numpy")
     network = SkeletonEncoder(EncoderConfig(frames=options.frames, depth=options.depth)).eval()
-    rates = {"fp32": matrix_rate("cpu", "32-true"), BF16: matrix_rate("cpu", "bf16-mixed")}
+    rates = {
+        FP32: matrix_rate("cpu", "32-true"),
+        BF16: matrix_rate("cpu", "bf16-mixed"),
+        INT8: int8_rate(),
+    }
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "encoder.onnx"
@@ -108,7 +114,7 @@ def plain(network: SkeletonEncoder) -> Contender:
         pairs = zip(pooled, clips, strict=True)
         return np.stack([both[: len(clip)].mean(axis=0) for both, clip in pairs])
 
-    return Contender(name=PLAIN, embed=embed, precision="fp32", both_slots=True)
+    return Contender(name=PLAIN, embed=embed, precision=FP32, both_slots=True)
 
 
 def plain_weights(network: SkeletonEncoder) -> dict[str, torch.Tensor]:
@@ -180,6 +186,29 @@ def operations(shape: EncoderConfig) -> float:
     """Of one body: blocks and token embedding; a multiply-add is two."""
     embedding = 2 * shape.tokens * shape.segment * 3 * shape.width
     return shape.depth * block_operations(shape.tokens, shape.width) + embedding
+
+
+def int8_rate(size: int = 2048) -> float:
+    """Operations a second of ONNX Runtime's product of large matrices of int8."""
+    node = helper.make_node("MatMulInteger", ["a", "b"], ["c"])
+    random = np.random.default_rng(0)
+    values = [
+        helper.make_tensor_value_info(name, kind, [size, size])
+        for name, kind in (("a", TensorProto.UINT8), ("c", TensorProto.INT32))
+    ]
+    weights = random.integers(-64, 65, (size, size), np.int8)
+    graph = helper.make_graph(
+        [node], "product", values[:1], values[1:], [numpy_helper.from_array(weights, "b")]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    tokens = random.integers(0, 256, (size, size), np.uint8)
+    fastest = np.inf
+    for _ in range(8):
+        began = time.perf_counter()
+        session.run(None, {"a": tokens})
+        fastest = min(fastest, time.perf_counter() - began)
+    return 2 * size**3 / fastest
 
 
 def facts(
