@@ -1,17 +1,25 @@
 # make demo   a fresh environment, the runtime, and the main job on clips it makes itself
 # make test   the rest of the packages, then tests, lint and types
+# make speed  every table of docs/benchmarks.md, on an idle machine; DATA holds utd-mhad/
 PYTHON ?= python3
 VENV ?= .venv
 EXTRA ?= cpu
+DATA ?= ../shared/data
+SPEED := embed networks cold parse
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint types clean
+.PHONY: demo test lint types speed clean
 
 demo: $(VENV)/.$(EXTRA)
 	$(VENV)/bin/stars demo
 
 test: lint types
 	$(VENV)/bin/python -m pytest -n auto --dist loadfile
+
+speed: $(VENV)/.dev
+	for bench in $(SPEED); do \
+	  $(VENV)/bin/python benchmarks/speed/$$bench.py --write docs/benchmarks.md || exit 1; done
+	$(VENV)/bin/python benchmarks/speed/exact.py --data $(DATA) --write docs/benchmarks.md
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
