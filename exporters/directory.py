@@ -21,6 +21,7 @@ from stars_infer.exporters.verify import rounding_error, verify_onnx
 from stars_infer.model import (
     CARD_FILE,
     GRAPH_FILE,
+    HALF_FILE,
     INFO_FILE,
     PRESENT,
     ZEROS,
@@ -29,6 +30,7 @@ from stars_infer.model import (
     fingerprint_of,
 )
 from stars_infer.motion import Comparison
+from stars_infer.runtimes.engine import ENGINE_FILE, ENGINE_INFO_FILE
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
@@ -217,13 +219,17 @@ def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
     return stages, seconds
 
 
+_OF_MODEL = frozenset({GRAPH_FILE, INFO_FILE, CARD_FILE, HALF_FILE, ENGINE_FILE, ENGINE_INFO_FILE})
+"""Files that say nothing beside another graph."""
+
+
 def _put_in_place(made: Path, out: Path) -> None:
     """Move a finished directory to its place, over an older model of that name."""
     old = None
     if out.exists():
         # What else lies in the directory, such as a checkpoint, moves along.
         for file in out.iterdir():
-            if file.name not in (GRAPH_FILE, INFO_FILE, CARD_FILE):
+            if file.name not in _OF_MODEL:
                 shutil.copy2(file, made / file.name)
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
         out.rename(old / out.name)

@@ -59,14 +59,17 @@ class Measured:
         return self.agreement >= EXACT
 
 
-def choices_here() -> list[RuntimeChoice]:
+def choices_here(graph: Path | None = None) -> list[RuntimeChoice]:
     """What can be measured: every device and precision, the CPU with one thread and with all.
+
+    Args:
+        graph: Of a model; what its directory has files for is among them.
 
     Raises:
         MissingExtraError: If no runtime is installed.
     """
     choices: list[RuntimeChoice] = []
-    for choice in available_choices():
+    for choice in available_choices(graph):
         if choice.device == "cpu" and usable_cores() > 1:
             choices.append(replace(choice, threads=1))
         choices.append(choice)

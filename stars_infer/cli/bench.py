@@ -77,7 +77,7 @@ def _networks(graph: Path, info: ModelInfo, seconds: float, output: Output) -> l
     """Measure every runtime; one that does not run is reported."""
     from stars_infer.bench import network
 
-    choices = network.choices_here()
+    choices = network.choices_here(graph)
     bodies = network.example_bodies(info)
     reference = network.reference_vectors(graph, bodies)
     rows: list[Measured] = []

@@ -119,7 +119,7 @@ def _runtimes(graph: Path, info: ModelInfo) -> list[Finding]:
     from stars_infer.runtimes import available_choices, open_runtime
 
     try:
-        choices = available_choices()
+        choices = available_choices(graph)
     except MissingExtraError:
         return []
     findings = []

@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from stars_infer.errors import MissingExtraError, ProviderError
-from stars_infer.runtimes import openvino
+from stars_infer.runtimes import cuda, openvino, tensorrt
+from stars_infer.runtimes.cuda import Cuda
+from stars_infer.runtimes.engine import engine_of
 from stars_infer.runtimes.onnxruntime import PROVIDERS, OnnxRuntime, available_providers
 from stars_infer.runtimes.openvino import OpenVino
-from stars_infer.runtimes.runtime import FP32, Runtime, RuntimeChoice
+from stars_infer.runtimes.runtime import FP16, FP32, Runtime, RuntimeChoice
+from stars_infer.runtimes.tensorrt import TensorRt
 
 DEVICES = tuple(PROVIDERS)
-"""What `--device` may name; `openvino` is OpenVINO itself where it is installed, else the provider
-of ONNX Runtime."""
+"""What `--device` may name; `openvino` is OpenVINO itself where it is installed, `tensorrt` is
+TensorRT itself where the model has an engine, else they are providers of ONNX Runtime."""
 
 
 def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
@@ -25,7 +28,12 @@ def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
     """
     if how.device == openvino.DEVICE and openvino.installed():
         return OpenVino(graph, how)
+    engine = how.device == tensorrt.DEVICE and engine_of(graph).exists()
+    if engine and tensorrt.installed():
+        return TensorRt(graph, how)
     there = available_devices()
+    if engine and how.device not in there:
+        raise MissingExtraError("device 'tensorrt'", "tensorrt", "tensorrt")
     if how.device == openvino.DEVICE and how.device not in there:
         raise MissingExtraError("device 'openvino'", "openvino", "openvino")
     if how.device not in there:
@@ -33,6 +41,8 @@ def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
             f"device {how.device!r} is not available here; there is: {', '.join(there)} "
             "(`stars doctor` says what is installed)"
         )
+    if how.device == cuda.DEVICE:
+        return Cuda(graph, how)
     return OnnxRuntime(graph, how)
 
 
@@ -70,15 +80,27 @@ def available_devices() -> list[str]:
     return [name for name in DEVICES if name in there or (native and name == openvino.DEVICE)]
 
 
-def available_choices() -> list[RuntimeChoice]:
+def available_choices(graph: Path | None = None) -> list[RuntimeChoice]:
     """Every device in every precision that an installed runtime has here.
+
+    Args:
+        graph: Of a model; what its directory has a file for is among them, such as an engine.
 
     Raises:
         MissingExtraError: If no runtime is installed.
     """
     native = openvino.available_precisions()
+    engine = graph is not None and engine_of(graph).exists() and tensorrt.installed()
+    precisions = {
+        openvino.DEVICE: native or (FP32,),
+        cuda.DEVICE: cuda.available_precisions(graph),
+        tensorrt.DEVICE: (FP16,) if engine else (FP32,),
+    }
+    devices = available_devices()
+    if engine and tensorrt.DEVICE not in devices:
+        devices.append(tensorrt.DEVICE)
     return [
         RuntimeChoice(device=device, precision=precision)
-        for device in available_devices()
-        for precision in ((native or (FP32,)) if device == openvino.DEVICE else (FP32,))
+        for device in devices
+        for precision in precisions.get(device, (FP32,))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
-from stars_infer.runtimes.runtime import FP32, RuntimeChoice
+from stars_infer.runtimes.runtime import BF16, FP16, FP32, RuntimeChoice
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -26,6 +27,9 @@ PROVIDERS = {
 }
 """What `--device` calls ONNX Runtime's execution providers."""
 
+BODIES = "bodies"
+"""The free axis of every graph's input."""
+_ELSEWHERE = {BF16: "openvino: pip install 'stars-infer[openvino]'", FP16: "cuda and tensorrt"}
 CPU_BATCH, BATCH = 4, 64
 """Bodies run at once; on a CPU 16 were slower than 1 to 4 and take more memory."""
 
@@ -44,8 +48,8 @@ class OnnxRuntime:
         """
         if how.precision != FP32:
             raise ProviderError(
-                f"device {how.device!r} is run in {FP32} only; {how.precision} is for openvino: "
-                "pip install 'stars-infer[openvino]'"
+                f"device {how.device!r} is run in {FP32} only; {how.precision} is for "
+                f"{_ELSEWHERE[how.precision]}"
             )
         self._session = open_session(graph, how.device, threads=how.threads)
         self._input = self._session.get_inputs()[0].name
@@ -63,28 +67,42 @@ def available_providers() -> list[str]:
     Raises:
         MissingExtraError: If ONNX Runtime is not installed.
     """
-    there = _onnxruntime().get_available_providers()
+    there = onnxruntime_package().get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in there]
 
 
 def open_session(
-    graph: Path, device: str, *, threads: int | None = None
+    graph: Path,
+    device: str,
+    *,
+    threads: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    batch: int | None = None,
 ) -> onnxruntime.InferenceSession:
     """Open a session that really runs on a device.
+
+    Args:
+        graph: The ONNX file.
+        device: A name of `PROVIDERS`.
+        threads: Threads of one run on a CPU.
+        settings: Options of the provider.
+        batch: Bodies of every run; any number if None.
 
     Raises:
         ProviderError: If its provider is not there or falls back to another.
         ModelError: If the graph cannot be loaded.
         MissingExtraError: If ONNX Runtime is not installed.
     """
-    ort = _onnxruntime()
+    ort = onnxruntime_package()
     provider = PROVIDERS[device]
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only: falling back is checked below
     if threads is not None:
         options.intra_op_num_threads = threads
+    if batch is not None:
+        options.add_free_dimension_override_by_name(BODIES, batch)
     try:
-        session = ort.InferenceSession(graph, options, providers=[provider])
+        session = ort.InferenceSession(graph, options, providers=[(provider, dict(settings or {}))])
     except Exception as error:  # ONNX Runtime's own exceptions share no useful base
         raise ModelError(f"{graph}: ONNX Runtime cannot load it on {device}: {error}") from error
     running = session.get_providers()
@@ -96,7 +114,12 @@ def open_session(
     return session
 
 
-def _onnxruntime() -> onnxruntime:
+def onnxruntime_package() -> onnxruntime:
+    """ONNX Runtime, with the libraries that it needs.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:

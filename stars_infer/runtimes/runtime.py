@@ -8,8 +8,8 @@ from typing import Protocol
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 
-FP32, BF16 = "fp32", "bf16"
-PRECISIONS = (FP32, BF16)
+FP32, BF16, FP16 = "fp32", "bf16", "fp16"
+PRECISIONS = (FP32, BF16, FP16)
 
 
 class Runtime(Protocol):
@@ -44,7 +44,7 @@ class RuntimeChoice:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(
-                f"precision {self.precision!r}: expected {' or '.join(PRECISIONS)}, "
+                f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}, "
                 "as in --device openvino:bf16"
             )
         for name, value in (("threads", self.threads), ("batch", self.batch)):

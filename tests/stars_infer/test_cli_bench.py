@@ -20,7 +20,9 @@ def settings(tmp_path, monkeypatch):
 @pytest.fixture
 def only_cpu(monkeypatch):
     """One runtime, measured in this process."""
-    monkeypatch.setattr(network, "choices_here", lambda: [RuntimeChoice(device="cpu", threads=1)])
+    monkeypatch.setattr(
+        network, "choices_here", lambda *_: [RuntimeChoice(device="cpu", threads=1)]
+    )
     monkeypatch.setattr(network, "measure_apart", network.measure)
 
 
@@ -100,7 +102,7 @@ def test_runtime_that_disagrees_is_marked_and_not_kept(stars, settings, monkeypa
         return [dataclasses.replace(rows[0], how=how, times=times, agreement=0.99)]
 
     choices = [RuntimeChoice(device="openvino", precision="bf16"), RuntimeChoice(device="cpu")]
-    monkeypatch.setattr(network, "choices_here", lambda: choices)
+    monkeypatch.setattr(network, "choices_here", lambda *_: choices)
     monkeypatch.setattr(network, "measure_apart", measured)
     code, out, err = stars("bench", *QUICK, "--save", "--quiet")
     assert code == 0, err
@@ -115,7 +117,7 @@ def test_runtime_that_does_not_run_is_reported_and_the_others_go_on(stars, monke
         return network.measure(graph, how, bodies, reference, seconds=seconds, batches=(1,))
 
     choices = [RuntimeChoice(device="cuda"), RuntimeChoice(device="cpu")]
-    monkeypatch.setattr(network, "choices_here", lambda: choices)
+    monkeypatch.setattr(network, "choices_here", lambda *_: choices)
     monkeypatch.setattr(network, "measure_apart", measured)
     code, out, err = stars("bench", *QUICK, "--json")
     assert code == 0
@@ -125,7 +127,7 @@ def test_runtime_that_does_not_run_is_reported_and_the_others_go_on(stars, monke
 
 def test_nothing_that_can_be_chosen_is_an_error(stars, settings, monkeypatch):
     monkeypatch.setattr(network, "EXACT", 1.5)
-    monkeypatch.setattr(network, "choices_here", lambda: [RuntimeChoice(device="cpu")])
+    monkeypatch.setattr(network, "choices_here", lambda *_: [RuntimeChoice(device="cpu")])
     monkeypatch.setattr(network, "measure_apart", network.measure)
     code, out, err = stars("bench", *QUICK, "--save")
     assert code == 1

@@ -79,7 +79,9 @@ def test_choices_as_the_option_spells_them():
     assert str(CPU) == "cpu fp32, 1 thread"
     assert str(RuntimeChoice(device="openvino", precision="bf16", threads=2)).endswith("2 threads")
     for wrong in ("openvino:", "openvino:fp8"):
-        with pytest.raises(UsageError, match="expected fp32 or bf16, as in --device openvino:bf16"):
+        with pytest.raises(
+            UsageError, match="expected one of fp32, .*as in --device openvino:bf16"
+        ):
             RuntimeChoice.parse(wrong)
     with pytest.raises(UsageError, match="batch 0: expected at least 1"):
         RuntimeChoice(device="cpu", batch=0)
