@@ -38,12 +38,17 @@ def half_graph(model: onnx.ModelProto) -> onnx.ModelProto:
         model: Of float32, its weights inside, stored in float32 or half precision.
 
     Raises:
-        ExportError: If the graph has branches or loops, or cannot be typed.
+        ExportError: If the graph has branches or loops, cannot be typed, or has no product that
+            could run in half precision, as of recurrent networks.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
     _widen_weights(half.graph)
-    _Rewrite(half).run()
+    if not _Rewrite(half).run():
+        operators = ", ".join(sorted({node.op_type for node in model.graph.node}))
+        raise ExportError(
+            f"the graph has no product that half precision could speed up, only {operators}"
+        )
     return half
 
 
@@ -59,8 +64,9 @@ class _Rewrite:
         self._nodes: list[onnx.NodeProto] = []
         self._cast: dict[tuple[str, int], str] = {}
 
-    def run(self) -> None:
-        """Rewrite the graph in place."""
+    def run(self) -> int:
+        """Rewrite the graph in place; how many products run in half precision."""
+        halved = 0
         outputs = {value.name for value in self._graph.output}
         nodes = list(self._graph.node)
         for node in nodes:
@@ -70,6 +76,7 @@ class _Rewrite:
                     "graph cannot be run in half precision"
                 )
             kind = self._kind(node)
+            halved += node.op_type in PRODUCTS and kind == HALF
             if node.op_type in MOVES and self._reads(node) & self._unread:
                 self._unread.update(node.output)
             for place, name in enumerate(node.input):
@@ -86,6 +93,7 @@ class _Rewrite:
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
         _drop_unused(self._graph)
+        return halved
 
     def _kind(self, node: onnx.NodeProto) -> int:
         """In which precision a node runs."""

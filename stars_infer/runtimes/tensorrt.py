@@ -74,13 +74,14 @@ class TensorRt:
         count = len(bodies)
         if count < self._least:
             bodies = np.resize(bodies, (self._least, *bodies.shape[1:]))
-        taken = self._context.set_input_shape(self._input, tuple(bodies.shape))
-        self._memory.send(bodies)
-        if not taken or not self._context.execute_async_v3(self._memory.stream):
+        if not self._context.set_input_shape(self._input, tuple(bodies.shape)):
             raise ProviderError(
-                f"TensorRT does not run bodies of shape {bodies.shape}: the engine is for batches "
-                f"of {self._least} to {self._most}"
+                f"the engine does not take bodies of shape {bodies.shape}, only {self._least} to "
+                f"{self._most} of the shape that it was built for"
             )
+        self._memory.send(bodies)
+        if not self._context.execute_async_v3(self._memory.stream):
+            raise ProviderError(f"TensorRT failed on bodies of shape {bodies.shape}")
         return self._memory.fetch(count)
 
     def _names(self, trt: ModuleType) -> tuple[str, str]:
