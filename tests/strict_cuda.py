@@ -4,6 +4,8 @@ What is asked for in a stream is done when the stream is waited for, as a GPU ma
 checked against the memory that was taken.
 """
 
+# ruff: noqa: N801, N802, N803, N815
+
 from __future__ import annotations
 
 import ctypes
@@ -13,14 +15,14 @@ import types
 from collections.abc import Callable
 
 
-class cudaError_t(enum.IntEnum):  # noqa: N801
+class cudaError_t(enum.IntEnum):
     cudaSuccess = 0
     cudaErrorInvalidValue = 1
     cudaErrorMemoryAllocation = 2
     cudaErrorNoDevice = 100
 
 
-class cudaMemcpyKind(enum.IntEnum):  # noqa: N801
+class cudaMemcpyKind(enum.IntEnum):
     cudaMemcpyHostToHost = 0
     cudaMemcpyHostToDevice = 1
     cudaMemcpyDeviceToHost = 2
@@ -28,7 +30,7 @@ class cudaMemcpyKind(enum.IntEnum):  # noqa: N801
     cudaMemcpyDefault = 4
 
 
-class cudaStream_t:  # noqa: N801
+class cudaStream_t:
     """A handle: an integer only by `int`."""
 
     def __init__(self, handle: int) -> None:
@@ -38,7 +40,7 @@ class cudaStream_t:  # noqa: N801
         return self._handle
 
 
-class cudaDeviceProp:  # noqa: N801
+class cudaDeviceProp:
     def __init__(self, name: bytes, major: int, minor: int) -> None:
         self.name, self.major, self.minor = name.ljust(256, b"\0"), major, minor
 
@@ -71,49 +73,49 @@ class StrictCuda:
         names = ("cuda", "cuda.bindings", "cuda.bindings.runtime")
         return dict(zip(names, (outer, inner, self.module), strict=True))
 
-    def cudaGetDevice(self):  # noqa: N802
+    def cudaGetDevice(self):
         if self.gpu is None:
             return cudaError_t.cudaErrorNoDevice, None
         return cudaError_t.cudaSuccess, 0
 
-    def cudaGetDeviceProperties(self, device: int):  # noqa: N802
+    def cudaGetDeviceProperties(self, device: int):
         assert device == 0
         name, (major, minor) = self.gpu
         return cudaError_t.cudaSuccess, cudaDeviceProp(name.encode(), major, minor)
 
-    def cudaMalloc(self, size: int):  # noqa: N802
+    def cudaMalloc(self, size: int):
         if size > self.memory_left:
             return cudaError_t.cudaErrorMemoryAllocation, None
         self.memory_left -= size
         return cudaError_t.cudaSuccess, self._take(self.device, size)
 
-    def cudaMallocHost(self, size: int):  # noqa: N802
+    def cudaMallocHost(self, size: int):
         return cudaError_t.cudaSuccess, self._take(self.host, size)
 
-    def cudaFree(self, devPtr: int):  # noqa: N802, N803
+    def cudaFree(self, devPtr: int):
         self.memory_left += len(self.device.pop(int(devPtr)))
         return (cudaError_t.cudaSuccess,)
 
-    def cudaFreeHost(self, ptr: int):  # noqa: N802
+    def cudaFreeHost(self, ptr: int):
         del self.host[int(ptr)]
         return (cudaError_t.cudaSuccess,)
 
-    def cudaStreamCreate(self):  # noqa: N802
+    def cudaStreamCreate(self):
         handle = 0x5000 + len(self.streams)
         self.streams[handle] = []
         return cudaError_t.cudaSuccess, cudaStream_t(handle)
 
-    def cudaStreamDestroy(self, stream):  # noqa: N802
+    def cudaStreamDestroy(self, stream):
         del self.streams[int(stream)]
         return (cudaError_t.cudaSuccess,)
 
-    def cudaStreamSynchronize(self, stream):  # noqa: N802
+    def cudaStreamSynchronize(self, stream):
         waiting = self.streams[int(stream)]
         while waiting:
             waiting.pop(0)()
         return (cudaError_t.cudaSuccess,)
 
-    def cudaMemcpyAsync(self, dst, src, count: int, kind, stream):  # noqa: N802
+    def cudaMemcpyAsync(self, dst, src, count: int, kind, stream):
         assert isinstance(kind, cudaMemcpyKind)
         down = kind == cudaMemcpyKind.cudaMemcpyHostToDevice
         to, source = (self.device, self.host) if down else (self.host, self.device)
