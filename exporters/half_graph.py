@@ -59,7 +59,7 @@ class _Rewrite:
         self._graph = model.graph
         self._weights = {tensor.name: tensor for tensor in model.graph.initializer}
         self._floats = _float_values(model)
-        self._held = dict.fromkeys(self._floats, FULL)
+        self._held: dict[str, int] = dict.fromkeys(self._floats, FULL)
         self._unread = {value.name for value in model.graph.input}
         self._nodes: list[onnx.NodeProto] = []
         self._cast: dict[tuple[str, int], str] = {}

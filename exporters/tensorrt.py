@@ -179,11 +179,13 @@ def _log_of(trt: ModuleType) -> Any:
     """A logger that keeps TensorRT's last error, for messages of ours."""
     errors = (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR)
 
-    class Log(trt.ILogger):  # type: ignore[misc]
+    base: Any = trt.ILogger
+
+    class Log(base):  # type: ignore[misc]
         last = "it gave no reason"
 
         def __init__(self) -> None:
-            trt.ILogger.__init__(self)
+            base.__init__(self)  # as TensorRT asks for
 
         def log(self, severity: Any, msg: str) -> None:
             if severity in errors:
