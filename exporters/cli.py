@@ -113,17 +113,22 @@ def export(
         tensorrt_package()  # before a training run is exported for nothing
     model = None if onnx else _model(source)
     folder = out or model or (source if source.is_dir() else source.parent) / "model"
+    how = ExportConfig(
+        crop=crop,
+        samplings=samplings,
+        comparison=_comparison(compare),
+        half_weights=half_weights,
+        licence=licence,
+        notes=notes.read_text(encoding="utf-8") if notes else "",
+    )
     if model is None:
-        how = ExportConfig(
-            crop=crop,
-            samplings=samplings,
-            comparison=_comparison(compare),
-            half_weights=half_weights,
-            licence=licence,
-            notes=notes.read_text(encoding="utf-8") if notes else "",
-        )
         checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
         info = export_directory(checkpoint, folder, how)
+    elif (how, weights) != (ExportConfig(comparison=Comparison()), TEACHER):
+        raise UsageError(
+            f"{source}: is a model already, which keeps how it sees clips; --crop, --samplings, "
+            "--weights, --compare, --half-weights, --licence and --notes are for a run"
+        )
     if fp16 or tensorrt:
         info = add_half(model or folder, folder)
     if tensorrt:

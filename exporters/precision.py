@@ -11,6 +11,7 @@ import onnx
 
 from stars_infer.bench.network import EXACT, example_bodies, reference_vectors, smallest_cosine
 from stars_infer.errors import ExportError, UsageError
+from stars_infer.exporters.attention import fuse_attention
 from stars_infer.exporters.directory import made_beside
 from stars_infer.exporters.half_graph import half_graph
 from stars_infer.model import (
@@ -50,6 +51,7 @@ def add_half(folder: Path, out: Path) -> ModelInfo:
     check_fingerprint(folder, info)
     graph = folder / GRAPH_FILE
     half = half_graph(onnx.load(graph))
+    fuse_attention(half)
     onnx.helper.set_model_props(half, {HALF_OF: sha256_of(graph.read_bytes())})
     with made_beside(out) as beside:
         copy_model(folder, beside)

@@ -14,12 +14,14 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import onnx
 
 from stars_infer.bench.network import EXACT, example_bodies, reference_vectors, smallest_cosine
 from stars_infer.errors import ExportError, UsageError
 from stars_infer.exporters.directory import made_beside
+from stars_infer.exporters.half_graph import half_graph
 from stars_infer.exporters.precision import add_facts, check_writable, copy_model
-from stars_infer.model import GRAPH_FILE, HALF_FILE, ModelInfo, read_model_info
+from stars_infer.model import GRAPH_FILE, ModelInfo, read_model_info
 from stars_infer.runtimes.cuda_memory import current_gpu
 from stars_infer.runtimes.engine import EngineInfo, sha256_of, write_engine
 from stars_infer.runtimes.runtime import FP16, RuntimeChoice
@@ -62,19 +64,20 @@ def add_engine(folder: Path, how: EngineConfig) -> ModelInfo:
     """Build an engine for this machine's GPU into a model directory, and prove it there.
 
     Args:
-        folder: A model directory with its graph in half precision (`precision.add_half`).
+        folder: A model directory.
         how: Choices.
 
     Raises:
         UsageError: If the model came with the installation.
-        ExportError: If TensorRT refuses the graph, or the engine gives other vectors; the
-            directory stays as it was.
+        ExportError: If the graph cannot be run in half precision, TensorRT refuses it, or the
+            engine gives other vectors; the directory stays as it was.
         MissingExtraError: If TensorRT or `cuda.bindings` is not installed.
         ProviderError: If there is no GPU.
     """
     check_writable(folder)
     trt, gpu = tensorrt(), current_gpu()
-    plan = build_engine(trt, (folder / HALF_FILE).read_bytes(), how)
+    half = half_graph(onnx.load(folder / GRAPH_FILE))
+    plan = build_engine(trt, half.SerializeToString(), how)
     engine = EngineInfo(
         gpu=gpu.name,
         capability=gpu.capability,

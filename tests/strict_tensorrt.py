@@ -126,6 +126,10 @@ class OnnxParser(_Closed):
         except Exception as error:
             self.errors.append(ParserError(f"no graph: {type(error).__name__}"))
             return False
+        foreign = [node.op_type for node in graph.graph.node if node.domain not in ("", "ai.onnx")]
+        if foreign:
+            self.errors.append(ParserError(f"No importer registered for op: {foreign[0]}"))
+            return False
         self.network.graph = graph
         return True
 

@@ -100,3 +100,11 @@ def test_usage(stars, tiny_model):
     ):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", *flags)
         assert (code, says in " ".join(err.split())) == (2, True)
+
+
+def test_what_only_a_run_can_be_told(stars, tiny_model, tmp_path):
+    for flags in (["--crop", 0.8], ["--compare", "vectors"], ["--licence", "MIT"]):
+        code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", *flags)
+        assert code == 2
+        assert "is a model already, which keeps how it sees clips" in " ".join(err.split())
+    assert left(tmp_path) == []
