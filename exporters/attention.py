@@ -121,9 +121,9 @@ class _Graph:
         if node is None or _attribute(node, "perm", []) != swapped:
             return ""
         inner = self._above(node.input[0], "Reshape") if outer else None
-        if outer:
-            return inner.input[0] if inner else ""
-        return node.input[0]
+        if outer and inner is None:
+            return ""
+        return str((inner or node).input[0])
 
     def _part(self, name: str, number: int) -> tuple[str, int] | None:
         """The packed projection whose part a value is, and the heads."""
