@@ -1,4 +1,4 @@
-"""`stars export`: a trained encoder as files that run without torch."""
+"""`stars export`: a trained encoder as files that run without torch, and forms of it for GPUs."""
 
 from __future__ import annotations
 
@@ -9,37 +9,68 @@ import typer
 
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
-from stars_infer.exporters.directory import ExportConfig, export_directory
-from stars_infer.exporters.int8 import FACT, add_int8
-from stars_infer.model import find_model
+from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConfig, export_directory
+from stars_infer.exporters.precision import add_half, add_int8
+from stars_infer.exporters.tensorrt import COSINE as ENGINE_COSINE
+from stars_infer.exporters.tensorrt import EngineConfig, add_engine
+from stars_infer.model import INFO_FILE, shipped_models
 from stars_infer.motion import Comparison
+from stars_infer.runtimes.tensorrt import tensorrt as tensorrt_package
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: stars export --onnx runs/stars --out my-model")
+@app.command(
+    epilog="Examples: stars export --onnx runs/stars --out my-model; "
+    "stars export --tensorrt stars-mocap --out my-engine"
+)
 def export(
     source: Annotated[
         Path,
         typer.Argument(
             metavar="RUN|MODEL",
-            help="Run of `stars train` or a checkpoint file; with --int8 a model directory.",
+            help="Run of `stars train` or a checkpoint file; with --int8, --fp16 or --tensorrt a "
+            "model directory or a shipped name as well.",
         ),
     ],
     onnx: Annotated[
-        bool, typer.Option("--onnx", help="Make a model directory from a run.")
+        bool, typer.Option("--onnx", help="Write an ONNX graph, and its int8 form for CPUs.")
     ] = False,
     int8: Annotated[
         bool,
+        typer.Option("--int8", help="Add the int8 graph to a model made without, for cpu:int8."),
+    ] = False,
+    fp16: Annotated[
+        bool,
+        typer.Option("--fp16", help="Add the graph in half precision, for --device cuda:fp16."),
+    ] = False,
+    tensorrt: Annotated[
+        bool,
         typer.Option(
-            "--int8", help="Give a model directory, made before, an int8 graph; --onnx makes one."
+            "--tensorrt", help="Add an engine for this machine's GPU, for --device tensorrt."
         ),
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Model directory to make.", show_default="RUN/model"),
+        typer.Option(
+            "--out", help="Model directory to make.", show_default="RUN/model, or the model itself"
+        ),
+    ] = None,
+    batches: Annotated[
+        str, typer.Option(help="Bodies at once in an engine: least, usual, most.")
+    ] = "1,8,64",
+    workspace: Annotated[
+        int | None,
+        typer.Option(help="Most memory of an engine's kernels, MiB.", show_default="all there is"),
+    ] = None,
+    optimization_level: Annotated[
+        int, typer.Option(help="How long TensorRT looks for fast kernels, 0 to 5.")
+    ] = 3,
+    timing_cache: Annotated[
+        Path | None,
+        typer.Option(help="File of measured kernels, so that TensorRT builds quicker next time."),
     ] = None,
     crop: Annotated[float, typer.Option(help="Share kept by the centre crop at use.")] = 0.9,
     samplings: Annotated[
@@ -69,46 +100,79 @@ def export(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make a model directory: graph, int8 graph, description and card, verified against torch."""
+    """Make a model directory: graph, description and card, verified against torch.
+
+    --int8, --fp16 and --tensorrt add forms of the graph for CPUs and GPUs, verified against
+    float32.
+    """
     output = Output(json=json, quiet=quiet)
-    if onnx == int8:
-        raise UsageError("say what to make: --onnx of a run, or --int8 of a model directory")
-    if int8:
-        _add_int8(source, output)
-        return
+    if not (onnx or int8 or fp16 or tensorrt):
+        raise UsageError("say what to export to: --onnx, --int8, --fp16 or --tensorrt")
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share above 0 and up to 1, not {crop:g}")
-    checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
-    folder = out or (source if source.is_dir() else source.parent) / "model"
-    info = export_directory(
-        checkpoint,
-        folder,
-        ExportConfig(
-            crop=crop,
-            samplings=samplings,
-            comparison=_comparison(compare),
-            half_weights=half_weights,
-            licence=licence,
-            notes=notes.read_text(encoding="utf-8") if notes else "",
-        ),
+    engine = EngineConfig(
+        batches=_batches(batches),
+        workspace=workspace,
+        level=optimization_level,
+        timing_cache=timing_cache,
     )
+    if tensorrt:
+        tensorrt_package()  # before a training run is exported for nothing
+    model = None if onnx else _model(source)
+    folder = out or model or (source if source.is_dir() else source.parent) / "model"
+    how = ExportConfig(
+        crop=crop,
+        samplings=samplings,
+        comparison=_comparison(compare),
+        half_weights=half_weights,
+        licence=licence,
+        notes=notes.read_text(encoding="utf-8") if notes else "",
+    )
+    if model is None:
+        checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
+        info = export_directory(checkpoint, folder, how)
+    elif (how, weights) != (ExportConfig(comparison=Comparison()), TEACHER):
+        raise UsageError(
+            f"{source}: is a model already, which keeps how it sees clips; --crop, --samplings, "
+            "--weights, --compare, --half-weights, --licence and --notes are for a run"
+        )
+    if int8:
+        info = add_int8(model or folder, folder)
+        model = folder
+    if fp16 or tensorrt:
+        info = add_half(model or folder, folder)
+    if tensorrt:
+        info = add_engine(folder, engine)
     if json:
         output.record({"path": str(folder), **info.to_json()})
         return
-    error, cosine = info.facts["export_relative_error"], info.facts.get(FACT)
-    output.table(
-        ("model", "fingerprint", "relative error to torch", "cosine of int8"),
-        [(folder, info.fingerprint[:12], f"{error:.1e}", "none" if cosine is None else cosine)],
-    )
+    told = {name: info.facts[key] for key, name in _MEASURED.items() if key in info.facts}
+    output.table(("model", "fingerprint", *told), [(folder, info.fingerprint[:12], *told.values())])
 
 
-def _add_int8(model: Path, output: Output) -> None:
-    folder = find_model(model)
-    cosine = add_int8(folder)
-    if output.json:
-        output.record({"path": str(folder), FACT: cosine})
-    else:
-        output.note(f"{folder}: int8 graph written, smallest cosine to float32 {cosine:.6f}")
+_MEASURED = {
+    "export_relative_error": "relative error to torch",
+    INT8_COSINE: "smallest cosine of int8",
+    HALF_COSINE: "of fp16",
+    ENGINE_COSINE: "of the engine",
+}
+"""Facts that are shown, and what they are called."""
+
+
+def _model(source: Path) -> Path | None:
+    """The model directory that is named; None if something else is."""
+    if (source / INFO_FILE).exists():
+        return source
+    return shipped_models().get(str(source))
+
+
+def _batches(text: str) -> tuple[int, int, int]:
+    """What `--batches` asks for."""
+    try:
+        least, usual, most = map(int, text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--batches is least, usual and most, as 1,8,64, not {text!r}") from error
+    return least, usual, most
 
 
 def _comparison(compare: str) -> Comparison | None:

@@ -16,13 +16,15 @@ import numpy as np
 import torch
 
 from stars_infer.errors import ExportError
-from stars_infer.exporters.int8 import fact_of, write_int8
+from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
 from stars_infer.model import (
     CARD_FILE,
     GRAPH_FILE,
+    HALF_FILE,
     INFO_FILE,
+    INT8_FILE,
     PRESENT,
     ZEROS,
     ModelInfo,
@@ -30,15 +32,17 @@ from stars_infer.model import (
     fingerprint_of,
 )
 from stars_infer.motion import Comparison
-from stars_infer.runtimes.runtime import int8_graph
+from stars_infer.runtimes.engine import ENGINE_FILE, ENGINE_INFO_FILE
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.run import RunConfig
 
-_OWN_FILES = (GRAPH_FILE, int8_graph(Path(GRAPH_FILE)).name, INFO_FILE, CARD_FILE)
-"""Files of a model directory that do not outlive their model."""
+INT8_COSINE, HALF_COSINE = "int8_smallest_cosine", "fp16_smallest_cosine"
+"""Facts of `model.json` that say what less precision costs."""
+OF_FORMS = (INT8_COSINE, HALF_COSINE, "tensorrt_smallest_cosine")
+"""Facts that say nothing of a model made from others."""
 _ABSENT = {"present": PRESENT, "zeros": ZEROS, "copy": PRESENT}
 """A copied body changes no mean over bodies."""
 
@@ -91,7 +95,7 @@ def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> Mo
         facts = _facts(config, checkpoint) | {
             "weights": "float16, computed in float32" if how.half_weights else "float32",
             "export_relative_error": float(f"{verified.relative_error:.2g}"),
-            **fact_of(write_int8(beside / GRAPH_FILE, frames=encoder.config.frames)),
+            **int8_fact(write_int8(beside / GRAPH_FILE, frames=encoder.config.frames)),
             **how.facts,
         }
         if how.half_weights:
@@ -118,6 +122,11 @@ def made_beside(out: Path) -> Iterator[Path]:
         _put_in_place(beside, out)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def int8_fact(cosine: float | None) -> dict[str, Any]:
+    """What `model.json` says of an int8 form; nothing if there is none."""
+    return {} if cosine is None else {INT8_COSINE: round(cosine, 6)}
 
 
 def write_description(folder: Path, info: ModelInfo, notes: str) -> None:
@@ -222,13 +231,25 @@ def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
     return stages, seconds
 
 
+OF_MODEL = (
+    GRAPH_FILE,
+    INFO_FILE,
+    CARD_FILE,
+    HALF_FILE,
+    INT8_FILE,
+    ENGINE_FILE,
+    ENGINE_INFO_FILE,
+)
+"""Files that say nothing beside another graph."""
+
+
 def _put_in_place(made: Path, out: Path) -> None:
     """Move a finished directory to its place, over an older model of that name."""
     old = None
     if out.exists():
         # What else lies in the directory, such as a checkpoint, moves along.
         for file in out.iterdir():
-            if file.name not in _OWN_FILES:
+            if file.name not in OF_MODEL:
                 shutil.copy2(file, made / file.name)
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
         out.rename(old / out.name)

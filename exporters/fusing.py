@@ -12,8 +12,13 @@ from onnx import compose, helper
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
-from stars_infer.exporters.directory import made_beside, write_description
-from stars_infer.exporters.int8 import FACT, fact_of, write_int8
+from stars_infer.exporters.directory import (
+    OF_FORMS,
+    int8_fact,
+    made_beside,
+    write_description,
+)
+from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import INPUT, OUTPUT
 from stars_infer.exporters.verify import verify_graph
 from stars_infer.model import (
@@ -81,7 +86,7 @@ def fuse_models(
             source="its parts",
         )
         facts = {"export_relative_error": float(f"{verified.relative_error:.2g}")}
-        facts |= fact_of(write_int8(graph, frames=infos[0].preprocessing.frames))
+        facts |= int8_fact(write_int8(graph, frames=infos[0].preprocessing.frames))
         fused = _describe(infos, streams, graph, out.name, facts)
         write_description(beside, fused, notes)
     return fused
@@ -178,7 +183,7 @@ def _describe(
 def _facts(infos: Sequence[ModelInfo]) -> dict[str, Any]:
     """What the models say of themselves: once what they agree on, else one after the other."""
     facts: dict[str, Any] = {}
-    for key in dict.fromkeys(key for info in infos for key in info.facts if key != FACT):
+    for key in dict.fromkeys(key for info in infos for key in info.facts if key not in OF_FORMS):
         values = [info.facts.get(key) for info in infos]
         same = all(value == values[0] for value in values)
         facts[key] = values[0] if same else "; ".join(map(str, values))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,48 +14,14 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from stars_infer.bench.network import smallest_cosine
 from stars_infer.clip import FloatArray
-from stars_infer.errors import ExportError
 from stars_infer.exporters.onnx import INPUT, store_half
 from stars_infer.exporters.verify import example_bodies
-from stars_infer.model import GRAPH_FILE, INFO_FILE, check_fingerprint, read_model_info
-from stars_infer.runtimes.onnxruntime import CPU, MADE_FROM, open_session
-from stars_infer.runtimes.runtime import EXACT, MIN_INNER, digest_of, int8_graph
+from stars_infer.model import INT8_FILE
+from stars_infer.runtimes.forms import MADE_FROM, sha256_of
+from stars_infer.runtimes.onnxruntime import CPU, open_session
+from stars_infer.runtimes.runtime import EXACT, MIN_INNER
 
-FACT = "int8_smallest_cosine"
-"""What `model.json` says of it: the cosine to float32 that `write_int8` found."""
 _LINEAR = "MatMul"
-
-
-def add_int8(folder: Path) -> float:
-    """Give a model directory the int8 form of its graph, and say so in its description.
-
-    Returns:
-        As `write_int8`.
-
-    Raises:
-        ModelError: If its files do not belong together.
-        ExportError: If there is nothing to round, or the vectors would not stay the same.
-    """
-    info = read_model_info(folder)
-    check_fingerprint(folder, info)
-    cosine = write_int8(folder / GRAPH_FILE, frames=info.preprocessing.frames)
-    if cosine is None:
-        raise ExportError(
-            f"{folder}: in int8 this network would not keep its vectors, or has no linear layers; "
-            "leave it in float32"
-        )
-    file = folder / INFO_FILE
-    values = json.loads(file.read_text(encoding="utf-8"))
-    values["facts"] |= fact_of(cosine)
-    beside = file.with_suffix(".json.tmp")
-    beside.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(file)
-    return cosine
-
-
-def fact_of(cosine: float | None) -> dict[str, object]:
-    """What `model.json` says of an int8 form; nothing if there is none."""
-    return {} if cosine is None else {FACT: round(cosine, 6)}
 
 
 def write_int8(graph: Path, *, frames: int) -> float | None:
@@ -73,7 +38,7 @@ def write_int8(graph: Path, *, frames: int) -> float | None:
         Smallest cosine of its vectors to those of float32, over synthetic bodies. None if there is
         nothing to round, or the cosine is below `EXACT`; then no file is left.
     """
-    made = int8_graph(graph)
+    made = graph.with_name(INT8_FILE)
     model = _widened(onnx.load(graph))
     layers = list(_linear_layers(model))
     if not layers:
@@ -90,7 +55,7 @@ def write_int8(graph: Path, *, frames: int) -> float | None:
         )
     rounded = onnx.load(made)
     store_half(rounded)
-    onnx.helper.set_model_props(rounded, {MADE_FROM: digest_of(graph)})
+    onnx.helper.set_model_props(rounded, {MADE_FROM: sha256_of(graph.read_bytes())})
     onnx.save_model(rounded, made)
     bodies = example_bodies(frames=frames)
     cosine = smallest_cosine(_vectors(made, bodies), _vectors(graph, bodies))

@@ -48,8 +48,8 @@ class Encoder:
         Args:
             model: A shipped model's name or a model directory; the default model if not given.
             device: `auto` (what `stars bench --save` found best, else a CUDA GPU if it runs, else
-                the CPU) or a name of `runtimes.DEVICES`, with `:bf16` for less precision, which is
-                opened at once.
+                the CPU) or a name of `runtimes.DEVICES`, with `:bf16` or `:fp16` for less
+                precision, which is opened at once.
 
         Raises:
             ModelError: If there is no such model, or its files do not belong together.

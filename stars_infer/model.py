@@ -23,6 +23,8 @@ DEFAULT_MODEL = "stars-mocap"
 GRAPH_FILE = "encoder.onnx"
 INFO_FILE = "model.json"
 CARD_FILE = "README.md"
+HALF_FILE, INT8_FILE = "encoder.fp16.onnx", "encoder.int8.onnx"
+"""The graph with its products in half precision, where it was exported."""
 
 PRESENT = "mean over present bodies"
 ZEROS = "mean over two bodies, an absent one as all zeros"

@@ -60,6 +60,9 @@ class Measured:
 def choices_here(graph: Path) -> list[RuntimeChoice]:
     """What can be measured of a graph: every device and precision, the CPU with one thread and all.
 
+    Args:
+        graph: Of a model; what its directory has files for is among them.
+
     Raises:
         MissingExtraError: If no runtime is installed.
     """

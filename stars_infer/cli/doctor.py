@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 _SEARCHERS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cu11")
-_OTHERS = ("numpy", "openvino", "torch", "onnx")
+_OTHERS = ("numpy", "openvino", "tensorrt", "tensorrt-cu12", "cuda-bindings", "torch", "onnx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

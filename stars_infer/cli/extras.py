@@ -82,7 +82,7 @@ DATA = ExtraGroup(
 )
 EXPORT = ExtraGroup(
     name="export",
-    help="Convert a trained encoder to ONNX, verified.",
+    help="Convert a trained encoder to ONNX, half precision or TensorRT, verified.",
     module="stars_infer.exporters.cli",
     extra="export",
     needs=(*_TRAIN, "onnx", "onnxscript", "onnxruntime"),

@@ -35,7 +35,8 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         envvar="STARS_DEVICE",
-        help="auto, cpu, openvino, openvino:bf16, cuda or another that `stars doctor` lists.",
+        help="auto, cpu, openvino, openvino:bf16, cuda, cuda:fp16, tensorrt or another that "
+        "`stars doctor` lists.",
     ),
 ]
 IndexOption = Annotated[

@@ -6,15 +6,19 @@ from pathlib import Path
 
 from stars_infer.errors import MissingExtraError, ProviderError
 from stars_infer.machine import usable_cores
-from stars_infer.runtimes import openvino
+from stars_infer.runtimes import cuda, openvino, tensorrt
 from stars_infer.runtimes.all_cores import AllCores
+from stars_infer.runtimes.cuda import Cuda
+from stars_infer.runtimes.engine import engine_of
+from stars_infer.runtimes.forms import has_form
 from stars_infer.runtimes.onnxruntime import CPU, PROVIDERS, OnnxRuntime, available_providers
 from stars_infer.runtimes.openvino import OpenVino
-from stars_infer.runtimes.runtime import FP32, INT8, Runtime, RuntimeChoice, int8_graph
+from stars_infer.runtimes.runtime import FP16, FP32, INT8, Runtime, RuntimeChoice
+from stars_infer.runtimes.tensorrt import TensorRt
 
 DEVICES = tuple(PROVIDERS)
-"""What `--device` may name; `openvino` is OpenVINO itself where it is installed, else the provider
-of ONNX Runtime."""
+"""What `--device` may name; `openvino` is OpenVINO itself where it is installed, `tensorrt` is
+TensorRT itself where the model has an engine, else they are providers of ONNX Runtime."""
 
 
 def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
@@ -27,7 +31,12 @@ def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
     """
     if how.device == openvino.DEVICE and openvino.installed():
         return OpenVino(graph, how)
+    engine = how.device == tensorrt.DEVICE and engine_of(graph).exists()
+    if engine and tensorrt.installed():
+        return TensorRt(graph, how)
     there = available_devices()
+    if engine and how.device not in there:
+        raise MissingExtraError("device 'tensorrt'", "tensorrt", "tensorrt")
     if how.device == openvino.DEVICE and how.device not in there:
         raise MissingExtraError("device 'openvino'", "openvino", "openvino")
     if how.device not in there:
@@ -37,6 +46,8 @@ def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
         )
     if how.device == CPU and how.threads is None and usable_cores() > 1:
         return AllCores(graph, how)
+    if how.device == cuda.DEVICE:
+        return Cuda(graph, how)
     return OnnxRuntime(graph, how)
 
 
@@ -75,14 +86,25 @@ def available_devices() -> list[str]:
 def available_choices(graph: Path) -> list[RuntimeChoice]:
     """Every device in every precision in which a graph can be run here.
 
+    Args:
+        graph: Of a model; what its directory has a file for is among them, such as an engine.
+
     Raises:
         MissingExtraError: If no runtime is installed.
     """
     native = openvino.available_precisions()
-    of_cpu = (FP32, INT8) if int8_graph(graph).exists() else (FP32,)
-    precisions = {CPU: of_cpu, openvino.DEVICE: native or (FP32,)}
+    engine = engine_of(graph).exists() and tensorrt.installed()
+    precisions = {
+        CPU: (FP32, INT8) if has_form(graph, INT8) else (FP32,),
+        openvino.DEVICE: native or (FP32,),
+        cuda.DEVICE: cuda.available_precisions(graph),
+        tensorrt.DEVICE: (FP16,) if engine else (FP32,),
+    }
+    devices = available_devices()
+    if engine and tensorrt.DEVICE not in devices:
+        devices.append(tensorrt.DEVICE)
     return [
         RuntimeChoice(device=device, precision=precision)
-        for device in available_devices()
+        for device in devices
         for precision in precisions.get(device, (FP32,))
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ import numpy as np
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
-from stars_infer.runtimes.runtime import FP32, INT8, RuntimeChoice, digest_of, int8_graph
+from stars_infer.runtimes.forms import check_made_from, form_of
+from stars_infer.runtimes.runtime import BF16, FP16, FP32, INT8, RuntimeChoice
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -27,12 +29,17 @@ PROVIDERS = {
 }
 """What `--device` calls ONNX Runtime's execution providers."""
 
+BODIES = "bodies"
+"""The free axis of every graph's input."""
+PRECISIONS = {CPU: (FP32, INT8)}
+"""In which a graph is run on a device by a plain session; in float32 on the others."""
+_ELSEWHERE = {
+    BF16: "openvino: pip install 'stars-infer[openvino]'",
+    FP16: "cuda and tensorrt",
+    INT8: "cpu and openvino",
+}
 CPU_BATCH, BATCH = 4, 64
 """Bodies run at once; on a CPU 16 were slower than 1 to 4 and take more memory."""
-
-
-MADE_FROM = "made_from"
-"""Where an int8 graph keeps the digest of the graph that it was made from."""
 
 
 class OnnxRuntime:
@@ -47,10 +54,14 @@ class OnnxRuntime:
             ModelError: If the graph cannot be loaded.
             MissingExtraError: If ONNX Runtime is not installed.
         """
-        file = _graph_in(graph, how)
-        self._session = open_session(file, how.device, threads=how.threads)
-        if file != graph:
-            _check_origin(self._session, graph, file)
+        if how.precision not in PRECISIONS.get(how.device, (FP32,)):
+            raise ProviderError(
+                f"device {how.device!r} is not run in {how.precision}, which is for "
+                f"{_ELSEWHERE[how.precision]}"
+            )
+        form = form_of(graph, how.precision)
+        self._session = open_session(form, how.device, threads=how.threads)
+        check_made_from(self._session, form, graph)
         self._input = self._session.get_inputs()[0].name
         usual = CPU_BATCH if how.device == CPU else BATCH
         self.how = replace(how, batch=how.batch or usual)
@@ -60,69 +71,48 @@ class OnnxRuntime:
         return np.asarray(self._session.run(None, {self._input: bodies})[0])
 
 
-def _graph_in(graph: Path, how: RuntimeChoice) -> Path:
-    """The file of a graph in a precision.
-
-    Raises:
-        ProviderError: If there is none.
-    """
-    if how.precision == FP32:
-        return graph
-    if how.precision != INT8 or how.device != CPU:
-        raise ProviderError(
-            f"device {how.device!r} is not run in {how.precision}: leave it out, or name another "
-            "device; `stars bench` measures what is there"
-        )
-    file = int8_graph(graph)
-    if not file.exists():
-        raise ProviderError(
-            f"{graph.parent}: no int8 form of this model here; make one with "
-            f"`stars export --int8 {graph.parent}`"
-        )
-    return file
-
-
-def _check_origin(session: onnxruntime.InferenceSession, graph: Path, file: Path) -> None:
-    """Make sure that a session's graph was made from another.
-
-    Raises:
-        ModelError: If it was not.
-    """
-    if session.get_modelmeta().custom_metadata_map.get(MADE_FROM) != digest_of(graph):
-        raise ModelError(
-            f"{file}: was not made from {graph.name} as it is now; make it again with "
-            f"`stars export --int8 {graph.parent}`"
-        )
-
-
 def available_providers() -> list[str]:
     """Names of the providers that this build of ONNX Runtime has.
 
     Raises:
         MissingExtraError: If ONNX Runtime is not installed.
     """
-    there = _onnxruntime().get_available_providers()
+    there = onnxruntime_package().get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in there]
 
 
 def open_session(
-    graph: Path, device: str, *, threads: int | None = None
+    graph: Path,
+    device: str,
+    *,
+    threads: int | None = None,
+    settings: Mapping[str, str] | None = None,
+    batch: int | None = None,
 ) -> onnxruntime.InferenceSession:
     """Open a session that really runs on a device.
+
+    Args:
+        graph: The ONNX file.
+        device: A name of `PROVIDERS`.
+        threads: Threads of one run on a CPU.
+        settings: Options of the provider.
+        batch: Bodies of every run; any number if None.
 
     Raises:
         ProviderError: If its provider is not there or falls back to another.
         ModelError: If the graph cannot be loaded.
         MissingExtraError: If ONNX Runtime is not installed.
     """
-    ort = _onnxruntime()
+    ort = onnxruntime_package()
     provider = PROVIDERS[device]
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only: falling back is checked below
     if threads is not None:
         options.intra_op_num_threads = threads
+    if batch is not None:
+        options.add_free_dimension_override_by_name(BODIES, batch)
     try:
-        session = ort.InferenceSession(graph, options, providers=[provider])
+        session = ort.InferenceSession(graph, options, providers=[(provider, dict(settings or {}))])
     except Exception as error:  # ONNX Runtime's own exceptions share no useful base
         raise ModelError(f"{graph}: ONNX Runtime cannot load it on {device}: {error}") from error
     running = session.get_providers()
@@ -134,7 +124,12 @@ def open_session(
     return session
 
 
-def _onnxruntime() -> onnxruntime:
+def onnxruntime_package() -> onnxruntime:
+    """ONNX Runtime, with the libraries that it needs.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:

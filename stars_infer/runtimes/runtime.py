@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 
-FP32, BF16, INT8 = "fp32", "bf16", "int8"
-PRECISIONS = (FP32, BF16, INT8)
+FP32, BF16, FP16, INT8 = "fp32", "bf16", "fp16", "int8"
+PRECISIONS = (FP32, BF16, FP16, INT8)
 EXACT = 0.999
 """Cosine to the float32 vector from which on a vector counts as the same."""
 MIN_INNER = 32
@@ -51,7 +49,7 @@ class RuntimeChoice:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UsageError(
-                f"precision {self.precision!r}: expected {', '.join(PRECISIONS)}, "
+                f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}, "
                 "as in --device openvino:bf16"
             )
         for name, value in (("threads", self.threads), ("batch", self.batch)):
@@ -72,13 +70,3 @@ class RuntimeChoice:
         """For people."""
         threads = f", {self.threads} thread{'s'[: self.threads > 1]}" if self.threads else ""
         return f"{self.device} {self.precision}{threads}"
-
-
-def int8_graph(graph: Path) -> Path:
-    """Where the int8 form of a graph lies: beside it, `encoder.int8.onnx`."""
-    return graph.with_suffix(f".{INT8}{graph.suffix}")
-
-
-def digest_of(graph: Path) -> str:
-    """SHA-256 of a graph's file, by which what was made from it tells that it belongs to it."""
-    return hashlib.sha256(graph.read_bytes()).hexdigest()

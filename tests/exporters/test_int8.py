@@ -8,10 +8,12 @@ import torch
 
 from stars_infer.errors import ExportError
 from stars_infer.exporters import int8
-from stars_infer.exporters.int8 import FACT, add_int8, write_int8
+from stars_infer.exporters.directory import INT8_COSINE
+from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import write_onnx
-from stars_infer.model import GRAPH_FILE, INFO_FILE
-from stars_infer.runtimes.runtime import EXACT, int8_graph
+from stars_infer.exporters.precision import add_int8
+from stars_infer.model import GRAPH_FILE, INFO_FILE, INT8_FILE
+from stars_infer.runtimes.runtime import EXACT
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.encoder_config import EncoderConfig
 
@@ -28,7 +30,7 @@ def test_weights_are_rounded_but_for_those_of_the_coordinates(tmp_path):
     graph = written(tmp_path)
     cosine = write_int8(graph, frames=16)
     assert EXACT <= cosine < 1
-    stored = onnx.load(int8_graph(graph))
+    stored = onnx.load(graph.with_name(INT8_FILE))
     onnx.checker.check_model(stored)
     shapes = {
         tuple(tensor.dims)
@@ -47,32 +49,32 @@ def test_weights_are_rounded_but_for_those_of_the_coordinates(tmp_path):
 def test_a_network_without_linear_layers_has_no_int8_form(tmp_path):
     graph = written(tmp_path, network="stgcn", depth=3)
     assert write_int8(graph, frames=16) is None
-    assert not int8_graph(graph).exists()
+    assert not (graph.with_name(INT8_FILE)).exists()
 
 
 def test_vectors_that_would_change_are_not_kept(tmp_path, monkeypatch):
     graph = written(tmp_path)
     monkeypatch.setattr(int8, "EXACT", 1.0)
     assert write_int8(graph, frames=16) is None
-    assert not int8_graph(graph).exists()
+    assert not (graph.with_name(INT8_FILE)).exists()
 
 
 def test_an_older_model_directory_gets_one(tiny_model, tmp_path, stars):
     folder = tmp_path / "older"
     shutil.copytree(tiny_model, folder)
-    int8_graph(folder / GRAPH_FILE).unlink()
+    (folder / INT8_FILE).unlink()
     values = json.loads((folder / INFO_FILE).read_text())
-    cosine = values["facts"].pop(FACT)
+    cosine = values["facts"].pop(INT8_COSINE)
     (folder / INFO_FILE).write_text(json.dumps(values))
     code, out, err = stars("export", "--int8", folder, "--json")
     assert code == 0, err
-    assert json.loads(out)[FACT] == pytest.approx(cosine, abs=1e-5)
+    assert json.loads(out)["facts"][INT8_COSINE] == pytest.approx(cosine, abs=1e-5)
     again = json.loads((folder / INFO_FILE).read_text())
-    assert again["facts"][FACT] == pytest.approx(cosine, abs=1e-5)
+    assert again["facts"][INT8_COSINE] == pytest.approx(cosine, abs=1e-5)
     assert {k: v for k, v in again.items() if k != "facts"} == {
         k: v for k, v in values.items() if k != "facts"
     }
-    assert int8_graph(folder / GRAPH_FILE).exists()
+    assert (folder / INT8_FILE).exists()
 
 
 def test_what_cannot_be_rounded_says_so(tiny_model, tmp_path, monkeypatch):
@@ -80,11 +82,10 @@ def test_what_cannot_be_rounded_says_so(tiny_model, tmp_path, monkeypatch):
     shutil.copytree(tiny_model, folder)
     monkeypatch.setattr(int8, "EXACT", 1.0)
     with pytest.raises(ExportError, match="would not keep its vectors"):
-        add_int8(folder)
+        add_int8(folder, folder)
 
 
-@pytest.mark.parametrize("flags", [(), ("--onnx", "--int8")])
-def test_what_to_make_must_be_said(stars, tiny_model, flags):
-    code, _, err = stars("export", tiny_model, *flags)
+def test_what_to_make_must_be_said(stars, tiny_model):
+    code, _, err = stars("export", tiny_model)
     assert code == 2
-    assert "--onnx of a run, or --int8 of a model directory" in err
+    assert "say what to export to: --onnx, --int8, --fp16 or --tensorrt" in err

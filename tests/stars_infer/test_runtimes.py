@@ -24,7 +24,7 @@ from stars_infer.errors import (
     UsageError,
 )
 from stars_infer.machine import cpu_name, resident_memory
-from stars_infer.model import GRAPH_FILE, read_model_info
+from stars_infer.model import GRAPH_FILE, INT8_FILE, read_model_info
 from stars_infer.runtimes import (
     all_cores,
     available_choices,
@@ -33,7 +33,7 @@ from stars_infer.runtimes import (
     openvino,
 )
 from stars_infer.runtimes.default import open_default
-from stars_infer.runtimes.runtime import RuntimeChoice, int8_graph
+from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.runtimes.saved import SavedRuntime, save_runtime, saved_file, saved_runtime
 
 CPU = RuntimeChoice(device="cpu", threads=1, batch=3)
@@ -87,7 +87,7 @@ def test_choices_as_the_option_spells_them():
     assert str(RuntimeChoice(device="openvino", precision="bf16", threads=2)).endswith("2 threads")
     for wrong in ("openvino:", "openvino:fp8"):
         with pytest.raises(
-            UsageError, match="expected fp32, bf16, int8, as in --device openvino:bf16"
+            UsageError, match="expected one of fp32, bf16, fp16, int8, as in --device openvino:bf16"
         ):
             RuntimeChoice.parse(wrong)
     with pytest.raises(UsageError, match="batch 0: expected at least 1"):
@@ -139,7 +139,7 @@ def test_one_core_has_one_session(graph, monkeypatch):
 
 
 def test_int8_is_a_precision_where_the_model_has_it(graph, info, tmp_path):
-    assert int8_graph(graph).exists()
+    assert (graph.with_name(INT8_FILE)).exists()
     assert RuntimeChoice(device="cpu", precision="int8") in available_choices(graph)
     exact, rounded = (
         Encoder.load(graph.parent, device=device).embed_bodies(example_bodies(info))
@@ -151,14 +151,14 @@ def test_int8_is_a_precision_where_the_model_has_it(graph, info, tmp_path):
     assert RuntimeChoice(device="cpu", precision="int8") not in available_choices(
         tmp_path / graph.name
     )
-    with pytest.raises(ProviderError, match=r"no int8 form .* `stars export --int8 "):
+    with pytest.raises(ProviderError, match="no int8 form of this model here; .*--int8"):
         open_runtime(tmp_path / graph.name, RuntimeChoice(device="cpu", precision="int8"))
 
 
 def test_int8_of_another_graph_is_refused(tiny_model, imported_model, tmp_path):
     shutil.copy(imported_model / GRAPH_FILE, tmp_path)
     graph = tmp_path / GRAPH_FILE
-    shutil.copy(int8_graph(tiny_model / GRAPH_FILE), int8_graph(graph))
+    shutil.copy(tiny_model / INT8_FILE, (graph.with_name(INT8_FILE)))
     with pytest.raises(ModelError, match=r"int8\.onnx: was not made from encoder\.onnx as it is"):
         open_runtime(graph, RuntimeChoice(device="cpu", precision="int8"))
 
@@ -213,7 +213,7 @@ def test_no_runtime_at_all(tiny_model):
 
 
 def test_bf16_is_not_promised_by_onnx_runtime(graph):
-    with pytest.raises(ProviderError, match="device 'cpu' is not run in bf16: leave it out"):
+    with pytest.raises(ProviderError, match="'cpu' is not run in bf16, which is for openvino: pip"):
         open_runtime(graph, RuntimeChoice(device="cpu", precision="bf16"))
 
 

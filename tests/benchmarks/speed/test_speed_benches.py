@@ -1,6 +1,7 @@
 """The references compute what they are to be compared with, and tables say what was measured."""
 
 import embed
+import gpu
 import numpy as np
 import parse
 import pytest
@@ -9,6 +10,7 @@ from report import report
 
 from stars_infer.bench.network import smallest_cosine
 from stars_infer.readers import read_clip
+from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.synthetic.actions import perform
 from stars_infer.synthetic.files import skeleton_text
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
@@ -70,3 +72,45 @@ def test_table_between_marks_with_its_facts(tmp_path):
     )
     report("Other.", [["a", "b"], ["3", "4"]], None, "t")
     assert "| 1 | 2 |" in file.read_text()
+
+
+def test_gpu_rows_need_a_gpu(monkeypatch, capsys):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["gpu.py"])
+    with pytest.raises(SystemExit) as ended:
+        gpu.main()
+    assert "no CUDA GPU runs here" in str(ended.value.code)
+    assert "\n" not in str(ended.value.code)
+
+
+def test_gpu_rows_by_what_is_here(tmp_path, monkeypatch):
+    """The whole of the measurement, with the CPU as the device."""
+    monkeypatch.setattr(gpu, "TIMED", 0.01)
+    shape = EncoderConfig(frames=16, width=32, depth=1, heads=2)
+    model = gpu.papers_model(shape, tmp_path, [1, 2])
+    assert (model / "encoder.fp16.onnx").exists()
+    rate = 1e9
+    rows = gpu.embedding_rows(model, shape, [RuntimeChoice(device="cpu")], [1, 2], rate)
+    assert [row[:2] for row in rows] == [["cpu fp32", "1"], ["cpu fp32", "2"]]
+    for row in rows:
+        done = float(row[2].replace(",", ""))
+        share = float(row[3].rstrip("%")) / 100
+        assert share == pytest.approx(done * embed.operations(shape) / rate, rel=0.05, abs=1e-3)
+        assert float(row[4]) > 0.999
+    assert gpu.projected_hours("mamp", 400 * 40_091 / 3600) == pytest.approx(1)
+
+
+def test_training_rows_add_up(monkeypatch):
+    """Two stages with both slots and with present bodies, then the sums."""
+    monkeypatch.setattr(gpu, "library_step", lambda *a, compiled: a)
+    monkeypatch.setattr(gpu, "seconds", lambda step, timing: 0.1 if "zeros" in step else 0.05)
+    rows = gpu.training_rows("cpu", "32-true", 100, 1, 1e15)
+    assert [row[:2] for row in rows] == [
+        ["mamp", "both slots"], ["mamp", "present"], ["stars", "both slots"], ["stars", "present"],
+        ["both", "both slots"], ["both", "present"],
+    ]  # fmt: skip
+    assert [row[2] for row in rows[:4]] == ["1,000", "2,000"] * 2
+    hours = [float(row[4]) for row in rows]
+    assert hours[4] == pytest.approx(hours[0] + hours[2], abs=0.011)
+    assert hours[4] == pytest.approx(2 * hours[5], abs=0.011)
+    assert rows[0][3] == rows[1][3]  # half the bodies in half the time

@@ -1,0 +1,148 @@
+"""A model directory with its graph in half precision, or int8, beside the one of float32."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from stars_infer.bench.network import EXACT, example_bodies, reference_vectors, smallest_cosine
+from stars_infer.errors import ExportError, UsageError
+from stars_infer.exporters.attention import fuse_attention
+from stars_infer.exporters.directory import HALF_COSINE, OF_MODEL, int8_fact, made_beside
+from stars_infer.exporters.half_graph import half_graph
+from stars_infer.exporters.int8 import write_int8
+from stars_infer.model import (
+    CARD_FILE,
+    GRAPH_FILE,
+    HALF_FILE,
+    INFO_FILE,
+    ModelInfo,
+    check_fingerprint,
+    read_model_info,
+    shipped_models,
+)
+from stars_infer.runtimes.forms import MADE_FROM, sha256_of
+from stars_infer.runtimes.onnxruntime import open_session
+
+
+def add_half(folder: Path, out: Path) -> ModelInfo:
+    """Make a model directory that has its graph in half precision as well.
+
+    Contract and fingerprint stay, so its vectors are compared with those of the original.
+
+    Args:
+        folder: The model.
+        out: The directory to make; the model itself gets the graph added.
+
+    Raises:
+        UsageError: If `out` is a model that came with the installation.
+        ModelError: If the model's files do not belong together.
+        ExportError: If the graph cannot be run in half precision, or gives other vectors.
+    """
+    check_writable(out)
+    info = read_model_info(folder)
+    check_fingerprint(folder, info)
+    graph = folder / GRAPH_FILE
+    half = half_graph(onnx.load(graph))
+    fuse_attention(half)
+    onnx.helper.set_model_props(half, {MADE_FROM: sha256_of(graph.read_bytes())})
+    with made_beside(out) as beside:
+        copy_model(folder, beside)
+        onnx.save_model(half, beside / HALF_FILE)
+        cosine = _cosine(beside, info)
+        if cosine < EXACT:
+            raise ExportError(
+                f"{folder}: in half precision a vector has cosine {cosine:.5f} to that of "
+                f"float32, less than {EXACT}; run this model in float32"
+            )
+        add_facts(beside, {HALF_COSINE: round(cosine, 7)})
+        return read_model_info(beside)
+
+
+def add_int8(folder: Path, out: Path) -> ModelInfo:
+    """Make a model directory that has its graph in int8 as well.
+
+    Args:
+        folder: The model.
+        out: The directory to make; the model itself gets the graph added.
+
+    Raises:
+        UsageError: If `out` is a model that came with the installation.
+        ModelError: If the model's files do not belong together.
+        ExportError: If there is nothing to round, or the vectors would not stay the same.
+    """
+    check_writable(out)
+    info = read_model_info(folder)
+    check_fingerprint(folder, info)
+    with made_beside(out) as beside:
+        copy_model(folder, beside)
+        cosine = write_int8(beside / GRAPH_FILE, frames=info.preprocessing.frames)
+        if cosine is None:
+            raise ExportError(
+                f"{folder}: in int8 this network would not keep its vectors, or it has no linear "
+                "layers; run this model in float32"
+            )
+        add_facts(beside, int8_fact(cosine))
+        return read_model_info(beside)
+
+
+def check_writable(out: Path) -> None:
+    """Refuse to change what came with the installation.
+
+    Raises:
+        UsageError: If `out` is a shipped model.
+    """
+    if out.resolve() in {folder.resolve() for folder in shipped_models().values()}:
+        raise UsageError(f"{out.name} came with the installation: name another directory by --out")
+
+
+def copy_model(folder: Path, target: Path) -> None:
+    """Copy what makes a model, with other forms of its graph and engines as they are."""
+    for name in OF_MODEL:
+        if (folder / name).exists():
+            shutil.copy2(folder / name, target / name)
+
+
+def add_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Write facts into `model.json`, and into the table of the card where it has one."""
+    path = folder / INFO_FILE
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["facts"] |= facts
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    card = folder / CARD_FILE
+    if card.exists():
+        written = card.read_text(encoding="utf-8")
+        card.write_text(_with_rows(written, facts), encoding="utf-8")
+
+
+def _with_rows(card: str, facts: dict[str, Any]) -> str:
+    """The card with a row for each fact above its fingerprint, in place of older ones."""
+    names = {key: key.replace("_", " ") for key in facts}
+    old = tuple(f"| {name} |" for name in names.values())
+    lines = [line for line in card.splitlines() if not line.startswith(old)]
+    place = next((n for n, line in enumerate(lines) if line.startswith("| fingerprint |")), None)
+    if place is not None:
+        lines[place:place] = [f"| {names[key]} | {value} |" for key, value in facts.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _cosine(folder: Path, info: ModelInfo) -> float:
+    """Smallest cosine of vectors in half precision to those of float32, synthetic clips.
+
+    Raises:
+        ExportError: If the graph does not run.
+    """
+    bodies = example_bodies(info)
+    reference = reference_vectors(folder / GRAPH_FILE, bodies)
+    try:
+        onnx.checker.check_model(folder / HALF_FILE, full_check=True)
+        session = open_session(folder / HALF_FILE, "cpu")
+        vectors = session.run(None, {session.get_inputs()[0].name: bodies})[0]
+    except Exception as error:  # the checker's and ONNX Runtime's exceptions share no useful base
+        raise ExportError(f"the graph in half precision does not run: {error}") from error
+    return smallest_cosine(vectors, reference)
