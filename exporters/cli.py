@@ -152,7 +152,7 @@ def export(
 
 _MEASURED = {
     "export_relative_error": "relative error to torch",
-    INT8_COSINE: "smallest cosine of int8",
+    INT8_COSINE: "least cosine of int8",
     HALF_COSINE: "of fp16",
     ENGINE_COSINE: "of the engine",
 }

@@ -182,9 +182,7 @@ def test_half_precision_is_a_file_beside(gpu, half):
     assert cuda_choices == [FP32, FP16]
     assert FP16 in choices_here(half)
     (half.with_name(HALF_FILE)).unlink()
-    with pytest.raises(
-        ProviderError, match=r"no fp16 form of this model here; .*stars export --fp16"
-    ):
+    with pytest.raises(ProviderError, match=r"no fp16 form of this model here; .* --fp16"):
         open_runtime(half, FP16)
     assert FP16 not in available_choices(half)
     with pytest.raises(ProviderError, match="'cuda' is run in fp32 and fp16, not bf16"):
