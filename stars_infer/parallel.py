@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 
 _AHEAD = 3
 """Chunks in flight per process: their results are all the memory that is needed."""
-_LOOK = 0.1
+_LOOK = 0.05
 """Seconds of work after which it is known how long the rest takes."""
 
 
