@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Places = NDArray[np.intp]
 
-_SPACE, _NEWLINE, _MINUS, _DOT, _ZERO, _NINE = b" \n-.09"
+_SPACE, _NEWLINE, _RETURN, _MINUS, _DOT, _ZERO, _NINE = b" \n\r-.09"
 _WORD = 8
 """Digits that are read at once."""
 _MOST_DIGITS = 15
@@ -49,14 +49,22 @@ def first_numbers(text: bytes, *, columns: int, wanted: int) -> NDArray[np.float
     Raises:
         ValueError: If a line has another number of columns, or something is not a number.
     """
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n")
+    text = _with_plain_line_ends(text)
     try:
         return _Table(text, columns).first(wanted)
     except _UnevenlySpacedError:
         lines = text.removesuffix(b"\n").split(b"\n")
         even = b"".join(b" ".join(line.split()) + b"\n" for line in lines)
         return _Table(even, columns).first(wanted)
+
+
+def _with_plain_line_ends(text: bytes) -> bytes:
+    """The text with LF for CRLF; replacing pairs of bytes takes as long as all the parsing."""
+    if b"\r" not in text:
+        return text
+    data = np.frombuffer(text + b"\n", np.uint8)
+    returns = np.flatnonzero(data == _RETURN)
+    return text.replace(b"\r", b"") if (data[returns + 1] == _NEWLINE).all() else text
 
 
 class _UnevenlySpacedError(ValueError):
@@ -117,9 +125,12 @@ class _Table:
         negative = self.bytes[start] == _MINUS
         whole = whole_end - start - negative
         fraction = end - whole_end - pointed
-        short = (np.maximum(whole, fraction) <= _WORD) & (whole + fraction <= _MOST_DIGITS)
+        short = (whole <= _WORD) & (whole + fraction <= _MOST_DIGITS)
         power = _POWERS.take(fraction, mode="clip")
-        values = (self.digits(whole_end, whole) * power + self.digits(end, fraction)) / power
+        values = self.digits(whole_end, whole) * power + self.digits(end, fraction)
+        far = np.flatnonzero(short & (fraction > _WORD))
+        values[far] += self.digits(end[far] - _WORD, fraction[far] - _WORD) * _POWERS[_WORD]
+        values /= power
         np.negative(values, out=values, where=negative)
         return values.reshape(-1, wanted), short.reshape(-1, wanted)
 

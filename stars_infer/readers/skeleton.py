@@ -6,7 +6,6 @@ count, and a line of 12 values per joint that opens with x y z in metres (REFERE
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ class _Scanner:
     def __init__(self, content: bytes, source: str) -> None:
         self.source = source
         self.content = content if content.endswith(b"\n") else content + b"\n"
-        self.starts = [0, *_line_ends(self.content)]
+        self.starts = _line_starts(self.content)
         """Of the lines, and the end of the last."""
         self.lines = len(self.starts) - 1
         while self.lines and not self.line(self.lines - 1).strip():
@@ -58,10 +57,10 @@ class _Scanner:
         self.body_of_id: dict[bytes, int] = {}
 
     def scan(self) -> Recording:
-        frames = self.count("frames", most=None)
+        frames = self.count("frames")
         check_frame_count(frames, source=self.source, recording=True)
         for frame in range(frames):
-            for _ in range(self.count(f"bodies in frame {frame}", most=_MAX_BODIES)):
+            for _ in range(self.count("bodies", frame=frame, most=_MAX_BODIES)):
                 self.body(frame)
         if self.at < self.lines:
             raise self.error(f"the file goes on after its {frames} frames; is the count right?")
@@ -86,12 +85,15 @@ class _Scanner:
         )
 
     def body(self, frame: int) -> None:
-        fields = self.next_line(f"a body of frame {frame}").split()
+        if self.at >= self.lines:
+            raise self.ends_in(f"a body of frame {frame}")
+        fields = self.line(self.at).split()
+        self.at += 1
         if len(fields) != _BODY_VALUES:
             raise self.error(
                 f"expected the {_BODY_VALUES} values of a body, found {len(fields)}", back=1
             )
-        joints = self.count("joints", most=None)
+        joints = self.count("joints")
         if joints != _JOINTS:
             raise self.error(f"expected {_JOINTS} joints, the file says {joints}", back=1)
         if self.at + _JOINTS > self.lines:
@@ -132,23 +134,21 @@ class _Scanner:
                         return self.error(f"{_shown(field)} is not a number")
         raise AssertionError("every joint line parses alone")
 
-    def count(self, what: str, *, most: int | None) -> int:
-        line = self.next_line(f"the number of {what}").strip()
+    def count(self, what: str, *, frame: int | None = None, most: int | None = None) -> int:
+        if self.at >= self.lines:
+            raise self.ends_in(f"the number of {_within(what, frame)}")
+        line = self.line(self.at)
+        self.at += 1
         try:
             number = int(line)
         except ValueError:
+            what = _within(what, frame)
             raise self.error(
-                f"expected the number of {what}, found {_shown(line)}", back=1
+                f"expected the number of {what}, found {_shown(line.strip())}", back=1
             ) from None
         if number < 0 or (most is not None and number > most):
-            raise self.error(f"{number} cannot be the number of {what}", back=1)
+            raise self.error(f"{number} cannot be the number of {_within(what, frame)}", back=1)
         return number
-
-    def next_line(self, what: str) -> bytes:
-        if self.at >= self.lines:
-            raise self.ends_in(what)
-        self.at += 1
-        return self.line(self.at - 1)
 
     def line(self, number: int) -> bytes:
         return self.content[self.starts[number] : self.starts[number + 1] - 1]
@@ -163,12 +163,17 @@ class _Scanner:
         return ClipError(self.source, f"line {self.at + 1 - back}: {problem}")
 
 
-def _line_ends(content: bytes) -> Iterator[int]:
-    """Where the next line begins, after each line."""
-    array = np.frombuffer(content, np.uint8)
+def _line_starts(content: bytes) -> list[int]:
+    """Where lines begin, and the end of the last."""
+    array, starts = np.frombuffer(content, np.uint8), [0]
     for at in range(0, len(array), _BLOCK):
-        block = np.flatnonzero(array[at : at + _BLOCK] == ord("\n"))
-        yield from (block + (at + 1)).tolist()
+        ends = np.flatnonzero(array[at : at + _BLOCK] == ord("\n"))
+        starts += (ends + (at + 1)).tolist()
+    return starts
+
+
+def _within(what: str, frame: int | None) -> str:
+    return what if frame is None else f"{what} in frame {frame}"
 
 
 def _shown(field: bytes) -> str:
