@@ -70,3 +70,19 @@ def test_table_between_marks_with_its_facts(tmp_path):
     )
     report("Other.", [["a", "b"], ["3", "4"]], None, "t")
     assert "| 1 | 2 |" in file.read_text()
+
+
+def test_plain_preparation_of_one_body_is_the_papers(tmp_path):
+    (file,) = parse.synthetic(tmp_path, 1, ("wave",))
+    parse.check_alike(file)
+    pair = parse.plainly_prepared(
+        parse.line_by_line(parse.synthetic(tmp_path, 1, ("handshake",))[0])
+    )
+    assert pair.shape == (2, 120, 25, 3)
+
+
+def test_many_files_by_one_process_and_by_several(tmp_path):
+    _, *rows = parse.many_files(parse.synthetic(tmp_path, 3, ("wave", "clap")), 2)
+    assert [row[1] for row in rows] == ["6"] * len(rows)
+    assert rows[0][0] == "1"
+    assert float(rows[0][4]) == 1
