@@ -127,9 +127,10 @@ class _Table:
         fraction = end - whole_end - pointed
         short = (whole <= _WORD) & (whole + fraction <= _MOST_DIGITS)
         power = _POWERS.take(fraction, mode="clip")
-        values = self.digits(whole_end, whole) * power + self.digits(end, fraction)
-        far = np.flatnonzero(short & (fraction > _WORD))
-        values[far] += self.digits(end[far] - _WORD, fraction[far] - _WORD) * _POWERS[_WORD]
+        before, after = self.digits(np.stack((whole_end, end)), np.stack((whole, fraction)))
+        values = before * power + after
+        if len(far := np.flatnonzero(short & (fraction > _WORD))):
+            values[far] += self.digits(end[far] - _WORD, fraction[far] - _WORD) * _POWERS[_WORD]
         values /= power
         np.negative(values, out=values, where=negative)
         return values.reshape(-1, wanted), short.reshape(-1, wanted)
