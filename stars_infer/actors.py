@@ -8,6 +8,7 @@ single body passes unchanged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ MAX_WIDE_SHARE = 0.69754
 """A body this often wide is furniture, not a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)  # without slots, which leave no room for `wide`
 class Track:
     """One tracked body: where it is seen, how much it moves."""
 
@@ -33,16 +34,18 @@ class Track:
     seen: BoolArray
     """(T,)."""
 
+    @cached_property
     def wide(self) -> BoolArray:
         """For each seen frame, whether the body is wider than a person."""
-        extent = np.ptp(self.joints[self.seen], axis=1)
-        return np.asarray(extent[:, 0] > SPREAD_RATIO * extent[:, 1])
+        by_joint = np.ascontiguousarray(self.joints[self.seen].transpose(1, 2, 0)[:, :2])
+        width, height = np.ptp(by_joint, axis=0)
+        return np.asarray(width > SPREAD_RATIO * height)
 
     def motion(self) -> float:
         """Summed variance of the positions; the smaller of with and without wide frames."""
         seen = self.joints[self.seen].astype(np.float64)
         whole = _variance(seen)
-        wide = self.wide()
+        wide = self.wide
         if wide.any() and not wide.all():
             return min(whole, _variance(seen[~wide]))
         return whole
@@ -121,7 +124,7 @@ def _without_furniture(tracks: list[Track]) -> list[Track]:
     """Drop bodies that are mostly wider than a person, but never the last one left."""
     kept = list(tracks)
     for track in tracks:
-        if len(kept) > 1 and track.wide().mean() >= MAX_WIDE_SHARE:
+        if len(kept) > 1 and track.wide.mean() >= MAX_WIDE_SHARE:
             kept.remove(track)
     return kept
 

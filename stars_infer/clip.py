@@ -152,11 +152,12 @@ class Clip:
         """
         check_frame_count(bodies.shape[1], source=source, recording=recording)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
+        if np.isfinite(bodies).all():
+            return cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
         known = np.asarray(np.isfinite(bodies).all(axis=3))
         presence = presence & np.asarray(known.any(axis=2))
-        if not known.all():
-            here = presence[:, :, None, None] | known[..., None]
-            bodies = np.where(here, bodies, np.float32(0))
+        here = presence[:, :, None, None] | known[..., None]
+        bodies = np.where(here, bodies, np.float32(0))
         kind, max_gap = get_layout(layout), max(1, round(MAX_GAP * fps / DEFAULT_FPS))
         lost: tuple[str, ...] = ()
         if recording or presence.any(axis=1).sum() > 1:

@@ -80,8 +80,9 @@ class Convention:
 
     def over(self, other: Convention) -> Convention:
         """This convention, and the other's where this one says nothing."""
-        said: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(other, **{name: value for name, value in said.items() if value is not None})
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        said: dict[str, Any] = {name: value for name, value in values if value is not None}
+        return replace(other, **said) if said else other
 
 
 LEAST_FPS, MOST_FPS = 0.1, 1_000.0

@@ -66,6 +66,10 @@ class Encoder:
             encoder.open()
         return encoder
 
+    def __getstate__(self) -> dict[str, object]:
+        """Another process opens the network anew, if it needs it."""
+        return {"info": self.info, "_open_network": self._open_network}
+
     def open(self) -> None:
         """Load the network now.
 

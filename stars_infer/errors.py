@@ -4,6 +4,8 @@ Each message names what happened, in which file or argument, and what to do next
 prints it as it is, without a traceback.
 """
 
+from __future__ import annotations
+
 
 class StarsError(Exception):
     """Base of all known failures."""
@@ -20,6 +22,10 @@ class ClipError(StarsError):
         super().__init__(f"{source}: {problem}")
         self.source = source
         self.problem = problem
+
+    def __reduce__(self) -> tuple[type[ClipError], tuple[str, str]]:
+        """Errors of clips that another process reads come back as they are."""
+        return type(self), (self.source, self.problem)
 
 
 class NobodyError(ClipError):
@@ -49,6 +55,11 @@ class MissingExtraError(StarsError):
         super().__init__(
             f"{what} needs {missing}, which is not installed: pip install 'stars-infer[{extra}]'"
         )
+        self.named = what, extra, missing
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+        """As for `ClipError`."""
+        return type(self), self.named
 
 
 class ExportError(StarsError):

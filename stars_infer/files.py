@@ -11,9 +11,9 @@ from stars_infer.convention import Convention
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.people import POOLED, parts_by_people
-from stars_infer.readers import READERS, read_clips
-from stars_infer.views import views_of
+from stars_infer.people import POOLED
+from stars_infer.prepared_files import PreparedClip, Reading, prepared_files
+from stars_infer.readers import READERS
 
 Skip = Callable[[ClipError], None]
 """What to do about a clip that cannot be used."""
@@ -40,19 +40,6 @@ class EmbeddedFile:
     bodies: int
     frames: int
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ReadClip:
-    path: Path
-    source: str
-    prepared: FloatArray
-    """For the network."""
-    sequence: FloatArray | None
-    content_hash: str
-    frames: int
-    notes: tuple[str, ...]
-    views: tuple[Description, ...]
 
 
 def clip_files(paths: Iterable[Path]) -> list[Path]:
@@ -84,6 +71,7 @@ def embed_files(
     question: bool = False,
     people: str = POOLED,
     views: Sequence[str] = (),
+    workers: int | None = 1,
 ) -> Iterator[EmbeddedFile]:
     """Embed all clips of files, the bodies of several clips at once.
 
@@ -96,14 +84,18 @@ def embed_files(
         question: As in `Encoder.describe`.
         people: As in `stars_infer.people.parts_by_people`.
         views: Other views of each clip for its description, as in `stars_infer.views.views_of`.
+        workers: Processes that read and prepare clips where there are many; None for one a core.
+            With more than one, a script must keep what it does behind
+            `if __name__ == "__main__":`, since each process imports it.
 
     Yields:
         Clips and their descriptions, in order.
     """
     wanted = Convention(layout=layout).over(convention or Convention())
-    waiting: list[_ReadClip] = []
+    reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
+    waiting: list[PreparedClip] = []
     without_network = question and encoder.info.comparison is not None
-    for read in _read(encoder, paths, wanted, skip, people, views):
+    for read in prepared_files(reading, paths, skip=skip, workers=workers):
         waiting.append(read)
         if without_network:
             yield from _embedded(waiting, [None])
@@ -114,40 +106,12 @@ def embed_files(
     yield from _encoded(encoder, waiting)
 
 
-def _read(
-    encoder: Encoder,
-    paths: Sequence[Path],
-    convention: Convention,
-    skip: Skip,
-    people: str,
-    views: Sequence[str],
-) -> Iterator[_ReadClip]:
-    for path in paths:
-        for clip in read_clips(path, convention=convention, skip=skip):
-            try:
-                parts = [(part, *encoder.prepare(part)) for part in parts_by_people(clip, people)]
-            except ClipError as error:
-                skip(error)
-                continue
-            for part, prepared, sequence in parts:
-                yield _ReadClip(
-                    path=path,
-                    source=part.source,
-                    prepared=prepared,
-                    sequence=sequence,
-                    content_hash=part.content_hash,
-                    frames=part.frames,
-                    notes=clip.notes,
-                    views=tuple(encoder.describe(views_of(part, views), question=True)),
-                )
-
-
-def _encoded(encoder: Encoder, files: Sequence[_ReadClip]) -> Iterator[EmbeddedFile]:
+def _encoded(encoder: Encoder, files: Sequence[PreparedClip]) -> Iterator[EmbeddedFile]:
     yield from _embedded(files, encoder.embed_prepared([file.prepared for file in files]))
 
 
 def _embedded(
-    files: Sequence[_ReadClip], vectors: Iterable[FloatArray | None]
+    files: Sequence[PreparedClip], vectors: Iterable[FloatArray | None]
 ) -> Iterator[EmbeddedFile]:
     for file, vector in zip(files, vectors, strict=True):
         yield EmbeddedFile(

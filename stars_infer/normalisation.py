@@ -36,6 +36,10 @@ def chain_matrix() -> FloatArray:
 
 
 CHAIN = chain_matrix()
+FROM_ROOT = tuple(
+    (int(joint), NTU25_PARENTS[joint]) for joint in np.argsort(CHAIN.sum(axis=1), kind="stable")[1:]
+)
+"""Every joint but the base of the spine with its parent, parents first."""
 
 
 def face_camera(actors: FloatArray) -> FloatArray:
@@ -67,8 +71,11 @@ def standard_body(actors: FloatArray) -> FloatArray:
             median = np.sort(lengths[actor, seen], axis=0)[(seen.sum() - 1) // 2]
             ratio = STANDARD_LENGTHS / np.maximum(median, 1e-6)
             stretch[actor, 0, :, 0] = np.clip(ratio, *STRETCH)
-    root = actors[:, :, :1]
-    return np.where(present[:, :, None, None], root + CHAIN @ (bones * stretch), np.float32(0))
+    bones *= stretch
+    joints = np.zeros_like(actors)
+    for joint, parent in FROM_ROOT:
+        np.add(joints[:, :, parent], bones[:, :, joint], out=joints[:, :, joint])
+    return np.where(present[:, :, None, None], joints + actors[:, :, :1], np.float32(0))
 
 
 def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int = 1) -> FloatArray:
@@ -106,6 +113,12 @@ def _smoothed(joints: FloatArray) -> FloatArray:
     """Smooth (M, T, V, 3) in time; the ends are held."""
     kernel = smoothing_kernel().astype(np.float32)
     reach = len(kernel) // 2
-    held = np.pad(joints, ((0, 0), (reach, reach), (0, 0), (0, 0)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(held, len(kernel), axis=1)
-    return np.asarray(windows @ kernel)
+    frames = joints.shape[1]
+    held = joints.take(np.arange(-reach, frames + reach), axis=1, mode="clip")
+    smooth = kernel[reach] * joints
+    for step in range(1, reach + 1):
+        before, after = reach - step, reach + step
+        both = held[:, before : before + frames] + held[:, after : after + frames]
+        both *= kernel[reach + step]
+        smooth += both
+    return np.asarray(smooth)

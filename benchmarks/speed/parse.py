@@ -1,10 +1,16 @@
-"""Reading and preparing a `.skeleton` file beside a reader that goes line by line.
+"""Reading and preparing `.skeleton` files, one and many, beside a reader that goes line by line.
 
     python benchmarks/speed/parse.py                                # synthetic, 90 frames
     python benchmarks/speed/parse.py --clip S001C001P001R001A001.skeleton --write docs/benchmarks.md
 
-The reader here converts every number of every line as it comes, the way the format is usually read;
-its positions must be those of the library. Preparing is the library's in both.
+The reader here converts every number of every line as it comes, and prepares in the papers' plain
+steps, the way public code does: the two bodies that move most, frame after frame centred, cropped,
+resized to 120 frames. It mends, checks and denoises nothing, which the library does. Both must give
+the same positions, and for a clip of one body the same prepared clip.
+
+Many files are read and prepared for comparison as `stars classify` does it, the same again and
+again, by one process and by one a core, started anew. How busy they keep the cores is their
+processor time, the start included, over that of all cores.
 """
 
 from __future__ import annotations
@@ -16,20 +22,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
 from report import machine, report
 from rich.progress import track
 
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.preparation import prepare
+from stars_infer.clip import FloatArray
+from stars_infer.encoder import Encoder
+from stars_infer.errors import ClipError
+from stars_infer.files import embed_files
+from stars_infer.machine import usable_cores
+from stars_infer.preparation import CENTRE_JOINT, prepare
 from stars_infer.readers import read_clip
-from stars_infer.synthetic.actions import perform
+from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.synthetic.files import skeleton_text
 
 _BODY_NAMES = ("clipped", "left", "left_sure", "right", "right_sure", "limited", "x", "y", "state")
 _JOINT_NAMES = ("x", "y", "z", "dx", "dy", "cx", "cy", "ow", "ox", "oy", "oz", "state")
+_FRAMES, _CROP = 120, 0.9
 
 
 def main() -> None:
@@ -37,36 +49,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--clip", type=Path, action="append", help="a .skeleton file")
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--files", type=int, default=400, help="files in the table of many")
+    parser.add_argument("--times", type=int, default=5, help="how often each of them is read")
     parser.add_argument("--write", type=Path, help="Markdown file with the marks <!-- parse -->")
     options = parser.parse_args()
     table = [["file", "frames", "MB/s", "line by line, ms", "library, ms", "ratio", "and prepared"]]
     with tempfile.TemporaryDirectory() as folder:
-        for file in options.clip or synthetic(Path(folder)):
+        for file in options.clip or synthetic(Path(folder), 2, ("wave", "handshake")):
             table.append(measured(file, options.rounds))
+        many = many_files(synthetic(Path(folder), options.files, ACTIONS), options.times)
     about = f"{machine('numpy')}. Medians of {options.rounds} rounds."
     report(about, table, options.write, "parse")
+    report(machine("numpy"), many, options.write, "parse-many")
 
 
-def synthetic(folder: Path) -> list[Path]:
-    """A file of one body and one of two."""
+def synthetic(folder: Path, count: int, actions: tuple[str, ...]) -> list[Path]:
+    """So many files of actions in turn, of one and of two bodies."""
     files = []
-    for action in ("wave", "handshake"):
-        file = folder / f"{action}.skeleton"
-        file.write_text(skeleton_text(perform(action, np.random.default_rng(0))), encoding="ascii")
+    for number in range(count):
+        file = folder / f"{actions[number % len(actions)]}-{number}.skeleton"
+        joints = perform(actions[number % len(actions)], np.random.default_rng(number))
+        file.write_text(skeleton_text(joints), encoding="ascii")
         files.append(file)
     return files
 
 
 def measured(file: Path, rounds: int) -> list[str]:
     """The row of a file."""
-    plain, clip = line_by_line(file), read_clip(file)
-    fps = clip.fps
-    if plain.shape == clip.bodies.shape and not np.allclose(plain, clip.bodies, atol=1e-4):
-        sys.exit(f"error: {file}: the two readers give different positions")
+    check_alike(file)
     calls: dict[str, Callable[[], object]] = {
         "plain": lambda: line_by_line(file),
         "library": lambda: read_clip(file),
-        "plain prepared": lambda: prepare(Clip.from_array(line_by_line(file), fps=fps)),
+        "plain prepared": lambda: plainly_prepared(line_by_line(file)),
         "library prepared": lambda: prepare(read_clip(file)),
     }
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -78,13 +92,53 @@ def measured(file: Path, rounds: int) -> list[str]:
     took = {name: statistics.median(spent[1:]) for name, spent in times.items()}
     return [
         file.name,
-        str(clip.frames),
+        str(read_clip(file).frames),
         f"{os.path.getsize(file) / took['library'] / 1e6:.0f}",
         f"{1000 * took['plain']:.1f}",
         f"{1000 * took['library']:.1f}",
         f"{took['plain'] / took['library']:.1f}",
         f"{took['plain prepared'] / took['library prepared']:.1f}",
     ]
+
+
+def check_alike(file: Path) -> None:
+    """Stop where the two readers, or the two ways to prepare one body, differ."""
+    plain, clip = line_by_line(file), read_clip(file)
+    if plain.shape == clip.bodies.shape and not np.allclose(plain, clip.bodies, atol=1e-4):
+        sys.exit(f"error: {file}: the two readers give different positions")
+    if len(plain) == 1 and not np.allclose(plainly_prepared(plain), prepare(clip), atol=1e-4):
+        sys.exit(f"error: {file}: prepared clips differ")
+
+
+def many_files(files: list[Path], times: int) -> list[list[str]]:
+    """Rows of one process and of one a core: seconds, clips a second, how busy the cores are."""
+    cores, paths = usable_cores(), files * times
+    encoder = Encoder.load()
+    rows = [["processes", "clips", "s", "clips/s", "ratio", "cores kept busy"]]
+    alone = 0.0
+    for workers in dict.fromkeys((1, cores)):
+        began, before = time.perf_counter(), processor_time()
+        clips = embed_files(encoder, paths, skip=fail, question=True, workers=workers)
+        count = sum(1 for _ in clips)
+        took = time.perf_counter() - began
+        while active_children():  # whose time counts once they have ended
+            time.sleep(0.01)
+        busy = (processor_time() - before) / took
+        alone = alone or took
+        row = str(workers), f"{count:,}", f"{took:.2f}", f"{count / took:.0f}"
+        rows.append([*row, f"{alone / took:.2f}", f"{busy / cores:.0%} of {cores}"])
+    return rows
+
+
+def processor_time() -> float:
+    """Seconds of processor time of this process and of those it started that have ended."""
+    own = os.times()
+    return own.user + own.system + own.children_user + own.children_system
+
+
+def fail(error: ClipError) -> None:
+    """No file here is damaged."""
+    sys.exit(f"error: {error}")
 
 
 def line_by_line(path: Path) -> FloatArray:
@@ -110,6 +164,29 @@ def line_by_line(path: Path) -> FloatArray:
                 for axis, key in enumerate("xyz"):
                     positions[names.index(name), number, place, axis] = joint[key]
     return positions
+
+
+def plainly_prepared(bodies: FloatArray) -> FloatArray:
+    """Prepare positions (M, T, 25, 3) in the papers' steps: (1 or 2, 120, 25, 3)."""
+    moving = sorted(bodies, key=lambda joints: -float(joints[joints.any(axis=(1, 2))].std()))
+    actors = np.stack(moving[:2])
+    actors = actors[:, actors.any(axis=(0, 2, 3))]
+    first = int(np.argmax(actors[0].any(axis=(1, 2))))
+    origin = actors[0, first, CENTRE_JOINT].copy()
+    for joints in actors:
+        for frame in joints:
+            if frame.any():
+                frame -= origin
+    length = actors.shape[1]
+    bias = int((1 - _CROP) * length / 2)
+    cropped = actors[:, bias : length - bias]
+    at = ((np.arange(_FRAMES) + 0.5) * cropped.shape[1] / _FRAMES - 0.5).clip(
+        0, cropped.shape[1] - 1
+    )
+    before = at.astype(int)
+    after = np.minimum(before + 1, cropped.shape[1] - 1)
+    share = (at - before).astype(np.float32)[:, None, None]
+    return np.asarray(cropped[:, before] * (1 - share) + cropped[:, after] * share)
 
 
 if __name__ == "__main__":

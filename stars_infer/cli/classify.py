@@ -20,6 +20,7 @@ from stars_infer.cli.options import (
     KOption,
     ModelOption,
     StrangersOption,
+    WorkersOption,
     existing_index,
     naming_of,
 )
@@ -60,6 +61,7 @@ def classify(
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -87,6 +89,7 @@ def classify(
             question=True,
             people=people,
             views=views or (),
+            workers=workers,
         )
         for file in output.progress(embedded, "classifying", len(paths)):
             output.clip_notes(file.source, file.notes)

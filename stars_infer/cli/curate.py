@@ -15,6 +15,7 @@ from stars_infer.cli.options import (
     DeviceOption,
     IndexOption,
     ModelOption,
+    WorkersOption,
     existing_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
@@ -38,6 +39,7 @@ def suggest(
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -53,7 +55,7 @@ def suggest(
     encoder = Encoder.load(model, device=device)
     known = {exemplar.content_hash for exemplar, _ in kept}
     embedded = embed_files(
-        encoder, files, convention=convention, skip=output.failure, question=True
+        encoder, files, convention=convention, skip=output.failure, question=True, workers=workers
     )
     found = list(output.progress(embedded, "embedding", len(files)))
     clips = [file for file in found if file.content_hash not in known]

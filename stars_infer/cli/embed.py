@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stars_infer.cli.conventions import reads_clips
-from stars_infer.cli.options import DeviceOption, ModelOption
+from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import StarsError, UsageError
 
@@ -24,6 +24,7 @@ def embed(
     convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -40,7 +41,9 @@ def embed(
     files = clip_files(paths)
     encoder = Encoder.load(model, device=device)
     embedded = []
-    reading = embed_files(encoder, files, convention=convention, skip=output.failure)
+    reading = embed_files(
+        encoder, files, convention=convention, skip=output.failure, workers=workers
+    )
     for file in output.progress(reading, "embedding", len(files)):
         embedded.append(file)
         output.clip_notes(file.source, file.notes)

@@ -15,6 +15,7 @@ from stars_infer.cli.options import (
     DeviceOption,
     ModelOption,
     StrangersOption,
+    WorkersOption,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.strangers import chooser, report_strangers
@@ -60,6 +61,7 @@ def evaluate(
     convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -86,7 +88,9 @@ def evaluate(
     if not used:
         raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
     encoder = Encoder.load(model, device=device)
-    embedded = embed_files(encoder, used, convention=convention, skip=output.failure, question=True)
+    embedded = embed_files(
+        encoder, used, convention=convention, skip=output.failure, question=True, workers=workers
+    )
     files = list(output.progress(embedded, "embedding", len(used)))
     for file in files:
         output.clip_notes(file.source, file.notes)

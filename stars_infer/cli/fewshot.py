@@ -15,6 +15,7 @@ from stars_infer.cli.options import (
     DeviceOption,
     IndexOption,
     ModelOption,
+    WorkersOption,
     existing_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
@@ -44,6 +45,7 @@ def add_class(
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
+    workers: WorkersOption = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -55,7 +57,9 @@ def add_class(
     output = Output(json=json, quiet=quiet)
     paths = clip_files(clips)
     encoder = Encoder.load(model, device=device)
-    embedded = embed_files(encoder, paths, convention=convention, skip=output.failure)
+    embedded = embed_files(
+        encoder, paths, convention=convention, skip=output.failure, workers=workers
+    )
     files = list(output.progress(embedded, "adding", len(paths)))
     new = [
         NewExemplar(

@@ -42,6 +42,16 @@ DeviceOption = Annotated[
 IndexOption = Annotated[
     Path, typer.Option("--index", envvar="STARS_INDEX", help="File of the exemplar index.")
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        envvar="STARS_WORKERS",
+        help="Processes that read clips; they start where there are many.",
+        show_default="one a core",
+    ),
+]
 DEFAULT_INDEX = Path("stars.db")
 DEFAULT_CLASSIFIER = "ridge"
 ClassifierOption = Annotated[

@@ -127,7 +127,12 @@ def _collection(
         return Collection.load(within, model=encoder.info)
     paths = clip_files([within])
     embedded = embed_files(
-        encoder, paths, convention=convention, skip=output.failure, question=by != "vector"
+        encoder,
+        paths,
+        convention=convention,
+        skip=output.failure,
+        question=by != "vector",
+        workers=None,
     )
     files = list(output.progress(embedded, "embedding", len(paths)))
     if not files:

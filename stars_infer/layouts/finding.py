@@ -88,10 +88,21 @@ def layout_for_names(
         The layout of which all joints are there, the largest if there are several, and the place
         in `names` of each of its joints; None if there is none.
     """
+    if among is None:
+        return _shipped_for_names(tuple(names))
+    return _layout_among(names, among)
+
+
+@lru_cache(maxsize=32)
+def _shipped_for_names(names: tuple[str, ...]) -> tuple[Layout, tuple[int, ...]] | None:
+    return _layout_among(names, [_shipped(name) for name in layout_names()])
+
+
+def _layout_among(
+    names: Sequence[str], among: Sequence[Layout]
+) -> tuple[Layout, tuple[int, ...]] | None:
     bare = [_NAMESPACE.sub("", name) for name in names]
     shared = _shared_start(bare)
-    if among is None:
-        among = [_shipped(name) for name in layout_names()]
     for spelt in (str, _loosely):
         for written in (names, bare, [name[shared:] for name in bare]):
             found = _largest(_places([spelt(name) for name in written]), spelt, among)

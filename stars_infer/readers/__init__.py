@@ -34,6 +34,8 @@ READERS: dict[str, Reader] = {
     ".pkl": read_pkl,
 }
 """File ending to the function that reads it."""
+MANY_CLIPS = frozenset({".pkl"})
+"""Endings of files that hold any number of clips."""
 _NAMES_SHOWN = 3
 
 

@@ -192,8 +192,10 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
                 source, f"the joints {_listed(names)} are those of no known layout: describe them "
                 "in a TOML file (docs/layouts.md) and pass it with --layout"
             )  # fmt: skip
+    elif names == (told := get_layout(named)).joints:
+        return recording, told.name
     else:
-        found = layout_for_names(names, among=[get_layout(named)])
+        found = layout_for_names(names, among=[told])
         if found is None:
             raise ClipError(source, _misfit(recording, get_layout(named)))
     layout_found, places = found

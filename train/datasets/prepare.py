@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stars_infer.errors import ClipError, StarsError, UsageError
+from stars_infer.machine import usable_cores
+from stars_infer.parallel import ordered_map
 from stars_infer.train.datasets.journal import JournaledPack
 from stars_infer.train.datasets.mamp_npz import open_mamp_npz
 from stars_infer.train.datasets.ntu.names import NTU_SETS
 from stars_infer.train.datasets.ntu.recordings import open_ntu
-from stars_infer.train.datasets.parallel import ordered_map, usable_cores
 from stars_infer.train.datasets.pku.recordings import open_pku
 from stars_infer.train.datasets.pyskl import open_pyskl
 from stars_infer.train.datasets.raw import UNUSABLE, LeftOut, RawSet
@@ -21,6 +22,8 @@ from stars_infer.train.datasets.tracked import MAX_FRAMES
 DATASETS = ("ntu60", "ntu120", "pku1", "pku2")
 MOST_WORKERS = 24
 """Used if nobody says otherwise: at 45 MB each they stay far below 2 GB together."""
+
+_GO_ON = "run the command again with fewer --workers; it goes on where it stopped"
 
 Skip = Callable[[ClipError], None]
 Watch = Callable[[int, int], None]
@@ -94,7 +97,9 @@ def prepare_dataset(
                 _tell(raw, earlier, skip)
             watch(resumed, total)
             rest = raw_set.units[resumed:]
-            outcomes = ordered_map(raw_set.read, rest, workers=processes, chunk=raw_set.chunk)
+            outcomes = ordered_map(
+                raw_set.read, rest, workers=processes, chunk=raw_set.chunk, remedy=_GO_ON
+            )
             for unit, outcome in zip(rest, outcomes, strict=True):
                 pack.add(unit, outcome)
                 for result in outcome:

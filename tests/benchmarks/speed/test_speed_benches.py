@@ -114,3 +114,19 @@ def test_training_rows_add_up(monkeypatch):
     assert hours[4] == pytest.approx(hours[0] + hours[2], abs=0.011)
     assert hours[4] == pytest.approx(2 * hours[5], abs=0.011)
     assert rows[0][3] == rows[1][3]  # half the bodies in half the time
+
+
+def test_plain_preparation_of_one_body_is_the_papers(tmp_path):
+    (file,) = parse.synthetic(tmp_path, 1, ("wave",))
+    parse.check_alike(file)
+    pair = parse.plainly_prepared(
+        parse.line_by_line(parse.synthetic(tmp_path, 1, ("handshake",))[0])
+    )
+    assert pair.shape == (2, 120, 25, 3)
+
+
+def test_many_files_by_one_process_and_by_several(tmp_path):
+    _, *rows = parse.many_files(parse.synthetic(tmp_path, 3, ("wave", "clap")), 2)
+    assert [row[1] for row in rows] == ["6"] * len(rows)
+    assert rows[0][0] == "1"
+    assert float(rows[0][4]) == 1

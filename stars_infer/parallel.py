@@ -1,0 +1,135 @@
+"""A function over many items by several processes: results in order, few in flight."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib import import_module
+from multiprocessing import get_context, parent_process
+from typing import TypeVar
+
+from stars_infer.errors import StarsError
+from stars_infer.threads import single_threaded
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+_AHEAD = 3
+"""Chunks in flight per process: their results are all the memory that is needed."""
+_LOOK = 0.05
+"""Seconds of work after which it is known how long the rest takes."""
+
+
+def ordered_map(
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    *,
+    workers: int,
+    chunk: int,
+    patience: float | None = None,
+    remedy: str = "run the command again with fewer --workers",
+) -> Iterator[_Result]:
+    """Apply a function to items, yielding the results in the order of the items.
+
+    Processes are spawned, not forked: libraries that run threads do not survive a fork.
+
+    Args:
+        function: Pickled to the processes; what it raises ends the iteration.
+        items: Pickled, a few at a time.
+        workers: Processes; with 1, or with few items, the work is done in this one.
+        chunk: Items that a process is handed at a time.
+        patience: Seconds of work for which no processes are started; until it is known that the
+            items take longer, and until the processes are there, the work is done in this one.
+            With None processes do it all.
+        remedy: What a person can do when a process is killed.
+
+    Raises:
+        StarsError: If a process is killed from outside.
+    """
+    workers = min(workers, -(-len(items) // chunk))
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    done = 0
+    if patience is not None:
+        for result in _until_too_long(function, items, patience):
+            done += 1
+            yield result
+        if len(items) - done <= chunk:
+            yield from map(function, items[done:])
+            return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
+    try:
+        if patience is not None:
+            there = [pool.submit(_nothing) for _ in range(workers)]
+            while done < len(items) and not all(future.done() for future in there):
+                done += 1
+                yield function(items[done - 1])
+        rest = items[done:]
+        chunks = [rest[start : start + chunk] for start in range(0, len(rest), chunk)]
+        yield from _by_processes(pool, function, chunks, ahead=_AHEAD * workers)
+    except BrokenProcessPool as error:
+        raise StarsError(
+            f"a worker process was killed, perhaps for want of memory: {remedy}"
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _until_too_long(
+    function: Callable[[_Item], _Result], items: Sequence[_Item], patience: float
+) -> Iterator[_Result]:
+    """Results until it is known that the rest takes longer than `patience` seconds."""
+    spent = 0.0
+    for number, item in enumerate(items, start=1):
+        began = time.perf_counter()
+        result = function(item)
+        spent += time.perf_counter() - began
+        yield result
+        if spent >= _LOOK and spent / number * (len(items) - number) > patience:
+            return
+
+
+def _by_processes(
+    pool: ProcessPoolExecutor,
+    function: Callable[[_Item], _Result],
+    chunks: Sequence[Sequence[_Item]],
+    *,
+    ahead: int,
+) -> Iterator[_Result]:
+    waiting: deque[Future[list[_Result]]] = deque()
+    for part in chunks:
+        waiting.append(pool.submit(_apply, function, part))
+        if len(waiting) >= ahead:
+            yield from waiting.popleft().result()
+    while waiting:
+        yield from waiting.popleft().result()
+
+
+def _apply(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    return [function(item) for item in items]
+
+
+def _nothing() -> None:
+    """What shows that a process is there."""
+
+
+def _begin() -> None:
+    """End this process when its parent is killed; leave Ctrl-C to the parent; use one core."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import_module("numpy")  # what is limited to one thread has to be there
+    single_threaded().__enter__()
+    parent = parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

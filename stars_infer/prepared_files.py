@@ -1,0 +1,151 @@
+"""From clip files to prepared clips: many are read by several processes, where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from stars_infer.clip import FloatArray
+from stars_infer.convention import Convention
+from stars_infer.description import Description
+from stars_infer.encoder import Encoder
+from stars_infer.errors import ClipError, StarsError
+from stars_infer.machine import usable_cores
+from stars_infer.parallel import ordered_map
+from stars_infer.people import parts_by_people
+from stars_infer.readers import MANY_CLIPS, read_clips
+from stars_infer.views import views_of
+
+MOST_WORKERS = 16
+"""Used if nobody says otherwise; more read faster than one process takes up."""
+CHUNK = 8
+"""Files that a process is handed at a time."""
+PATIENCE = 0.8
+"""Seconds of reading for which no processes are started: two take about 0.6
+(0.3 of a core each) to be there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedClip:
+    """A clip of a file, ready for the network.
+
+    Attributes:
+        path: The file.
+        source: What the clip is called.
+        prepared: Bodies for the network, as `Encoder.prepare` gives them.
+        sequence: The sequence, if clips are compared by one.
+        content_hash: `Clip.content_hash`.
+        frames: Frames of the clip.
+        notes: What was mended in it or is odd about it.
+        views: Descriptions of other views of it.
+    """
+
+    path: Path
+    source: str
+    prepared: FloatArray
+    sequence: FloatArray | None
+    content_hash: str
+    frames: int
+    notes: tuple[str, ...]
+    views: tuple[Description, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """How the clips of a file are read and prepared.
+
+    Attributes:
+        encoder: The model; only views of a model without sequences need its network.
+        convention: What is known of the files, where they do not say.
+        people: As in `stars_infer.people.parts_by_people`.
+        views: As in `stars_infer.views.views_of`.
+    """
+
+    encoder: Encoder
+    convention: Convention
+    people: str
+    views: Sequence[str]
+
+    def outcomes(self, path: Path) -> Iterator[PreparedClip | ClipError]:
+        """The clips of a file one after the other, and the errors of those that cannot be used.
+
+        Raises:
+            MissingExtraError: If the format needs a package that is not installed.
+            UsageError: If the convention or the people mean nothing.
+        """
+        failed: list[ClipError] = []
+        for clip in read_clips(path, convention=self.convention, skip=failed.append):
+            yield from failed
+            failed.clear()
+            try:
+                parts = [
+                    (part, *self.encoder.prepare(part))
+                    for part in parts_by_people(clip, self.people)
+                ]
+            except ClipError as error:
+                yield error
+                continue
+            for part, prepared, sequence in parts:
+                views = self.encoder.describe(views_of(part, self.views), question=True)
+                yield PreparedClip(
+                    path=path,
+                    source=part.source,
+                    prepared=prepared,
+                    sequence=sequence,
+                    content_hash=part.content_hash,
+                    frames=part.frames,
+                    notes=clip.notes,
+                    views=tuple(views),
+                )
+        yield from failed
+
+    def __call__(self, path: Path) -> list[PreparedClip | StarsError]:
+        """As `outcomes`, with the error that ends the reading as the last of them."""
+        found: list[PreparedClip | StarsError] = []
+        try:
+            found.extend(self.outcomes(path))
+        except StarsError as error:
+            found.append(error)
+        return found
+
+
+def prepared_files(
+    reading: Reading,
+    paths: Sequence[Path],
+    *,
+    skip: Callable[[ClipError], None],
+    workers: int | None,
+) -> Iterator[PreparedClip]:
+    """Read and prepare the clips of files, in order.
+
+    Args:
+        reading: How.
+        paths: Clip files.
+        skip: Called, in order too, with the error of each clip that cannot be used.
+        workers: Processes; as many as there are cores, at most `MOST_WORKERS`, if None. They are
+            not started for what takes less than about `PATIENCE` seconds, nor for files that hold
+            many clips, which are read one clip after the other.
+
+    Raises:
+        StarsError: What ends the reading: see `Reading.outcomes`; or a process was killed.
+    """
+    workers = min(usable_cores(), MOST_WORKERS) if workers is None else workers
+    needs_network = bool(reading.views) and reading.encoder.info.comparison is None
+    outcomes: Iterable[Iterable[PreparedClip | StarsError]]
+    if workers == 1 or needs_network or any(_holds_many(path) for path in paths):
+        outcomes = map(reading.outcomes, paths)
+    else:
+        outcomes = ordered_map(reading, paths, workers=workers, chunk=CHUNK, patience=PATIENCE)
+    for outcome in chain.from_iterable(outcomes):
+        if isinstance(outcome, PreparedClip):
+            yield outcome
+        elif isinstance(outcome, ClipError):
+            skip(outcome)
+        else:
+            raise outcome
+
+
+def _holds_many(path: Path) -> bool:
+    return Path(str(path).partition("#")[0]).suffix.lower() in MANY_CLIPS
