@@ -13,7 +13,6 @@ from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import ClipError, StarsError
 from stars_infer.machine import usable_cores
-from stars_infer.parallel import ordered_map
 from stars_infer.people import parts_by_people
 from stars_infer.readers import MANY_CLIPS, read_clips
 from stars_infer.views import views_of
@@ -134,9 +133,12 @@ def prepared_files(
     workers = min(usable_cores(), MOST_WORKERS) if workers is None else workers
     needs_network = bool(reading.views) and reading.encoder.info.comparison is None
     outcomes: Iterable[Iterable[PreparedClip | StarsError]]
-    if workers == 1 or needs_network or any(_holds_many(path) for path in paths):
+    few = workers == 1 or len(paths) <= CHUNK
+    if few or needs_network or any(_holds_many(path) for path in paths):
         outcomes = map(reading.outcomes, paths)
     else:
+        from stars_infer.parallel import ordered_map  # what starts processes loads slowly
+
         outcomes = ordered_map(reading, paths, workers=workers, chunk=CHUNK, patience=PATIENCE)
     for outcome in chain.from_iterable(outcomes):
         if isinstance(outcome, PreparedClip):

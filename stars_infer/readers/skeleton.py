@@ -22,7 +22,7 @@ _BODY_VALUES = 10
 _JOINT_VALUES = 12
 _MAX_BODIES = 100
 """No sensor tracks more in one frame; a larger count is damage."""
-_AT_ONCE = 20
+_AT_ONCE = 30
 """Bodies whose numbers are parsed together: arrays so small are made without fresh memory."""
 _BLOCK = 1 << 16
 """Bytes that are searched for line ends together, for the same reason."""
@@ -96,12 +96,13 @@ class _Scanner:
         joints = self.count("joints")
         if joints != _JOINTS:
             raise self.error(f"expected {_JOINTS} joints, the file says {joints}", back=1)
-        if self.at + _JOINTS > self.lines:
+        at = self.at
+        self.at = at + _JOINTS
+        if self.at > self.lines:
             raise self.ends_in(f"a body of frame {frame}")
         body = self.body_of_id.setdefault(fields[0], len(self.body_of_id))
-        self.joint_lines.append(self.at)
+        self.joint_lines.append(at)
         self.owner.append((body, frame))
-        self.at += _JOINTS
 
     def positions(self) -> FloatArray:
         """Parse all joint lines, many at once: (bodies seen, 25, 3)."""

@@ -71,7 +71,11 @@ def test_files_that_are_soon_read_start_no_process(files, monkeypatch):
         raise AssertionError("a process was started")
 
     monkeypatch.setattr("stars_infer.parallel.ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(prepared_files, "PATIENCE", 3600.0)
     assert len(outcomes(Encoder.load(), files * 3, question=True, workers=2)) == 21
+    monkeypatch.setattr(prepared_files, "PATIENCE", 0.0)
+    with pytest.raises(AssertionError, match="a process was started"):
+        outcomes(Encoder.load(), files * 30, question=True, workers=2)
 
 
 def test_reading_goes_on_here_until_processes_are_there(files, monkeypatch):
