@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import faiss
 
 CANDIDATES = 1000
-"""Exemplars that are warped for a clip; of a larger index those whose sketch is nearest."""
+"""Most exemplars of which all are compared with a clip."""
+WARPED = 1000
+"""Of a larger index so many are warped: those whose sketch is nearest."""
 SKETCH_STEPS = 8
 """Moments of a sketch: a sequence shortened by averaging, compared without warping."""
 
@@ -77,14 +79,14 @@ class SequenceSearcher:
             self._sketches = VectorSearcher(np.stack([sketch(item) for item in sequences]))
 
     def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
-        """See `Searcher`; of a large index at most `CANDIDATES` are found."""
+        """See `Searcher`; of a large index at most `WARPED` are found."""
         return [self._nearest(query, k) for query in queries]
 
     def _nearest(self, query: Description, k: int) -> Found:
         assert query.sequence is not None
         places, gallery = np.arange(self.size), self._all
         if self._sketches is not None:
-            ((places, _),) = self._sketches.nearest_to(sketch(query.sequence)[None], CANDIDATES)
+            ((places, _),) = self._sketches.nearest_to(sketch(query.sequence)[None], WARPED)
             gallery = WarpingGallery([self._sequences[int(place)] for place in places])
         assert gallery is not None
         similarities = gallery.similarities(query.sequence)
@@ -102,9 +104,14 @@ def searcher_of(descriptions: Sequence[Description]) -> Searcher:
 
 def sketch(sequence: FloatArray) -> FloatArray:
     """A short form of a sequence (M, S, F), its bodies averaged, (8 F,) or (S F,) if S < 8."""
-    mean = np.asarray(sequence, np.float32).mean(axis=0)
-    parts = np.array_split(mean, min(SKETCH_STEPS, len(mean)))
-    return np.concatenate([part.mean(axis=0) for part in parts])
+    return np.asarray(sketches(sequence[None])[0])
+
+
+def sketches(sequences: FloatArray) -> FloatArray:
+    """The same of many that have as many bodies, (N, M, S, F)."""
+    mean = np.asarray(sequences, np.float32).mean(axis=1)
+    parts = np.array_split(mean, min(SKETCH_STEPS, mean.shape[1]), axis=1)
+    return np.concatenate([part.mean(axis=1) for part in parts], axis=1)
 
 
 def unit(vectors: FloatArray) -> FloatArray:
