@@ -1,8 +1,8 @@
 """Approximate nearest neighbours of unit vectors: inverted lists of 8-bit codes, in FAISS.
 
-A vector lies in the list of its nearest centroid (k-means on the sphere); what parts it from that is
-kept in 8 bits a number (Sivic and Zisserman 2003; Jégou et al. 2011). A search looks into the lists
-of the nearest centroids only. How many is measured when the lists are made: enough for `RECALL`.
+A vector lies in the list of its nearest centroid (k-means on the sphere); what parts it from there
+is kept in 8 bits a number (Sivic and Zisserman 2003; Jégou et al. 2011). A search looks into the
+lists of the nearest centroids only. How many is measured when they are made: enough for `RECALL`.
 """
 
 from __future__ import annotations

@@ -2,10 +2,11 @@
 
 In the folder `INDEX.cache` lie neighbour lists (FAISS) and the numbers and actions of the exemplars
 in them. Both files are named after a token, which the index itself keeps: only the cache of that
-token counts, and it is written when the cache is complete. Exemplars never change and their numbers are never
-used again, so that an index with the token holds what the cache holds, less what its table of
-removed exemplars says, plus those with higher numbers. Where the cache is missing, damaged or of
-another time of the index (of a backup, say), it is made anew; it can be deleted at any time.
+token counts, and it is written when the cache is complete. Exemplars never change and their
+numbers are never used again, so that an index with the token holds what the cache holds, less what
+its table of removed exemplars says, plus those with higher numbers. Where the cache is missing,
+damaged or of another time of the index (of a backup, say), it is made anew; it can be deleted at
+any time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nearest exemplars of a large index: likely ones by neighbour lists, of those the truly nearest."""
+"""Nearest exemplars of a large index: likely ones by neighbour lists, of those the nearest."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class LargeSearcher:
         if not queries:
             return []
         if queries[0].sequence is None:
-            likely = self._likely(unit(vectors_of(queries)), max(k, CHOSEN))
             vectors = unit(vectors_of(queries))
+            likely = self._likely(vectors, max(k, CHOSEN))
             found = [self._chosen(one, *at) for one, at in zip(vectors, likely, strict=True)]
         else:
             asked = [np.asarray(one.sequence) for one in queries]
