@@ -74,7 +74,7 @@ class NeighbourLists:
             index = faiss.IndexFlatIP(width)
             _add(index, size, directions, done)
             return cls(index=index, probes=None, trained=size)
-        count = 2 ** round(np.log2(2 * size**0.5))
+        count = min(2 ** round(np.log2(2 * size**0.5)), size // _POINTS)
         index = faiss.IndexIVFScalarQuantizer(
             faiss.IndexFlatIP(width),
             width,
@@ -132,7 +132,7 @@ class NeighbourLists:
 
         Args:
             directions: What is asked.
-            k: How many; fewer where the lists looked into hold fewer.
+            k: How many; for more than `CHOSEN`, more lists are looked into in proportion.
             there: A bit a place, the lowest first: whether it may be found; all if None.
         """
         faiss = _faiss()
@@ -140,7 +140,7 @@ class NeighbourLists:
         if there is not None:
             how["sel"] = faiss.IDSelectorBitmap(there)
         if self.probes is not None:
-            how["nprobe"] = self.probes
+            how["nprobe"] = min(self.index.nlist, self.probes * -(-k // CHOSEN))
             parameters = faiss.SearchParametersIVF(**how)
         else:
             parameters = faiss.SearchParameters(**how)

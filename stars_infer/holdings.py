@@ -36,17 +36,19 @@ _MOST_GROWTH = 2.0
 
 
 class Holdings(Protocol):
-    """Exemplars by their places.
+    """Exemplars by their places."""
 
-    Attributes:
-        names: Actions, sorted; of each there is an exemplar.
-        classes: The place in `names` of each exemplar's action, (P,); -1 where there is none.
-        searcher: Finds exemplars.
-    """
+    @property
+    def names(self) -> Sequence[str]:
+        """Actions, sorted; of each there is an exemplar."""
 
-    names: Sequence[str]
-    classes: NDArray[np.intp]
-    searcher: Searcher
+    @property
+    def classes(self) -> NDArray[np.intp]:
+        """The place in `names` of each exemplar's action, (P,); -1 where there is none."""
+
+    @property
+    def searcher(self) -> Searcher:
+        """Finds exemplars."""
 
     def sources(self, places: NDArray[np.intp]) -> list[str]:
         """Where exemplars come from."""

@@ -15,7 +15,7 @@ from stars_infer.description import Description, vectors_of
 from stars_infer.errors import UsageError
 from stars_infer.exemplar import Exemplar, NewExemplar
 from stars_infer.model import ModelInfo
-from stars_infer.search import sketches, unit
+from stars_infer.search import sketch, sketches, unit
 
 Ids = NDArray[np.int64]
 """Numbers of exemplars."""
@@ -200,7 +200,7 @@ class RowReader:
         """W, numbers of what is searched."""
         if self._how is None:
             return self._width
-        return sketches(np.zeros((1, 1, *self._how.shape[1:]), np.float16)).shape[1]
+        return len(sketch(np.zeros((1, *self._how.shape[1:]), np.float16)))
 
     def _blocks(self, after: int) -> Iterator[Rows]:
         found = self._db.execute(

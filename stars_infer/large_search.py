@@ -11,16 +11,16 @@ from stars_infer.ann import CHOSEN, NeighbourLists
 from stars_infer.clip import BoolArray, FloatArray
 from stars_infer.description import Description, vectors_of
 from stars_infer.index_rows import Ids, RowReader
-from stars_infer.search import WARPED, Found, sketches, unit
+from stars_infer.search import SEEN, Found, sketches, unit
 from stars_infer.threads import single_threaded
-from stars_infer.warping import WarpingGallery
+from stars_infer.warping import similarities_once
 
 
 class LargeSearcher:
     """Finds exemplars of a large index; see `stars_infer.search.Searcher`.
 
     Where vectors are compared, the nearest by their codes are compared again by their vectors, and
-    similarities beyond those are by code. Where sequences are, the `WARPED` nearest by their
+    similarities beyond those are by code. Where sequences are, the `SEEN` nearest by their
     sketches are warped, and no others are found.
 
     Args:
@@ -48,7 +48,7 @@ class LargeSearcher:
         self._gone = np.flatnonzero(~there[listed:])
 
     def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
-        """See `Searcher`; of sequences at most `WARPED` are found."""
+        """See `Searcher`; of sequences at most `SEEN` are found."""
         if not queries:
             return []
         if queries[0].sequence is None:
@@ -58,7 +58,7 @@ class LargeSearcher:
         else:
             asked = [np.asarray(one.sequence) for one in queries]
             drawn = unit(np.concatenate([sketches(one[None]) for one in asked]))
-            likely = self._likely(drawn, WARPED)
+            likely = self._likely(drawn, SEEN)
             found = [
                 self._warped(one, places) for one, (places, _) in zip(asked, likely, strict=True)
             ]
@@ -94,7 +94,7 @@ class LargeSearcher:
 
     def _warped(self, asked: FloatArray, places: NDArray[np.intp]) -> Found:
         rows = self._reader.with_ids(self._ids[places])
-        similar = WarpingGallery(rows.parts()).similarities(asked)
+        similar = similarities_once(asked, rows.parts())
         return _best(np.searchsorted(self._ids, rows.ids), similar, len(similar))
 
 
