@@ -140,7 +140,7 @@ class NeighbourLists:
         if there is not None:
             how["sel"] = faiss.IDSelectorBitmap(there)
         if self.probes is not None:
-            how["nprobe"] = min(self.index.nlist, self.probes * -(-k // CHOSEN))
+            how["nprobe"] = self.probes * -(-k // CHOSEN)
             parameters = faiss.SearchParametersIVF(**how)
         else:
             parameters = faiss.SearchParameters(**how)
