@@ -16,7 +16,7 @@ from stars_infer.evidence import Calibration
 from stars_infer.holdings import Holdings
 from stars_infer.judge import Judge, NearestJudge, RidgeJudge, Verdict, rehearsal_by_nearest
 from stars_infer.model import ModelInfo
-from stars_infer.search import CANDIDATES, SEEN, Found
+from stars_infer.search import CANDIDATES, Found
 
 SHOWN_NEIGHBOURS = 5
 """Nearest exemplars that come with an answer."""
@@ -106,8 +106,13 @@ class Gallery:
     def _found(self, queries: Sequence[Description]) -> list[Found]:
         """What a judge sees of each clip; where it has several views, by the most alike."""
         size = self._searcher.size
+        if not self._is_small:
+            return [
+                _most_alike([self._holdings.seen(view) for view in (one, *one.views)], size)
+                for one in queries
+            ]
         views = [view for one in queries for view in (one, *one.views)]
-        found = iter(self._searcher.nearest(views, CANDIDATES if self._is_small else SEEN))
+        found = iter(self._searcher.nearest(views, CANDIDATES))
         return [
             _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
         ]
@@ -144,8 +149,10 @@ class Gallery:
         there = np.flatnonzero(self._classes >= 0)
         sample = np.random.default_rng(0).permutation(there)[:_SAMPLE]
         asked = self._holdings.questions(sample)
-        found = self._searcher.nearest(asked, SEEN)
-        rehearsal = rehearsal_by_nearest(self._classes, sample, found)
+        found = [self._holdings.seen(one) for one in asked]
+        own = self._classes[sample].tolist()
+        apart = [self._holdings.seen(*one) for one in zip(asked, own, strict=True)]
+        rehearsal = rehearsal_by_nearest(self._classes, sample, found, apart)
         return Calibration.of(rehearsal, self._model.calibration.nearest)
 
     def _neighbours(self, found: Found, k: int) -> list[Neighbour]:

@@ -23,7 +23,7 @@ from stars_infer.index_cache import (
 from stars_infer.index_rows import Ids, RowReader, Rows, count_of, labelled_ids, sources_of
 from stars_infer.large_search import LargeSearcher
 from stars_infer.model import ModelInfo
-from stars_infer.search import Searcher, searcher_of
+from stars_infer.search import ACTIONS, OTHERS, SEEN, Found, Searcher, searcher_of
 
 FRESH = 5000
 """New exemplars that are all compared beside a cache; more go into it."""
@@ -50,6 +50,14 @@ class Holdings(Protocol):
     def searcher(self) -> Searcher:
         """Finds exemplars."""
 
+    def seen(self, query: Description, apart: int | None = None) -> Found:
+        """The exemplars by which a clip is named, the most alike first.
+
+        Args:
+            query: The clip.
+            apart: An action that is not to be seen, as if the index did not hold it.
+        """
+
     def sources(self, places: NDArray[np.intp]) -> list[str]:
         """Where exemplars come from."""
 
@@ -72,6 +80,12 @@ class AllInMemory:
         self._sources = rows.sources
         self._questions = questions_of(rows, model)
         self.searcher: Searcher = searcher_of(self._questions)
+
+    def seen(self, query: Description, apart: int | None = None) -> Found:
+        """See `Holdings`; these are all."""
+        ((places, similar),) = self.searcher.nearest([query], len(self.ids))
+        left = self.classes[places] != (-1 if apart is None else apart)
+        return places[left], similar[left]
 
     def sources(self, places: NDArray[np.intp]) -> list[str]:
         """See `Holdings`."""
@@ -129,7 +143,7 @@ class LargeHoldings:
 
     names: list[str]
     classes: NDArray[np.intp]
-    searcher: Searcher
+    searcher: LargeSearcher
 
     def __init__(
         self, connection: sqlite3.Connection, folder: CacheFolder, model: ModelInfo
@@ -164,6 +178,23 @@ class LargeHoldings:
             self._follow_cache()
         self._fresh.add(rows, self._reader.directions_of(rows))
         self._lay_out(gone)
+
+    def seen(self, query: Description, apart: int | None = None) -> Found:
+        """See `Holdings`; these are the nearest, and the nearest of further actions.
+
+        Of an action with a thousand exemplars all the nearest may be: then nothing would tell how
+        far other actions are, which is what strangers are known by.
+        """
+        without = np.zeros(len(self._ids), np.bool_) if apart is None else self.classes == apart
+        ((places, similar),) = self.searcher.nearest([query], SEEN, without=without)
+        while len(actions := np.unique(self.classes[places])) < ACTIONS:
+            without |= np.isin(self.classes, actions)
+            ((others, less),) = self.searcher.nearest([query], OTHERS, without=without)
+            if not len(others):
+                break
+            places, similar = np.concatenate((places, others)), np.concatenate((similar, less))
+        order = np.argsort(-similar, kind="stable")
+        return places[order], similar[order]
 
     def sources(self, places: NDArray[np.intp]) -> list[str]:
         """See `Holdings`."""

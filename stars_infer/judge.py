@@ -108,7 +108,10 @@ class NearestJudge:
 
 
 def rehearsal_by_nearest(
-    classes: NDArray[np.intp], sample: NDArray[np.intp], found: Sequence[Found]
+    classes: NDArray[np.intp],
+    sample: NDArray[np.intp],
+    found: Sequence[Found],
+    found_apart: Sequence[Found],
 ) -> Rehearsal:
     """How some exemplars of a large index fare as questions.
 
@@ -116,15 +119,16 @@ def rehearsal_by_nearest(
         classes: Of the exemplars by their places, (P,); -1 where there is none.
         sample: Places of some exemplars.
         found: Exemplars found for each of the sample, itself among them.
+        found_apart: The same as if its action were not there.
     """
     count = int(classes.max()) + 1
     apart, alone, own = [], [], []
+    for places, similar in found_apart:
+        if count >= FEWEST_CLASSES and len(places):
+            apart.append(_nearness(classes[places], similar, count))
     for place, (places, similar) in zip(sample.tolist(), found, strict=True):
         others = places != place
-        same = classes[places] == classes[place]
-        if count >= FEWEST_CLASSES and not same.all():
-            apart.append(_nearness(classes[places[~same]], similar[~same], count))
-        if (same & others).any():
+        if ((classes[places] == classes[place]) & others).any():
             alone.append(_nearness(classes[places[others]], similar[others], count))
             own.append(int(classes[place]))
     alone_scores = _stack(alone, count)

@@ -42,38 +42,46 @@ class LargeSearcher:
     ) -> None:
         self.size = len(ids)
         self._lists, self._fresh, self._ids, self._reader = lists, fresh, ids, reader
-        listed = self.size - len(fresh)
-        first = there[:listed]
-        self._listed = None if first.all() else np.packbits(first, bitorder="little")
-        self._gone = np.flatnonzero(~there[listed:])
+        self._there = there
 
-    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
-        """See `Searcher`; of sequences at most `SEEN` are found."""
+    def nearest(
+        self, queries: Sequence[Description], k: int, *, without: BoolArray | None = None
+    ) -> list[Found]:
+        """See `Searcher`; of sequences at most `SEEN` are found.
+
+        Args:
+            queries: What is asked.
+            k: How many.
+            without: Places that are not to be found, (P,).
+        """
         if not queries:
             return []
+        there = self._there if without is None else self._there & ~without
         if queries[0].sequence is None:
             vectors = unit(vectors_of(queries))
-            likely = self._likely(vectors, max(k, CHOSEN))
+            likely = self._likely(vectors, max(k, CHOSEN), there)
             found = [self._chosen(one, *at) for one, at in zip(vectors, likely, strict=True)]
         else:
             asked = [np.asarray(one.sequence) for one in queries]
             drawn = unit(np.concatenate([sketches(one[None]) for one in asked]))
-            likely = self._likely(drawn, SEEN)
+            likely = self._likely(drawn, min(k, SEEN) if without is not None else SEEN, there)
             found = [
                 self._warped(one, places) for one, (places, _) in zip(asked, likely, strict=True)
             ]
         return [(places[:k], similar[:k]) for places, similar in found]
 
-    def _likely(self, asked: FloatArray, most: int) -> list[Found]:
+    def _likely(self, asked: FloatArray, most: int, there: BoolArray) -> list[Found]:
         """The nearest of each (N, W) by codes and fresh vectors."""
+        first = there[: self.size - len(self._fresh)]
         listed: list[Found] = [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(asked)
         start = 0
         if self._lists is not None:
-            listed = self._lists.nearest(asked, most, there=self._listed)
+            bits = None if first.all() else np.packbits(first, bitorder="little")
+            listed = self._lists.nearest(asked, most, there=bits)
             start = self._lists.size
         with single_threaded():
             cosines = asked @ self._fresh.T
-        cosines[:, self._gone] = -np.inf
+        cosines[:, ~there[len(first) :]] = -np.inf
         result = []
         for (places, near), row in zip(listed, cosines, strict=True):
             fresh = np.flatnonzero(np.isfinite(row))

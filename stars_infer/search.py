@@ -24,6 +24,11 @@ whose sketches are nearest."""
 SKETCH_PARTS = 4
 """Into so many parts a sketch cuts a sequence, in time and by size."""
 
+ACTIONS = 6
+"""Actions, as far as there are so many, of which exemplars are looked at to name a clip."""
+OTHERS = 20
+"""Exemplars of further actions that are looked at, at once, where the nearest are of fewer."""
+
 Found = tuple[NDArray[np.intp], FloatArray]
 """Places of the nearest exemplars, nearest first, and their similarities."""
 

@@ -355,6 +355,26 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
     assert index_calibration.CHANGE == 0.1
 
 
+def test_strangers_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
+    monkeypatch.setattr(holdings, "SEEN", 20)
+    _, classes = drawn(20, seed=7)
+    with open_index(path) as index:
+        known = [answer.chance_known for answer in index.classify(questions())]
+        large = index._large
+        for query in questions():
+            seen = large.classes[large.seen(query)[0]]
+            assert len(np.unique(seen)) >= holdings.ACTIONS
+            apart = large.classes[large.seen(query, apart=int(seen[0]))[0]]
+            assert seen[0] not in apart
+            assert len(np.unique(apart)) >= holdings.ACTIONS
+    for label in sorted(set(classes.tolist()))[:3]:
+        with open_index(path) as index:
+            index.remove(label=f"action {label}")
+            asked = np.flatnonzero(classes == label)
+            strange = index.classify([questions()[int(at)] for at in asked])
+        assert max(answer.chance_known for answer in strange) < np.median(known)
+
+
 def moving(seed):
     random = np.random.default_rng(seed)
     sequence = random.normal(size=(1 + seed % 2, *COMPARING.comparison.shape[1:]))
