@@ -33,6 +33,8 @@ _TRIED = 128
 _POINTS = 40
 """Vectors a centroid is trained on."""
 _ROUNDS = 8
+_WIDER = 4
+"""Times as many lists are looked into where too few were found."""
 _BLOCK = 20_000
 
 Directions = Callable[[slice], FloatArray]
@@ -132,23 +134,33 @@ class NeighbourLists:
 
         Args:
             directions: What is asked.
-            k: How many; for more than `CHOSEN`, more lists are looked into in proportion.
+            k: How many; more lists are looked into until there are so many, if there are.
             there: A bit a place, the lowest first: whether it may be found; all if None.
         """
         faiss = _faiss()
-        how: dict[str, Any] = {}
-        if there is not None:
-            how["sel"] = faiss.IDSelectorBitmap(there)
-        if self.probes is not None:
-            how["nprobe"] = self.probes * -(-k // CHOSEN)
-            parameters = faiss.SearchParametersIVF(**how)
-        else:
+        how: dict[str, Any] = {} if there is None else {"sel": faiss.IDSelectorBitmap(there)}
+        end = min(k, self.size if there is None else int(np.unpackbits(there).sum()))
+        if not end:
+            return [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(directions)
+        if self.probes is None:
             parameters = faiss.SearchParameters(**how)
-        cosines, places = self.index.search(directions, min(k, self.size), params=parameters)
-        return [
-            (at[at >= 0].astype(np.intp), near[at >= 0])
-            for at, near in zip(places, cosines, strict=True)
-        ]
+            return _found(*self.index.search(directions, end, params=parameters))
+        probes = self.probes * -(-end // CHOSEN)
+        while True:
+            parameters = faiss.SearchParametersIVF(nprobe=probes, **how)
+            found = _found(*self.index.search(directions, end, params=parameters))
+            lists = faiss.extract_index_ivf(self.index).nlist
+            if probes >= lists or all(len(places) == end for places, _ in found):
+                return found
+            probes *= _WIDER
+
+
+def _found(cosines: FloatArray, places: NDArray[np.int64]) -> list[Found]:
+    """Without the gaps where fewer were found."""
+    return [
+        (at[at >= 0].astype(np.intp), near[at >= 0])
+        for at, near in zip(places, cosines, strict=True)
+    ]
 
 
 def extended(
