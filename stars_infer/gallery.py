@@ -12,9 +12,11 @@ from stars_infer.classify import Neighbour, Prediction
 from stars_infer.clip import FloatArray
 from stars_infer.description import Description
 from stars_infer.errors import UsageError
-from stars_infer.judge import Judge, NearestJudge, RidgeJudge, Verdict
+from stars_infer.evidence import Calibration
+from stars_infer.holdings import Holdings
+from stars_infer.judge import Judge, NearestJudge, RidgeJudge, Verdict, rehearsal_by_nearest
 from stars_infer.model import ModelInfo
-from stars_infer.search import CANDIDATES, Found, searcher_of
+from stars_infer.search import CANDIDATES, Found
 
 SHOWN_NEIGHBOURS = 5
 """Nearest exemplars that come with an answer."""
@@ -48,50 +50,44 @@ class Naming:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Held:
-    """An exemplar as an index holds it.
-
-    Attributes:
-        id: Its number.
-        label: Its action.
-        source: Where it comes from.
-        question: What is compared of it.
-    """
-
-    id: int
-    label: str
-    source: str
-    question: Description
-
-
 class Gallery:
     """Exemplars, in the order of their places.
 
     Args:
-        exemplars: At least one.
-        model: Whose exemplars they are.
-        likeness: Gives the likeness of exemplars among themselves, (E, E); asked once.
+        holdings: At least one exemplar.
+        model: Whose they are.
+        likeness: Gives the likeness of exemplars among themselves, (E, E); asked once, and only
+            where there are at most `CANDIDATES`.
+        calibrated: Gives the calibration of more than that, which it may have from before.
     """
 
     def __init__(
-        self, exemplars: Sequence[Held], model: ModelInfo, *, likeness: Callable[[], FloatArray]
+        self,
+        holdings: Holdings,
+        model: ModelInfo,
+        *,
+        likeness: Callable[[], FloatArray],
+        calibrated: Callable[[Callable[[], Calibration]], Calibration],
     ) -> None:
-        self._exemplars = exemplars
+        self._holdings = holdings
         self._model = model
         self._likeness = likeness
-        self._searcher = searcher_of([item.question for item in exemplars])
-        labels = np.array([item.label for item in exemplars], object)
-        self._names, self._classes = np.unique(labels, return_inverse=True)
+        self._calibrated = calibrated
+        self._searcher, self._classes = holdings.searcher, holdings.classes
+        self._sizes = np.bincount(self._classes[self._classes >= 0])
         self._judges: dict[tuple[str, int], Judge] = {}
 
     def nearest(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
         """The k nearest exemplars of each clip, nearest first."""
         return [self._neighbours(found, k) for found in self._searcher.nearest(queries, k)]
 
+    @property
+    def _is_small(self) -> bool:
+        return int(self._sizes.sum()) <= CANDIDATES
+
     def judge(self, naming: Naming) -> Judge:
         """What names clips and says how surely."""
-        n = naming.k or min(MAX_DEFAULT_VOTERS, int(np.bincount(self._classes).min()))
+        n = naming.k or min(MAX_DEFAULT_VOTERS, int(self._sizes.min()))
         key = naming.classifier, n
         if key not in self._judges:
             self._judges[key] = self._made_judge(naming.classifier, n)
@@ -110,8 +106,13 @@ class Gallery:
     def _found(self, queries: Sequence[Description]) -> list[Found]:
         """What a judge sees of each clip; where it has several views, by the most alike."""
         size = self._searcher.size
+        if not self._is_small:
+            return [
+                _most_alike([self._holdings.seen(view) for view in (one, *one.views)], size)
+                for one in queries
+            ]
         views = [view for one in queries for view in (one, *one.views)]
-        found = iter(self._searcher.nearest(views, min(size, CANDIDATES)))
+        found = iter(self._searcher.nearest(views, CANDIDATES))
         return [
             _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
         ]
@@ -119,21 +120,16 @@ class Gallery:
     def _made_judge(self, classifier: str, n: int) -> Judge:
         how = self._model.comparison
         temperature = None if how is None else how.temperature
-        if self._searcher.size > CANDIDATES:
+        if not self._is_small:
             if classifier == "prototypes":
                 raise UsageError(
                     f"prototypes are made of at most {CANDIDATES:,} exemplars, the index holds "
-                    f"{self._searcher.size:,}: leave --classifier out"
+                    f"{self._sizes.sum():,}: leave --classifier out"
                 )
-            vote = Vote(n=n, temperature=None if classifier == "majority" else temperature)
-            sample = np.random.default_rng(0).permutation(self._searcher.size)[:_SAMPLE]
-            asked = [self._exemplars[int(place)].question for place in sample]
             return NearestJudge(
                 self._classes,
-                vote=vote,
-                prior=self._model.calibration.nearest,
-                sample=sample,
-                found=self._searcher.nearest(asked, CANDIDATES),
+                vote=Vote(n=n, temperature=None if classifier == "majority" else temperature),
+                calibration=self._calibrated(self._calibration_by_sample),
             )
         ridge = Ridge(width=None if how is None else how.kernel_width)
         own = None
@@ -142,22 +138,33 @@ class Gallery:
         return RidgeJudge(
             self._likeness(),
             self._classes,
-            len(self._names),
+            len(self._sizes),
             ridge=ridge,
             classifier=own,
             prior=self._model.calibration.ridge,
         )
 
+    def _calibration_by_sample(self) -> Calibration:
+        """Measured by some exemplars of a large index."""
+        there = np.flatnonzero(self._classes >= 0)
+        sample = np.random.default_rng(0).permutation(there)[:_SAMPLE]
+        asked = self._holdings.questions(sample)
+        found = [self._holdings.seen(one) for one in asked]
+        own = self._classes[sample].tolist()
+        apart = [self._holdings.seen(*one) for one in zip(asked, own, strict=True)]
+        rehearsal = rehearsal_by_nearest(self._classes, sample, found, apart)
+        return Calibration.of(rehearsal, self._model.calibration.nearest)
+
     def _neighbours(self, found: Found, k: int) -> list[Neighbour]:
-        places, similarities = found
+        places, similarities = found[0][:k], found[1][:k]
+        sources = self._holdings.sources(places)
         return [
-            Neighbour(
-                label=self._exemplars[place].label,
-                similarity=float(similarity),
-                source=self._exemplars[place].source,
-            )
-            for place, similarity in zip(places[:k], similarities[:k], strict=True)
+            Neighbour(label=self._name(self._classes[place]), similarity=float(near), source=source)
+            for place, near, source in zip(places, similarities, sources, strict=True)
         ]
+
+    def _name(self, number: int) -> str:
+        return self._holdings.names[number]
 
     def _prediction(self, verdict: Verdict, found: Found, threshold: float) -> Prediction:
         places, similarities = found
@@ -166,11 +173,11 @@ class Gallery:
         best = float(similarities[own].max())
         other = float(similarities[~own].max()) if not own.all() else None
         return Prediction(
-            label=str(self._names[verdict.answer]),
+            label=self._name(verdict.answer),
             known=verdict.chance_known > threshold,
             chance_known=verdict.chance_known,
             confidence=verdict.confidence,
-            second=None if verdict.second is None else str(self._names[verdict.second]),
+            second=None if verdict.second is None else self._name(verdict.second),
             similarity=best,
             margin=None if other is None else best - other,
             neighbours=tuple(self._neighbours(found, SHOWN_NEIGHBOURS)),

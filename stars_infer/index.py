@@ -5,56 +5,39 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.ann import Progress
 from stars_infer.classify import Neighbour, Prediction
 from stars_infer.clip import FloatArray
-from stars_infer.description import Description, vectors_of
+from stars_infer.description import Description
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.evidence import Calibration
-from stars_infer.gallery import Gallery, Held, Naming
+from stars_infer.exemplar import Exemplar as Exemplar
+from stars_infer.exemplar import NewExemplar as NewExemplar
+from stars_infer.gallery import Gallery, Naming
+from stars_infer.holdings import AllInMemory, Holdings, LargeHoldings, questions_of
+from stars_infer.index_cache import CacheFolder
+from stars_infer.index_calibration import calibration_of_index
 from stars_infer.index_likeness import likeness_of_index
+from stars_infer.index_rows import (
+    RowReader,
+    check_description,
+    checked,
+    count_of,
+    exemplar_of,
+    insert,
+)
 from stars_infer.index_schema import set_up
 from stars_infer.model import ModelInfo
 from stars_infer.search import CANDIDATES, searcher_of
 
 _BUSY_SECONDS = 30.0
 _STRANGERS = "strangers"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewExemplar:
-    """A labelled clip on its way into the index.
-
-    Attributes:
-        label: Its action.
-        description: From `Encoder.describe`.
-        source: Where it comes from.
-        content_hash: `Clip.content_hash`, which tells a clip that is already there.
-    """
-
-    label: str
-    description: Description
-    source: str
-    content_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exemplar:
-    """A labelled clip in the index."""
-
-    id: int
-    label: str
-    source: str
-    content_hash: str
-    added: str
-    """Time of adding, UTC, ISO 8601."""
 
 
 class ExemplarIndex:
@@ -70,6 +53,7 @@ class ExemplarIndex:
         self.model = model
         self._db = connection
         self._gallery: tuple[object, Gallery] | None = None
+        self._large: LargeHoldings | None = None
         self._own_changes = 0
 
     @classmethod
@@ -120,7 +104,7 @@ class ExemplarIndex:
         self.close()
 
     def __len__(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM exemplars").fetchone()[0])
+        return count_of(self._db)
 
     def add(self, exemplars: Sequence[NewExemplar]) -> list[Exemplar | None]:
         """Add exemplars in one transaction.
@@ -132,18 +116,9 @@ class ExemplarIndex:
         Raises:
             UsageError: If a label is empty or a description does not fit the model.
         """
-        rows = [self._row(exemplar) for exemplar in exemplars]
-        there: list[Exemplar | None] = []
+        rows = checked(exemplars, self.model)
         with self._transaction():
-            for row in rows:
-                done = self._db.execute(
-                    "INSERT OR IGNORE INTO exemplars "
-                    "(label, vector, sequence, bodies, source, content_hash, added) "
-                    "VALUES (:label, :vector, :sequence, :bodies, :source, :hash, :added)",
-                    row,
-                )
-                there.append(None if done.rowcount else self._by_hash(str(row["hash"])))
-        return there
+            return insert(self._db, rows)
 
     def remove(self, *, label: str | None = None, ids: Sequence[int] = ()) -> int:
         """Remove all exemplars of a label, and those with the given ids.
@@ -165,7 +140,7 @@ class ExemplarIndex:
             "WHERE ?1 IS NULL OR label = ?1 ORDER BY label, id",
             (label,),
         )
-        return [_exemplar(row) for row in rows]
+        return [exemplar_of(row) for row in rows]
 
     def descriptions(self) -> list[tuple[Exemplar, Description]]:
         """All exemplars with what is kept of them, by label and then by age."""
@@ -175,7 +150,7 @@ class ExemplarIndex:
         )
         return [
             (
-                _exemplar(row[:5]),
+                exemplar_of(row[:5]),
                 Description(
                     vector=np.frombuffer(row[5], "<f4"),
                     sequence=None if row[6] is None else self._sequence(row[6], row[7]),
@@ -201,7 +176,7 @@ class ExemplarIndex:
             UsageError: If a description does not fit the model.
         """
         for query in queries:
-            self._check(query, "query")
+            check_description(query, self.model, "query")
         return self._current().nearest(queries, k)
 
     def classify(
@@ -218,7 +193,7 @@ class ExemplarIndex:
             UsageError: If a description does not fit the model.
         """
         for query in queries:
-            self._check(query, "query")
+            check_description(query, self.model, "query")
         gallery = self._current()
         if not queries:
             return []
@@ -252,6 +227,20 @@ class ExemplarIndex:
         """
         return self._current().judge(self.naming()).calibration
 
+    def prepare(self, done: Progress = lambda at, end: None) -> None:
+        """Make ready to name clips: a large index makes what it is searched by, or extends it.
+
+        That is kept beside the file, in the folder `INDEX.cache`. Naming does it when it was not
+        done.
+
+        Args:
+            done: Called with how much is done, and of how much.
+
+        Raises:
+            ExemplarIndexError: If the index is empty.
+        """
+        self._current(done)
+
     def compare_exemplars(self, done: Callable[[], None] = lambda: None) -> FloatArray:
         """Likeness of all exemplars to each other (E, E), in the order of their ids.
 
@@ -264,69 +253,24 @@ class ExemplarIndex:
         Raises:
             UsageError: If there are more than `CANDIDATES`, of which not all are compared.
         """
-        rows = self._rows()
-        if len(rows) > CANDIDATES:
+        if len(self) > CANDIDATES:
             raise UsageError(
-                f"{self.path}: {len(rows):,} exemplars are too many to compare each with each, "
+                f"{self.path}: {len(self):,} exemplars are too many to compare each with each, "
                 f"at most {CANDIDATES:,}"
             )
-        questions = [row.question for row in rows]
+        rows = RowReader(self._db, self.model).newer()
+        questions = questions_of(rows, self.model)
 
         def compared(places: NDArray[np.intp], done: Callable[[], None]) -> FloatArray:
             searcher = searcher_of(questions)
-            result = np.empty((len(places), len(rows)), np.float32)
+            result = np.empty((len(places), len(questions)), np.float32)
             for at, place in enumerate(places):
-                ((found, similar),) = searcher.nearest([questions[place]], len(rows))
+                ((found, similar),) = searcher.nearest([questions[place]], len(questions))
                 result[at, found] = similar
                 done()
             return result
 
-        return likeness_of_index(self._db, [row.id for row in rows], compared, done=done)
-
-    def _row(self, exemplar: NewExemplar) -> dict[str, object]:
-        label = exemplar.label.strip()
-        if not label or not label.isprintable():
-            raise UsageError(f"{exemplar.label!r} cannot be a label: give it a printable name")
-        self._check(exemplar.description, exemplar.source)
-        (vector,) = vectors_of([exemplar.description])
-        sequence = exemplar.description.sequence
-        return {
-            "label": label,
-            "vector": vector.astype("<f4").tobytes(),
-            "sequence": None if sequence is None else sequence.astype("<f2").tobytes(),
-            "bodies": 1 if sequence is None else len(sequence),
-            "source": exemplar.source,
-            "hash": exemplar.content_hash,
-            "added": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-
-    def _check(self, description: Description, source: str) -> None:
-        """Make sure that a description is one of this model.
-
-        Raises:
-            UsageError: If it is not.
-        """
-        vector, sequence = description.vector, description.sequence
-        if vector is not None and (
-            vector.shape != (self.model.width,) or not np.isfinite(vector).all()
-        ):
-            raise UsageError(
-                f"{source}: expected a finite vector ({self.model.width},), got {vector.shape}"
-            )
-        how = self.model.comparison
-        found = None if sequence is None else sequence.shape
-        if (sequence is None) != (how is None) or (
-            sequence is not None and how is not None and not how.fits(sequence)
-        ):
-            wanted = "no sequence" if how is None else f"a finite sequence {how.shape}"
-            raise UsageError(f"{source}: expected {wanted}, got {found}; use Encoder.describe")
-
-    def _by_hash(self, content_hash: str) -> Exemplar:
-        row = self._db.execute(
-            "SELECT id, label, source, content_hash, added FROM exemplars WHERE content_hash = ?",
-            (content_hash,),
-        ).fetchone()
-        return _exemplar(row)
+        return likeness_of_index(self._db, rows.ids.tolist(), compared, done=done)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -339,7 +283,7 @@ class ExemplarIndex:
         self._db.execute("COMMIT")
         self._own_changes += 1
 
-    def _current(self) -> Gallery:
+    def _current(self, done: Progress = lambda at, end: None) -> Gallery:
         """What the file holds now, ready to name clips.
 
         Raises:
@@ -348,41 +292,31 @@ class ExemplarIndex:
         # data_version moves with other connections' changes, not with ours.
         version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes)
         if self._gallery is None or self._gallery[0] != version:
-            rows = self._rows()
-            if not rows:
-                raise ExemplarIndexError(
-                    f"{self.path}: the index is empty; add clips with "
-                    "`stars fewshot add-class CLASS/*.npy`"
-                )
-            gallery = Gallery(rows, self.model, likeness=self.compare_exemplars)
+            holdings = self._holdings(done)
+            gallery = Gallery(
+                holdings,
+                self.model,
+                likeness=self.compare_exemplars,
+                calibrated=lambda made: calibration_of_index(self._db, holdings, self.model, made),
+            )
             self._gallery = version, gallery
         return self._gallery[1]
 
-    def _rows(self) -> list[Held]:
-        """Every exemplar, described as a clip that is to be named."""
-        how = self.model.comparison
-        column = "vector" if how is None else "sequence"
-        rows = self._db.execute(
-            f"SELECT id, label, source, bodies, {column} FROM exemplars ORDER BY id"
-        )
-        return [
-            Held(
-                id=id_,
-                label=label,
-                source=source,
-                question=Description(vector=np.frombuffer(blob, "<f4"))
-                if how is None
-                else Description(vector=None, sequence=self._sequence(blob, bodies)),
+    def _holdings(self, done: Progress) -> Holdings:
+        size = len(self)
+        if not size:
+            raise ExemplarIndexError(
+                f"{self.path}: the index is empty; add clips with "
+                "`stars fewshot add-class CLASS/*.npy`"
             )
-            for id_, label, source, bodies, blob in rows
-        ]
+        if size <= CANDIDATES:
+            return AllInMemory(RowReader(self._db, self.model).newer(), self.model)
+        if self._large is None:
+            self._large = LargeHoldings(self._db, CacheFolder(self.path), self.model)
+        self._large.refresh(done)
+        return self._large
 
     def _sequence(self, blob: bytes, bodies: int) -> FloatArray:
         how = self.model.comparison
         assert how is not None
         return np.frombuffer(blob, "<f2").reshape(bodies, *how.shape[1:])
-
-
-def _exemplar(row: tuple[int, str, str, str, str]) -> Exemplar:
-    id_, label, source, content_hash, added = row
-    return Exemplar(id=id_, label=label, source=source, content_hash=content_hash, added=added)

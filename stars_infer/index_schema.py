@@ -8,7 +8,7 @@ from stars_infer.model import ModelInfo
 
 APPLICATION_ID = 0x53544152
 """Marks the SQLite file as an exemplar index ("STAR")."""
-SCHEMA = 3
+SCHEMA = 4
 
 _NEW_IN_2 = """
 ALTER TABLE exemplars ADD COLUMN sequence BLOB;
@@ -18,6 +18,18 @@ _NEW_IN_3 = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE likeness (ids BLOB NOT NULL, matrix BLOB NOT NULL);
 """
+_NEW_IN_4 = """
+CREATE TABLE removed (id INTEGER PRIMARY KEY);
+CREATE TRIGGER exemplar_removed AFTER DELETE ON exemplars BEGIN
+    INSERT OR IGNORE INTO removed VALUES (old.id);
+END;
+CREATE TRIGGER exemplar_rewritten AFTER UPDATE ON exemplars BEGIN
+    DELETE FROM settings WHERE key = 'cache';
+    DELETE FROM likeness;
+END;
+"""
+"""What a cache of the exemplars needs to know: which of those it holds are gone, and that none was
+changed; an exemplar's number is never used again."""
 _TABLES = f"""
 CREATE TABLE model (name TEXT NOT NULL, fingerprint TEXT NOT NULL, width INTEGER NOT NULL);
 CREATE TABLE exemplars (
@@ -29,7 +41,7 @@ CREATE TABLE exemplars (
     added TEXT NOT NULL
 );
 CREATE INDEX exemplars_by_label ON exemplars (label);
-{_NEW_IN_2}{_NEW_IN_3}"""
+{_NEW_IN_2}{_NEW_IN_3}{_NEW_IN_4}"""
 
 
 def set_up(connection: sqlite3.Connection, model: ModelInfo) -> None:
@@ -73,13 +85,20 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
         _run(connection, _NEW_IN_2)
     if schema < 3:
         _run(connection, _NEW_IN_3)
+    if schema < 4:
+        _run(connection, _NEW_IN_4)
     connection.execute(f"PRAGMA user_version = {SCHEMA}")
     connection.execute("COMMIT")
 
 
 def _run(connection: sqlite3.Connection, statements: str) -> None:
-    for statement in statements.split(";")[:-1]:
-        connection.execute(statement)
+    """Run statements one by one, within the transaction that is open."""
+    statement = ""
+    for line in statements.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            connection.execute(statement)
+            statement = ""
 
 
 def _mark(connection: sqlite3.Connection) -> tuple[int, int]:

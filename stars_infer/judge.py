@@ -85,66 +85,73 @@ class NearestJudge:
     """Judges by the nearest exemplars of a large index.
 
     Args:
-        classes: Of all exemplars, (E,).
+        classes: Of the exemplars by their places, (P,); -1 where there is none.
         vote: Gives the names.
-        prior: The model's own calibration, of nearest exemplars.
-        sample: Places of some exemplars.
-        found: Exemplars found for each of the sample, itself among them.
+        calibration: Of `rehearsal_by_nearest`.
     """
 
-    def __init__(
-        self,
-        classes: NDArray[np.intp],
-        *,
-        vote: Vote,
-        prior: Prior,
-        sample: NDArray[np.intp],
-        found: Sequence[Found],
-    ) -> None:
+    def __init__(self, classes: NDArray[np.intp], *, vote: Vote, calibration: Calibration) -> None:
         self._classes = classes
         self._vote = vote
         self._count = int(classes.max()) + 1
-        apart, alone, own = [], [], []
-        for place, (places, similar) in zip(sample.tolist(), found, strict=True):
-            others = places != place
-            same = classes[places] == classes[place]
-            if self._count >= FEWEST_CLASSES and not same.all():
-                apart.append(self._nearness(places[~same], similar[~same]))
-            if (same & others).any():
-                alone.append(self._nearness(places[others], similar[others]))
-                own.append(int(classes[place]))
-        alone_scores = self._stack(alone)
-        self.calibration = Calibration.of(
-            Rehearsal(
-                apart=self._stack(apart),
-                alone=alone_scores,
-                right=alone_scores.argmax(axis=1) == np.array(own, np.intp),
-            ),
-            prior,
-        )
+        self.calibration = calibration
 
     def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
         """See `Judge`."""
-        scores = self._stack([self._nearness(places, similar) for places, similar in found])
+        scores = [_nearness(self._classes[places], near, self._count) for places, near in found]
         answers = [self._named(places, similar) for places, similar in found]
-        return _verdicts(scores, np.array(answers, np.intp), self.calibration)
+        return _verdicts(np.stack(scores), np.array(answers, np.intp), self.calibration)
 
     def _named(self, places: NDArray[np.intp], similar: FloatArray) -> int:
         fitted = self._vote.fit(similar[None], self._classes[places], self._count)
         return int(fitted.scores(similar[None])[0].argmax())
 
-    def _nearness(self, places: NDArray[np.intp], similar: FloatArray) -> Scores:
-        """Of each class the likeness of its best, less the mean of the others' best, (C,).
 
-        A class of which nothing was found is taken to be as like as the last that was.
-        """
-        best = np.full(self._count, float(similar.min()))
-        np.maximum.at(best, self._classes[places], similar.astype(np.float64))
-        rest = (best.sum() - best) / max(1, self._count - 1)
-        return np.asarray(best - rest)
+def rehearsal_by_nearest(
+    classes: NDArray[np.intp],
+    sample: NDArray[np.intp],
+    found: Sequence[Found],
+    found_apart: Sequence[Found],
+) -> Rehearsal:
+    """How some exemplars of a large index fare as questions.
 
-    def _stack(self, rows: list[Scores]) -> Scores:
-        return np.stack(rows) if rows else np.zeros((0, self._count))
+    Args:
+        classes: Of the exemplars by their places, (P,); -1 where there is none.
+        sample: Places of some exemplars.
+        found: Exemplars found for each of the sample, itself among them.
+        found_apart: The same as if its action were not there.
+    """
+    count = int(classes.max()) + 1
+    apart, alone, own = [], [], []
+    for places, similar in found_apart:
+        if count >= FEWEST_CLASSES and len(places):
+            apart.append(_nearness(classes[places], similar, count))
+    for place, (places, similar) in zip(sample.tolist(), found, strict=True):
+        others = places != place
+        if ((classes[places] == classes[place]) & others).any():
+            alone.append(_nearness(classes[places[others]], similar[others], count))
+            own.append(int(classes[place]))
+    alone_scores = _stack(alone, count)
+    return Rehearsal(
+        apart=_stack(apart, count),
+        alone=alone_scores,
+        right=alone_scores.argmax(axis=1) == np.array(own, np.intp),
+    )
+
+
+def _nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
+    """Of each class the likeness of its best, less the mean of the others' best, (C,).
+
+    A class of which nothing was found is taken to be as like as the last that was.
+    """
+    best = np.full(count, float(similar.min()))
+    np.maximum.at(best, classes, similar.astype(np.float64))
+    rest = (best.sum() - best) / max(1, count - 1)
+    return np.asarray(best - rest)
+
+
+def _stack(rows: list[Scores], count: int) -> Scores:
+    return np.stack(rows) if rows else np.zeros((0, count))
 
 
 def _verdicts(scores: Scores, answers: NDArray[np.intp], calibration: Calibration) -> list[Verdict]:

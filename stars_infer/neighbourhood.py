@@ -12,7 +12,7 @@ from stars_infer.clip import FloatArray
 from stars_infer.description import Description, vectors_of
 from stars_infer.likeness import pairwise
 from stars_infer.search import VectorSearcher, sketch
-from stars_infer.warping import WarpingGallery
+from stars_infer.warping import similarities_once
 
 EXACT = 3000
 """Most clips of which every pair is compared: half a minute of time warping on one core."""
@@ -84,8 +84,7 @@ def _nearest_sequences(
     rows = []
     for place, sequence in enumerate(sequences):
         ((found, _),) = searcher.nearest_to(sketches[place][None], CANDIDATES + 1)
-        gallery = WarpingGallery([sequences[int(other)] for other in found])
-        near = gallery.similarities(sequence)
+        near = similarities_once(sequence, [sequences[int(other)] for other in found])
         rows.append(_others(place, found, near))
         if done is not None:
             done()

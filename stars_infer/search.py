@@ -11,15 +11,23 @@ from numpy.typing import NDArray
 from stars_infer.clip import FloatArray
 from stars_infer.description import Description, vectors_of
 from stars_infer.errors import MissingExtraError
-from stars_infer.warping import WarpingGallery
+from stars_infer.warping import WarpingGallery, similarities_once
 
 if TYPE_CHECKING:
     import faiss
 
 CANDIDATES = 1000
-"""Exemplars that are warped for a clip; of a larger index those whose sketch is nearest."""
-SKETCH_STEPS = 8
-"""Moments of a sketch: a sequence shortened by averaging, compared without warping."""
+"""Most exemplars of which all are compared with a clip."""
+SEEN = 500
+"""Exemplars that are looked at in a larger index: the nearest by vector, or those that are warped,
+whose sketches are nearest."""
+SKETCH_PARTS = 4
+"""Into so many parts a sketch cuts a sequence, in time and by size."""
+
+ACTIONS = 6
+"""Actions, as far as there are so many, of which exemplars are looked at to name a clip."""
+OTHERS = 20
+"""Exemplars of further actions that are looked at, at once, where the nearest are of fewer."""
 
 Found = tuple[NDArray[np.intp], FloatArray]
 """Places of the nearest exemplars, nearest first, and their similarities."""
@@ -77,17 +85,18 @@ class SequenceSearcher:
             self._sketches = VectorSearcher(np.stack([sketch(item) for item in sequences]))
 
     def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
-        """See `Searcher`; of a large index at most `CANDIDATES` are found."""
+        """See `Searcher`; of a large index at most `SEEN` are found."""
         return [self._nearest(query, k) for query in queries]
 
     def _nearest(self, query: Description, k: int) -> Found:
         assert query.sequence is not None
-        places, gallery = np.arange(self.size), self._all
-        if self._sketches is not None:
-            ((places, _),) = self._sketches.nearest_to(sketch(query.sequence)[None], CANDIDATES)
-            gallery = WarpingGallery([self._sequences[int(place)] for place in places])
-        assert gallery is not None
-        similarities = gallery.similarities(query.sequence)
+        if self._all is not None:
+            places, similarities = np.arange(self.size), self._all.similarities(query.sequence)
+        else:
+            assert self._sketches is not None
+            ((places, _),) = self._sketches.nearest_to(sketch(query.sequence)[None], SEEN)
+            likely = [self._sequences[int(place)] for place in places]
+            similarities = similarities_once(query.sequence, likely)
         order = np.argsort(-similarities, kind="stable")[:k]
         return places[order], similarities[order]
 
@@ -101,10 +110,23 @@ def searcher_of(descriptions: Sequence[Description]) -> Searcher:
 
 
 def sketch(sequence: FloatArray) -> FloatArray:
-    """A short form of a sequence (M, S, F), its bodies averaged, (8 F,) or (S F,) if S < 8."""
-    mean = np.asarray(sequence, np.float32).mean(axis=0)
-    parts = np.array_split(mean, min(SKETCH_STEPS, len(mean)))
-    return np.concatenate([part.mean(axis=0) for part in parts])
+    """A short form of a sequence (M, S, F), compared without warping, (8 F,).
+
+    The mean over bodies, averaged over each quarter of the time, and, so that pace matters less,
+    over each quarter of the values that each number takes in the course of it.
+    """
+    return np.asarray(sketches(sequence[None])[0])
+
+
+def sketches(sequences: FloatArray) -> FloatArray:
+    """The same of many that have as many bodies, (N, M, S, F)."""
+    mean = np.asarray(sequences, np.float32).mean(axis=1)
+    parts = [
+        part.mean(axis=1)
+        for numbers in (mean, np.sort(mean, axis=1))
+        for part in np.array_split(numbers, min(SKETCH_PARTS, mean.shape[1]), axis=1)
+    ]
+    return np.concatenate(parts, axis=1)
 
 
 def unit(vectors: FloatArray) -> FloatArray:

@@ -42,6 +42,39 @@ class WarpingGallery:
         return result
 
 
+def similarities_once(query: FloatArray, sequences: Sequence[FloatArray]) -> FloatArray:
+    """`WarpingGallery.similarities` to exemplars that are compared only once, (E,).
+
+    They are not laid out for more queries, which would take longer than comparing them.
+
+    Args:
+        query: (1 or 2, S, F).
+        sequences: Of the exemplars, (1 or 2, S, F) each.
+    """
+    counts = np.array([len(sequence) for sequence in sequences])
+    result = np.zeros(len(sequences), np.float32)
+    with single_threaded():
+        for count in np.unique(counts):
+            places = np.flatnonzero(counts == count)
+            exemplars = np.stack([sequences[int(at)] for at in places]).astype(np.float32)
+            table = [
+                [_similar_once(body, exemplars[:, other]) for other in range(count)]
+                for body in np.asarray(query, np.float32)
+            ]
+            result[places] = _best_pairing(table)
+    return result
+
+
+def _similar_once(query: FloatArray, exemplars: FloatArray) -> FloatArray:
+    """1 - d / 2S for the warping distance d of (S, F) to exemplars (E, S, F), (E,)."""
+    pairs, steps, width = exemplars.shape
+    products = np.matmul(exemplars.reshape(-1, width), (-2 * query).T).reshape(pairs, -1)
+    costs = np.ascontiguousarray(products.T).reshape(steps, len(query), pairs)
+    costs += np.einsum("esf,esf->se", exemplars, exemplars)[:, None]
+    costs += np.square(query).sum(axis=1)[None, :, None]
+    return np.asarray(1 - warping_distances(costs) / (2 * steps))
+
+
 class _Bodies:
     """One body of each of E clips."""
 

@@ -21,8 +21,8 @@ from stars_infer.cli.options import (
     ModelOption,
     StrangersOption,
     WorkersOption,
-    existing_index,
     naming_of,
+    ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
@@ -76,7 +76,7 @@ def classify(
     check_way(people)
     check_views(views or ())
     paths = clip_files(clips)
-    with existing_index(index, model) as exemplars:
+    with ready_index(index, model, output) as exemplars:
         if naming.strangers is None:
             naming = replace(naming, strangers=exemplars.naming().strangers)
         encoder = Encoder.load(model, device=device)

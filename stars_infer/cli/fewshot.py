@@ -17,6 +17,7 @@ from stars_infer.cli.options import (
     ModelOption,
     WorkersOption,
     existing_index,
+    make_ready,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
@@ -79,13 +80,17 @@ def add_class(
 
 
 def _compare(exemplars: ExemplarIndex, added: int, output: Output) -> None:
-    """Compare new exemplars with all others now, rather than when the first clip is named."""
+    """Make ready to name clips now, rather than when the first one is named."""
     from stars_infer.search import CANDIDATES
 
-    if added and len(exemplars) <= CANDIDATES:
-        with output.bar() as bar:
-            task = bar.add_task("comparing", total=added)
-            exemplars.compare_exemplars(lambda: bar.advance(task))
+    if not added:
+        return
+    if len(exemplars) > CANDIDATES:
+        make_ready(exemplars, output)
+        return
+    with output.bar() as bar:
+        task = bar.add_task("comparing", total=added)
+        exemplars.compare_exemplars(lambda: bar.advance(task))
 
 
 def _report(
@@ -240,6 +245,7 @@ def threshold(
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
         opened.accept_strangers(None if strangers is None else strangers / 100)
+        make_ready(opened, output)
         naming, calibration = opened.naming(), opened.calibration()
     value = calibration.threshold(naming.strangers)
     if json:

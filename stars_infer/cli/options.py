@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from stars_infer.cli.output import Output
     from stars_infer.gallery import Naming
     from stars_infer.index import ExemplarIndex
 
@@ -95,6 +96,36 @@ def naming_of(classifier: str, k: int | None, strangers: float | None) -> Naming
 
     share = None if strangers is None else strangers / 100
     return Naming(classifier=classifier, k=k, strangers=share)
+
+
+def ready_index(index: Path, model: str | None, output: Output) -> ExemplarIndex:
+    """Open an index to name clips; a large one shows how it makes what it is searched by.
+
+    Raises:
+        ExemplarIndexError: If there is none, it is empty, or another model made it.
+    """
+    opened = existing_index(index, model)
+    try:
+        make_ready(opened, output)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def make_ready(index: ExemplarIndex, output: Output) -> None:
+    """Make what a large index is searched by, where it is due, with a progress bar.
+
+    Raises:
+        ExemplarIndexError: If the index is empty.
+    """
+    with output.bar() as bar:
+        task = bar.add_task("preparing the index", total=None, visible=False)
+
+        def done(at: int, end: int) -> None:
+            bar.update(task, completed=at, total=end, visible=True)
+
+        index.prepare(done)
 
 
 def existing_index(index: Path, model: str | None) -> ExemplarIndex:

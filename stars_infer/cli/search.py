@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,13 +17,16 @@ from stars_infer.cli.options import (
     IndexOption,
     ModelOption,
     existing_index,
+    make_ready,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import CollectionError, ExemplarIndexError, UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.collection import By, Collection
+    from stars_infer.classify import Neighbour
+    from stars_infer.collection import By, Collection, Hit
     from stars_infer.convention import Convention
+    from stars_infer.description import Description
     from stars_infer.encoder import Encoder
 
 
@@ -60,37 +66,55 @@ def search(
     if within is None:
         existing_index(index, model).close()  # says what is wrong before a model is loaded
     encoder = Encoder.load(model, device=device)
-    collection = _collection(encoder, within, index, way, convention, output)
-    asked = embed_files(
-        encoder,
-        [clip],
-        convention=convention,
-        skip=output.failure,
-        question=(way or collection.default_by) == "sequence",
-    )
-    for file in asked:
-        output.clip_notes(file.source, file.notes)
-        (hits,) = collection.search([file.description], k, by=way)
-        if json:
-            for rank, hit in enumerate(hits, 1):
-                output.record(
-                    {
-                        "rank": rank,
-                        "similarity": hit.similarity,
-                        "source": hit.source,
-                        "label": hit.label,
-                    }
-                )
-            continue
-        labelled = collection.labels is not None
-        output.table(
-            ("rank", "similarity", *(["action"] if labelled else []), "clip"),
-            [
-                (rank, f"{hit.similarity:.3f}", *([hit.label] if labelled else []), hit.source)
-                for rank, hit in enumerate(hits, 1)
-            ],
+    with ExitStack() as stack:
+        searched = _searched(encoder, within, index, way, convention, output, stack)
+        asked = embed_files(
+            encoder,
+            [clip],
+            convention=convention,
+            skip=output.failure,
+            question=searched.by == "sequence",
         )
+        for file in asked:
+            output.clip_notes(file.source, file.notes)
+            _show(searched.find(file.description, k), searched.labelled, output)
     output.finish()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Searched:
+    """What is searched.
+
+    Attributes:
+        find: The nearest clips to one, so many.
+        by: What is compared.
+        labelled: Whether their actions are known.
+    """
+
+    find: Callable[[Description, int], Sequence[Hit | Neighbour]]
+    by: By
+    labelled: bool
+
+
+def _show(hits: Sequence[Hit | Neighbour], labelled: bool, output: Output) -> None:
+    if output.json:
+        for rank, hit in enumerate(hits, 1):
+            output.record(
+                {
+                    "rank": rank,
+                    "similarity": hit.similarity,
+                    "source": hit.source,
+                    "label": hit.label,
+                }
+            )
+        return
+    output.table(
+        ("rank", "similarity", *(["action"] if labelled else []), "clip"),
+        [
+            (rank, f"{hit.similarity:.3f}", *([hit.label] if labelled else []), hit.source)
+            for rank, hit in enumerate(hits, 1)
+        ],
+    )
 
 
 def _way(by: str | None) -> By | None:
@@ -99,6 +123,31 @@ def _way(by: str | None) -> By | None:
     if by not in ways:
         raise UsageError(f"--by {by}: choose sequence or vector")
     return ways[by]
+
+
+def _searched(
+    encoder: Encoder,
+    within: Path | None,
+    index: Path,
+    by: By | None,
+    convention: Convention,
+    output: Output,
+    stack: ExitStack,
+) -> _Searched:
+    """What the options name; an index stays open, and is searched as it names clips."""
+    from stars_infer.index import ExemplarIndex
+
+    own: By = "vector" if encoder.info.comparison is None else "sequence"
+    if within is None and by in (None, own):
+        opened = stack.enter_context(ExemplarIndex.open(index, encoder.info, create=False))
+        make_ready(opened, output)
+        return _Searched(find=lambda clip, k: opened.search([clip], k)[0], by=own, labelled=True)
+    collection = _collection(encoder, within, index, by, convention, output)
+    return _Searched(
+        find=lambda clip, k: collection.search([clip], k, by=by)[0],
+        by=by or collection.default_by,
+        labelled=collection.labels is not None,
+    )
 
 
 def _collection(

@@ -13,7 +13,7 @@ from stars_infer.cli.options import (
     DeviceOption,
     IndexOption,
     ModelOption,
-    existing_index,
+    ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
@@ -90,7 +90,7 @@ def segment(
     )
     timelines: list[Timeline] = []
     paths = clip_files(recordings)
-    with existing_index(index, model) as exemplars:
+    with ready_index(index, model, output) as exemplars:
         encoder = Encoder.load(model, device=device)
         for path in paths:
             try:

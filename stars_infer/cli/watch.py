@@ -17,7 +17,7 @@ from stars_infer.cli.options import (
     DeviceOption,
     IndexOption,
     ModelOption,
-    existing_index,
+    ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
@@ -72,7 +72,7 @@ def watch(
     how = Streaming(every=every)
     reader = FrameReader(convention)
     with ExitStack() as stack:
-        exemplars = stack.enter_context(existing_index(index, model))
+        exemplars = stack.enter_context(ready_index(index, model, output))
         exemplars.calibration()  # refuses an empty index, and makes ready, before frames come
         encoder = Encoder.load(model, device=device)
         watching = Watching(

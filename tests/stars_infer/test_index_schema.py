@@ -75,7 +75,7 @@ def test_an_index_of_the_first_schema_keeps_what_it_holds_and_can_be_added_to(ol
             for number, label in enumerate("abc"):
                 (answer,) = index.classify([Description(vector=direction(number))])
                 assert answer.label == label
-        assert schema_of(old_index) == SCHEMA == 3
+        assert schema_of(old_index) == SCHEMA == 4
 
 
 def test_an_old_index_is_brought_up_to_date_while_another_process_reads_it(old_index):

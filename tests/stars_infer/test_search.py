@@ -3,7 +3,7 @@ import pytest
 
 from stars_infer import search
 from stars_infer.description import Description
-from stars_infer.search import SKETCH_STEPS, SequenceSearcher, VectorSearcher, sketch, unit
+from stars_infer.search import SKETCH_PARTS, SequenceSearcher, VectorSearcher, sketch, unit
 from stars_infer.warping import WarpingGallery
 
 
@@ -21,6 +21,7 @@ def described(sequence):
 @pytest.mark.parametrize("candidates", [1000, 5])
 def test_the_nearest_sequence_is_found_in_small_and_large_indexes(monkeypatch, candidates):
     monkeypatch.setattr(search, "CANDIDATES", candidates)
+    monkeypatch.setattr(search, "SEEN", candidates)
     exemplars = [np.float32(item) for item in sequences(40)]
     searcher = SequenceSearcher(exemplars)
     assert searcher.size == 40
@@ -39,19 +40,26 @@ def test_a_large_index_gives_at_most_its_candidates(monkeypatch):
     query = described(exemplars[0])
     assert len(SequenceSearcher(exemplars).nearest([query], 100)[0][0]) == 40
     monkeypatch.setattr(search, "CANDIDATES", 5)
+    monkeypatch.setattr(search, "SEEN", 5)
     (found, two) = SequenceSearcher(exemplars).nearest([query, query], 100)
     assert len(found[0]) == len(found[1]) == len(set(found[0].tolist())) == 5
     np.testing.assert_array_equal(found[0], two[0])
 
 
-@pytest.mark.parametrize("steps", [16, 30, 4])
-def test_a_sketch_averages_bodies_and_moments(steps):
+@pytest.mark.parametrize("steps", [16, 30, 3])
+def test_a_sketch_averages_bodies_and_quarters_of_time_and_of_values(steps):
     sequence = np.float32(sequences(2, steps=steps)[1])
     drawn = sketch(sequence.astype(np.float16))
-    assert drawn.shape == (min(SKETCH_STEPS, steps) * 6,)
+    parts = min(SKETCH_PARTS, steps)
+    assert drawn.shape == (2 * parts * 6,)
     assert drawn.dtype == np.float32
-    first = sequence[:, : -(-steps // SKETCH_STEPS)].mean(axis=(0, 1))
-    np.testing.assert_allclose(drawn[:6], first, atol=2e-3)
+    quarter = -(-steps // parts)
+    body = sequence.mean(axis=0)
+    np.testing.assert_allclose(drawn[:6], body[:quarter].mean(axis=0), atol=2e-3)
+    lowest = np.sort(body, axis=0)[:quarter].mean(axis=0)
+    np.testing.assert_allclose(drawn[6 * parts : 6 * parts + 6], lowest, atol=2e-3)
+    slower = np.concatenate([sequence[:, :1], sequence], axis=1)
+    assert not np.allclose(sketch(slower)[: 6 * parts], drawn[: 6 * parts], atol=1e-3)
     np.testing.assert_allclose(sketch(sequence[::-1]), sketch(sequence), atol=1e-6)
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stars_infer.warping import WarpingGallery, warping_distances
+from stars_infer.warping import WarpingGallery, similarities_once, warping_distances
 
 
 def by_the_definition(costs):
@@ -101,3 +101,7 @@ def test_a_mixed_gallery_keeps_its_order():
         together = WarpingGallery(exemplars).similarities(query)
         assert together.dtype == np.float32
         np.testing.assert_allclose(together, [likeness(query, e) for e in exemplars], atol=1e-6)
+        halves = [exemplar.astype(np.float16) for exemplar in exemplars]
+        np.testing.assert_allclose(
+            similarities_once(query, halves), WarpingGallery(halves).similarities(query), atol=1e-5
+        )

@@ -1,0 +1,131 @@
+"""A large index that compares sequences, beside warping a clip to all exemplars.
+
+Every exemplar is a synthetic recording of its own, and every query another one.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+from processes import Measured, each, in_process
+from rich.progress import track
+
+from stars_infer.clip import Clip, FloatArray
+from stars_infer.description import Description
+from stars_infer.exemplar import NewExemplar
+from stars_infer.index import ExemplarIndex
+from stars_infer.machine import resident_memory
+from stars_infer.model import ModelInfo, find_model, read_model_info
+from stars_infer.motion import sequence_of
+from stars_infer.synthetic.actions import ACTIONS, perform
+from stars_infer.warping import WarpingGallery
+
+NEAREST = 5
+_BLOCK = 1000
+
+
+def of_sequences(path: Path, count: int) -> list[list[str]]:
+    """The table of an index of sequences."""
+    model = read_model_info(find_model())
+    with ExemplarIndex.open(path, model) as index:
+        for start in track(range(0, count, _BLOCK), description="recording", transient=True):
+            index.add([recorded(number, model) for number in range(start, start + _BLOCK)])
+    first, again = (in_process(ask_sequences, path) for _ in range(2))
+    exact = in_process(warp_all, path)
+    best = [one[:1] for one in exact["found"]]
+    hits, first_hits = (
+        float(np.mean([np.isin(*pair).mean() for pair in zip(rows, again["found"], strict=True)]))
+        for rows in (exact["found"], best)
+    )
+    taken = 1000 * statistics.median(again["search"])
+    everything = 1000 * statistics.median(exact["search"])
+    return [
+        ["", "index", "warping all", "ratio"],
+        ["opening for the first time, s", f"{first['opened']:.1f}", "", ""],
+        ["opening, s", f"{again['opened']:.2f}", f"{exact['opened']:.1f}", ""],
+        [
+            "search of the nearest 5, p50 ms",
+            f"{taken:.1f}",
+            f"{everything:.0f}",
+            f"{everything / taken:.0f}",
+        ],
+        ["classify, p50 ms", f"{1000 * statistics.median(again['classify']):.1f}", "", ""],
+        [f"recall@{NEAREST}", f"{hits:.3f}", "1", ""],
+        ["recall@1", f"{first_hits:.3f}", "1", ""],
+        [
+            "memory of the process, MB",
+            *(f"{one['memory'] / 1e6:.0f}" for one in (again, exact)),
+            "",
+        ],
+        ["file, MB", f"{path.stat().st_size / 1e6:.0f}", "", ""],
+    ]
+
+
+def recorded(number: int, model: ModelInfo) -> NewExemplar:
+    """An exemplar of a recording of its own."""
+    action = ACTIONS[number % len(ACTIONS)]
+    clip = Clip.from_array(
+        perform(action, np.random.default_rng([4, abs(number), int(number < 0)]))
+    )
+    assert model.comparison is not None
+    sequence = sequence_of(clip, model.comparison)
+    vector = np.ones(model.width, np.float32)  # is kept, and looked at by nobody
+    return NewExemplar(
+        label=action,
+        description=Description(vector=vector, sequence=sequence),
+        source=str(number),
+        content_hash=str(number),
+    )
+
+
+def asked_sequences(model: ModelInfo) -> list[FloatArray]:
+    """Sequences of other recordings."""
+    found = [recorded(-number, model).description.sequence for number in range(1, 101)]
+    return [one for one in found if one is not None]
+
+
+def ask_sequences(path: Path) -> Measured:
+    """Open the index, and search and name clips."""
+    model = read_model_info(find_model())
+    queries = [Description(vector=None, sequence=one) for one in asked_sequences(model)]
+    began = time.perf_counter()
+    with ExemplarIndex.open(path, model, create=False) as index:
+        index.calibration()
+        opened = time.perf_counter() - began
+        search, found = each(queries, lambda one: index.search([one], NEAREST)[0])
+        classify, _ = each(queries, lambda one: index.classify([one]))
+    places = [[int(near.source) for near in row] for row in found]
+    return {
+        "opened": opened,
+        "search": search,
+        "classify": classify,
+        "found": places,
+        "memory": resident_memory(),
+    }
+
+
+def warp_all(path: Path) -> Measured:
+    """Compare with every exemplar."""
+    model = read_model_info(find_model())
+    queries = asked_sequences(model)
+    began = time.perf_counter()
+    with ExemplarIndex.open(path, model, create=False) as index:
+        kept = index.descriptions()
+    blocks = [
+        WarpingGallery(
+            [item.sequence for _, item in kept[at : at + _BLOCK] if item.sequence is not None]
+        )
+        for at in range(0, len(kept), _BLOCK)
+    ]
+    opened = time.perf_counter() - began
+    sources = np.array([int(exemplar.source) for exemplar, _ in kept])
+
+    def call(query: FloatArray) -> list[int]:
+        similar = np.concatenate([block.similarities(query) for block in blocks])
+        return sources[np.argsort(-similar, kind="stable")[:NEAREST]].tolist()
+
+    search, found = each(queries, call)
+    return {"opened": opened, "search": search, "found": found, "memory": resident_memory()}
