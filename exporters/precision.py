@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from stars_infer.bench.network import EXACT, example_bodies, reference_vectors, smallest_cosine
+from stars_infer.bench.network import example_bodies, reference_vectors, smallest_cosine
 from stars_infer.errors import ExportError, UsageError
 from stars_infer.exporters.attention import fuse_attention
 from stars_infer.exporters.directory import HALF_COSINE, OF_MODEL, int8_fact, made_beside
@@ -27,6 +27,7 @@ from stars_infer.model import (
 )
 from stars_infer.runtimes.forms import MADE_FROM, sha256_of
 from stars_infer.runtimes.onnxruntime import open_session
+from stars_infer.runtimes.runtime import EXACT
 
 
 def add_half(folder: Path, out: Path) -> ModelInfo:

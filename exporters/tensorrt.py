@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from stars_infer.bench.network import EXACT, example_bodies, reference_vectors, smallest_cosine
+from stars_infer.bench.network import example_bodies, reference_vectors, smallest_cosine
 from stars_infer.errors import ExportError, UsageError
 from stars_infer.exporters.directory import made_beside
 from stars_infer.exporters.half_graph import half_graph
@@ -25,7 +25,7 @@ from stars_infer.model import GRAPH_FILE, ModelInfo, read_model_info
 from stars_infer.runtimes.cuda_memory import current_gpu
 from stars_infer.runtimes.engine import EngineInfo, write_engine
 from stars_infer.runtimes.forms import sha256_of
-from stars_infer.runtimes.runtime import FP16, RuntimeChoice
+from stars_infer.runtimes.runtime import EXACT, FP16, RuntimeChoice
 from stars_infer.runtimes.tensorrt import DEVICE, TensorRt, tensorrt
 
 COSINE = "tensorrt_smallest_cosine"
