@@ -25,14 +25,17 @@ FLAT = 20_000
 """Most vectors of which all are compared: some ten milliseconds a search on one core."""
 RECALL = 0.998
 """Share of the truly nearest `_NEAREST` that must be found among `CHOSEN`."""
-CHOSEN = 100
-"""Nearest by their codes, of which the nearest by their vectors are chosen."""
+CHOSEN = 32
+"""Nearest by their codes, of which the nearest by their vectors are chosen: in each a row is read,
+which may have to come from the disk."""
 _NEAREST = 5
 _TRIED = 128
 """Vectors by which the number of lists to look into is measured."""
 _POINTS = 40
 """Vectors a centroid is trained on."""
 _ROUNDS = 8
+_REACH = 100
+"""So many are looked for in the lists by which that is measured, for more in more lists."""
 _WIDER = 4
 """Times as many lists are looked into where too few were found."""
 _BLOCK = 20_000
@@ -145,7 +148,7 @@ class NeighbourLists:
         if self.probes is None:
             parameters = faiss.SearchParameters(**how)
             return _found(*self.index.search(directions, end, params=parameters))
-        probes = self.probes * -(-end // CHOSEN)
+        probes = self.probes * -(-end // _REACH)
         while True:
             parameters = faiss.SearchParametersIVF(nprobe=probes, **how)
             found = _found(*self.index.search(directions, end, params=parameters))
