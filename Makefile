@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 EXTRA ?= cpu
 DATA ?= ../shared/data
-SPEED := embed networks cold parse
+SPEED := embed networks cold parse index
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint types speed clean
