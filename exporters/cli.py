@@ -23,8 +23,8 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command(
-    epilog="Examples: stars export --onnx runs/stars --out my-model; "
-    "stars export --tensorrt stars-mocap --out my-engine"
+    epilog="Example: stars export --onnx runs/stars --out my-model, "
+    "or stars export --tensorrt stars-mocap --out my-engine"
 )
 def export(
     source: Annotated[

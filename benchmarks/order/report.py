@@ -23,7 +23,7 @@ from rich.table import Table
 
 from stars_infer.fewshot import LabelledClips, evaluate
 from stars_infer.likeness import cosine_of
-from stars_infer.train.checkpoint import FILE
+from stars_infer.train.checkpoint import FILE, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import pooled_features
@@ -31,6 +31,7 @@ from stars_infer.train.protocols.knn import nearest_votes
 from stars_infer.train.protocols.linear import LinearConfig, fit_linear
 from stars_infer.train.protocols.results import accuracy
 from stars_infer.train.protocols.task import Task, open_task
+from stars_infer.train.run import RunConfig
 from train import ROWS
 
 RANDOM = "random"
@@ -91,8 +92,16 @@ def main() -> None:
 
 
 def is_trained(row: str, seed: Path) -> bool:
-    """Whether the runs of a row are there."""
-    return row == RANDOM or all((seed / part / FILE).exists() for part in FUSED.get(row, (row,)))
+    """Whether the runs of a row are there, and have come to their end."""
+    return row == RANDOM or all(is_finished(seed / part) for part in FUSED.get(row, (row,)))
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has taken all its steps; while it trains, its checkpoint is of fewer."""
+    if not (run / FILE).exists():
+        return False
+    checkpoint = load_checkpoint(run)
+    return checkpoint.step >= RunConfig.from_json(checkpoint.config, source=str(run)).steps
 
 
 def scores_of(row: str, seed: Path, task: Task, fabric: Fabric) -> list[float]:
