@@ -111,7 +111,7 @@ def test_ctrl_c_ends_with_a_summary(taught, lines, tmp_path):
     process.stdin.flush()
     assert b"unknown" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 0
     assert b"frames, " in err
     assert b"Traceback" not in err
@@ -126,7 +126,7 @@ def test_a_closed_pipe_is_no_error(taught, lines):
     process.stdin.write(("\n".join(lines[20:]) + "\n").encode())
     process.stdin.close()
     err = process.stderr.read()
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert err == b""
 
 
@@ -141,7 +141,7 @@ def test_a_unix_socket_is_served_and_removed(taught, lines, tmp_path):
             client.sendall("\n".join(part).encode())
     assert json.loads(process.stdout.readline())["answer"] == "unknown"
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert not path.exists()
 
