@@ -24,7 +24,7 @@ from stars_infer.errors import (
     UsageError,
 )
 from stars_infer.machine import cpu_name, resident_memory
-from stars_infer.model import GRAPH_FILE, INT8_FILE, read_model_info
+from stars_infer.model import GRAPH_FILE, INT8_FILE, read_model_info, shipped_models
 from stars_infer.runtimes import (
     all_cores,
     available_choices,
@@ -341,3 +341,11 @@ def test_memory_of_this_process():
     if memory is None:
         pytest.skip("this system does not say")
     assert 2**23 < memory < 2**37
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_int8_of_the_shipped_models_belongs_to_them(name):
+    """What came with the installation opens as it is."""
+    exact, rounded = (Encoder.load(name, device=device) for device in ("cpu", "cpu:int8"))
+    body = example_bodies(exact.info)[:1]
+    assert smallest_cosine(rounded.embed_bodies(body), exact.embed_bodies(body)) >= 0.999
