@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from stars_infer.errors import ExportError
+from stars_infer.exporters.graph_weights import drop_unused, widen_half
 
 FULL, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
@@ -43,7 +44,7 @@ def half_graph(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
-    _widen_weights(half.graph)
+    widen_half(half)
     if not _Rewrite(half).run():
         operators = ", ".join(sorted({node.op_type for node in model.graph.node}))
         raise ExportError(
@@ -92,7 +93,7 @@ class _Rewrite:
                     self._held[name] = kind
         del self._graph.node[:]
         self._graph.node.extend(self._nodes)
-        _drop_unused(self._graph)
+        drop_unused(self._graph)
         return halved
 
     def _kind(self, node: onnx.NodeProto) -> int:
@@ -134,21 +135,6 @@ class _Rewrite:
         return self._cast[name, kind]
 
 
-def _widen_weights(graph: onnx.GraphProto) -> None:
-    """Turn weights that are stored in half precision behind a cast into float32 ones, in place."""
-    stored = {tensor.name: tensor for tensor in graph.initializer if tensor.data_type == HALF}
-    kept = []
-    for node in graph.node:
-        if node.op_type == "Cast" and node.input[0] in stored:
-            value = numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
-            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
-        else:
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(kept)
-    _drop_unused(graph)
-
-
 def _float_values(model: onnx.ModelProto) -> set[str]:
     """Names of all values of float32.
 
@@ -166,11 +152,3 @@ def _float_values(model: onnx.ModelProto) -> set[str]:
     if untyped:
         raise ExportError(f"the type of {untyped[0]!r} cannot be told")
     return {name for name, kind in values.items() if kind == FULL}
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    used = {name for node in graph.node for name in node.input}
-    used |= {value.name for value in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

@@ -7,19 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from stars_infer.bench.network import smallest_cosine
-from stars_infer.clip import FloatArray
-from stars_infer.exporters.onnx import INPUT, store_half
+from stars_infer.bench.network import reference_vectors, smallest_cosine
+from stars_infer.exporters.graph_weights import store_half, widen_half
 from stars_infer.exporters.verify import example_bodies
 from stars_infer.model import INT8_FILE
+from stars_infer.runtimes import open_runtime
 from stars_infer.runtimes.forms import MADE_FROM, sha256_of
-from stars_infer.runtimes.onnxruntime import CPU, open_session
-from stars_infer.runtimes.runtime import EXACT, MIN_INNER
+from stars_infer.runtimes.onnxruntime import CPU
+from stars_infer.runtimes.runtime import EXACT, INT8, MIN_INNER, RuntimeChoice
 
 _LINEAR = "MatMul"
 
@@ -39,7 +37,8 @@ def write_int8(graph: Path, *, frames: int) -> float | None:
         nothing to round, or the cosine is below `EXACT`; then no file is left.
     """
     made = graph.with_name(INT8_FILE)
-    model = _widened(onnx.load(graph))
+    model = onnx.load(graph)
+    widen_half(model)
     layers = list(_linear_layers(model))
     if not layers:
         return None
@@ -58,7 +57,8 @@ def write_int8(graph: Path, *, frames: int) -> float | None:
     onnx.helper.set_model_props(rounded, {MADE_FROM: sha256_of(graph.read_bytes())})
     onnx.save_model(rounded, made)
     bodies = example_bodies(frames=frames)
-    cosine = smallest_cosine(_vectors(made, bodies), _vectors(graph, bodies))
+    runtime = open_runtime(graph, RuntimeChoice(device=CPU, precision=INT8))
+    cosine = smallest_cosine(runtime.run(bodies), reference_vectors(graph, bodies))
     if cosine < EXACT:
         made.unlink()
         return None
@@ -72,27 +72,6 @@ def _linear_layers(model: onnx.ModelProto) -> Iterator[str]:
         shape = weights.get(node.input[1]) if node.op_type == _LINEAR else None
         if shape is not None and len(shape) == 2 and shape[0] >= MIN_INNER:
             yield node.name
-
-
-def _widened(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The graph with weights that are stored in half precision, and cast, as plain float32."""
-    stored = {tensor.name: tensor for tensor in model.graph.initializer}
-    kept = []
-    for node in model.graph.node:
-        tensor = stored.get(node.input[0]) if node.op_type == "Cast" else None
-        if tensor is None:
-            kept.append(node)
-        else:
-            wide = numpy_helper.to_array(tensor).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(wide, node.output[0]))
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-    return model
-
-
-def _vectors(graph: Path, bodies: FloatArray) -> FloatArray:
-    session = open_session(graph, CPU)
-    return np.concatenate([session.run(None, {INPUT: body[None]})[0] for body in bodies])
 
 
 @contextmanager

@@ -7,21 +7,17 @@ import warnings
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from stars_infer.exporters.graph_weights import MIN_HALVED, store_half
 from stars_infer.train.networks.backbone import Backbone
 
 OPSET = 20
 """Has GELU and layer normalisation as single operators, and runs on every current runtime."""
 INPUT, OUTPUT = "bodies", "pooled"
-_MIN_HALVED = 1024
-"""Smaller tensors stay in float32: they weigh nothing."""
-_MIN_ROUNDED_AGAIN = 1 << 14
 
 
 class PooledEncoder(nn.Module):
@@ -46,7 +42,7 @@ def round_to_half(encoder: Backbone) -> None:
             _fold_norms(module)
     with torch.no_grad():
         for parameter in encoder.parameters():
-            if parameter.numel() >= _MIN_HALVED:
+            if parameter.numel() >= MIN_HALVED:
                 parameter.copy_(parameter.half().float())
 
 
@@ -101,28 +97,3 @@ def _forget_origins(model: onnx.ModelProto) -> None:
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output):
         del value.metadata_props[:]
     del model.graph.value_info[:]
-
-
-def store_half(model: onnx.ModelProto) -> None:
-    """Store float32 weights in half precision, each behind a cast that loading folds away.
-
-    What the exporter has computed from rounded weights, half precision does not hold exactly; of
-    that, only large tensors are rounded once more, such as the sum of position embeddings.
-    """
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < _MIN_HALVED:
-            continue
-        name = tensor.name
-        stored = f"{name}.half"
-        value = numpy_helper.to_array(tensor)
-        half = value.astype(np.float16)
-        exact = np.array_equal(half.astype(np.float32), value)
-        if not exact and value.size < _MIN_ROUNDED_AGAIN:
-            continue
-        tensor.CopyFrom(numpy_helper.from_array(half, stored))
-        casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)

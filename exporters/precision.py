@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +46,11 @@ def add_half(folder: Path, out: Path) -> ModelInfo:
         ModelError: If the model's files do not belong together.
         ExportError: If the graph cannot be run in half precision, or gives other vectors.
     """
-    check_writable(out)
-    info = read_model_info(folder)
-    check_fingerprint(folder, info)
     graph = folder / GRAPH_FILE
-    half = half_graph(onnx.load(graph))
-    fuse_attention(half)
-    onnx.helper.set_model_props(half, {MADE_FROM: sha256_of(graph.read_bytes())})
-    with made_beside(out) as beside:
-        copy_model(folder, beside)
+    with copied_beside(folder, out) as (beside, info):
+        half = half_graph(onnx.load(graph))
+        fuse_attention(half)
+        onnx.helper.set_model_props(half, {MADE_FROM: sha256_of(graph.read_bytes())})
         onnx.save_model(half, beside / HALF_FILE)
         cosine = _cosine(beside, info)
         if cosine < EXACT:
@@ -76,11 +74,7 @@ def add_int8(folder: Path, out: Path) -> ModelInfo:
         ModelError: If the model's files do not belong together.
         ExportError: If there is nothing to round, or the vectors would not stay the same.
     """
-    check_writable(out)
-    info = read_model_info(folder)
-    check_fingerprint(folder, info)
-    with made_beside(out) as beside:
-        copy_model(folder, beside)
+    with copied_beside(folder, out) as (beside, info):
         cosine = write_int8(beside / GRAPH_FILE, frames=info.preprocessing.frames)
         if cosine is None:
             raise ExportError(
@@ -91,21 +85,25 @@ def add_int8(folder: Path, out: Path) -> ModelInfo:
         return read_model_info(beside)
 
 
-def check_writable(out: Path) -> None:
-    """Refuse to change what came with the installation.
+@contextmanager
+def copied_beside(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
+    """A copy of a model to add to, and what it says of itself; it becomes `out` if all goes well.
+
+    Other forms of its graph and engines are copied as they are.
 
     Raises:
-        UsageError: If `out` is a shipped model.
+        UsageError: If `out` is a model that came with the installation.
+        ModelError: If the model's files do not belong together.
     """
-    if out.resolve() in {folder.resolve() for folder in shipped_models().values()}:
+    if out.resolve() in {shipped.resolve() for shipped in shipped_models().values()}:
         raise UsageError(f"{out.name} came with the installation: name another directory by --out")
-
-
-def copy_model(folder: Path, target: Path) -> None:
-    """Copy what makes a model, with other forms of its graph and engines as they are."""
-    for name in OF_MODEL:
-        if (folder / name).exists():
-            shutil.copy2(folder / name, target / name)
+    info = read_model_info(folder)
+    check_fingerprint(folder, info)
+    with made_beside(out) as beside:
+        for name in OF_MODEL:
+            if (folder / name).exists():
+                shutil.copy2(folder / name, beside / name)
+        yield beside, info
 
 
 def add_facts(folder: Path, facts: dict[str, Any]) -> None:

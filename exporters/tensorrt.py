@@ -18,9 +18,8 @@ import onnx
 
 from stars_infer.bench.network import example_bodies, reference_vectors, smallest_cosine
 from stars_infer.errors import ExportError, UsageError
-from stars_infer.exporters.directory import made_beside
 from stars_infer.exporters.half_graph import half_graph
-from stars_infer.exporters.precision import add_facts, check_writable, copy_model
+from stars_infer.exporters.precision import add_facts, copied_beside
 from stars_infer.model import GRAPH_FILE, ModelInfo, read_model_info
 from stars_infer.runtimes.cuda_memory import current_gpu
 from stars_infer.runtimes.engine import EngineInfo, write_engine
@@ -75,23 +74,21 @@ def add_engine(folder: Path, how: EngineConfig) -> ModelInfo:
         MissingExtraError: If TensorRT or `cuda.bindings` is not installed.
         ProviderError: If there is no GPU.
     """
-    check_writable(folder)
-    trt, gpu = tensorrt(), current_gpu()
-    half = half_graph(onnx.load(folder / GRAPH_FILE))
-    plan = build_engine(trt, half.SerializeToString(), how)
-    engine = EngineInfo(
-        gpu=gpu.name,
-        capability=gpu.capability,
-        tensorrt=trt.__version__,
-        precision=FP16,
-        batches=how.batches,
-        graph=sha256_of((folder / GRAPH_FILE).read_bytes()),
-        engine=sha256_of(plan),
-    )
-    with made_beside(folder) as beside:
-        copy_model(folder, beside)
+    with copied_beside(folder, folder) as (beside, info):
+        trt, gpu = tensorrt(), current_gpu()
+        half = half_graph(onnx.load(folder / GRAPH_FILE))
+        plan = build_engine(trt, half.SerializeToString(), how)
+        engine = EngineInfo(
+            gpu=gpu.name,
+            capability=gpu.capability,
+            tensorrt=trt.__version__,
+            precision=FP16,
+            batches=how.batches,
+            graph=sha256_of((folder / GRAPH_FILE).read_bytes()),
+            engine=sha256_of(plan),
+        )
         write_engine(beside, engine, plan)
-        cosine = _cosine(beside / GRAPH_FILE, read_model_info(beside), how.batches)
+        cosine = _cosine(beside / GRAPH_FILE, info, how.batches)
         if not cosine >= EXACT:
             raise ExportError(
                 f"{folder}: a vector of the engine has cosine {cosine:.5f} to that of float32, "

@@ -50,7 +50,7 @@ class ILogger:
         self.ready = True
 
     def log(self, severity: Severity, msg: str) -> None:
-        raise NotImplementedError
+        raise RuntimeError('Tried to call pure virtual function "nvinfer1::ILogger::log"')
 
 
 class Logger(ILogger):

@@ -31,7 +31,7 @@ PROVIDERS = {
 
 BODIES = "bodies"
 """The free axis of every graph's input."""
-PRECISIONS = {CPU: (FP32, INT8)}
+_PRECISIONS = {CPU: (FP32, INT8)}
 """In which a graph is run on a device by a plain session; in float32 on the others."""
 _ELSEWHERE = {
     BF16: "openvino: pip install 'stars-infer[openvino]'",
@@ -54,7 +54,7 @@ class OnnxRuntime:
             ModelError: If the graph cannot be loaded.
             MissingExtraError: If ONNX Runtime is not installed.
         """
-        if how.precision not in PRECISIONS.get(how.device, (FP32,)):
+        if how.precision not in _PRECISIONS.get(how.device, (FP32,)):
             raise ProviderError(
                 f"device {how.device!r} is not run in {how.precision}, which is for "
                 f"{_ELSEWHERE[how.precision]}"

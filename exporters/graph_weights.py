@@ -1,0 +1,65 @@
+"""Weights of a graph: stored in half precision, wide again, dropped where nothing reads them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+MIN_HALVED = 1024
+"""Smaller tensors stay in float32: they weigh nothing."""
+_MIN_ROUNDED_AGAIN = 1 << 14
+
+
+def store_half(model: onnx.ModelProto) -> None:
+    """Store float32 weights in half precision, each behind a cast that loading folds away.
+
+    What the exporter has computed from rounded weights, half precision does not hold exactly; of
+    that, only large tensors are rounded once more, such as the sum of position embeddings.
+    """
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < MIN_HALVED:
+            continue
+        name = tensor.name
+        stored = f"{name}.half"
+        value = numpy_helper.to_array(tensor)
+        half = value.astype(np.float16)
+        exact = np.array_equal(half.astype(np.float32), value)
+        if not exact and value.size < _MIN_ROUNDED_AGAIN:
+            continue
+        tensor.CopyFrom(numpy_helper.from_array(half, stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def widen_half(model: onnx.ModelProto) -> None:
+    """Undo `store_half`, in place: the weights are plain float32 ones again."""
+    graph = model.graph
+    stored = {
+        tensor.name: tensor
+        for tensor in graph.initializer
+        if tensor.data_type == TensorProto.FLOAT16
+    }
+    kept = []
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in stored:
+            value = numpy_helper.to_array(stored[node.input[0]]).astype(np.float32)
+            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
+        else:
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(kept)
+    drop_unused(graph)
+
+
+def drop_unused(graph: onnx.GraphProto) -> None:
+    """Leave out weights that no node reads, in place."""
+    used = {name for node in graph.node for name in node.input}
+    used |= {value.name for value in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
