@@ -68,7 +68,6 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="Markdown file with the marks <!-- embed -->")
     options = parser.parse_args()
     torch.manual_seed(0)
-    where = machine("torch", "onnxruntime", "openvino", "numpy")
     network = SkeletonEncoder(EncoderConfig(frames=options.frames, depth=options.depth)).eval()
     rates = {
         FP32: matrix_rate("cpu", "32-true"),
@@ -94,6 +93,7 @@ def main() -> None:
                     share = f"{done / rates[contender.precision]:.0%}"
                     row = [str(bodies), str(batch), contender.name, f"{1000 * took / batch:.0f}"]
                     rows.append([*row, ratio, share, f"{same:.5f}"])
+    where = machine("torch", "onnxruntime", "openvino", "numpy")
     about = facts(options, rates, where, network.config)
     table = [["bodies", "clips at once", "run by", "ms a clip", "ratio", "share", "cosine"], *rows]
     report(about, table, options.write, "embed")

@@ -76,8 +76,9 @@ def main() -> None:
             classes=-(-options.exemplars // CLASS),
             queries=options.queries,
         )
+        table = of_vectors(task)
         where = f"{machine('numpy', 'faiss-cpu')}, SQLite {sqlite3.sqlite_version}"
-        report(f"{where}. {task}", of_vectors(task), options.write, "index")
+        report(f"{where}. {task}", table, options.write, "index")
         if options.sequences:
             path = Path(folder) / "sequences.db"
             about = f"{options.sequences:,} exemplars of one recording each; one query at a time."

@@ -10,7 +10,7 @@ the same positions, and for a clip of one body the same prepared clip.
 
 Many files are read and prepared for comparison as `stars classify` does it, the same again and
 again, by one process and by one a core, started anew. How busy they keep the cores is their
-processor time, the start included, over that of all cores.
+processor time, the start included, over that of all cores, less what the host took (steal).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
-from report import machine, report
+from report import machine, report, stolen_time
 from rich.progress import track
 
 from stars_infer.clip import FloatArray
@@ -117,16 +117,17 @@ def many_files(files: list[Path], times: int) -> list[list[str]]:
     rows = [["processes", "clips", "s", "clips/s", "ratio", "cores kept busy"]]
     alone = 0.0
     for workers in dict.fromkeys((1, cores)):
-        began, before = time.perf_counter(), processor_time()
+        began, before, stolen = time.perf_counter(), processor_time(), stolen_time()
         clips = embed_files(encoder, paths, skip=fail, question=True, workers=workers)
         count = sum(1 for _ in clips)
         took = time.perf_counter() - began
+        had = took * cores - (stolen_time() - stolen)
         while active_children():  # whose time counts once they have ended
             time.sleep(0.01)
-        busy = (processor_time() - before) / took
+        busy = (processor_time() - before) / had
         alone = alone or took
         row = str(workers), f"{count:,}", f"{took:.2f}", f"{count / took:.0f}"
-        rows.append([*row, f"{alone / took:.2f}", f"{busy / cores:.0%} of {cores}"])
+        rows.append([*row, f"{alone / took:.2f}", f"{busy:.0%} of {cores}"])
     return rows
 
 

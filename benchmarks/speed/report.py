@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -20,15 +21,32 @@ from stars_infer.machine import cpu_name, usable_cores
 
 
 def machine(*packages: str) -> str:
-    """Processor, load, versions of packages where they are installed, date."""
+    """Processor, load at the start, steal since then, versions of installed packages, date."""
     found = []
     for package in packages:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             continue
-    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{cpu_name()}, {usable_cores()} cores{load}; {', '.join(found)}; {date.today()}"
+    load = f", load {_LOAD:.1f}" if _LOAD is not None else ""
+    took = time.perf_counter() - _BEGAN
+    lost = (stolen_time() - _STOLEN) / (took * (os.cpu_count() or 1))
+    steal = f", steal {lost:.0%}" if lost >= 0.005 else ""
+    cores = f"{usable_cores()} cores{load}{steal}"
+    return f"{cpu_name()}, {cores}; {', '.join(found)}; {date.today()}"
+
+
+def stolen_time() -> float:
+    """Seconds that the host of a virtual machine has kept its cores from it; 0 if not known."""
+    try:
+        whole = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
+        return int(whole[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
+_BEGAN, _STOLEN = time.perf_counter(), stolen_time()
+_LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def report(about: str, table: Sequence[Sequence[str]], file: Path | None, which: str) -> None:
