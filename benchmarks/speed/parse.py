@@ -8,6 +8,9 @@ steps, the way public code does: the two bodies that move most, frame after fram
 resized to 120 frames. It mends, checks and denoises nothing, which the library does. Both must give
 the same positions, and for a clip of one body the same prepared clip.
 
+Each reads a file five times in a row before the next one's turn, for files are read one after the
+other, in a process that has loaded an encoder.
+
 Many files are read and prepared for comparison as `stars classify` does it, the same again and
 again, by one process and by one a core, started anew. How busy they keep the cores is their
 processor time, the start included, over that of all cores, less what the host took (steal).
@@ -39,6 +42,7 @@ from stars_infer.readers import read_clip
 from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.synthetic.files import skeleton_text
 
+_IN_A_ROW = 5
 _BODY_NAMES = ("clipped", "left", "left_sure", "right", "right_sure", "limited", "x", "y", "state")
 _JOINT_NAMES = ("x", "y", "z", "dx", "dy", "cx", "cy", "ow", "ox", "oy", "oz", "state")
 _FRAMES, _CROP = 120, 0.9
@@ -54,10 +58,12 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="Markdown file with the marks <!-- parse -->")
     options = parser.parse_args()
     table = [["file", "frames", "MB/s", "line by line, ms", "library, ms", "ratio", "and prepared"]]
+    encoder = Encoder.load()
     with tempfile.TemporaryDirectory() as folder:
         for file in options.clip or synthetic(Path(folder), 2, ("wave", "handshake")):
             table.append(measured(file, options.rounds))
-        many = many_files(synthetic(Path(folder), options.files, ACTIONS), options.times)
+        files = synthetic(Path(folder), options.files, ACTIONS)
+        many = many_files(encoder, files * options.times)
     about = f"{machine('numpy')}. Medians of {options.rounds} rounds."
     report(about, table, options.write, "parse")
     report(machine("numpy"), many, options.write, "parse-many")
@@ -86,10 +92,11 @@ def measured(file: Path, rounds: int) -> list[str]:
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in track(range(rounds + 1), description=file.name, transient=True):
         for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - began)
-    took = {name: statistics.median(spent[1:]) for name, spent in times.items()}
+            for _ in range(_IN_A_ROW):
+                began = time.perf_counter()
+                call()
+                times[name].append(time.perf_counter() - began)
+    took = {name: statistics.median(spent[_IN_A_ROW:]) for name, spent in times.items()}
     return [
         file.name,
         str(read_clip(file).frames),
@@ -110,10 +117,9 @@ def check_alike(file: Path) -> None:
         sys.exit(f"error: {file}: prepared clips differ")
 
 
-def many_files(files: list[Path], times: int) -> list[list[str]]:
+def many_files(encoder: Encoder, paths: list[Path]) -> list[list[str]]:
     """Rows of one process and of one a core: seconds, clips a second, how busy the cores are."""
-    cores, paths = usable_cores(), files * times
-    encoder = Encoder.load()
+    cores = usable_cores()
     rows = [["processes", "clips", "s", "clips/s", "ratio", "cores kept busy"]]
     alone = 0.0
     for workers in dict.fromkeys((1, cores)):
