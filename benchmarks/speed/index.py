@@ -141,7 +141,8 @@ def of_vectors(task: Task) -> list[list[str]]:
     """The table of an index of vectors."""
     added, plain = filled(task)
     made, mine, flat = (in_process(what, task) for what in (make, ask, ask_flat))
-    vectors = 4 * task.classes * CLASS * len(task.drawing.mean)
+    all_of_them = task.classes * CLASS
+    vectors = 4 * all_of_them * len(task.drawing.mean)
     hits = [np.isin(*pair).mean() for pair in zip(flat["found"], mine["found"], strict=True)]
     late = slice(-max(1, len(added) // 10), None)
     table = [["", "index", "reference", "ratio", "to reach"]]
@@ -165,6 +166,7 @@ def of_vectors(task: Task) -> list[list[str]]:
     for share, to in ((50, "≤ 5"), (95, "")):
         own, other = (1000 * float(np.percentile(one["search"], share)) for one in (mine, flat))
         row(f"search of the nearest {NEAREST}, p{share} ms; flat", own, other, to=to)
+    row("codes it compares, a byte a number; flat, four", mine["compared"], all_of_them, form=".0f")
     row("classify, p50 ms", 1000 * statistics.median(mine["classify"]))
     row(f"recall@{NEAREST} of the flat search", float(np.mean(hits)), form=".4f", to="≥ 0.99")
     row(
@@ -245,13 +247,17 @@ def make(task: Task) -> Measured:
 
 def ask(task: Task) -> Measured:
     """Open the index, and search and name clips."""
+    import faiss
+
     queries = task.asked()
     began = time.perf_counter()
     with ExemplarIndex.open(task.path, task.model, create=False) as index:
         index.prepare()
         opened = time.perf_counter() - began
         index.search(queries[:1], NEAREST)
+        faiss.cvar.indexIVF_stats.reset()
         search, found = each(queries, lambda one: index.search([one], NEAREST)[0])
+        compared = faiss.cvar.indexIVF_stats.ndis / len(queries)
         index.calibration()
         classify, _ = each(queries, lambda one: index.classify([one]))
         sources = [[near.source for near in nearest] for nearest in found]
@@ -259,6 +265,7 @@ def ask(task: Task) -> Measured:
         "opened": opened,
         "search": search,
         "classify": classify,
+        "compared": compared,
         "found": [[place_of(source) for source in row] for row in sources],
         "memory": resident_memory(),
         "file": task.path.stat().st_size,
