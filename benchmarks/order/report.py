@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from rich.table import Table
 from stars_infer.fewshot import LabelledClips, evaluate
 from stars_infer.likeness import cosine_of
 from stars_infer.train.checkpoint import FILE, load_checkpoint
-from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import pooled_features
 from stars_infer.train.protocols.knn import nearest_votes
@@ -53,7 +52,8 @@ TITLES = {
 CLAIMS = (("mamp", "mae"), ("stars", "mamp"), ("stars", "stars-3stage"))
 """The papers' order, as pairs of a better and a worse row."""
 FUSED = {"skeattnclr-three": ("skeattnclr-joint", "skeattnclr-motion", "skeattnclr-bone")}
-"""Rows that are several encoders side by side, as `stars model fuse` makes one of them."""
+"""Rows of several encoders: their features side by side, as `stars model fuse` makes one of them;
+for the linear score the sum of their classifiers' scores, as `stars train eval fuse`."""
 SHOTS = (1, 2, 5)
 COLUMNS = ("KNN", "linear", *(f"{n}-shot" for n in SHOTS))
 LINEAR = LinearConfig(batch=32)
@@ -110,22 +110,15 @@ def scores_of(row: str, seed: Path, task: Task, fabric: Fabric) -> list[float]:
     if kept.exists():
         scores: list[float] = json.loads(kept.read_text(encoding="utf-8"))
         return scores
-    train, test = (features_of(row, seed, part, fabric) for part in (task.train, task.test))
+    encoders = [encoder_of(part, seed) for part in FUSED.get(row, (row,))]
+    train, test = (
+        [pooled_features(encoder, part, fabric=fabric) for encoder in encoders]
+        for part in (task.train, task.test)
+    )
     scores = list(measure(train, test, task))
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(scores), encoding="utf-8")
     return scores
-
-
-def features_of(row: str, seed: Path, pack: Pack, fabric: Fabric) -> torch.Tensor:
-    """Features (N, D) of a pack; those of several encoders side by side, each of length 1."""
-    parts = [
-        pooled_features(encoder_of(part, seed), pack, fabric=fabric)
-        for part in FUSED.get(row, (row,))
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    return torch.cat([torch.nn.functional.normalize(part, dim=1) for part in parts], dim=1)
 
 
 def encoder_of(row: str, seed: Path) -> MeasuredEncoder:
@@ -136,28 +129,39 @@ def encoder_of(row: str, seed: Path) -> MeasuredEncoder:
     return load_encoder(str(seed / row))
 
 
-def measure(train: torch.Tensor, test: torch.Tensor, task: Task) -> Iterator[float]:
-    """All scores of features (N, D), in the order of `COLUMNS`."""
-    named = nearest_votes(train, task.train_labels, test, ks=[1])[1]
+def side_by_side(parts: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Features of several encoders, each of length 1; those of one as they are."""
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([torch.nn.functional.normalize(part, dim=1) for part in parts], dim=1)
+
+
+def measure(
+    train: Sequence[torch.Tensor], test: Sequence[torch.Tensor], task: Task
+) -> Iterator[float]:
+    """All scores of one or more encoders' features (N, D), in the order of `COLUMNS`."""
+    learnt, asked = side_by_side(train), side_by_side(test)
+    named = nearest_votes(learnt, task.train_labels, asked, ks=[1])[1]
     yield accuracy(named, task.test_labels)
-    head = fit_linear(
-        train[None],
-        task.train_labels,
-        classes=len(task.classes),
-        config=LINEAR,
-        device=torch.device("cpu"),
-    )
-    with torch.no_grad():
-        yield accuracy(head(test).argmax(dim=1).numpy(), task.test_labels)
-    exemplar = np.repeat([True, False], [len(train), len(test)])
+    each = [class_scores(*pair, task) for pair in zip(train, test, strict=True)]
+    yield accuracy(torch.stack(each).sum(dim=0).argmax(dim=1).numpy(), task.test_labels)
+    exemplar = np.repeat([True, False], [len(learnt), len(asked)])
     clips = LabelledClips(
-        likeness=cosine_of(torch.cat((train, test)).numpy()),
+        likeness=cosine_of(torch.cat((learnt, asked)).numpy()),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=exemplar,
         query=~exemplar,
     )
     for result in evaluate(clips, shots=SHOTS, draws=10).values():
         yield result.mean
+
+
+def class_scores(train: torch.Tensor, test: torch.Tensor, task: Task) -> torch.Tensor:
+    """What a linear classifier says of tested clips, (N, C)."""
+    classes, device = len(task.classes), torch.device("cpu")
+    head = fit_linear(train[None], task.train_labels, classes=classes, config=LINEAR, device=device)
+    with torch.no_grad():
+        return head(test)
 
 
 def rows_of(found: dict[tuple[str, str], list[list[float]]], data: str) -> Iterator[list[str]]:

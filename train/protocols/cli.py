@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from stars_infer.train.protocols.command import finish, opened, tuning
 from stars_infer.train.protocols.features import CROP
 from stars_infer.train.protocols.finetune import RECIPE
 from stars_infer.train.protocols.finetune import finetune as tune
+from stars_infer.train.protocols.fusion import fused
 from stars_infer.train.protocols.knn import knn as nearest
 from stars_infer.train.protocols.linear import LinearConfig
 from stars_infer.train.protocols.linear import linear as fit
@@ -35,7 +37,7 @@ from stars_infer.train.protocols.options import (
     Split,
     tuning_flags,
 )
-from stars_infer.train.protocols.plots import CLASSES
+from stars_infer.train.protocols.plots import CLASSES, require_plots
 from stars_infer.train.protocols.transfer import transfer as carry_over
 from stars_infer.train.session import open_fabric
 
@@ -305,3 +307,32 @@ def transfer(
     ) as how:
         result = carry_over(measured, task, how=how)
     finish(result, output, results, plots, plot_classes, fabric)
+
+
+@app.command(
+    epilog="Example: stars train eval fuse runs/joint/eval/linear-ntu60-xsub.json "
+    "runs/motion/eval/linear-ntu60-xsub.json runs/bone/eval/linear-ntu60-xsub.json"
+)
+def fuse(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Results (.json) of one protocol on the same clips, two or more."),
+    ],
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(help="Of a result's scores; one for each, in order.", show_default="1 each"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder of the result.", show_default="not written"),
+    ] = None,
+    plots: Plots = None,
+    plot_classes: PlotClasses = CLASSES,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """The summed class scores of several results, as of the streams joint, motion and bone."""
+    if plots is not None:
+        require_plots()
+    result = fused(results, weights=weight or ())
+    finish(result, Output(json=json, quiet=quiet), out, plots, plot_classes)

@@ -72,10 +72,12 @@ class Named:
     """What a fine-tuned encoder named the test clips.
 
     Attributes:
+        scores: Logits (N, C); minus infinity for actions that it was not shown.
         predictions: Class numbers of the task, (N,).
         embedding: Pooled features of the tuned encoder, (N, D).
     """
 
+    scores: FloatArray
     predictions: NDArray[np.intp]
     embedding: FloatArray
 
@@ -123,6 +125,7 @@ def tuned_result(
         embedding=named.embedding,
         confusion=confusion_matrix(labels, named.predictions, len(task.classes)),
         predictions={"accuracy": named.predictions},
+        class_scores={"accuracy": named.scores},
         source=source,
     )
 
@@ -212,11 +215,11 @@ def name_clips(
         track=how.track,
         what="naming",
     )
-    classes = config.settings.classes
+    logits, pooled = np.split(found.cpu().numpy(), [config.settings.classes], axis=1)
     # The classifier numbers the actions it has seen; the task numbers all there are.
-    known = numbers_of(shown, task.classes)
-    named = np.unique(known)[found[:, :classes].argmax(dim=1).cpu().numpy()]
-    return Named(predictions=named, embedding=found[:, classes:].cpu().numpy())
+    scores = np.full((len(logits), len(task.classes)), -np.inf, np.float32)
+    scores[:, np.unique(numbers_of(shown, task.classes))] = logits
+    return Named(scores=scores, predictions=scores.argmax(axis=1), embedding=pooled)
 
 
 def settings_of(config: RunConfig, how: Tuning) -> dict[str, Any]:

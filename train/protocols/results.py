@@ -21,6 +21,10 @@ from stars_infer.train.protocols.paper import Figure, figures
 from stars_infer.train.protocols.task import Task
 
 SCHEMA = 1
+SCORES = "scores "
+"""What the names of class scores begin with, among the arrays of a result."""
+SEED = " seed "
+"""Between setting and seed, in the names of what one of several runs predicted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Result:
         embedding: Features (N, D) of the tested clips.
         labels: Their class numbers (N,).
         predictions: What they were named, (N,), by setting; none where there are many draws.
+        class_scores: By which they were named so, (N, C), under the same names; none where
+            neighbours vote. Those of several encoders can be added: see `fusion`.
         notes: What a reader of the figures should know.
     """
 
@@ -73,6 +79,7 @@ class Result:
     embedding: FloatArray
     labels: NDArray[np.intp]
     predictions: Mapping[str, NDArray[np.intp]] = field(default_factory=dict)
+    class_scores: Mapping[str, FloatArray] = field(default_factory=dict)
     source: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -134,6 +141,7 @@ def make_result(
     embedding: FloatArray,
     confusion: NDArray[np.int64],
     predictions: Mapping[str, NDArray[np.intp]] | None = None,
+    class_scores: Mapping[str, FloatArray] | None = None,
     source: str | None = None,
 ) -> Result:
     """A result, with what encoder and task say of themselves."""
@@ -151,6 +159,7 @@ def make_result(
         embedding=embedding,
         labels=task.test_labels,
         predictions=predictions or {},
+        class_scores=class_scores or {},
         notes=(*task.notes, *_seen(measured, task)),
     )
 
@@ -197,6 +206,7 @@ def save_result(result: Result, folder: Path) -> Path:
         "embedding": result.embedding,
         "labels": result.labels,
         **{f"predictions {name}": values for name, values in result.predictions.items()},
+        **{SCORES + name: values for name, values in result.class_scores.items()},
     }
     beside, path = folder / f"{result.name}.npz", folder / f"{result.name}.json"
     _replace(beside, lambda file: np.savez(file, **arrays))

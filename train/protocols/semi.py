@@ -18,6 +18,7 @@ from stars_infer.errors import UsageError
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.finetune import Tuning, settings_of, tune_and_name, tuning_config
 from stars_infer.train.protocols.results import (
+    SEED,
     Result,
     Score,
     accuracy,
@@ -60,6 +61,7 @@ def semi(
     labels, classes = task.test_labels, len(task.classes)
     scores: list[Score] = []
     predictions: dict[str, NDArray[np.intp]] = {}
+    class_scores: dict[str, FloatArray] = {}
     embedding: FloatArray | None = None
     confusion = np.zeros((classes, classes), np.int64)
     settings: dict[str, object] = {"runs": runs, "seed": seed, "per_action": per_action}
@@ -73,7 +75,8 @@ def semi(
             out = how.out / f"{setting}-{run}"
             named = tune_and_name(measured, task, shown, config, out, how=how)
             accuracies.append(accuracy(named.predictions, labels))
-            predictions[f"{setting} seed {run}"] = named.predictions
+            predictions[f"{setting}{SEED}{run}"] = named.predictions
+            class_scores[f"{setting}{SEED}{run}"] = named.scores
             if not scores:
                 confusion += confusion_matrix(labels, named.predictions, classes)
                 embedding = named.embedding if embedding is None else embedding
@@ -97,6 +100,7 @@ def semi(
         embedding=embedding,
         confusion=confusion,
         predictions=predictions,
+        class_scores=class_scores,
     )
 
 

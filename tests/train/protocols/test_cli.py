@@ -156,3 +156,31 @@ def test_actions_never_shown_are_noted_and_count_as_wrong(tmp_path, stars):
     (note,) = task.notes
     assert "1 tested action(s) are never shown for training" in note
     assert "wave" in note
+
+
+def test_streams_are_fused_by_their_class_scores(stars, trained, pack, tmp_path):
+    results = []
+    for seed, name in enumerate(("joint", "bone")):
+        save_checkpoint(load_checkpoint(trained / "stars"), tmp_path / name)
+        code, _, err = stars(
+            "train", "eval", "linear", tmp_path / name, "--data", pack, "--epochs", 2,
+            "--seed", seed, "--quiet", *CPU,
+        )  # fmt: skip
+        assert code == 0, err
+        results.append(tmp_path / name / "eval" / "linear-ntu60-xsub.json")
+    code, out, err = stars("train", "eval", "fuse", *results, "--out", tmp_path / "both", "--json")
+    assert code == 0, err
+    record = json.loads(out)
+    assert record["method"] == "STARS + STARS"
+    three = {"method": "SkeAttnCLR three-stream", "setting": "accuracy", "accuracy": 82.0}
+    assert any(three.items() <= figure.items() for figure in record["paper"])
+    one, two, both = (
+        np.load(path.with_suffix(".npz"))
+        for path in (*results, tmp_path / "both" / "linear-ntu60-xsub.json")
+    )
+    total = one["scores accuracy"] + two["scores accuracy"]
+    np.testing.assert_array_equal(both["scores accuracy"], total)
+    right = 100 * np.mean(total.argmax(axis=1) == both["labels"])
+    assert record["scores"][0]["accuracy"] == right
+    code, _, err = stars("train", "eval", "fuse", results[0], tmp_path / "no.json")
+    assert (code, "not a result of `stars train eval`" in told(err)) == (2, True)

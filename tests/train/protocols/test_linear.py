@@ -69,7 +69,15 @@ def test_protocol_learns_three_motions(task, measured, fabric, crops):
     assert (again.predictions["accuracy"] == result.predictions["accuracy"]).all()
 
 
+def test_the_rate_drops_or_follows_a_cosine():
+    cosine, drop = LinearConfig(lr=3.0), LinearConfig(lr=3.0, drop_after=0.6)
+    assert [cosine.rate(step, 10) for step in (0, 5)] == pytest.approx([3.0, 1.5])
+    assert [drop.rate(step, 10) for step in (0, 5, 6, 9)] == pytest.approx([3.0, 3.0, 0.3, 0.3])
+
+
 def test_impossible_settings():
-    for wrong in ({"epochs": 0}, {"crops": -1}, {"lr": 0.0}, {"momentum": 1.0}):
+    for wrong in (
+        {"epochs": 0}, {"crops": -1}, {"lr": 0.0}, {"momentum": 1.0}, {"drop_after": 0.0},
+    ):  # fmt: skip
         with pytest.raises(UsageError):
             LinearConfig(**wrong)
