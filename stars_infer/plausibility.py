@@ -33,8 +33,10 @@ BACKWARDS = -0.5
 """Cosine of the toes (or nose) with the way the body faces, median over the clip, below which left
 and right are exchanged."""
 
-_LIMB = ("head", "neck", "spine at shoulders", "middle of spine")
-_LEG = ("knee", "ankle")
+_AT = {name: index for index, name in enumerate(NTU25_JOINTS)}
+_LIMB = [_AT[name] for name in ("head", "neck", "spine at shoulders", "middle of spine")]
+_LEGS = [_AT[f"{side} {name}"] for side in ("left", "right") for name in ("knee", "ankle")]
+"""Joints whose bones, from their parents, are the height: of the legs the mean counts."""
 _AXES = "xyz"
 
 
@@ -70,11 +72,11 @@ def height(joints: Positions) -> float:
     Args:
         joints: NTU-25 joints (N, 25, 3) of frames of one or several bodies.
     """
-    lengths = _median(np.linalg.norm(joints - joints[:, NTU25_PARENTS], axis=2))
-    length = dict(zip(NTU25_JOINTS, lengths.tolist(), strict=True))
-    legs = [sum(length[f"{side} {bone}"] for bone in _LEG) for side in ("left", "right")]
-    bones = sum(length[bone] for bone in _LIMB) + sum(legs) / 2
-    return float(bones * (1 + BEYOND_BONES / (USUAL_HEIGHT - BEYOND_BONES)))
+    ends = np.array(_LIMB + _LEGS)
+    bones = joints[:, ends] - joints[:, np.asarray(NTU25_PARENTS)[ends]]
+    lengths = _median(np.linalg.norm(bones, axis=2))
+    whole = lengths[: len(_LIMB)].sum() + lengths[len(_LIMB) :].sum() / 2
+    return float(whole * (1 + BEYOND_BONES / (USUAL_HEIGHT - BEYOND_BONES)))
 
 
 def _size_doubt(size: float, convention: Convention) -> str:
@@ -97,7 +99,7 @@ def _size_doubt(size: float, convention: Convention) -> str:
 
 def _up_doubt(joints: Positions, convention: Convention) -> str:
     """Doubt which axis is up, from the trunk: hips to the spine at the shoulders."""
-    trunk = joints[:, NTU25_JOINTS.index("spine at shoulders")] - joints[:, 0]
+    trunk = joints[:, _AT["spine at shoulders"]] - joints[:, 0]
     trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)
     middle = _median(trunk)
     if middle[1] >= LYING:
@@ -121,9 +123,8 @@ def _side_doubt(bodies: Positions, joints: Positions, layout: Layout) -> str:
     front = _front(bodies, joints, layout)
     if front is None:
         return ""
-    column = {name: index for index, name in enumerate(NTU25_JOINTS)}
     shoulders, hips = (
-        joints[:, column[f"right {joint}"]] - joints[:, column[f"left {joint}"]]
+        joints[:, _AT[f"right {joint}"]] - joints[:, _AT[f"left {joint}"]]
         for joint in ("shoulder", "hip")
     )
     across = shoulders + hips
@@ -150,9 +151,8 @@ def _front(bodies: Positions, joints: Positions, layout: Layout) -> Positions | 
         return np.asarray(nose - (left + right) / 2)
     if {"left foot", "left ankle"} & set(layout.synthesised):
         return None
-    column = {name: index for index, name in enumerate(NTU25_JOINTS)}
     toes = [
-        joints[:, column[f"{side} foot"]] - joints[:, column[f"{side} ankle"]]
+        joints[:, _AT[f"{side} foot"]] - joints[:, _AT[f"{side} ankle"]]
         for side in ("left", "right")
     ]
     return np.asarray(toes[0] + toes[1])

@@ -127,13 +127,18 @@ class _Table:
         fraction = end - whole_end - pointed
         short = (whole <= _WORD) & (whole + fraction <= _MOST_DIGITS)
         power = _POWERS.take(fraction, mode="clip")
-        before, after = self.digits(np.stack((whole_end, end)), np.stack((whole, fraction)))
-        values = before * power + after
+        values = self.wholes(whole_end, whole) * power + self.digits(end, fraction)
         if len(far := np.flatnonzero(short & (fraction > _WORD))):
             values[far] += self.digits(end[far] - _WORD, fraction[far] - _WORD) * _POWERS[_WORD]
         values /= power
         np.negative(values, out=values, where=negative)
         return values.reshape(-1, wanted), short.reshape(-1, wanted)
+
+    def wholes(self, end: Places, count: Places) -> NDArray[np.number]:
+        """As `digits`; those of metres have one at most."""
+        if count.max(initial=0) > 1:
+            return self.digits(end, count)
+        return (self.bytes[end - 1] - np.uint8(_ZERO)) * count
 
     def digits(self, end: Places, count: Places) -> NDArray[np.float64]:
         """Whole numbers of 0 to 8 digits before `end`."""
