@@ -40,7 +40,7 @@ class OpenVino:
         if how.precision not in there:
             raise ProviderError(
                 f"device '{DEVICE}:{how.precision}' does not run here: this CPU computes in "
-                f"{' and '.join(there)}; `stars bench` measures what is there"
+                f"{', '.join(there)}; `stars bench` measures what is there"
             )
         settings: dict[str, object] = {
             "INFERENCE_PRECISION_HINT": _TYPES[how.precision],
