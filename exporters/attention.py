@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import onnx
 from onnx import helper, numpy_helper
 
+from stars_infer.exporters.graph_weights import drop_unused
+
 DOMAIN, OPERATOR = "com.microsoft", "MultiHeadAttention"
 _SPLIT = [2, 0, 3, 1, 4]
 """(B, N, 3, heads, D / heads) with the three first, then bodies, heads, tokens."""
@@ -47,7 +49,7 @@ def fuse_attention(model: onnx.ModelProto) -> int:
     found = [one for node in model.graph.node if (one := graph.attention(node)) is not None]
     for one in found:
         _replace(model.graph, one)
-    _drop_unused(model.graph)
+    drop_unused(model.graph)
     if found and all(opset.domain != DOMAIN for opset in model.opset_import):
         model.opset_import.append(helper.make_opsetid(DOMAIN, 1))
     return len(found)
@@ -161,20 +163,6 @@ def _replace(graph: onnx.GraphProto, one: _Attention) -> None:
         nodes.extend(made if one.result in node.output else [node])
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _drop_unused(graph: onnx.GraphProto) -> None:
-    """Drop nodes and constants that nothing reads any more."""
-    read = {value.name for value in graph.output}
-    kept: list[onnx.NodeProto] = []
-    for node in reversed(graph.node):
-        if read & set(node.output):
-            read.update(node.input)
-            kept.append(node)
-    weights = [tensor for tensor in graph.initializer if tensor.name in read]
-    del graph.node[:], graph.initializer[:]
-    graph.node.extend(reversed(kept))
-    graph.initializer.extend(weights)
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: object) -> object:

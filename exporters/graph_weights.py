@@ -57,9 +57,14 @@ def widen_half(model: onnx.ModelProto) -> None:
 
 
 def drop_unused(graph: onnx.GraphProto) -> None:
-    """Leave out weights that no node reads, in place."""
-    used = {name for node in graph.node for name in node.input}
-    used |= {value.name for value in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    """Drop nodes and weights that nothing reads any more, in place."""
+    read = {value.name for value in graph.output}
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(graph.node):
+        if read & set(node.output):
+            read.update(node.input)
+            kept.append(node)
+    weights = [tensor for tensor in graph.initializer if tensor.name in read]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(reversed(kept))
+    graph.initializer.extend(weights)
