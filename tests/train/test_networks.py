@@ -15,6 +15,7 @@ from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.dsta import places
 from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
 from stars_infer.train.networks.skeleton_graph import CENTRE, spatial_partition
+from stars_infer.train.networks.stgcn import GraphBlock
 from stars_infer.train.networks.streams import STREAMS, stream_of
 
 SMALL = {
@@ -168,3 +169,13 @@ def test_methods_say_which_networks_they_train():
         Mamp(small("stgcn"), MampConfig())
     with pytest.raises(UsageError, match="stars trains encoders of the kind transformer"):
         Stars(small("bigru"), StarsConfig())
+
+
+def test_graph_convolution_by_its_definition():
+    torch.manual_seed(0)
+    block = GraphBlock(2, 4, stride=1, dropout=0.0, residual=False).double()
+    torch.nn.init.normal_(block.edges)
+    x = torch.randn(3, 2, 5, 25, dtype=torch.double)
+    weighted = block.space(x).view(3, 3, 4, 5, 25)
+    expected = torch.einsum("nkctv,kvw->nctw", weighted, block.graph * block.edges)
+    torch.testing.assert_close(block.gathered(x), expected)

@@ -57,11 +57,23 @@ class GraphBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, T, V) to (N, C', T / stride, V)."""
-        n, _, frames, joints = x.shape
-        parts = self.space(x).view(n, len(self.graph), -1, frames, joints)
-        gathered = torch.einsum("nkctv,kvw->nctw", parts, self.graph * self.edges)
-        mixed: Tensor = self.time(gathered)
+        mixed: Tensor = self.time(self.gathered(x))
         return F.relu(mixed if self.residual is None else mixed + self.residual(x))
+
+    def gathered(self, x: Tensor) -> Tensor:
+        """What every joint gets from its neighbours: sum over k of (W_k x + b_k) A_k.
+
+        The neighbours are summed up first and weighted then, as two large products.
+        """
+        n, channels, frames, joints = x.shape
+        graph, parts = self.graph * self.edges, len(self.graph)
+        sums = (x.reshape(n, 1, channels * frames, joints) @ graph).reshape(
+            n, parts * channels, frames, joints
+        )
+        assert self.space.bias is not None
+        weight = self.space.weight.view(parts, -1, channels).transpose(0, 1)
+        bias = self.space.bias.view(parts, -1).T @ graph.sum(dim=1)
+        return F.conv2d(sums, weight.reshape(-1, parts * channels, 1, 1)) + bias[:, None]
 
 
 class StGcn(Backbone):
