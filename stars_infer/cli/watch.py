@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
+import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -56,7 +58,7 @@ def watch(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Name what is going on in a stream of frames.
+    """Name what is going on in a stream of frames, until it ends, Ctrl-C or SIGTERM.
 
     A line is {"joints": [[x, y, z], …], "time": seconds}, with "bodies" for a list of several, or
     the list alone, or any other form of .jsonl files. An unknown joint is null.
@@ -72,6 +74,7 @@ def watch(
     how = Streaming(every=every)
     reader = FrameReader(convention)
     with ExitStack() as stack:
+        _end_by_sigterm(stack)
         exemplars = stack.enter_context(ready_index(index, model, output))
         exemplars.calibration()  # refuses an empty index, and makes ready, before frames come
         encoder = Encoder.load(model, device=device)
@@ -109,6 +112,17 @@ def _feed(stack: ExitStack, *, udp: str | None, unix: Path | None, replay: bool)
     feed = frame_feed.FrameFeed(lines, wait=replay and udp is None and unix is None)
     stack.callback(feed.close)
     return feed
+
+
+def _end_by_sigterm(stack: ExitStack) -> None:
+    """Let SIGTERM, by which services are stopped, do what Ctrl-C does, for as long as the stack."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # only there can a signal be handled
+
+    def end(number: int, frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, end))
 
 
 def _remove(path: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from report import report
 
 from stars_infer.bench.network import smallest_cosine
+from stars_infer.encoder import Encoder
 from stars_infer.readers import read_clip
 from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.synthetic.actions import perform
@@ -126,7 +127,7 @@ def test_plain_preparation_of_one_body_is_the_papers(tmp_path):
 
 
 def test_many_files_by_one_process_and_by_several(tmp_path):
-    _, *rows = parse.many_files(parse.synthetic(tmp_path, 3, ("wave", "clap")), 2)
+    _, *rows = parse.many_files(Encoder.load(), 2 * parse.synthetic(tmp_path, 3, ("wave", "clap")))
     assert [row[1] for row in rows] == ["6"] * len(rows)
     assert rows[0][0] == "1"
     assert float(rows[0][4]) == 1
