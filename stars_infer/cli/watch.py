@@ -122,7 +122,8 @@ def _end_by_sigterm(stack: ExitStack) -> None:
     def end(number: int, frame: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, end))
+    before = signal.signal(signal.SIGTERM, end) or signal.SIG_DFL  # None: not Python's
+    stack.callback(signal.signal, signal.SIGTERM, before)
 
 
 def _remove(path: Path) -> None:

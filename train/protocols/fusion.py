@@ -7,6 +7,7 @@ added are the scores that `linear`, `finetune`, `semi` and `transfer` leave besi
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from stars_infer.train.protocols.results import (
     accuracy,
     confusion_matrix,
 )
+
+_FACTS = {"protocol", "data", "split", "dataset", "source", "run", "method", "notes"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,9 +59,15 @@ class Part:
                 raise UsageError(f"{path}: unknown schema, expected {SCHEMA}: measure it again")
             with np.load(path.with_name(facts["arrays"]), allow_pickle=False) as kept:
                 arrays = dict(kept)
+            if missing := _FACTS - facts.keys():
+                raise KeyError(", ".join(sorted(missing)))
             part = cls(path=path, facts=facts, arrays=arrays)
-            _ = part.task, part.labels, part.features
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            shape = len(part.labels), len(arrays["classes"])
+            if len(part.features) != shape[0] or any(
+                scores.shape != shape for scores in part.scores.values()
+            ):
+                raise ValueError("arrays of different lengths")
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise UsageError(
                 f"{path}: not a result of `stars train eval`, or its arrays are not beside it "
                 f"({error}); name the .json that it wrote"

@@ -109,7 +109,9 @@ def test_what_does_not_belong_together_is_refused(joint, bone, tmp_path):
     refused("no class scores.*stars model fuse", joint, kept(tmp_path, "knn", {}))
 
 
-@pytest.mark.parametrize("damage", ["missing", "text", "arrays", "schema", "list"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "text", "arrays", "empty", "cut", "schema", "list", "facts"]
+)
 def test_damaged_results_are_named(joint, bone, damage):
     if damage == "missing":
         bone.unlink()
@@ -117,6 +119,12 @@ def test_damaged_results_are_named(joint, bone, damage):
         bone.write_text("{")
     elif damage == "arrays":
         bone.with_suffix(".npz").write_bytes(b"nothing")
+    elif damage in ("empty", "cut"):
+        arrays = bone.with_suffix(".npz")
+        arrays.write_bytes(arrays.read_bytes()[: 300 if damage == "cut" else 0])
+    elif damage == "facts":
+        facts = json.loads(bone.read_text())
+        bone.write_text(json.dumps({name: facts[name] for name in facts if name != "method"}))
     elif damage == "list":
         bone.write_text("[]")
     else:
