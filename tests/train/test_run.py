@@ -19,6 +19,7 @@ from stars_infer.train.loop import best_precision, fit
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.classifier import ClassifierConfig
 from stars_infer.train.methods.dino import DinoConfig
+from stars_infer.train.methods.likeness import LikenessConfig
 from stars_infer.train.methods.mae import MaeConfig
 from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
@@ -46,6 +47,7 @@ SMALL = {
     "moco": MocoConfig(queue=20, hidden=32, projection=8),
     "dino": DinoConfig(prototypes=24, hidden=32, bottleneck=8, local_views=1),
     "skeattnclr": SkeAttnClrConfig(queue=20, hidden=32, projection=8),
+    "likeness": LikenessConfig(),
     "classifier": ClassifierConfig(hidden=32),
 }
 

@@ -32,6 +32,7 @@ SMALL = {
     "moco": {"queue": 20, "hidden": 32, "projection": 8},
     "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
     "skeattnclr": {"queue": 20, "hidden": 32, "projection": 8},
+    "likeness": {"mask_ratio": 0.5},
     # What a network drops at random differs between processes by design.
     "classifier": {"hidden": 32, "dropout": 0.0, "drop_path": 0.0},
 }

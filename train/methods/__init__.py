@@ -3,6 +3,7 @@
 from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.methods.dino import Dino
 from stars_infer.train.methods.heads import Heads
+from stars_infer.train.methods.likeness import Likeness
 from stars_infer.train.methods.mae import Mae
 from stars_infer.train.methods.mamp import Mamp
 from stars_infer.train.methods.mamp_nnclr import MampNnclr
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
         MampNnclr,
         Moco,
         Dino,
+        Likeness,
         Classifier,
     )
 }
