@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from sets import EvaluationSet
+from torch import Tensor
 
 from stars_infer.classifiers import Classifier, Prototypes, Ridge, Vote
 from stars_infer.description import Description, vectors_of
@@ -18,9 +19,11 @@ from stars_infer.fewshot import LabelledClips
 from stars_infer.likeness import Likeness, cosine_of, likeness_of
 from stars_infer.motion import Comparison
 from stars_infer.preparation import prepare
-from stars_infer.train.checkpoint import FILE
-from stars_infer.train.protocols.encoders import load_encoder
+from stars_infer.train.checkpoint import FILE, load_checkpoint, load_weights
+from stars_infer.train.methods.likeness import Likeness as Taught
+from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import CROP
+from stars_infer.train.run import RunConfig, build_method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +58,16 @@ def of_model(model: str) -> Iterator[Method]:
         ModelError: If there is no such model or run, or it is damaged.
     """
     if Path(model).is_file() or (Path(model) / FILE).is_file():
-        likeness = cache(_vectors_of_run(model))
-        name = Path(model).stem
-        yield Method(name=f"{name}: vector, majority vote", likeness=likeness)
-        yield Method(name=f"{name}: vector, ridge", likeness=likeness, classifier=lambda n: Ridge())
+        measured, name = load_encoder(model), Path(model).stem
+        rows = {"vector": measured.encoder.pooled}
+        if measured.config is not None and measured.config.method == Taught.name:
+            rows["what it is taught"] = _teacher_of(model).targets
+        for row, vectors in rows.items():
+            likeness = cache(_likeness_by(vectors, measured))
+            yield Method(name=f"{name}: {row}, majority vote", likeness=likeness)
+            yield Method(
+                name=f"{name}: {row}, ridge", likeness=likeness, classifier=lambda n: Ridge()
+            )
         return
     encoder = Encoder.load(model, device="cpu")
     name = encoder.info.name
@@ -97,9 +106,10 @@ def by_classifier(method: Method, comparison: Comparison) -> Iterator[Method]:
     )
 
 
-def _vectors_of_run(run: str) -> Callable[[EvaluationSet], Likeness]:
-    """Likeness by the vectors that the run's model would give once exported."""
-    measured = load_encoder(run)
+def _likeness_by(
+    vectors_of_bodies: Callable[[Tensor], Tensor], measured: MeasuredEncoder
+) -> Callable[[EvaluationSet], Likeness]:
+    """Likeness by what is made of bodies as the run's model would see them once exported."""
     views = replace(measured.views, frames=measured.shape.frames)
     how = views.preprocessing(crop=CROP)
 
@@ -110,7 +120,16 @@ def _vectors_of_run(run: str) -> Callable[[EvaluationSet], Likeness]:
             bodies = prepare(clip, how)
             if views.absent_bodies == "zeros" and len(bodies) == 1:
                 bodies = np.concatenate((bodies, np.zeros_like(bodies)))
-            vectors.append(measured.encoder.pooled(torch.from_numpy(bodies)).mean(dim=0))
+            vectors.append(vectors_of_bodies(torch.from_numpy(bodies)).mean(dim=0))
         return cosine_of(torch.stack(vectors).numpy())
 
     return likeness
+
+
+def _teacher_of(run: str) -> Taught:
+    """The method of a run of `likeness`, with its landmarks."""
+    checkpoint = load_checkpoint(Path(run))
+    method = build_method(RunConfig.from_json(checkpoint.config, source=run))
+    load_weights(method, checkpoint.weights, source=run)
+    assert isinstance(method, Taught)
+    return method
