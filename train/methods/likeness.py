@@ -85,6 +85,7 @@ class Likeness(Tuning):
     """Mean direction of the landmarks' own vectors, (D,)."""
 
     @property
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a number of the host decides
     def ready(self) -> bool:
         """Whether all landmarks are there; learning begins with the step after."""
         return int(self.known) == len(self.landmarks)
