@@ -168,4 +168,10 @@ def build_method(config: RunConfig) -> Method:
     differ = views.augments or views.uniform_sampling or views.shortest_crop < 1
     if method.copies > 1 and not differ:
         raise UsageError(f"{config.method} compares views of a clip, but nothing makes them differ")
+    first = -(-method.clips_to_begin // config.loop.batch)
+    if first >= config.steps:
+        raise UsageError(
+            f"{config.method} sees {method.clips_to_begin} clips before it learns, which takes all "
+            f"{config.steps} steps of {config.loop.batch}: train longer"
+        )
     return method

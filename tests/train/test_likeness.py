@@ -188,6 +188,12 @@ def test_trained_exported_and_asked_from_the_shell(trained, recordings, tmp_path
     ):  # fmt: skip
         code, _, err = call_stars(*arguments)
         assert code == 0, err
+    short = ["--recipe", "likeness", "--out", tmp_path / "short", "--steps", 4, "--batch", 8]
+    code, _, err = call_stars(
+        "train", "tune", trained / "pack", "--from", trained / "stars", *short, "-q"
+    )
+    assert code == 2
+    assert "sees 32 clips before it learns" in " ".join(err.split())
     losses = [json.loads(line)["loss"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert losses[:4] == [0] * 4  # while 32 landmarks are gathered
     assert all(0 < loss < 2 for loss in losses[4:])

@@ -85,6 +85,11 @@ class Likeness(Tuning):
     """Mean direction of the landmarks' own vectors, (D,)."""
 
     @property
+    def clips_to_begin(self) -> int:
+        """The landmarks."""
+        return len(self.landmarks)
+
+    @property
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # a number of the host decides
     def ready(self) -> bool:
         """Whether all landmarks are there; learning begins with the step after."""

@@ -72,6 +72,11 @@ class Method(nn.Module):
         return 1
 
     @property
+    def clips_to_begin(self) -> int:
+        """Clips that a run has to see before it learns."""
+        return 0
+
+    @property
     def layers(self) -> int:
         """Number of the layer that learns at the full rate where rates decay by layer."""
         return self.encoder.config.depth
