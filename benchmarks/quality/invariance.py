@@ -26,7 +26,7 @@ from stars_infer.clip import Clip, FloatArray
 from stars_infer.description import Description
 from stars_infer.encoder import Encoder
 from stars_infer.errors import StarsError
-from stars_infer.fewshot import likeness_of
+from stars_infer.likeness import likeness_of
 from stars_infer.readers import read_clip
 from stars_infer.search import unit
 
