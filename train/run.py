@@ -169,7 +169,7 @@ def build_method(config: RunConfig) -> Method:
     if method.copies > 1 and not differ:
         raise UsageError(f"{config.method} compares views of a clip, but nothing makes them differ")
     first = -(-method.clips_to_begin // config.loop.batch)
-    if first >= config.steps:
+    if 0 < config.steps <= first:
         raise UsageError(
             f"{config.method} sees {method.clips_to_begin} clips before it learns, which takes all "
             f"{config.steps} steps of {config.loop.batch}: train longer"
