@@ -38,8 +38,8 @@ class LikenessConfig:
     Attributes:
         kernel: Width of the kernel through which likeness is seen; the smaller, the less do clips
             count that are not very alike.
-        mask_ratio: Share of tokens that a step leaves out. 0.8 makes steps six times as fast as
-            none, and they teach nearly as much.
+        mask_ratio: Share of tokens that a step leaves out. 0.8 makes steps two and a half times as
+            fast as 0.6, and they teach as much.
         tuned_blocks: Last encoder blocks that learn; the whole encoder if not given.
     """
 
