@@ -19,11 +19,10 @@ from stars_infer.fewshot import LabelledClips
 from stars_infer.likeness import Likeness, cosine_of, likeness_of
 from stars_infer.motion import Comparison
 from stars_infer.preparation import prepare
-from stars_infer.train.checkpoint import FILE, load_checkpoint, load_weights
+from stars_infer.train.checkpoint import FILE, load_weights
 from stars_infer.train.methods.likeness import Likeness as Taught
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import CROP
-from stars_infer.train.run import RunConfig, build_method
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +59,9 @@ def of_model(model: str) -> Iterator[Method]:
     if Path(model).is_file() or (Path(model) / FILE).is_file():
         measured, name = load_encoder(model), Path(model).stem
         rows = {"vector": measured.encoder.pooled}
-        if measured.config is not None and measured.config.method == Taught.name:
-            rows["what it is taught"] = _teacher_of(model).targets
+        teacher = _teacher_of(measured)
+        if teacher is not None:
+            rows["what it is taught"] = teacher.targets
         for row, vectors in rows.items():
             likeness = cache(_likeness_by(vectors, measured))
             yield Method(name=f"{name}: {row}, majority vote", likeness=likeness)
@@ -126,10 +126,11 @@ def _likeness_by(
     return likeness
 
 
-def _teacher_of(run: str) -> Taught:
-    """The method of a run of `likeness`, with its landmarks."""
-    checkpoint = load_checkpoint(Path(run))
-    method = build_method(RunConfig.from_json(checkpoint.config, source=run))
-    load_weights(method, checkpoint.weights, source=run)
-    assert isinstance(method, Taught)
+def _teacher_of(measured: MeasuredEncoder) -> Taught | None:
+    """The method of a run of `likeness`, with its landmarks; None of other runs."""
+    config, checkpoint = measured.config, measured.checkpoint
+    if config is None or checkpoint is None or config.method != Taught.name:
+        return None
+    method = Taught(config.encoder, config.settings)
+    load_weights(method, checkpoint.weights, source=measured.run)
     return method
