@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from stars_infer import telemetry
+
 if TYPE_CHECKING:
     from stars_infer.classify import Prediction
     from stars_infer.clip import Clip
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from stars_infer.preparation import prepare
     from stars_infer.readers import read_clip
     from stars_infer.stream import StreamClassifier
+
+telemetry.switch_off()
 
 _HOMES = {
     "Clip": "clip",

@@ -57,19 +57,6 @@ class Report(Protocol):
         """Show the progress of a step."""
 
 
-def best_precision(accelerator: str) -> str:
-    """bf16 where it pays: on GPUs that have it, and on CPUs with AMX; float32 elsewhere.
-
-    A CPU whose bf16 is AVX-512 only runs these networks slower in bf16 than in float32.
-    """
-    if accelerator in ("cuda", "gpu"):
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    if accelerator == "cpu":
-        amx = torch.cpu.get_capabilities().get("amx_bf16", False)
-        return "bf16-mixed" if amx else "32-true"
-    return "32-true"
-
-
 def fit(
     method: Method,
     views: Views,

@@ -24,7 +24,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime import InferenceSession
 from rich.progress import track
 
 sys.path.append(str(Path(__file__).parents[1] / "training"))
@@ -41,6 +40,7 @@ from stars_infer.exporters.onnx import OPSET, write_onnx
 from stars_infer.model import PRESENT, ModelInfo
 from stars_infer.preparation import Preprocessing, prepare
 from stars_infer.runtimes import open_runtime
+from stars_infer.runtimes.onnxruntime import onnxruntime_package
 from stars_infer.runtimes.runtime import BF16, FP32, INT8
 from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
@@ -201,7 +201,10 @@ def int8_rate(size: int = 2048) -> float:
         [node], "product", values[:1], values[1:], [numpy_helper.from_array(weights, "b")]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    session = InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    runtime = onnxruntime_package()
+    session = runtime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     tokens = random.integers(0, 256, (size, size), np.uint8)
     fastest = np.inf
     for _ in range(8):

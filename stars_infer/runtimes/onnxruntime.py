@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stars_infer import telemetry
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.runtimes.forms import check_made_from, form_of
@@ -130,6 +131,7 @@ def onnxruntime_package() -> onnxruntime:
     Raises:
         MissingExtraError: If it is not installed.
     """
+    telemetry.switch_off()  # a program may have changed the variable since it imported this
     try:
         import onnxruntime
     except ImportError as error:

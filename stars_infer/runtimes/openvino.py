@@ -12,6 +12,7 @@ import numpy as np
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.runtimes.runtime import BF16, FP32, INT8, MIN_INNER, RuntimeChoice
+from stars_infer.telemetry import silent_openvino
 
 if TYPE_CHECKING:
     import openvino
@@ -116,7 +117,8 @@ def _constant(value: openvino.Output) -> FloatArray | None:
 
 def _openvino() -> openvino:
     try:
-        import openvino
+        with silent_openvino():
+            import openvino
     except ImportError as error:
         raise MissingExtraError("device 'openvino'", DEVICE, "openvino") from error
     return openvino
