@@ -10,13 +10,13 @@ from lightning_fabric import Fabric
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.loop import Report, best_precision, fit
+from stars_infer.train.loop import Report, fit
 from stars_infer.train.methods.method import Method
+from stars_infer.train.precision import PRECISIONS, Bf16Products, best_precision
 from stars_infer.train.run import RunConfig, build_method
 from stars_infer.train.validation import validation
 from stars_infer.train.views import Views
 
-PRECISIONS = ("auto", "32-true", "bf16-mixed")
 _FREE = {"loop.checkpoint_minutes", "loop.log_every", "loop.validate_every", "data", "start_from"}
 """Settings that may differ when a run is resumed: they do not touch its numbers."""
 
@@ -36,12 +36,12 @@ def open_fabric(
         raise UsageError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     try:
         device = Fabric(accelerator=accelerator, devices=1).device.type
-        chosen: Any = best_precision(device) if precision == "auto" else precision
+        chosen = best_precision(device) if precision == "auto" else precision
         fabric = Fabric(
             accelerator=accelerator,
             devices=devices,
             num_nodes=nodes,
-            precision=chosen,
+            plugins=[Bf16Products(device)] if chosen == "bf16-mixed" else None,
         )
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"accelerator {accelerator!r} cannot be used here: {error}") from error

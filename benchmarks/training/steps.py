@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from reference import Pretraining, Tuning, crop_and_resize, rotate
 from rich.console import Console
 from rich.progress import track
@@ -29,11 +28,11 @@ from rich.table import Table
 
 from stars_infer.machine import cpu_name
 from stars_infer.train.datasets.pack import Pack, SourceClip
-from stars_infer.train.loop import best_precision
 from stars_infer.train.optimizer import make_optimizer
+from stars_infer.train.precision import best_precision
 from stars_infer.train.recipe import load_recipe
 from stars_infer.train.run import build_method
-from stars_infer.train.session import open_views
+from stars_infer.train.session import open_fabric, open_views
 
 CLIPS, FRAMES = 256, 85
 """One-body clips of the mean length of NTU-60's."""
@@ -140,7 +139,7 @@ def library_step(
     compiled: bool,
 ) -> Callable[[int], None]:
     """The same step by the library."""
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    fabric = open_fabric(device, 1, precision)
     flags = {"batch": batch, "absent_bodies": absent, "precision": precision}
     config = load_recipe(recipe).with_flags(flags).configure(data="", clips=CLIPS)
     method = build_method(config)

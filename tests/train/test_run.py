@@ -15,7 +15,7 @@ from stars_infer.errors import ModelError
 from stars_infer.train.checkpoint import BEST, FILE, load_checkpoint, save_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.splits import add_split
-from stars_infer.train.loop import best_precision, fit
+from stars_infer.train.loop import fit
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.classifier import ClassifierConfig
 from stars_infer.train.methods.dino import DinoConfig
@@ -151,11 +151,6 @@ def test_damaged_checkpoints_are_refused(tmp_path, pack):
         RunConfig.from_json({"method": "mamp", "surprise": 1}, source="x")
     with pytest.raises(ModelError, match="its configuration cannot be used: 'wizardry'"):
         RunConfig.from_json({"method": "wizardry"}, source="x")
-
-
-def test_precision_pays_or_is_left():
-    assert best_precision("mps") == "32-true"
-    assert best_precision("cpu") in ("32-true", "bf16-mixed")
 
 
 PRETRAIN = [

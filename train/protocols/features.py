@@ -78,14 +78,15 @@ def clip_features(
     batches = centre_batches(
         pack, views=views, crop=crop, samplings=samplings, device=fabric.device, size=size
     )
-    with fabric.autocast():
-        zero = zero_body(encode, pack, views=views, device=fabric.device)
-        parts = []
-        for batch in track(batches, what, -(-len(pack.clips) // size)):
-            runs = batch.bodies.reshape(-1, views.frames, *batch.bodies.shape[2:])
-            features = encode(runs).float().view(len(batch.bodies), samplings, -1).mean(dim=1)
-            means = means_over_bodies(batch, features, zero)
-            parts.append(finish(means).float() if finish else means)
+    encode = _autocast(encode, fabric)
+    finish = finish and _autocast(finish, fabric)
+    zero = zero_body(encode, pack, views=views, device=fabric.device)
+    parts = []
+    for batch in track(batches, what, -(-len(pack.clips) // size)):
+        runs = batch.bodies.reshape(-1, views.frames, *batch.bodies.shape[2:])
+        features = encode(runs).view(len(batch.bodies), samplings, -1).mean(dim=1)
+        means = means_over_bodies(batch, features, zero)
+        parts.append(finish(means) if finish else means)
     return torch.cat(parts)
 
 
@@ -138,20 +139,33 @@ def random_crop_features(
     views = Views(pack, present, batch=size, seed=seed, tokens=0, device=str(fabric.device))
     steps = -(-crops * clips // size)
     found: Tensor | None = None
-    with fabric.autocast():
-        zero = zero_body(encode, pack, views=config, device=fabric.device)
-        batches = (views.draw(step)[0] for step in range(steps))
-        for step, batch in enumerate(track(batches, f"encoding {crops} crops", steps)):
-            means = means_over_bodies(batch, encode(batch.bodies).float(), zero).cpu()
-            if found is None:
-                found = torch.empty(crops, clips, means.shape[1])
-            # A pass over the clips, in whatever order, is one crop of each.
-            places = torch.arange(step * size, (step + 1) * size)
-            kept = places < crops * clips
-            found[places[kept] // clips, views.clips_of_step(step)[kept]] = means[kept]
+    encode = _autocast(encode, fabric)
+    zero = zero_body(encode, pack, views=config, device=fabric.device)
+    batches = (views.draw(step)[0] for step in range(steps))
+    for step, batch in enumerate(track(batches, f"encoding {crops} crops", steps)):
+        means = means_over_bodies(batch, encode(batch.bodies), zero).cpu()
+        if found is None:
+            found = torch.empty(crops, clips, means.shape[1])
+        # A pass over the clips, in whatever order, is one crop of each.
+        places = torch.arange(step * size, (step + 1) * size)
+        kept = places < crops * clips
+        found[places[kept] // clips, views.clips_of_step(step)[kept]] = means[kept]
     if found is None:
         raise UsageError(f"crops must be at least 1, not {crops}")
     return found
+
+
+def _autocast(network: Encode, fabric: Fabric) -> Encode:
+    """A network in the precision of `fabric`, float32 in and out.
+
+    What prepares its clips is not: turned in bf16, joints would be off by millimetres.
+    """
+
+    def run(x: Tensor) -> Tensor:
+        with fabric.autocast():
+            return network(x).float()
+
+    return run
 
 
 def centre_batches(
