@@ -111,7 +111,7 @@ def fit(
         history={"git": git_revision(), **(history or {})},
     )
     with _signals() as stop:
-        while step < config.steps and not _agreed(stop.is_set(), step):
+        while step < config.steps and not _agreed(stop.is_set(), step, fabric.device):
             rate = set_learning_rate(
                 wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
             )
@@ -167,13 +167,14 @@ def validates_at(step: int, config: RunConfig) -> bool:
     return step == config.steps or (every > 0 and step % every == 0)
 
 
-def _agreed(stop: bool, step: int) -> bool:
+def _agreed(stop: bool, step: int, device: torch.device) -> bool:
     """Whether any process wishes to stop; asked now and then, since asking costs."""
     if processes() == 1:
         return stop
     if step % _STEPS_BETWEEN_QUESTIONS:
         return False
-    return bool(summed(torch.tensor(float(stop))) > 0)
+    # NCCL, which connects GPUs, sees nothing that is on the host.
+    return bool(summed(torch.tensor(float(stop), device=device)) > 0)
 
 
 def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import distributed as dist
 from torch.nn import functional as F
 
 from stars_infer.train.checkpoint import load_checkpoint
 from stars_infer.train.collectives import gathered, own_rows, process, processes, summed
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.norm import SharedBatchNorm
+from tests.train.host_tensors import collectives_of_a_gpu
 
 SCRIPT = Path(__file__).parent / "two_processes.py"
 
@@ -79,3 +81,21 @@ def test_alone_there_is_nobody_to_ask():
     assert own_rows(3, x.device).tolist() == [0, 1, 2]
     norm = SharedBatchNorm(2)
     torch.testing.assert_close(norm(x), F.batch_norm(x, None, None, training=True))
+
+
+def test_the_stand_in_for_a_gpu_refuses_what_the_host_made():
+    """All runs of two processes above train under it."""
+    everywhere, functions = torch.device("cpu"), torch.distributed.nn.functional
+    with collectives_of_a_gpu():
+        on_host = torch.tensor([1.0])
+        on_device = torch.tensor([1.0], device=everywhere)
+        for collective in (dist.all_reduce, functions.all_reduce, functions.all_gather):
+            for tensor in (on_host, on_host.clone() + 1, torch.ones(2)):
+                with pytest.raises(RuntimeError, match="NCCL"):
+                    collective(tensor)
+            # Nobody to talk to is as far as these come here.
+            for tensor in (on_device, on_host.to(everywhere), on_device * on_host):
+                with pytest.raises(ValueError, match="process group"):
+                    collective(tensor)
+        with pytest.raises(RuntimeError, match="NCCL"):
+            dist.all_gather([torch.empty(1, device=everywhere)], on_host)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from host_tensors import collectives_of_a_gpu
 from safetensors.torch import save_file
 
 from stars_infer.train.checkpoint import load_checkpoint
@@ -64,7 +65,8 @@ def main(pack: Path, out: Path, processes: int, resume: Path | None) -> None:
         method.before_first_step()
         views = open_views(method, clips, config, device="cpu")
         earlier = load_checkpoint(resume / name) if resume else None
-        fit(method, views, config, out / name, fabric=fabric, resume=earlier)
+        with collectives_of_a_gpu():
+            fit(method, views, config, out / name, fabric=fabric, resume=earlier)
         state = {key: value.contiguous() for key, value in method.state_dict().items()}
         # The first process, which makes the folder, may be the slower one.
         (out / name).mkdir(parents=True, exist_ok=True)
