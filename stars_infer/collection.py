@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.atomic import written_beside
 from stars_infer.clip import FloatArray
 from stars_infer.description import Description, vectors_of
 from stars_infer.errors import CollectionError, UsageError
@@ -149,12 +149,8 @@ class Collection:
             sequences = self._sequences()
             arrays["sequences"] = np.concatenate(sequences).astype("<f2")
             arrays["bodies"] = np.array([len(sequence) for sequence in sequences], "u1")
-        beside = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-        try:
+        with written_beside(path) as beside:
             np.savez(beside, **arrays)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
 
     def __len__(self) -> int:
         return len(self.descriptions)

@@ -6,6 +6,7 @@ oldest lines go, and what is named is always the newest.
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
 import socket
@@ -14,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -173,11 +175,13 @@ def unix_socket(path: Path) -> socket.socket:
     """
     if not hasattr(socket, "AF_UNIX"):
         raise UsageError("this system has no unix sockets: use --udp")
-    if path.exists():
-        if not stat.S_ISSOCK(path.stat().st_mode):
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
             raise UsageError(f"{path}: not a socket; name a path where nothing lies")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
-            if other.connect_ex(os.fspath(path)) == 0:
+            other.settimeout(_WAKE)
+            # Only a refusal says that nobody listens: a busy one, or another user's, does not.
+            if other.connect_ex(os.fspath(path)) != errno.ECONNREFUSED:
                 raise UsageError(f"{path}: another process listens there; name another path")
         path.unlink()
     unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -188,6 +192,18 @@ def unix_socket(path: Path) -> socket.socket:
         unix.close()
         raise
     return unix
+
+
+def remove_socket(path: Path, bound: os.stat_result) -> None:
+    """Remove a socket that was listened at, unless something else lies there by now.
+
+    Args:
+        path: Where it was bound.
+        bound: `os.lstat` of it then.
+    """
+    with suppress(OSError):
+        if os.path.samestat(path.lstat(), bound):
+            path.unlink()
 
 
 def lines_of_datagrams(udp: socket.socket) -> Lines:

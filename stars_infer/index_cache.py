@@ -12,6 +12,7 @@ any time.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sqlite3
 import time
@@ -29,6 +30,8 @@ from stars_infer.index_rows import Ids
 FORM = 1
 """Of the files; another one is made anew."""
 _KEY = "cache"
+_OWN = re.compile(r"[0-9a-f]{16}\.(npz|faiss)")
+"""Names of the files of a cache; nothing else in its folder is deleted."""
 _STALE_SECONDS = 3600.0
 _READ = 2**22
 
@@ -136,6 +139,8 @@ class CacheFolder:
         """Delete a cache that counts no more, and what a process that was killed has left."""
         try:
             for file in list(self.path.iterdir()):
+                if not _OWN.fullmatch(file.name):
+                    continue
                 left = time.time() - file.stat().st_mtime > _STALE_SECONDS
                 if file.stem == drop or (left and file.stem != keep):
                     file.unlink()

@@ -10,6 +10,7 @@ import typer
 
 from stars_infer.cli.options import DeviceOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.errors import UsageError
 
 _SHOTS = 3
 
@@ -40,6 +41,30 @@ def demo(
     output.finish()
 
 
+def _own_index(index: Path, folder: Path, model: str | None) -> list[int]:
+    """Numbers of the exemplars that an earlier call has put into the index of a folder.
+
+    Raises:
+        UsageError: If the index holds others, which are somebody's work.
+        ExemplarIndexError: If it is another model's, or none.
+    """
+    from stars_infer.cli.options import existing_index
+    from stars_infer.synthetic.actions import ACTIONS
+
+    if not index.exists():
+        return []
+    with existing_index(index, model) as exemplars:
+        kept = exemplars.exemplars()
+    places = {folder.resolve() / action for action in ACTIONS}
+    others = [one for one in kept if Path(one.source).resolve().parent not in places]
+    if others:
+        raise UsageError(
+            f"{index}: an index with examples of your own, such as {others[0].source}; the demo "
+            "leaves it alone: name another folder by --out"
+        )
+    return [one.id for one in kept]
+
+
 def _run(
     folder: Path, performers: int, seed: int, model: str | None, device: str, output: Output
 ) -> None:
@@ -51,6 +76,8 @@ def _run(
     from stars_infer.synthetic.actions import ACTIONS
     from stars_infer.synthetic.files import write_recordings
 
+    index = folder / "stars.db"
+    own = _own_index(index, folder, model)
     total = performers * len(ACTIONS)
     writing = write_recordings(folder, performers=performers, seed=seed)
     paths = list(output.progress(writing, "recording", total))
@@ -58,11 +85,10 @@ def _run(
     reading = embed_files(encoder, paths, layout=None, skip=output.failure)
     files = list(output.progress(reading, "embedding", total))
     taught = {path for start in range(0, total, performers) for path in paths[start:][:_SHOTS]}
-    index = folder / "stars.db"
-    index.unlink(missing_ok=True)
     rows: list[tuple[object, ...]] = []
     right = 0
     with ExemplarIndex.open(index, encoder.info) as exemplars:
+        exemplars.remove(ids=own)
         exemplars.add(
             [
                 NewExemplar(

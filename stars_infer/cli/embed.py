@@ -10,7 +10,7 @@ import typer
 from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import StarsError, UsageError
+from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
     from stars_infer.convention import Convention
@@ -29,16 +29,15 @@ def embed(
     quiet: QuietFlag = False,
 ) -> None:
     """Write a collection of clips that `stars search` searches: vectors, sequences, sources."""
+    from stars_infer.atomic import check_output, refuse_inputs
     from stars_infer.collection import Collection
     from stars_infer.encoder import Encoder
     from stars_infer.files import clip_files, embed_files
 
     output = Output(json=json, quiet=quiet)
-    if out.suffix != ".npz":
-        raise UsageError(f"--out {out}: the file is a NumPy archive, give it the ending .npz")
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: there is no folder {out.parent}")
+    check_output(out, "--out", endings=(".npz",))
     files = clip_files(paths)
+    refuse_inputs(out, "--out", files)
     encoder = Encoder.load(model, device=device)
     embedded = []
     reading = embed_files(

@@ -18,7 +18,7 @@ from stars_infer.cli.options import (
     WorkersOption,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.cli.strangers import chooser, report_strangers
+from stars_infer.cli.strangers import PLOT_ENDINGS, chooser, report_strangers, require_plots
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def evaluate(
     """Measure few-shot accuracy on a folder of labelled clips."""
     import numpy as np
 
+    from stars_infer.atomic import check_output
     from stars_infer.classifiers import Ridge, classifier_named
     from stars_infer.encoder import Encoder
     from stars_infer.fewshot import LabelledClips
@@ -79,7 +80,12 @@ def evaluate(
     output = Output(json=json, quiet=quiet)
     if not root.is_dir():
         raise UsageError(f"{root}: not a folder of CLASS/clip files")
+    if plot is not None and not (unknown_classes or unknown):
+        raise UsageError("--plot shows how strangers are told: give --unknown or --unknown-classes")
     named = {path: path.relative_to(root).as_posix() for path in clip_files([root])}
+    check_output(plot, "--plot", endings=PLOT_ENDINGS, inputs=named)
+    if plot is not None:
+        require_plots()
     used = [
         path
         for path, name in named.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,7 @@ import typer
 
 from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import StarsError, UsageError
+from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,17 +46,17 @@ def inspect(
     """Show what was read: bodies, time, gaps, bone lengths against a person's, jumps, facing."""
     from rich.console import Console
 
+    from stars_infer.atomic import check_output
     from stars_infer.files import clip_files
     from stars_infer.inspection import inspect_clip
     from stars_infer.readers import read_clips
 
     output = Output(json=json, quiet=quiet)
-    if html is not None:
-        _check_page(html)
+    files = clip_files(clips)
+    check_output(html, "--html", endings=(".html", ".htm"), inputs=files)
     console = Console()
     draws = _draws(console) if picture is None else picture
     inspected: list[tuple[Clip, Inspection]] = []
-    files = clip_files(clips)
     read = (read_clips(path, convention=convention, skip=output.failure) for path in files)
     for clip in chain.from_iterable(read):
         found = inspect_clip(clip)
@@ -75,29 +74,18 @@ def inspect(
     output.finish()
 
 
-def _check_page(html: Path) -> None:
-    if html.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--html {html}: the file is a web page, give it the ending .html")
-    if not html.parent.is_dir():
-        raise UsageError(f"--html {html}: there is no folder {html.parent}")
-
-
 def _draws(console: Console) -> bool:
     """Whether a picture can be seen: in a terminal that has braille dots."""
     return console.is_terminal and console.encoding.lower().startswith("utf")
 
 
 def _write_page(html: Path, inspected: list[tuple[Clip, Inspection]]) -> None:
+    from stars_infer.atomic import write_text
     from stars_infer.player import player_page
 
     if not inspected:
         raise StarsError(f"--html {html}: no clip could be read; nothing was written")
-    beside = html.with_name(f".{html.name}.{os.getpid()}")
-    try:
-        beside.write_text(player_page(inspected), encoding="utf-8")
-        beside.replace(html)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_text(html, player_page(inspected))
 
 
 def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:

@@ -74,6 +74,7 @@ def segment(
     quiet: QuietFlag = False,
 ) -> None:
     """Find the actions in long recordings: when each begins and ends, and how sure that is."""
+    from stars_infer.atomic import check_output, write_text
     from stars_infer.encoder import Encoder
     from stars_infer.errors import ClipError
     from stars_infer.files import clip_files
@@ -90,6 +91,8 @@ def segment(
     )
     timelines: list[Timeline] = []
     paths = clip_files(recordings)
+    check_output(svg, "--svg", endings=(".svg",), inputs=(*paths, index))
+    check_output(html, "--html", endings=(".html", ".htm"), inputs=(*paths, index))
     with ready_index(index, model, output) as exemplars:
         encoder = Encoder.load(model, device=device)
         for path in paths:
@@ -101,7 +104,7 @@ def segment(
             _show(timelines[-1], output)
     for file, written in ((svg, timeline_svg), (html, timeline_html)):
         if file is not None and timelines:
-            file.write_text(written(timelines), encoding="utf-8")
+            write_text(file, written(timelines))
             output.note(f"wrote {file}")
     output.finish()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from stars_infer.rejection import Reliability, Trial
 
+PLOT_ENDINGS = (".svg", ".png", ".pdf")
 _BAR = 24
 
 
@@ -101,19 +103,22 @@ def _lines(curve: Reliability) -> list[str]:
     return lines
 
 
-def save_reliability_plot(curves: dict[int, Reliability], path: Path) -> None:
-    """Draw confidence against truth, a line for each number of shots.
+def require_plots() -> None:
+    """Make sure that plots can be drawn, before what they show is measured.
 
     Raises:
         MissingExtraError: If Matplotlib is not installed.
-        UsageError: If the file's ending is no picture's.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("--plot", "plots", "matplotlib") from error
-    if path.suffix.lower() not in (".svg", ".png", ".pdf"):
-        raise UsageError(f"--plot {path}: give it the ending .svg, .png or .pdf")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("--plot", "plots", "matplotlib")
+
+
+def save_reliability_plot(curves: dict[int, Reliability], path: Path) -> None:
+    """Draw confidence against truth, a line for each number of shots; ending of `PLOT_ENDINGS`."""
+    from matplotlib.figure import Figure
+
+    from stars_infer.atomic import written_beside
+
     figure = Figure(figsize=(4.5, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--")
@@ -123,4 +128,5 @@ def save_reliability_plot(curves: dict[int, Reliability], path: Path) -> None:
     axes.set(xlabel="confidence", ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1))
     axes.set_aspect("equal")
     axes.legend(frameon=False)
-    figure.savefig(path)
+    with written_beside(path) as beside:
+        figure.savefig(beside)

@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -102,8 +102,9 @@ def _feed(stack: ExitStack, *, udp: str | None, unix: Path | None, replay: bool)
     if udp is not None:
         lines = frame_feed.lines_of_datagrams(stack.enter_context(frame_feed.udp_socket(udp)))
     elif unix is not None:
-        stack.callback(_remove, unix)
-        lines = frame_feed.lines_of_connections(stack.enter_context(frame_feed.unix_socket(unix)))
+        listener = stack.enter_context(frame_feed.unix_socket(unix))
+        stack.callback(frame_feed.remove_socket, unix, os.lstat(unix))
+        lines = frame_feed.lines_of_connections(listener)
     else:
         # Not sys.stdin itself: Python may not close what a thread is still reading.
         number = sys.stdin.fileno()
@@ -124,9 +125,3 @@ def _end_by_sigterm(stack: ExitStack) -> None:
 
     before = signal.signal(signal.SIGTERM, end) or signal.SIG_DFL  # None: not Python's
     stack.callback(signal.signal, signal.SIGTERM, before)
-
-
-def _remove(path: Path) -> None:
-    """Remove a socket that was listened at."""
-    with suppress(OSError):
-        path.unlink()

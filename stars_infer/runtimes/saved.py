@@ -7,11 +7,11 @@ for by name.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stars_infer.atomic import write_text
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.machine import cpu_name
 from stars_infer.runtimes.runtime import RuntimeChoice
@@ -66,12 +66,10 @@ def save_runtime(saved: SavedRuntime) -> Path:
         StarsError: If the file cannot be written.
     """
     file = saved_file()
-    beside = file.with_suffix(f".{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"schema": SCHEMA, **asdict(saved)}, indent=2, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")
-        beside.replace(file)
+        write_text(file, text + "\n")
     except OSError as error:
         raise StarsError(f"{file}: cannot be written: {error.strerror or error}") from error
     return file

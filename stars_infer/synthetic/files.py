@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from stars_infer.atomic import write_text
 from stars_infer.clip import FloatArray
+from stars_infer.errors import UsageError
 from stars_infer.synthetic.actions import ACTIONS, perform
 
 _FIRST_ID = 72057594037927936
@@ -39,12 +41,19 @@ def write_recordings(
     """Write one recording of every action by every performer, as ACTION/S001C001PpppR001Aaaa.
 
     Yields:
-        Each file once it is written.
+        Each file once it is written, or was there with the same text.
+
+    Raises:
+        UsageError: If a file of that name holds something else, which is left as it is.
     """
     for number, action in enumerate(actions, start=1):
         (folder / action).mkdir(parents=True, exist_ok=True)
         for performer in range(1, performers + 1):
             random = np.random.default_rng([seed, number, performer])
             path = folder / action / f"S001C001P{performer:03}R001A{number:03}.skeleton"
-            path.write_text(skeleton_text(perform(action, random)), encoding="ascii")
+            text = skeleton_text(perform(action, random))
+            if not path.exists():
+                write_text(path, text)
+            elif path.read_bytes() != text.encode("ascii"):
+                raise UsageError(f"{path}: another recording lies here; name another folder")
             yield path

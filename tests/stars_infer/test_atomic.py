@@ -1,0 +1,62 @@
+import os
+
+import pytest
+
+from stars_infer.atomic import check_output, refuse_inputs, write_text, written_beside
+from stars_infer.errors import UsageError
+
+
+def test_a_file_appears_when_all_went_well(tmp_path):
+    path = tmp_path / "page.html"
+    with written_beside(path) as beside:
+        assert beside.suffix == ".html"
+        beside.write_text("new", encoding="utf-8")
+        assert not path.exists()
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_failure_leaves_what_was_there(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(KeyError), written_beside(path) as beside:
+        beside.write_text("half", encoding="utf-8")
+        raise KeyError
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes and links as here")
+def test_mode_and_links_stay(tmp_path):
+    path, link = tmp_path / "page.html", tmp_path / "link.html"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o640)
+    link.symlink_to(path.name)
+    write_text(link, "ü")
+    assert link.is_symlink()
+    assert path.read_text(encoding="utf-8") == "ü"
+    assert path.stat().st_mode & 0o777 == 0o640
+    write_text(tmp_path / "null.html", "")
+    device = tmp_path / "device"
+    device.symlink_to("/dev/null")
+    write_text(device, "goes nowhere")
+    assert os.path.samefile(device, "/dev/null")
+
+
+def test_outputs_are_checked(tmp_path):
+    clip = tmp_path / "clip.svg"
+    clip.write_text("", encoding="utf-8")
+    (tmp_path / "other.svg").hardlink_to(clip)
+    (tmp_path / "folder.svg").mkdir()
+    check_output(None, "--svg", endings=(".svg",))
+    check_output(tmp_path / "NEW.SVG", "--svg", endings=(".svg",), inputs=[clip])
+    for name, told in (
+        ("clip.npy", "ending .svg or .png"),
+        ("folder.svg", "is a folder"),
+        ("none/clip.svg", "there is no folder"),
+        ("clip.svg", "what the command reads"),
+        ("other.svg", "what the command reads"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            check_output(tmp_path / name, "--svg", endings=(".svg", ".png"), inputs=[clip])
+    with pytest.raises(UsageError, match="--out .*what the command reads"):
+        refuse_inputs(clip, "--out", [tmp_path / "clip.svg#one of many"])
