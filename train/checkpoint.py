@@ -8,7 +8,6 @@ beside the old one and takes its place in a single rename.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from stars_infer.atomic import written_beside
 from stars_infer.errors import ModelError, UsageError
 
 SCHEMA = 2
@@ -100,12 +100,8 @@ def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> N
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     run.mkdir(parents=True, exist_ok=True)
-    beside = run / f".{name}.{os.getpid()}"
-    try:
+    with written_beside(run / name) as beside:
         save_file(tensors, beside, metadata={_HEADER: json.dumps(header)})
-        beside.replace(run / name)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def load_checkpoint(run: Path) -> Checkpoint:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stars_infer.atomic import write_text
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.checkpoint import BEST, FILE, load_checkpoint
 from stars_infer.train.run import RunConfig
@@ -215,7 +216,7 @@ def write_report(name: str, out: Path) -> Path:
             )
             lines.append("| " + " | ".join(cells) + " |")
     path = out / REPORT
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
     return path
 
 

@@ -35,6 +35,9 @@ def pack(
         bool,
         typer.Option("--face-camera", help="Turn each window about the vertical to face -z."),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a pack that is there, once this one is made.")
+    ] = False,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -47,7 +50,7 @@ def pack(
         "stride": stride,
         "face_camera": face_camera,
     }
-    with PackWriter(out, **facts) as writer, output.bar() as bar:
+    with PackWriter(out, force=force, **facts) as writer, output.bar() as bar:
         task = bar.add_task("packing", total=None)
         for source in sources:
             for clip in clips_of(source, layout=layout, windows=windows, skip=output.failure):

@@ -72,6 +72,8 @@ class JournaledPack:
         if finished.exists() and not force:
             (folder / UNFINISHED).unlink(missing_ok=True)  # a kill may fall just before this
             raise UsageError(f"{folder}: there is a finished pack here: {_REMEDY}")
+        if not force and not (folder / UNFINISHED).exists() and _holds(folder / "joints.f32"):
+            raise UsageError(f"{folder}: joints.f32 here is of no pack that was begun: {_REMEDY}")
         with ExitStack() as opened:
             self._journal = opened.enter_context((folder / UNFINISHED).open("a+b"))
             self._joints = opened.enter_context((folder / "joints.f32").open("ab"))
@@ -195,6 +197,10 @@ class JournaledPack:
             else:
                 self._packed(PackedClip(start=self._rows, **result))
         self.done += 1
+
+
+def _holds(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 def _told(run: Mapping[str, Any]) -> str:

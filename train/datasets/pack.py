@@ -9,6 +9,7 @@ target of stage 1 is the motion between frames, which half precision (1 mm at 1 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from stars_infer.atomic import write_text
 from stars_infer.clip import FloatArray
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.layouts import NTU25_JOINTS
 
 SCHEMA = 1
 _ROW = (len(NTU25_JOINTS), 3)
+_OF_PACK = ("pack.json", "joints.f32")
 UNFINISHED = "unfinished.jsonl"
 """Lies in the folder of a pack that `stars data prepare` has begun."""
 ROW_BYTES = 4 * len(NTU25_JOINTS) * 3
@@ -150,14 +153,35 @@ class Pack:
 
 
 class PackWriter:
-    """Writes a pack clip by clip; the folder is a pack only once the writer is closed well."""
+    """Writes a pack clip by clip; the folder is a pack only once the writer is closed well.
 
-    def __init__(self, folder: Path, **facts: Any) -> None:
+    Joints are written beside their place, so that a pack that is there stays until then.
+    """
+
+    def __init__(self, folder: Path, *, force: bool = False, **facts: Any) -> None:
+        """Begin a pack.
+
+        Args:
+            folder: Of the pack.
+            force: Whether a pack, or the beginning of one, that lies there is replaced.
+            facts: How it is made.
+
+        Raises:
+            UsageError: If the folder is a file, or holds a pack that is not to be replaced.
+        """
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is a file; --out names the folder of the pack")
+        there = [name for name in (*_OF_PACK, UNFINISHED) if (folder / name).exists()]
+        if there and not force:
+            raise UsageError(
+                f"{folder}: there is a pack here, or the beginning of one ({there[0]}): --force "
+                "replaces it, another --out makes a second pack"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._facts = facts
-        self._file = (folder / "joints.f32").open("wb")
-        (folder / "pack.json").unlink(missing_ok=True)
+        self._beside = folder / f".joints.{os.getpid()}.f32"
+        self._file = self._beside.open("wb")
         self._rows = 0
         self.clips: list[PackedClip] = []
         self.splits: dict[str, dict[str, list[int]]] = {}
@@ -178,18 +202,23 @@ class PackWriter:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
-        if kind is None:
-            clips = [asdict(clip) for clip in self.clips]
-            write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
-        else:
-            (self._folder / "joints.f32").unlink()
+        try:
+            if kind is None:
+                if not self.clips:
+                    raise StarsError(
+                        f"{self._folder}: no clip could be packed; nothing written"
+                    )
+                clips = [asdict(clip) for clip in self.clips]
+                self._beside.replace(self._folder / "joints.f32")
+                write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
+                (self._folder / UNFINISHED).unlink(missing_ok=True)
+        finally:
+            self._beside.unlink(missing_ok=True)
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write `pack.json` in one rename, so that a kill leaves the old one or the new one."""
-    beside = folder / ".pack.json.new"
-    beside.write_text(json.dumps({"schema": SCHEMA, **facts}), encoding="utf-8")
-    beside.replace(folder / "pack.json")
+    write_text(folder / "pack.json", json.dumps({"schema": SCHEMA, **facts}))
 
 
 def entry(clip: SourceClip, start: int) -> PackedClip:

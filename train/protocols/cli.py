@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.checkpoint import TEACHER
 from stars_infer.train.flags import with_flags
@@ -335,4 +336,6 @@ def fuse(
     if plots is not None:
         require_plots()
     result = fused(results, weights=weight or ())
+    if out is not None:
+        refuse_inputs(out / f"{result.name}.json", "--out", results)
     finish(result, Output(json=json, quiet=quiet), out, plots, plot_classes)

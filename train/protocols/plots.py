@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.atomic import write_text, written_beside
 from stars_infer.clip import FloatArray
 from stars_infer.errors import MissingExtraError, UsageError
 from stars_infer.search import unit
@@ -89,7 +90,7 @@ def write_plots(
     )
     _tsne_png(result, projection, files[0])
     _confusion_png(result, files[1])
-    files[2].write_text(_page(result, projection), encoding="utf-8")
+    write_text(files[2], _page(result, projection))
     return files
 
 
@@ -154,7 +155,8 @@ def _tsne_png(result: Result, projection: Projection, path: Path) -> None:
     figure.legend(
         loc="outside right upper", frameon=False, fontsize=9, markerscale=1.4, handletextpad=0.3
     )
-    figure.savefig(path, dpi=160)
+    with written_beside(path) as beside:
+        figure.savefig(beside, dpi=160)
 
 
 def _confusion_png(result: Result, path: Path) -> None:
@@ -191,7 +193,8 @@ def _confusion_png(result: Result, path: Path) -> None:
     bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02, aspect=30)
     bar.set_label("% of the action's clips")
     bar.outline.set_visible(False)
-    figure.savefig(path, dpi=160)
+    with written_beside(path) as beside:
+        figure.savefig(beside, dpi=160)
 
 
 def _page(result: Result, projection: Projection) -> str:

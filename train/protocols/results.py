@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.atomic import write_text, written_beside
 from stars_infer.clip import FloatArray
 from stars_infer.train.checkpoint import git_revision
 from stars_infer.train.datasets.pack import Pack
@@ -209,20 +209,11 @@ def save_result(result: Result, folder: Path) -> Path:
         **{SCORES + name: values for name, values in result.class_scores.items()},
     }
     beside, path = folder / f"{result.name}.npz", folder / f"{result.name}.json"
-    _replace(beside, lambda file: np.savez(file, **arrays))
+    with written_beside(beside) as made:
+        np.savez(made, **arrays)
     text = json.dumps({**result.to_json(), "arrays": beside.name}, indent=2, ensure_ascii=False)
-    _replace(path, lambda file: file.write(text.encode()))
+    write_text(path, text)
     return path
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            write(file)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _shown(score: Score) -> str:

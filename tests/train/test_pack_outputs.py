@@ -1,0 +1,62 @@
+"""A pack that is there is not lost by a command that makes another."""
+
+import pytest
+
+from stars_infer.errors import UsageError
+from stars_infer.train.datasets.journal import JournaledPack
+from stars_infer.train.datasets.pack import Pack
+from tests.conftest import call_stars
+
+
+@pytest.fixture
+def pack(recordings, tmp_path):
+    folder = tmp_path / "pack"
+    assert call_stars("data", "pack", recordings / "wave", "--out", folder)[0] == 0
+    return folder
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_pack_is_replaced_when_asked_and_done(pack, recordings, tmp_path):
+    before = contents(pack)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad/cut.skeleton").write_text("90\n1\n", encoding="utf-8")
+    for source, force in (
+        (recordings / "squat", ()),
+        (tmp_path / "typo", ()),
+        (tmp_path / "typo", ("--force",)),
+        (tmp_path / "empty", ("--force",)),
+        (tmp_path / "bad", ("--force",)),
+    ):
+        code, _, err = call_stars("data", "pack", source, "--out", pack, *force)
+        assert code in (1, 2), err
+        assert contents(pack) == before
+    assert call_stars("data", "pack", recordings / "squat", "--out", pack, "--force")[0] == 0
+    assert {clip.label for clip in Pack.open(pack).clips} == {"squat"}
+    assert sorted(contents(pack)) == ["joints.f32", "pack.json"]
+
+
+def test_a_file_is_no_folder_of_a_pack(recordings, tmp_path):
+    path = tmp_path / "mocap.npz"
+    path.write_text("precious", encoding="utf-8")
+    code, _, err = call_stars("data", "pack", recordings / "wave", "--out", path)
+    assert (code, "names the folder of the pack" in " ".join(err.split())) == (2, True)
+    assert path.read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("name", ["unfinished.jsonl", "joints.f32"])
+def test_the_beginning_of_a_pack_is_left(recordings, tmp_path, name):
+    (tmp_path / name).write_text("begun", encoding="utf-8")
+    code, _, err = call_stars("data", "pack", recordings / "wave", "--out", tmp_path)
+    assert (code, "beginning of one" in " ".join(err.split())) == (2, True)
+    assert contents(tmp_path) == {name: b"begun"}
+
+
+def test_prepare_leaves_joints_that_it_did_not_begin(tmp_path):
+    (tmp_path / "joints.f32").write_text("precious", encoding="utf-8")
+    with pytest.raises(UsageError, match="of no pack that was begun: --force"):
+        JournaledPack(tmp_path, run={}, units=[])
+    assert contents(tmp_path) == {"joints.f32": b"precious"}
