@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.gaps import MAX_GAP, fill_gaps, without_lost_bodies
 from stars_infer.layouts import get_layout, layouts_with
+from stars_infer.zeros import seen_in, without_lost_zeros
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -96,12 +97,14 @@ class Clip:
         confidence: NDArray[np.generic] | None = None,
         least_confidence: float = LEAST_CONFIDENCE,
         recording: bool = False,
+        computed: bool = False,
     ) -> Clip:
         """Make a clip from an array of positions in metres.
 
         Args:
             joints: (T, V, 3), (M, T, V, 3), or (3, T, V, M). A body counts as absent in frames
-                where all its joints are zero or NaN; other NaN are missing joints.
+                where all its joints are zero or NaN; other NaN are missing joints, and so are
+                other zeros, unless they are the body's own origin (`stars_infer.zeros`).
             layout: Name of the joint layout, or path of its file.
             fps: Frames per second.
             source: Name for messages and results.
@@ -109,6 +112,8 @@ class Clip:
             least_confidence: Joints below it count as missing.
             recording: The clip is to be cut into actions: it may be hours long, and a body that is
                 not known well enough for a while, or at all, is absent.
+            computed: Positions are computed, as from a skeleton's turns, and none is ever lost: a
+                joint at zero is there.
 
         Raises:
             ClipError: If the shape does not fit the layout, too much is missing, or nobody is
@@ -118,13 +123,14 @@ class Clip:
         bodies = _as_bodies(joints, layout=layout, source=source)
         return cls.from_tracks(
             bodies,
-            np.asarray((np.isfinite(bodies) & (bodies != 0)).any(axis=(2, 3))),
+            seen_in(bodies),
             layout=layout,
             fps=fps,
             source=source,
             confidence=confidence,
             least_confidence=least_confidence,
             recording=recording,
+            computed=computed,
         )
 
     @classmethod
@@ -139,12 +145,14 @@ class Clip:
         confidence: NDArray[np.generic] | None = None,
         least_confidence: float = LEAST_CONFIDENCE,
         recording: bool = False,
+        computed: bool = False,
     ) -> Clip:
         """Make a clip from tracked bodies (M, T, V, 3), mending what is missing.
 
-        A body of which a frame shows no joint is absent there, and a body beside others that is
-        not known well enough to be mended is left out. `confidence`, `least_confidence`
-        and `recording` are as in `from_array`; `notes` of the clip say what was mended.
+        A body of which a frame shows no joint, or all at zero, is absent there, and a body beside
+        others that is not known well enough to be mended is left out. `confidence`,
+        `least_confidence`, `recording` and `computed` are as in `from_array`; `notes` of the clip
+        say what was mended.
 
         Raises:
             ClipError: If there are too few or too many frames, too much is missing, or nobody is
@@ -152,13 +160,18 @@ class Clip:
         """
         check_frame_count(bodies.shape[1], source=source, recording=recording)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
+        kind = get_layout(layout)
+        zeros: tuple[str, ...] = ()
+        if not computed:
+            presence = presence & seen_in(bodies)
+            bodies, zeros = without_lost_zeros(bodies, presence, layout=kind)
         if np.isfinite(bodies).all():
             return cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
         known = np.asarray(np.isfinite(bodies).all(axis=3))
         presence = presence & np.asarray(known.any(axis=2))
         here = presence[:, :, None, None] | known[..., None]
         bodies = np.where(here, bodies, np.float32(0))
-        kind, max_gap = get_layout(layout), max(1, round(MAX_GAP * fps / DEFAULT_FPS))
+        max_gap = max(1, round(MAX_GAP * fps / DEFAULT_FPS))
         lost: tuple[str, ...] = ()
         if recording or presence.any(axis=1).sum() > 1:
             bodies, presence, lost = without_lost_bodies(
@@ -178,7 +191,7 @@ class Clip:
             layout=layout,
             fps=fps,
             source=source,
-            notes=(*lost, *notes),
+            notes=(*zeros, *lost, *notes),
         )
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from stars_infer.clip import BoolArray, FloatArray
 from stars_infer.errors import UsageError
+from stars_infer.layouts import Layout
+from stars_infer.zeros import seen_in, without_lost_zeros
 
 MAX_BODIES = 6
 """As many as a Kinect follows; of more in a frame the first are kept."""
@@ -75,11 +77,14 @@ class FrameBuffer:
         self._next = (self._next + 1) % self.capacity
         self._size = min(self._size + 1, self.capacity)
 
-    def latest(self, *, fps: float) -> tuple[FloatArray, BoolArray]:
+    def latest(self, *, fps: float, layout: Layout | None = None) -> tuple[FloatArray, BoolArray]:
         """The frames up to the last one, at an even rate.
 
         Args:
             fps: Frames per second of the result.
+            layout: Of the joints; with it, joints that are lost at the origin among these frames
+                count as missing (`stars_infer.zeros`), before positions at zero are mixed with
+                others.
 
         Returns:
             Bodies (M, T, V, 3), NaN where a joint is missing for more than `MAX_SILENCE`, zero
@@ -99,7 +104,10 @@ class FrameBuffer:
         seen = np.flatnonzero(joints.any(axis=(0, 2, 3)))  # NaN counts as something
         if not len(seen):
             return self._nobody()
-        bodies = np.stack([_even(joints[:, body], times, moments) for body in seen])
+        tracks = joints[:, seen].transpose(1, 0, 2, 3)
+        if layout is not None:
+            tracks, _ = without_lost_zeros(tracks, seen_in(tracks), layout=layout)
+        bodies = np.stack([_even(track, times, moments) for track in tracks])
         known = np.asarray(np.isfinite(bodies).all(axis=3))
         presence = np.asarray(known.any(axis=2))
         return np.where(presence[:, :, None, None], bodies, np.float32(0)), presence
@@ -114,7 +122,7 @@ def _even(
 ) -> FloatArray:
     """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
     finite = np.asarray(np.isfinite(joints).all(axis=2))
-    known = finite & np.asarray(joints.any(axis=(1, 2)))[:, None]
+    known = finite & seen_in(joints)[:, None]
     if not (known != known[:, :1]).any():
         return _between(joints, known[:, 0], times, moments)
     columns = [

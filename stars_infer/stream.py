@@ -117,9 +117,8 @@ class StreamClassifier:
         self.layout = layout
         self.late = self.skipped = self.restarts = 0
         self._encoder, self._index = encoder, index
-        self._frames = FrameBuffer(
-            joints=len(get_layout(layout).joints), seconds=max(self.how.lengths)
-        )
+        self._joints = get_layout(layout)
+        self._frames = FrameBuffer(joints=len(self._joints.joints), seconds=max(self.how.lengths))
         self._last: float | None = None
         self._due = -math.inf
         self._steady = Hysteresis(self.how)
@@ -131,7 +130,8 @@ class StreamClassifier:
 
         Args:
             frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; joints
-                that are NaN are mended as those of clips are.
+                that are NaN, or lost at zero in the frames that are kept, are mended as those of
+                clips are.
             time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
 
         Returns:
@@ -181,7 +181,7 @@ class StreamClassifier:
 
     def _now(self) -> tuple[str | None, float]:
         """The likeliest action of all windows that end now, and how likely it is."""
-        bodies, presence = self._frames.latest(fps=self.how.fps)
+        bodies, presence = self._frames.latest(fps=self.how.fps, layout=self._joints)
         frames = bodies.shape[1]
         if frames < MIN_FRAMES or not presence.any():
             return None, 0.0

@@ -69,6 +69,7 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
             said=convention_in(source, fps=1 / seconds if usable else None),
             usual=USUAL,
             notes=() if usable else (note,),
+            computed=True,
         ),
     )
 

@@ -39,6 +39,7 @@ class Recording:
         usual: What is usual in its format.
         notes: What was noticed while reading, for people.
         name: Of the clip within its file.
+        computed: Positions are computed, and none is ever lost: `computed` of `Clip.from_array`.
     """
 
     joints: NDArray[np.generic]
@@ -50,6 +51,7 @@ class Recording:
     usual: Convention = STANDARD
     notes: tuple[str, ...] = ()
     name: str = ""
+    computed: bool = False
 
 
 def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) -> Clip:
@@ -82,6 +84,7 @@ def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
             fps=convention.fps,
             source=recording.source,
             recording=uncut,
+            computed=recording.computed,
         )
     else:
         joints = np.asarray(to_standard(recording.joints, convention), np.float32)
@@ -94,6 +97,7 @@ def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
             source=recording.source,
             confidence=recording.confidence,
             recording=uncut,
+            computed=recording.computed,
         )
     notes = (*recording.notes, *made.notes, *doubts(made, convention))
     # An array that is mapped from its file would change with it.
@@ -160,12 +164,6 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
             "file: cut it into parts"
         )  # fmt: skip
     return np.full((bodies, frames, joints, 3), np.nan, np.float32)
-
-
-def seen_in(tracks: FloatArray) -> BoolArray:
-    """Frames (M, T) in which tracks (M, T, V, 3) have a joint that is neither missing nor zero."""
-    known = np.asarray(np.isfinite(tracks).all(axis=3))
-    return np.asarray((known & np.asarray(tracks.any(axis=3))).any(axis=2))
 
 
 def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:

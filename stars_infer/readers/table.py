@@ -24,9 +24,9 @@ from stars_infer.readers.recording import (
     Recording,
     convention_in,
     empty_tracks,
-    seen_in,
 )
 from stars_infer.readers.timing import frame_numbers
+from stars_infer.zeros import seen_in
 
 USUAL = Convention(units="m", up="y", handedness="right")
 _FRAME, _BODY, _JOINT = ("frame", "frame_id"), ("body", "person", "person_id"), ("joint",)

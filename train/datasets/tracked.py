@@ -30,7 +30,8 @@ def tracked_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArray:
     Raises:
         ClipError: If nobody is there, or in fewer than two frames, or a gap is too long.
     """
-    clip = Clip.from_array(bodies, source=source)
+    # As the papers have them: a joint at the origin stays there.
+    clip = Clip.from_array(bodies, source=source, computed=True)
     actors = clip.bodies[clip.presence.any(axis=1)][:, clip.presence.any(axis=0)]
     if actors.shape[1] < MIN_FRAMES:
         raise ClipError(source, f"a body is seen in {actors.shape[1]} frame(s) only")
