@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConfig, export_directory
 from stars_infer.exporters.precision import add_half, add_int8
 from stars_infer.exporters.tensorrt import COSINE as ENGINE_COSINE
 from stars_infer.exporters.tensorrt import EngineConfig, add_engine
-from stars_infer.model import INFO_FILE, shipped_models
+from stars_infer.model import CARD_FILE, INFO_FILE, shipped_models
 from stars_infer.motion import Comparison
 from stars_infer.runtimes.tensorrt import tensorrt as tensorrt_package
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
@@ -120,6 +121,10 @@ def export(
         tensorrt_package()  # before a training run is exported for nothing
     model = None if onnx else _model(source)
     folder = out or model or (source if source.is_dir() else source.parent) / "model"
+    if notes is not None:
+        refuse_inputs(folder / CARD_FILE, "--out", [notes])
+    if timing_cache is not None:
+        refuse_inputs(timing_cache, "--timing-cache", _files(source, folder, notes))
     how = ExportConfig(
         crop=crop,
         samplings=samplings,
@@ -164,6 +169,12 @@ def _model(source: Path) -> Path | None:
     if (source / INFO_FILE).exists():
         return source
     return shipped_models().get(str(source))
+
+
+def _files(*named: Path | None) -> list[Path]:
+    """Files that are named, and those of folders that are."""
+    there = [path for path in named if path is not None]
+    return [file for path in there for file in (path.iterdir() if path.is_dir() else [path])]
 
 
 def _batches(text: str) -> tuple[int, int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stars_infer.errors import ExportError
+from stars_infer.errors import ExportError, UsageError
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
@@ -30,6 +30,7 @@ from stars_infer.model import (
     ModelInfo,
     contract_of,
     fingerprint_of,
+    shipped_models,
 )
 from stars_infer.motion import Comparison
 from stars_infer.runtimes.engine import ENGINE_FILE, ENGINE_INFO_FILE
@@ -110,8 +111,11 @@ def made_beside(out: Path) -> Iterator[Path]:
     """A folder beside a model directory, which takes its place when all went well.
 
     Raises:
+        UsageError: If `out` is a model that came with the installation.
         ExportError: If `out` is something else than a model directory.
     """
+    if out.resolve() in {shipped.resolve() for shipped in shipped_models().values()}:
+        raise UsageError(f"{out.name} came with the installation: name another directory by --out")
     if out.exists() and not (out / INFO_FILE).exists():
         raise ExportError(f"{out}: exists and is no model directory; name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -249,10 +253,20 @@ def _put_in_place(made: Path, out: Path) -> None:
     if out.exists():
         # What else lies in the directory, such as a checkpoint, moves along.
         for file in out.iterdir():
-            if file.name not in OF_MODEL:
-                shutil.copy2(file, made / file.name)
+            if file.name in OF_MODEL:
+                continue
+            if file.is_dir() and not file.is_symlink():
+                shutil.copytree(file, made / file.name, symlinks=True)
+            else:
+                shutil.copy2(file, made / file.name, follow_symlinks=False)
         old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
         out.rename(old / out.name)
-    made.rename(out)
+    try:
+        made.rename(out)
+    except OSError:
+        if old:
+            (old / out.name).rename(out)
+            old.rmdir()
+        raise
     if old:
         shutil.rmtree(old, ignore_errors=True)

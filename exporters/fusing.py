@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import compose, helper
 
+from stars_infer.atomic import refuse_inputs
 from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import (
@@ -55,6 +56,7 @@ def fuse_models(
         ExportError: If the fused graph does not compute what they do.
     """
     folders = [find_model(folder) for folder in folders]
+    refuse_inputs(out, "--out", folders)
     infos = [_checked(folder) for folder in folders]
     chosen = list(weights) or [1.0] * len(infos)
     if len(infos) < 2:

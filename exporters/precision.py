@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 
 from stars_infer.bench.network import example_bodies, reference_vectors, smallest_cosine
-from stars_infer.errors import ExportError, UsageError
+from stars_infer.errors import ExportError
 from stars_infer.exporters.attention import fuse_attention
 from stars_infer.exporters.directory import HALF_COSINE, OF_MODEL, int8_fact, made_beside
 from stars_infer.exporters.half_graph import half_graph
@@ -25,7 +25,6 @@ from stars_infer.model import (
     ModelInfo,
     check_fingerprint,
     read_model_info,
-    shipped_models,
 )
 from stars_infer.runtimes.forms import MADE_FROM, sha256_of
 from stars_infer.runtimes.onnxruntime import open_session
@@ -95,8 +94,6 @@ def copied_beside(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
         UsageError: If `out` is a model that came with the installation.
         ModelError: If the model's files do not belong together.
     """
-    if out.resolve() in {shipped.resolve() for shipped in shipped_models().values()}:
-        raise UsageError(f"{out.name} came with the installation: name another directory by --out")
     info = read_model_info(folder)
     check_fingerprint(folder, info)
     with made_beside(out) as beside:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import onnx
 
+from stars_infer.atomic import written_beside
 from stars_infer.bench.network import example_bodies, reference_vectors, smallest_cosine
 from stars_infer.errors import ExportError, UsageError
 from stars_infer.exporters.half_graph import half_graph
@@ -169,7 +170,8 @@ def _use_timing_cache(config: Any, path: Path | None) -> Callable[[], None]:
     def keep() -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(bytes(config.get_timing_cache().serialize()))
+            with written_beside(path) as beside:
+                beside.write_bytes(bytes(config.get_timing_cache().serialize()))
         except OSError as error:
             raise ExportError(f"{path}: cannot be written: {error.strerror}") from error
 

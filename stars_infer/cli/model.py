@@ -136,8 +136,12 @@ def fuse(
     """Make one model of several, as of the streams joint, motion and bone, verified."""
     output = Output(json=json, quiet=quiet)
     EXPORT.require("`stars model fuse`")
+    from stars_infer.atomic import refuse_inputs
     from stars_infer.exporters.fusing import fuse_models
+    from stars_infer.model import CARD_FILE
 
+    if notes is not None:
+        refuse_inputs(out / CARD_FILE, "--out", [notes])
     text = notes.read_text(encoding="utf-8") if notes else ""
     described = fuse_models(models, out, weights=weight or (), notes=text)
     if json:

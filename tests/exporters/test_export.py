@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from stars_infer import Clip, Encoder
-from stars_infer.errors import ExportError, StarsError
+from stars_infer.errors import ExportError, StarsError, UsageError
 from stars_infer.exporters import directory, verify
 from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.onnx import write_onnx
@@ -263,3 +264,40 @@ def test_a_tuned_encoder_sees_clips_as_the_one_it_starts_from(stars, normalising
         views = load_checkpoint(Path(name)).config["views"]
         assert (views["standard_body"], views["pace"]) == (True, 0.5)
         assert views["face_camera"] is expected
+
+
+def test_what_is_read_is_not_replaced(stars, trained, tiny_model, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(tiny_model, model)
+    before = left(model), (model / "encoder.onnx").read_bytes()
+    card = model / "README.md"
+    for command in (
+        ("model", "fuse", tiny_model, model, "--out", model),
+        ("model", "fuse", tiny_model, tiny_model, "--out", model, "--notes", card),
+        ("export", "--onnx", trained / "stars", "--out", model, "--notes", card),
+        ("export", "--fp16", model, "--timing-cache", model / "encoder.onnx"),
+    ):
+        code, _, err = stars(*command)
+        assert (code, "what the command reads" in " ".join(err.split())) == (2, True), err
+    assert (left(model), (model / "encoder.onnx").read_bytes()) == before
+
+
+def test_shipped_models_are_not_replaced(trained, tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr(directory, "shipped_models", lambda: {"shipped": shipped})
+    with pytest.raises(UsageError, match="came with the installation"):
+        export_directory(load_checkpoint(trained / "stars"), shipped, ExportConfig())
+    assert not shipped.exists()
+
+
+def test_what_else_lies_in_a_model_directory_stays(tmp_path):
+    out = tmp_path / "model"
+    (out / "scores").mkdir(parents=True)
+    for name in ("model.json", "checkpoint.safetensors", "scores/knn.json"):
+        (out / name).write_text("old", encoding="utf-8")
+    with directory.made_beside(out) as beside:
+        (beside / "model.json").write_text("new", encoding="utf-8")
+    assert left(tmp_path) == ["model"]
+    assert (out / "model.json").read_text(encoding="utf-8") == "new"
+    assert (out / "scores/knn.json").read_text(encoding="utf-8") == "old"
+    assert (out / "checkpoint.safetensors").read_text(encoding="utf-8") == "old"
