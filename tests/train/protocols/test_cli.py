@@ -91,7 +91,7 @@ def test_a_stopped_training_says_how_to_go_on(stars, run, pack, monkeypatch):
 
     arguments = ["train", "eval", "finetune", run, "--data", pack, *SHORT, "--steps", 3]
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_agreed", lambda stop, step: step == 1)
+        patch.setattr(loop, "_agreed", lambda stop, step, device: step == 1)
         code, _, err = stars(*arguments)
     assert (code, "stopped at step 1; the same command with --resume goes on" in told(err)) == (
         130,
