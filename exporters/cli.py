@@ -9,14 +9,14 @@ import typer
 
 from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.encoder.model import CARD_FILE, INFO_FILE, shipped_models
 from stars_infer.errors import UsageError
 from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConfig, export_directory
+from stars_infer.exporters.gpu.tensorrt import COSINE as ENGINE_COSINE
+from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine
 from stars_infer.exporters.precision import add_half, add_int8
-from stars_infer.exporters.tensorrt import COSINE as ENGINE_COSINE
-from stars_infer.exporters.tensorrt import EngineConfig, add_engine
-from stars_infer.model import CARD_FILE, INFO_FILE, shipped_models
-from stars_infer.motion import Comparison
-from stars_infer.runtimes.tensorrt import tensorrt as tensorrt_package
+from stars_infer.runtimes.gpu.tensorrt import tensorrt as tensorrt_package
+from stars_infer.similarity.sequence import Comparison
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
 

@@ -15,16 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from stars_infer.errors import ExportError, UsageError
-from stars_infer.exporters.int8 import write_int8
-from stars_infer.exporters.onnx import round_to_half, write_onnx
-from stars_infer.exporters.verify import rounding_error, verify_onnx
-from stars_infer.model import (
+from stars_infer.encoder.model import (
     CARD_FILE,
     GRAPH_FILE,
-    HALF_FILE,
     INFO_FILE,
-    INT8_FILE,
     PRESENT,
     ZEROS,
     ModelInfo,
@@ -32,8 +26,13 @@ from stars_infer.model import (
     fingerprint_of,
     shipped_models,
 )
-from stars_infer.motion import Comparison
-from stars_infer.runtimes.engine import ENGINE_FILE, ENGINE_INFO_FILE
+from stars_infer.errors import ExportError, UsageError
+from stars_infer.exporters.int8 import write_int8
+from stars_infer.exporters.onnx import round_to_half, write_onnx
+from stars_infer.exporters.verify import rounding_error, verify_onnx
+from stars_infer.runtimes.forms import HALF_FILE, INT8_FILE
+from stars_infer.runtimes.gpu.engine import ENGINE_FILE, ENGINE_INFO_FILE
+from stars_infer.similarity.sequence import Comparison
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone

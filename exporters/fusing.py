@@ -10,29 +10,24 @@ import numpy as np
 import onnx
 from onnx import compose, helper
 
+from stars_infer.arrays import FloatArray
 from stars_infer.atomic import refuse_inputs
-from stars_infer.clip import FloatArray
-from stars_infer.errors import UsageError
-from stars_infer.exporters.directory import (
-    OF_FORMS,
-    int8_fact,
-    made_beside,
-    write_description,
-)
-from stars_infer.exporters.int8 import write_int8
-from stars_infer.exporters.onnx import INPUT, OUTPUT
-from stars_infer.exporters.verify import verify_graph
-from stars_infer.model import (
+from stars_infer.encoder.model import (
     GRAPH_FILE,
     ModelInfo,
+    Stream,
     check_fingerprint,
     contract_of,
     find_model,
     fingerprint_of,
     read_model_info,
 )
+from stars_infer.errors import UsageError
+from stars_infer.exporters.directory import OF_FORMS, int8_fact, made_beside, write_description
+from stars_infer.exporters.int8 import write_int8
+from stars_infer.exporters.onnx import INPUT, OUTPUT
+from stars_infer.exporters.verify import verify_graph
 from stars_infer.runtimes.onnxruntime import open_session
-from stars_infer.streams import Stream
 
 _SHARED = ("layout", "preprocessing", "absent_bodies", "comparison")
 """What models must have in common: they see the same bodies, run once."""

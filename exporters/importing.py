@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stars_infer.encoder.model import ModelInfo
 from stars_infer.exporters.directory import ExportConfig, export_directory
-from stars_infer.model import ModelInfo
 from stars_infer.train.checkpoint import save_checkpoint
 from stars_infer.train.public_mamp import read_public_mamp
 

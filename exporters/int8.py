@@ -10,13 +10,12 @@ from pathlib import Path
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from stars_infer.bench.network import reference_vectors, smallest_cosine
+from stars_infer.encoder.agreement import reference_vectors, smallest_cosine
 from stars_infer.exporters.graph_weights import store_half, widen_half
 from stars_infer.exporters.verify import example_bodies
-from stars_infer.model import INT8_FILE
-from stars_infer.runtimes import open_runtime
-from stars_infer.runtimes.forms import MADE_FROM, sha256_of
+from stars_infer.runtimes.forms import INT8_FILE, MADE_FROM, sha256_of
 from stars_infer.runtimes.onnxruntime import CPU
+from stars_infer.runtimes.open import open_runtime
 from stars_infer.runtimes.runtime import EXACT, INT8, MIN_INNER, RuntimeChoice
 
 _LINEAR = "MatMul"

@@ -11,22 +11,21 @@ from typing import Any
 
 import onnx
 
-from stars_infer.bench.network import example_bodies, reference_vectors, smallest_cosine
-from stars_infer.errors import ExportError
-from stars_infer.exporters.attention import fuse_attention
-from stars_infer.exporters.directory import HALF_COSINE, OF_MODEL, int8_fact, made_beside
-from stars_infer.exporters.half_graph import half_graph
-from stars_infer.exporters.int8 import write_int8
-from stars_infer.model import (
+from stars_infer.encoder.agreement import example_bodies, reference_vectors, smallest_cosine
+from stars_infer.encoder.model import (
     CARD_FILE,
     GRAPH_FILE,
-    HALF_FILE,
     INFO_FILE,
     ModelInfo,
     check_fingerprint,
     read_model_info,
 )
-from stars_infer.runtimes.forms import MADE_FROM, sha256_of
+from stars_infer.errors import ExportError
+from stars_infer.exporters.attention import fuse_attention
+from stars_infer.exporters.directory import HALF_COSINE, OF_MODEL, int8_fact, made_beside
+from stars_infer.exporters.gpu.half_graph import half_graph
+from stars_infer.exporters.int8 import write_int8
+from stars_infer.runtimes.forms import HALF_FILE, MADE_FROM, sha256_of
 from stars_infer.runtimes.onnxruntime import open_session
 from stars_infer.runtimes.runtime import EXACT
 

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import torch
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import ExportError, StarsError
-from stars_infer.preparation import centre
-from stars_infer.resampling import resize
+from stars_infer.preprocessing.prepare import centre
+from stars_infer.preprocessing.resample import resize
 from stars_infer.runtimes.onnxruntime import open_session
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 from stars_infer.train.networks.backbone import Backbone

@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any
 from stars_infer import telemetry
 
 if TYPE_CHECKING:
-    from stars_infer.classify import Prediction
-    from stars_infer.clip import Clip
-    from stars_infer.encoder import Encoder
+    from stars_infer.classification.prediction import Prediction
+    from stars_infer.clips.clip import Clip
+    from stars_infer.encoder.encoder import Encoder
     from stars_infer.errors import StarsError
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.preparation import prepare
-    from stars_infer.readers import read_clip
-    from stars_infer.stream import StreamClassifier
+    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.preprocessing.prepare import prepare
+    from stars_infer.readers.files import read_clip
+    from stars_infer.streaming.classifier import StreamClassifier
 
 telemetry.switch_off()
 
 _HOMES = {
-    "Clip": "clip",
-    "Encoder": "encoder",
-    "ExemplarIndex": "index",
-    "Prediction": "classify",
+    "Clip": "clips.clip",
+    "Encoder": "encoder.encoder",
+    "ExemplarIndex": "index.index",
+    "Prediction": "classification.prediction",
     "StarsError": "errors",
-    "StreamClassifier": "stream",
-    "prepare": "preparation",
-    "read_clip": "readers",
+    "StreamClassifier": "streaming.classifier",
+    "prepare": "preprocessing.prepare",
+    "read_clip": "readers.files",
 }
 
 __all__ = [

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
+
+from threadpoolctl import ThreadpoolController
 
 
 def cpu_name() -> str:
@@ -42,3 +46,18 @@ def resident_memory() -> int | None:
     except (OSError, IndexError, ValueError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def single_threaded() -> AbstractContextManager[object]:
+    """Run small matrix products on one thread.
+
+    Several threads win nothing on matrices of some hundred rows, and where other processes use the
+    cores they wait for each other, up to forty times as long as one takes alone.
+    """
+    limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()

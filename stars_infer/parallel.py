@@ -15,7 +15,7 @@ from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 from stars_infer.errors import StarsError
-from stars_infer.threads import single_threaded
+from stars_infer.machine import single_threaded
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")

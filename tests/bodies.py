@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from stars_infer.layouts import NTU25_JOINTS, get_layout
-from stars_infer.normalisation import SIDES
+from stars_infer.preprocessing.normalise import SIDES
 
 CENTIMETRE = 0.01
 

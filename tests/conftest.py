@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stars_infer.encoder import Encoder
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.synthetic.actions import perform
 from stars_infer.synthetic.files import skeleton_text, write_recordings
 from tests import public_mamp

@@ -47,7 +47,8 @@ def test_python_example_runs(stars, monkeypatch):
     assert stars("demo", "--out", "demo")[0] == 0
     assert stars("fewshot", "add-class", "demo/wave", "demo/clap")[0] == 0
     # The example loads the default encoder; here that is the tiny one.
-    from stars_infer import Encoder, encoder
+    from stars_infer import Encoder
+    from stars_infer.encoder import encoder
 
     folder = encoder.find_model
     monkeypatch.setattr(

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from stars_infer import read_clip
-from stars_infer.cli.conventions import _OPTIONS
+from stars_infer.cli.options import _OPTIONS
 from stars_infer.layouts import get_layout, layout_names
-from stars_infer.readers import READERS
+from stars_infer.readers.files import READERS
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs/sources.md").read_text(encoding="utf-8")

@@ -14,19 +14,26 @@ from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
-from stars_infer.train.flags import with_flags
 from stars_infer.train.loop import Progress
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
-from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision, Weights
+from stars_infer.train.options import (
+    Accelerator,
+    Compile,
+    Devices,
+    Nodes,
+    Precision,
+    Weights,
+    with_flags,
+)
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
 from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_report
 from stars_infer.train.reproduce import reproduce as run_steps
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.session import open_fabric, train
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 app = typer.Typer(
     help="Train an encoder: stage 1 (pretrain), then stage 2 (tune).",

@@ -29,11 +29,11 @@ from stars_infer.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from stars_infer.train.collectives import gathered, processes, summed
+from stars_infer.train.distributed import gathered, processes, summed
 from stars_infer.train.methods.method import Method
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
 from stars_infer.train.run import RunConfig
-from stars_infer.train.views import Views
+from stars_infer.train.views.views import Views
 
 LOG = "log.jsonl"
 _STEPS_BETWEEN_QUESTIONS = 10

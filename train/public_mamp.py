@@ -15,7 +15,7 @@ from stars_infer.train.checkpoint import Checkpoint
 from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 _RENAMED = (
     (re.compile(r"\battn\b"), "attention"),

@@ -18,7 +18,7 @@ from stars_infer.errors import UsageError
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 _SECTIONS: Mapping[str, type[Any]] = {
     "loop": LoopConfig,

@@ -10,7 +10,7 @@ from stars_infer.errors import ModelError, UsageError
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.encoder import EncoderConfig
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 OPTIMIZERS = ADAMW, SGD = "adamw", "sgd"
 

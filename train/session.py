@@ -13,9 +13,9 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report, fit
 from stars_infer.train.methods.method import Method
 from stars_infer.train.precision import PRECISIONS, Bf16Products, best_precision
+from stars_infer.train.protocols.validation import validation
 from stars_infer.train.run import RunConfig, build_method
-from stars_infer.train.validation import validation
-from stars_infer.train.views import Views
+from stars_infer.train.views.views import Views
 
 _FREE = {"loop.checkpoint_minutes", "loop.log_every", "loop.validate_every", "data", "start_from"}
 """Settings that may differ when a run is resumed: they do not touch its numbers."""

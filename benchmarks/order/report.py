@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from stars_infer.fewshot import LabelledClips, evaluate
-from stars_infer.likeness import cosine_of
+from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.similarity.pairwise import cosine_of
 from stars_infer.train.checkpoint import FILE, load_checkpoint
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import pooled_features

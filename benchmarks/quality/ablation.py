@@ -11,9 +11,9 @@ import numpy as np
 from methods import Method
 from sets import EvaluationSet
 
-from stars_infer.classifiers import Classifier, Prototypes, Ridge, Vote
-from stars_infer.likeness import Likeness, WarpedLikeness, cosine_of
-from stars_infer.motion import NORMALISED, Comparison, sequence_of
+from stars_infer.classification.classifiers import Classifier, Prototypes, Ridge, Vote
+from stars_infer.similarity.pairwise import Likeness, WarpedLikeness, cosine_of
+from stars_infer.similarity.sequence import NORMALISED, Comparison, sequence_of
 
 RULES: dict[str, Callable[[int], Classifier]] = {
     "majority vote": lambda n: Vote(n=n),

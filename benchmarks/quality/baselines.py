@@ -11,12 +11,12 @@ from methods import Method
 from numpy.typing import NDArray
 from sets import EvaluationSet
 
-from stars_infer.classifiers import Ridge
-from stars_infer.clip import Clip
+from stars_infer.classification.classifiers import Ridge
+from stars_infer.clips.clip import Clip
 from stars_infer.errors import MissingExtraError
-from stars_infer.likeness import Likeness, cosine_of
-from stars_infer.motion import JOINTS
-from stars_infer.preparation import Preprocessing, prepare
+from stars_infer.preprocessing.prepare import Preprocessing, prepare
+from stars_infer.similarity.pairwise import Likeness, cosine_of
+from stars_infer.similarity.sequence import JOINTS
 
 PLAIN = Preprocessing(frames=30, crop=1.0)
 """Resampled joints, nothing else; 20 or 60 frames change no accuracy by more than a point."""

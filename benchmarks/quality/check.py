@@ -23,13 +23,14 @@ from rich.table import Table
 from run import left_out
 from sets import EvaluationSet, known_sets
 
-from stars_infer.clip import BoolArray, Clip, FloatArray
-from stars_infer.curation import Finding, findings, fit_of, twins
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.classification.classifiers import class_numbers
+from stars_infer.clips.clip import Clip
+from stars_infer.curation.check import Finding, findings, fit_of, twins
+from stars_infer.curation.neighbours import Neighbourhood
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
-from stars_infer.fewshot import class_numbers
-from stars_infer.likeness import pairwise
-from stars_infer.neighbourhood import Neighbourhood
+from stars_infer.similarity.pairwise import pairwise
 
 DRAWS, COPIES = 16, 60
 Places = NDArray[np.intp]

@@ -17,11 +17,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from stars_infer.clip import Clip
-from stars_infer.description import Description
-from stars_infer.motion import Comparison, motion_sequence
-from stars_infer.preparation import prepare
-from stars_infer.search import SequenceSearcher
+from stars_infer.clips.clip import Clip
+from stars_infer.preprocessing.prepare import prepare
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.nearest import SequenceSearcher
+from stars_infer.similarity.sequence import Comparison, motion_sequence
 from stars_infer.synthetic.actions import ACTIONS, perform
 
 QUERIES = 50

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from stitching import Interval
 
-from stars_infer.segmentation import Cutting, Segment, confidence_of, log_odds, segments_of
-from stars_infer.windows import NamedWindow
+from stars_infer.segmentation.segment import Cutting, Segment, confidence_of, log_odds, segments_of
+from stars_infer.segmentation.windows import NamedWindow
 
 TICK = 0.1
 """Seconds from one moment to the next where moments are named."""

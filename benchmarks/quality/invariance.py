@@ -22,13 +22,14 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from written import FORMS, archive_clips, at_rate, through, windows
 
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.description import Description
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
-from stars_infer.likeness import likeness_of
-from stars_infer.readers import read_clip
-from stars_infer.search import unit
+from stars_infer.readers.files import read_clip
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.pairwise import likeness_of
 
 RATES = (15.0, 25.0, 60.0, 120.0)
 SECONDS = 4.0

@@ -12,13 +12,13 @@ import torch
 from sets import EvaluationSet
 from torch import Tensor
 
-from stars_infer.classifiers import Classifier, Prototypes, Ridge, Vote
-from stars_infer.description import Description, vectors_of
-from stars_infer.encoder import Encoder
-from stars_infer.fewshot import LabelledClips
-from stars_infer.likeness import Likeness, cosine_of, likeness_of
-from stars_infer.motion import Comparison
-from stars_infer.preparation import prepare
+from stars_infer.classification.classifiers import Classifier, Prototypes, Ridge, Vote
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.evaluation.fewshot import LabelledClips
+from stars_infer.preprocessing.prepare import prepare
+from stars_infer.similarity.features import Description, vectors_of
+from stars_infer.similarity.pairwise import Likeness, cosine_of, likeness_of
+from stars_infer.similarity.sequence import Comparison
 from stars_infer.train.checkpoint import FILE, load_weights
 from stars_infer.train.methods.likeness import Likeness as Taught
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder

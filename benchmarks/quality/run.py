@@ -28,7 +28,7 @@ from rich.text import Text
 from sets import EvaluationSet, Split, folder_set, known_sets
 
 from stars_infer.errors import ClipError, StarsError
-from stars_infer.fewshot import Accuracy, evaluate
+from stars_infer.evaluation.fewshot import Accuracy, evaluate
 
 SHOTS, DRAWS = (1, 2, 5), 10
 CORNER = "accuracy %, 1 / 2 / 5 shots"

@@ -29,11 +29,11 @@ from rich.console import Console
 from sets import EvaluationSet, known_sets
 from stitching import EXEMPLARS, Task, stitched
 
-from stars_infer.encoder import Encoder
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, StarsError
-from stars_infer.index import ExemplarIndex, NewExemplar
-from stars_infer.segmentation import Cutting, segments_of
-from stars_infer.windows import WindowGrid, name_windows
+from stars_infer.index.index import ExemplarIndex, NewExemplar
+from stars_infer.segmentation.segment import Cutting, segments_of
+from stars_infer.segmentation.windows import WindowGrid, name_windows
 
 SEEDS, RECORDINGS = 6, 5
 OVERLAPS = (0.5, 0.25)

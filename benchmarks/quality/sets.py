@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import DEFAULT_FPS, Clip
+from stars_infer.clips.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError, UsageError
-from stars_infer.files import clip_files
-from stars_infer.preparation import centred_actors
-from stars_infer.readers import read_clip
+from stars_infer.preprocessing.prepare import centred_actors
+from stars_infer.readers.files import clip_files, read_clip
 from stars_infer.train.datasets.sources import Skip, Windows, clips_of
 
 MOCAP = Path("mocap/hdm05.npz")

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sets import EvaluationSet
 
-from stars_infer.clip import Clip, FloatArray
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
 
 KNOWN, STRANGE, PAUSES = 10, 3, 3
 """Pieces of a recording: clips of known actions, of others, and standing about."""

@@ -27,12 +27,13 @@ from rich.console import Console
 from segments import filled, stitchable
 from stitching import Interval, stitched
 
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
-from stars_infer.index import ExemplarIndex, NewExemplar
-from stars_infer.segmentation import Segment
-from stars_infer.stream import StreamClassifier, Streaming
+from stars_infer.index.index import ExemplarIndex, NewExemplar
+from stars_infer.segmentation.segment import Segment
+from stars_infer.streaming.classifier import StreamClassifier, Streaming
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 
 GRACE = 1.0

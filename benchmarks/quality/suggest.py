@@ -23,13 +23,12 @@ from rich.table import Table
 from run import left_out
 from sets import EvaluationSet, known_sets
 
-from stars_infer.classifiers import Ridge
-from stars_infer.clip import FloatArray
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.classification.classifiers import Ridge, class_numbers
+from stars_infer.curation.suggest import choose, explained, strangeness_of
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
-from stars_infer.fewshot import class_numbers
-from stars_infer.likeness import pairwise
-from stars_infer.suggestion import choose, explained, strangeness_of
+from stars_infer.similarity.pairwise import pairwise
 
 BUDGETS, STEP, SEEDS = (10, 20, 30, 50, 80), 10, 10
 Places = NDArray[np.intp]

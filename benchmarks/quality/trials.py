@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from sets import EvaluationSet
 from sklearn.linear_model import LogisticRegression
 
-from stars_infer.classifiers import Ridge
-from stars_infer.evidence import Evidence, Rehearsal, features
-from stars_infer.fewshot import class_numbers
-from stars_infer.likeness import Likeness
-from stars_infer.priors import Prior
+from stars_infer.classification.calibration import Evidence, Prior, Rehearsal, features
+from stars_infer.classification.classifiers import Ridge, class_numbers
+from stars_infer.similarity.pairwise import Likeness
 
 DRAWS = 10
 

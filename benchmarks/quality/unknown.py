@@ -4,8 +4,8 @@
 
 n exemplars a class of half the classes, n in 1, 2, 5; all clips of all classes are asked; ten draws
 of classes and exemplars. Each set is judged by curves that were fitted to the other sets, never by
-its own; `--fit` prints those fitted to all, which are what `stars_infer/priors.py` holds. About
-three minutes on one core.
+its own; `--fit` prints those fitted to all, which are what
+`stars_infer/classification/calibration.py` holds. About three minutes on one core.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from rich.text import Text
 from sets import EvaluationSet, known_sets
 from trials import Draw, collected, fitted_prior
 
-from stars_infer.cli.strangers import save_reliability_plot
-from stars_infer.encoder import Encoder
+from stars_infer.classification.calibration import Calibration, Prior
+from stars_infer.cli.evaluate import save_reliability_plot
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.evidence import Calibration
-from stars_infer.likeness import likeness_of
-from stars_infer.priors import Prior
-from stars_infer.rejection import auroc, false_accept, reliability
+from stars_infer.evaluation.open_set import auroc, false_accept, reliability
+from stars_infer.similarity.pairwise import likeness_of
 
 SHOTS = (1, 2, 5)
 HALF = ("set", "shots", "AUROC", "FA95", "strangers named", "known named", "right of named", "ECE",
@@ -91,7 +90,7 @@ def drawn(
 ) -> list[Draw]:
     """All draws of a set, with and without strangers."""
     if vectors:
-        from stars_infer.likeness import cosine_of
+        from stars_infer.similarity.pairwise import cosine_of
 
         likeness = cosine_of(encoder.embed(data.clips))
     else:

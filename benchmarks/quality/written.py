@@ -13,11 +13,12 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[2]))  # where tests.bodies is, in a clone
 
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.convention import Convention
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import Convention
 from stars_infer.layouts import get_layout
-from stars_infer.preparation import to_ntu25
-from stars_infer.readers import read_clip
+from stars_infer.preprocessing.prepare import to_ntu25
+from stars_infer.readers.files import read_clip
 from tests.bodies import in_layout
 
 TREMBLING = 0.01

@@ -22,7 +22,7 @@ from pathlib import Path
 from report import machine, report
 from rich.progress import track
 
-from stars_infer.model import GRAPH_FILE, find_model
+from stars_infer.encoder.model import GRAPH_FILE, find_model
 
 BARE = """
 import sys, numpy, onnxruntime, faiss

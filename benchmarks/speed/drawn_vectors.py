@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from rich.progress import track
 
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.synthetic.actions import ACTIONS, perform
 
 

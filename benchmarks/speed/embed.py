@@ -32,15 +32,17 @@ import reference
 from report import machine, report
 from steps import block_operations, matrix_rate
 
-from stars_infer.bench.network import choices_here, smallest_cosine
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.bench.network import choices_here
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.agreement import smallest_cosine
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.encoder.model import PRESENT, ModelInfo
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import OPSET, write_onnx
-from stars_infer.model import PRESENT, ModelInfo
-from stars_infer.preparation import Preprocessing, prepare
-from stars_infer.runtimes import open_runtime
+from stars_infer.preprocessing.prepare import Preprocessing, prepare
 from stars_infer.runtimes.onnxruntime import onnxruntime_package
+from stars_infer.runtimes.open import open_runtime
 from stars_infer.runtimes.runtime import BF16, FP32, INT8
 from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder

@@ -28,17 +28,18 @@ from rich.progress import track
 from run import left_out
 from sets import SPLITS, EvaluationSet, folder_set
 
-from stars_infer.classifiers import Ridge
-from stars_infer.clip import FloatArray
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.classification.classifiers import Ridge
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.encoder.model import GRAPH_FILE, find_model, read_model_info
 from stars_infer.errors import StarsError
-from stars_infer.fewshot import LabelledClips, evaluate
-from stars_infer.likeness import cosine_of
-from stars_infer.model import GRAPH_FILE, HALF_FILE, find_model, read_model_info
-from stars_infer.runtimes import available_choices, open_runtime
+from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.runtimes.forms import HALF_FILE
 from stars_infer.runtimes.onnxruntime import OnnxRuntime
+from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import EXACT, Runtime, RuntimeChoice
-from stars_infer.search import unit
+from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.pairwise import cosine_of
 
 SHOTS, DRAWS = (1, 2, 5), 10
 AT = " / ".join(map(str, SHOTS))

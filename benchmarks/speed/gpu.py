@@ -26,16 +26,11 @@ from report import machine, report
 from rich.progress import track
 from steps import clips, library_step, mamp_operations, matrix_rate, seconds, stars_operations
 
-from stars_infer.bench.network import reference_vectors, smallest_cosine
+from stars_infer.arrays import FloatArray
 from stars_infer.bench.timing import timed
-from stars_infer.clip import FloatArray
-from stars_infer.encoder import Encoder
-from stars_infer.errors import StarsError
-from stars_infer.exporters.directory import write_description
-from stars_infer.exporters.onnx import write_onnx
-from stars_infer.exporters.precision import add_half
-from stars_infer.exporters.tensorrt import EngineConfig, add_engine
-from stars_infer.model import (
+from stars_infer.encoder.agreement import reference_vectors, smallest_cosine
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.encoder.model import (
     GRAPH_FILE,
     PRESENT,
     ModelInfo,
@@ -43,8 +38,14 @@ from stars_infer.model import (
     fingerprint_of,
     read_model_info,
 )
-from stars_infer.preparation import Preprocessing
-from stars_infer.runtimes import available_choices, open_runtime, tensorrt
+from stars_infer.errors import StarsError
+from stars_infer.exporters.directory import write_description
+from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine
+from stars_infer.exporters.onnx import write_onnx
+from stars_infer.exporters.precision import add_half
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.runtimes.gpu import tensorrt
+from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 

@@ -36,13 +36,13 @@ from report import machine, report
 from rich.progress import Progress
 from sequence_index import of_sequences
 
-from stars_infer.ann import FLAT
-from stars_infer.description import Description
-from stars_infer.exemplar import NewExemplar
-from stars_infer.index import ExemplarIndex
+from stars_infer.encoder.model import ModelInfo, find_model, read_model_info
+from stars_infer.index.index import ExemplarIndex
+from stars_infer.index.large.ann import FLAT
+from stars_infer.index.rows import NewExemplar
 from stars_infer.machine import resident_memory
-from stars_infer.model import ModelInfo, find_model, read_model_info
-from stars_infer.search import unit
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.nearest import unit
 
 CLASS = 1000
 """Exemplars of an action, and of a transaction."""

@@ -25,13 +25,14 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from stars_infer.bench.network import choices_here, smallest_cosine
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
+from stars_infer.bench.network import choices_here
+from stars_infer.encoder.agreement import smallest_cosine
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.exporters.verify import example_bodies
-from stars_infer.runtimes import open_runtime
 from stars_infer.runtimes.onnxruntime import CPU
+from stars_infer.runtimes.open import open_runtime
 from stars_infer.runtimes.runtime import EXACT, RuntimeChoice
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder

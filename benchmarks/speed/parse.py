@@ -35,13 +35,13 @@ import numpy as np
 from report import machine, report, stolen_time
 from rich.progress import track
 
-from stars_infer.clip import FloatArray
-from stars_infer.encoder import Encoder
+from stars_infer.arrays import FloatArray
+from stars_infer.embedding.files import embed_files
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.files import embed_files
 from stars_infer.machine import usable_cores
-from stars_infer.preparation import CENTRE_JOINT, prepare
-from stars_infer.readers import read_clip
+from stars_infer.preprocessing.prepare import CENTRE_JOINT, prepare
+from stars_infer.readers.files import read_clip
 from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.synthetic.files import skeleton_text
 

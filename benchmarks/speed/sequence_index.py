@@ -13,15 +13,16 @@ import numpy as np
 from processes import Measured, each, in_process
 from rich.progress import track
 
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.description import Description
-from stars_infer.exemplar import NewExemplar
-from stars_infer.index import ExemplarIndex
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.model import ModelInfo, find_model, read_model_info
+from stars_infer.index.index import ExemplarIndex
+from stars_infer.index.rows import NewExemplar
 from stars_infer.machine import resident_memory
-from stars_infer.model import ModelInfo, find_model, read_model_info
-from stars_infer.motion import sequence_of
+from stars_infer.similarity.dtw import WarpingGallery
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.sequence import sequence_of
 from stars_infer.synthetic.actions import ACTIONS, perform
-from stars_infer.warping import WarpingGallery
 
 NEAREST = 5
 _BLOCK = 1000

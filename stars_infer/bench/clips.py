@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from stars_infer.arrays import FloatArray
 from stars_infer.bench.timing import Times, timed
-from stars_infer.clip import Clip, FloatArray
-from stars_infer.description import Description
-from stars_infer.model import ModelInfo
-from stars_infer.motion import sequence_of
-from stars_infer.preparation import prepare
-from stars_infer.readers import read_clip
-from stars_infer.search import searcher_of
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.model import ModelInfo
+from stars_infer.preprocessing.prepare import prepare
+from stars_infer.readers.files import read_clip
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.nearest import searcher_of
+from stars_infer.similarity.sequence import sequence_of
 from stars_infer.synthetic.actions import perform
 from stars_infer.synthetic.files import skeleton_text
 

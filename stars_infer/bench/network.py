@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from stars_infer.arrays import FloatArray
 from stars_infer.bench.timing import Times, timed
-from stars_infer.clip import FloatArray
+from stars_infer.encoder.agreement import smallest_cosine
 from stars_infer.errors import ProviderError
 from stars_infer.machine import resident_memory, usable_cores
-from stars_infer.model import ModelInfo
-from stars_infer.preparation import prepare
-from stars_infer.runtimes import available_choices, available_devices, open_runtime
+from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import EXACT, Runtime, RuntimeChoice
 
 BATCHES = (1, 8, 32)
@@ -25,7 +24,6 @@ _PATIENCE = 4.0
 """A batch is left out if it is expected to run longer than this, times the seconds asked for."""
 _NEARLY = 0.95
 """Share of the highest rate that is as good, if its batch is smaller."""
-_CLIPS = 8
 
 Opener = Callable[[Path, RuntimeChoice], Runtime]
 
@@ -72,29 +70,6 @@ def choices_here(graph: Path) -> list[RuntimeChoice]:
             choices.append(replace(choice, threads=1))
         choices.append(choice)
     return choices
-
-
-def example_bodies(info: ModelInfo) -> FloatArray:
-    """Prepared bodies (N, T, 25, 3) of synthetic clips, some of two bodies."""
-    from stars_infer.clip import Clip
-    from stars_infer.synthetic.actions import ACTIONS, perform
-
-    clips = [
-        Clip.from_array(perform(ACTIONS[n % len(ACTIONS)], np.random.default_rng(n)))
-        for n in range(_CLIPS)
-    ]
-    return np.concatenate([prepare(clip, info.preprocessing) for clip in clips])
-
-
-def reference_vectors(graph: Path, bodies: FloatArray) -> FloatArray:
-    """Float32 vectors (N, D) by ONNX Runtime on the CPU, or by OpenVINO where that is alone.
-
-    Raises:
-        MissingExtraError: If no runtime is installed.
-    """
-    device = "cpu" if "cpu" in available_devices() else "openvino"
-    runtime = open_runtime(graph, RuntimeChoice(device=device))
-    return np.concatenate([runtime.run(bodies[at : at + 1]) for at in range(len(bodies))])
 
 
 def measure(
@@ -158,15 +133,6 @@ def measure_apart(
             return pool.submit(measure, graph, how, bodies, reference, seconds=seconds).result()
     except BrokenProcessPool as error:
         raise ProviderError(f"{how} ended its process: do not use it on this machine") from error
-
-
-def smallest_cosine(vectors: FloatArray, reference: FloatArray) -> float:
-    """Smallest cosine of vectors (N, D) to their references; -1 if one is not finite."""
-    if vectors.shape != reference.shape or not np.isfinite(vectors).all():
-        return -1.0
-    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(reference, axis=1)
-    cosines = np.einsum("nd,nd->n", vectors, reference) / np.maximum(lengths, 1e-12)
-    return float(cosines.min())
 
 
 def best_of(rows: Sequence[Measured]) -> Measured | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stars_infer.bench.clips import ClipStep
     from stars_infer.bench.network import Measured
-    from stars_infer.model import ModelInfo
+    from stars_infer.encoder.model import ModelInfo
 
 
 _COLUMNS = ("runtime", "batch", "clips/s", "p50 ms", "p95 ms", "MiB", "cosine")
@@ -44,8 +44,8 @@ def bench(
     more than four times `--seconds` are left out.
     """
     from stars_infer.bench.network import best_of
+    from stars_infer.encoder.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
     from stars_infer.machine import cpu_name, usable_cores
-    from stars_infer.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
 
     output = Output(json=json, quiet=quiet)
     folder = find_model(model)
@@ -76,10 +76,11 @@ def bench(
 def _networks(graph: Path, info: ModelInfo, seconds: float, output: Output) -> list[Measured]:
     """Measure every runtime; one that does not run is reported."""
     from stars_infer.bench import network
+    from stars_infer.encoder.agreement import example_bodies, reference_vectors
 
     choices = network.choices_here(graph)
-    bodies = network.example_bodies(info)
-    reference = network.reference_vectors(graph, bodies)
+    bodies = example_bodies(info)
+    reference = reference_vectors(graph, bodies)
     rows: list[Measured] = []
     for how in output.progress(choices, "measuring runtimes", len(choices)):
         try:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from stars_infer.cli.conventions import reads_clips
-from stars_infer.cli.explain import explanation
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     DEFAULT_INDEX,
@@ -22,14 +20,18 @@ from stars_infer.cli.options import (
     StrangersOption,
     WorkersOption,
     naming_of,
+    reads_clips,
     ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
-    from stars_infer.classify import Prediction
-    from stars_infer.convention import Convention
-    from stars_infer.files import EmbeddedFile
+    from stars_infer.classification.prediction import Prediction
+
+if TYPE_CHECKING:
+    from stars_infer.classification.prediction import Prediction
+    from stars_infer.clips.convention import Convention
+    from stars_infer.embedding.files import EmbeddedFile
 
 _SURE = 0.9
 
@@ -66,10 +68,11 @@ def classify(
     quiet: QuietFlag = False,
 ) -> None:
     """Name the action of each clip by its nearest exemplars, or say that it is unknown."""
-    from stars_infer.encoder import Encoder
-    from stars_infer.files import clip_files, embed_files
-    from stars_infer.people import check_way
-    from stars_infer.views import check_views
+    from stars_infer.clips.people import check_way
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.preprocessing.views import check_views
+    from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     naming = naming_of(classifier, k, strangers)
@@ -142,3 +145,53 @@ def _coloured(answer: Prediction) -> Text:
     if not answer.known:
         return Text(answer.answer, style="yellow")
     return Text(answer.answer, style="green" if answer.confidence >= _SURE else "")
+
+
+_SHOWN = 3
+"""Nearest exemplars that are told."""
+_CLOSE = 0.02
+"""Likeness within which two actions are a toss-up."""
+
+
+def explanation(answer: Prediction) -> list[str]:
+    """Lines that say what speaks for an answer, what else it may be, and what would help."""
+    lines = [_verdict(answer)]
+    nearest = answer.neighbours[:_SHOWN]
+    near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in nearest)
+    lines.append(f"nearest exemplars: {near}")
+    if answer.second is not None and answer.margin is not None:
+        lines.append(f"next best: {answer.second}; {_lead(answer.label, answer.margin)}")
+    lines += _remedies(answer)
+    return lines
+
+
+def _verdict(answer: Prediction) -> str:
+    if answer.known:
+        return f"{answer.label}, {answer.confidence:.0%} sure"
+    return (
+        f"unknown: the chance that its action is in the index is {answer.chance_known:.0%}; "
+        f"if it is, {answer.label} fits best"
+    )
+
+
+def _lead(label: str, margin: float) -> str:
+    if margin >= 0:
+        return f"the nearest {label} is {margin:.3f} more alike than any other action"
+    return (
+        f"an exemplar of another action is nearer by {-margin:.3f}, "
+        f"but all exemplars together speak for {label}"
+    )
+
+
+def _remedies(answer: Prediction) -> list[str]:
+    if not answer.known:
+        return [
+            "if it is a new action, add it: `stars fewshot add-class CLIP --label NAME`; if it is "
+            f"{answer.label}, add it as an example of that"
+        ]
+    if answer.second is not None and answer.margin is not None and answer.margin < _CLOSE:
+        return [
+            f"{answer.label} and {answer.second} are close: more examples of both would help, and "
+            "`stars fewshot check` looks for ones that contradict each other"
+        ]
+    return []

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
@@ -17,16 +16,17 @@ from stars_infer.cli.options import (
     ModelOption,
     WorkersOption,
     existing_index,
+    reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
-    from stars_infer.convention import Convention
-    from stars_infer.curation import Finding
-    from stars_infer.description import Description
-    from stars_infer.index import Exemplar
-    from stars_infer.suggestion import Suggestion
+    from stars_infer.clips.convention import Convention
+    from stars_infer.curation.check import Finding
+    from stars_infer.curation.suggest import Suggestion
+    from stars_infer.index.index import Exemplar
+    from stars_infer.similarity.features import Description
 
 
 @reads_clips
@@ -44,10 +44,11 @@ def suggest(
     quiet: QuietFlag = False,
 ) -> None:
     """Suggest clips worth labelling next, and say why."""
-    from stars_infer.encoder import Encoder
-    from stars_infer.files import clip_files, embed_files
-    from stars_infer.suggestion import MOST, compared
-    from stars_infer.suggestion import suggest as choose
+    from stars_infer.curation.suggest import MOST, compared
+    from stars_infer.curation.suggest import suggest as choose
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     files = clip_files(paths)
@@ -126,8 +127,8 @@ def check(
     quiet: QuietFlag = False,
 ) -> None:
     """Find twins, contradictions, wrong labels and outliers among the examples."""
-    from stars_infer.curation import check as examine
-    from stars_infer.neighbourhood import CANDIDATES, EXACT
+    from stars_infer.curation.check import check as examine
+    from stars_infer.curation.neighbours import CANDIDATES, EXACT
 
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:

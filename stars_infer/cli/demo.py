@@ -70,9 +70,9 @@ def _run(
 ) -> None:
     from rich.text import Text
 
-    from stars_infer.encoder import Encoder
-    from stars_infer.files import embed_files
-    from stars_infer.index import ExemplarIndex, NewExemplar
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.index.index import ExemplarIndex, NewExemplar
     from stars_infer.synthetic.actions import ACTIONS
     from stars_infer.synthetic.files import write_recordings
 

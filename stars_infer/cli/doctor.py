@@ -15,7 +15,7 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import MissingExtraError, StarsError
 
 if TYPE_CHECKING:
-    from stars_infer.model import ModelInfo
+    from stars_infer.encoder.model import ModelInfo
 
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 _SEARCHERS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cu11")
@@ -100,7 +100,7 @@ def _extras() -> list[Finding]:
 
 def _model_and_runtimes() -> list[Finding]:
     """The model, what runs it, and what runs it by default."""
-    from stars_infer.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
+    from stars_infer.encoder.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
 
     try:
         folder = find_model(os.environ.get("STARS_MODEL"))
@@ -116,7 +116,7 @@ def _runtimes(graph: Path, info: ModelInfo) -> list[Finding]:
     """Run one body on every device in every precision that is there."""
     import numpy as np
 
-    from stars_infer.runtimes import available_choices, open_runtime
+    from stars_infer.runtimes.open import available_choices, open_runtime
 
     try:
         choices = available_choices(graph)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
-from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption
+from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption, reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
-    from stars_infer.convention import Convention
+    from stars_infer.clips.convention import Convention
 
 
 @reads_clips
@@ -30,9 +29,10 @@ def embed(
 ) -> None:
     """Write a collection of clips that `stars search` searches: vectors, sequences, sources."""
     from stars_infer.atomic import check_output, refuse_inputs
-    from stars_infer.collection import Collection
-    from stars_infer.encoder import Encoder
-    from stars_infer.files import clip_files, embed_files
+    from stars_infer.embedding.collection import Collection
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     check_output(out, "--out", endings=(".npz",))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.options import (
@@ -18,16 +17,17 @@ from stars_infer.cli.options import (
     WorkersOption,
     existing_index,
     make_ready,
+    reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.convention import Convention
-    from stars_infer.evidence import Calibration
-    from stars_infer.files import EmbeddedFile
-    from stars_infer.gallery import Naming
-    from stars_infer.index import Exemplar, ExemplarIndex, NewExemplar
+    from stars_infer.classification.calibration import Calibration
+    from stars_infer.classification.prediction import Naming
+    from stars_infer.clips.convention import Convention
+    from stars_infer.embedding.files import EmbeddedFile
+    from stars_infer.index.index import Exemplar, ExemplarIndex, NewExemplar
 
 app = typer.Typer(
     help="Keep labelled examples per action, and measure how far they go.", no_args_is_help=True
@@ -51,9 +51,10 @@ def add_class(
     quiet: QuietFlag = False,
 ) -> None:
     """Add clips as examples of an action; the first call makes the index."""
-    from stars_infer.encoder import Encoder
-    from stars_infer.files import clip_files, embed_files
-    from stars_infer.index import ExemplarIndex, NewExemplar
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.index.index import ExemplarIndex, NewExemplar
+    from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     paths = clip_files(clips)
@@ -81,7 +82,7 @@ def add_class(
 
 def _compare(exemplars: ExemplarIndex, added: int, output: Output) -> None:
     """Make ready to name clips now, rather than when the first one is named."""
-    from stars_infer.search import CANDIDATES
+    from stars_infer.similarity.nearest import CANDIDATES
 
     if not added:
         return
@@ -171,8 +172,8 @@ def remove(
     quiet: QuietFlag = False,
 ) -> None:
     """Remove an action, or single examples by the number that `list` shows."""
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.model import find_model, read_model_info
+    from stars_infer.encoder.model import find_model, read_model_info
+    from stars_infer.index.index import ExemplarIndex
 
     output = Output(json=json, quiet=quiet)
     if label is None and not ids:

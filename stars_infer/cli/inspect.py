@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
+from stars_infer.cli.options import reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stars_infer.clip import Clip
-    from stars_infer.convention import Convention
-    from stars_infer.inspection import BodyInspection, Inspection
+    from stars_infer.clips.clip import Clip
+    from stars_infer.clips.convention import Convention
+    from stars_infer.inspection.inspect import BodyInspection, Inspection
 
 _WIDEST = 100
 """Columns of a picture, at most."""
@@ -47,9 +47,8 @@ def inspect(
     from rich.console import Console
 
     from stars_infer.atomic import check_output
-    from stars_infer.files import clip_files
-    from stars_infer.inspection import inspect_clip
-    from stars_infer.readers import read_clips
+    from stars_infer.inspection.inspect import inspect_clip
+    from stars_infer.readers.files import clip_files, read_clips
 
     output = Output(json=json, quiet=quiet)
     files = clip_files(clips)
@@ -81,7 +80,7 @@ def _draws(console: Console) -> bool:
 
 def _write_page(html: Path, inspected: list[tuple[Clip, Inspection]]) -> None:
     from stars_infer.atomic import write_text
-    from stars_infer.player import player_page
+    from stars_infer.inspection.player import player_page
 
     if not inspected:
         raise StarsError(f"--html {html}: no clip could be read; nothing was written")
@@ -90,7 +89,7 @@ def _write_page(html: Path, inspected: list[tuple[Clip, Inspection]]) -> None:
 
 def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
     """Clip, body, `actor` or `-`, frames, seconds, percent seen, height in cm, what looks wrong."""
-    from stars_infer.inspection_words import problems
+    from stars_infer.inspection.report import problems
 
     return [
         (
@@ -110,14 +109,14 @@ def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
 def _show(found: Inspection, drawn: Clip | None, console: Console) -> None:
     from rich.text import Text
 
-    from stars_infer.inspection_words import clip_line, clip_notes
+    from stars_infer.inspection.report import clip_line, clip_notes
 
     console.print(Text(found.source, style="bold"), soft_wrap=True)
     console.print(Text(clip_line(found)))
     for note in clip_notes(found):
         console.print(Text(note, style="yellow"))
     if drawn is not None:
-        from stars_infer.drawing import draw_clip
+        from stars_infer.inspection.drawing import draw_clip
 
         console.print(draw_clip(drawn, columns=min(console.width, _WIDEST)))
     for body in found.bodies:
@@ -131,7 +130,7 @@ def _show_body(body: BodyInspection, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from stars_infer.inspection_words import body_lines, limb_rows, seen_line
+    from stars_infer.inspection.report import body_lines, limb_rows, seen_line
 
     console.print(Text(seen_line(body), style="bold"))
     if not body.actor:

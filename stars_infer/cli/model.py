@@ -16,7 +16,7 @@ app = typer.Typer(help="Show, import and fuse encoders.", no_args_is_help=True)
 @app.command("list", epilog="Example: stars model list")
 def list_(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     """List the shipped encoders."""
-    from stars_infer.model import DEFAULT_MODEL, read_model_info, shipped_models
+    from stars_infer.encoder.model import DEFAULT_MODEL, read_model_info, shipped_models
 
     output = Output(json=json, quiet=quiet)
     rows = []
@@ -51,7 +51,7 @@ def info(
     quiet: QuietFlag = False,
 ) -> None:
     """Show what a model directory says of itself."""
-    from stars_infer.model import CARD_FILE, check_fingerprint, find_model, read_model_info
+    from stars_infer.encoder.model import CARD_FILE, check_fingerprint, find_model, read_model_info
 
     output = Output(json=json, quiet=quiet)
     folder = find_model(model)
@@ -137,8 +137,8 @@ def fuse(
     output = Output(json=json, quiet=quiet)
     EXPORT.require("`stars model fuse`")
     from stars_infer.atomic import refuse_inputs
+    from stars_infer.encoder.model import CARD_FILE
     from stars_infer.exporters.fusing import fuse_models
-    from stars_infer.model import CARD_FILE
 
     if notes is not None:
         refuse_inputs(out / CARD_FILE, "--out", [notes])

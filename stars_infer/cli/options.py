@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 if TYPE_CHECKING:
+    from stars_infer.classification.prediction import Naming
     from stars_infer.cli.output import Output
-    from stars_infer.gallery import Naming
-    from stars_infer.index import ExemplarIndex
+    from stars_infer.index.index import ExemplarIndex
 
 _NAMING = "How clips are named"
 
@@ -92,7 +95,7 @@ def naming_of(classifier: str, k: int | None, strangers: float | None) -> Naming
     Raises:
         UsageError: If there is no such classifier, or no such share of strangers.
     """
-    from stars_infer.gallery import Naming
+    from stars_infer.classification.prediction import Naming
 
     share = None if strangers is None else strangers / 100
     return Naming(classifier=classifier, k=k, strangers=share)
@@ -134,7 +137,67 @@ def existing_index(index: Path, model: str | None) -> ExemplarIndex:
     Raises:
         StarsError: If there is no such model or index, or they do not belong together.
     """
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.model import find_model, read_model_info
+    from stars_infer.encoder.model import find_model, read_model_info
+    from stars_infer.index.index import ExemplarIndex
 
     return ExemplarIndex.open(index, read_model_info(find_model(model)), create=False)
+
+
+UnitsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--units", help="Of positions: m, cm, mm or in.", show_default="what the format has"
+    ),
+]
+UpOption = Annotated[
+    str | None,
+    typer.Option(
+        "--up", help="Axis that points up: y, z, x, or --up=-y.", show_default="what the format has"
+    ),
+]
+LeftHandedFlag = Annotated[
+    bool, typer.Option("--left-handed", help="The axes are left-handed, as in Unity and Unreal.")
+]
+FpsOption = Annotated[
+    float | None,
+    typer.Option("--fps", help="Frames per second.", show_default="what the file says, else 30"),
+]
+
+_OPTIONS: dict[str, tuple[Any, object]] = {
+    "layout": (LayoutOption, None),
+    "units": (UnitsOption, None),
+    "up": (UpOption, None),
+    "left_handed": (LeftHandedFlag, False),
+    "fps": (FpsOption, None),
+}
+_PARAMETER = "convention"
+
+
+def reads_clips(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a `Convention` in the place of its parameter `convention`."""
+    signature = inspect.signature(command)
+    # Convention needs NumPy, which is not loaded before a command runs; here only its name counts.
+    hints = get_type_hints(command, localns={"Convention": object}, include_extras=True)
+    parameters = []
+    for parameter in signature.parameters.values():
+        if parameter.name != _PARAMETER:
+            parameters.append(parameter.replace(annotation=hints[parameter.name]))
+            continue
+        parameters += [
+            inspect.Parameter(name, parameter.kind, default=default, annotation=annotation)
+            for name, (annotation, default) in _OPTIONS.items()
+        ]
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        from stars_infer.clips.convention import Convention
+
+        said = {name: given.pop(name) for name in _OPTIONS}
+        handedness = "left" if said.pop("left_handed") else None
+        command(**given, convention=Convention(handedness=handedness, **said))
+
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    with_options.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters
+    )
+    return with_options

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
@@ -18,16 +17,17 @@ from stars_infer.cli.options import (
     ModelOption,
     existing_index,
     make_ready,
+    reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import CollectionError, ExemplarIndexError, UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.classify import Neighbour
-    from stars_infer.collection import By, Collection, Hit
-    from stars_infer.convention import Convention
-    from stars_infer.description import Description
-    from stars_infer.encoder import Encoder
+    from stars_infer.classification.prediction import Neighbour
+    from stars_infer.clips.convention import Convention
+    from stars_infer.embedding.collection import By, Collection, Hit
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.similarity.features import Description
 
 
 @reads_clips
@@ -58,8 +58,8 @@ def search(
     quiet: QuietFlag = False,
 ) -> None:
     """Find the clips that are most like one."""
-    from stars_infer.encoder import Encoder
-    from stars_infer.files import embed_files
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.encoder.encoder import Encoder
 
     output = Output(json=json, quiet=quiet)
     way = _way(by)
@@ -135,7 +135,7 @@ def _searched(
     stack: ExitStack,
 ) -> _Searched:
     """What the options name; an index stays open, and is searched as it names clips."""
-    from stars_infer.index import ExemplarIndex
+    from stars_infer.index.index import ExemplarIndex
 
     own: By = "vector" if encoder.info.comparison is None else "sequence"
     if within is None and by in (None, own):
@@ -159,9 +159,10 @@ def _collection(
     output: Output,
 ) -> Collection:
     """What the options name: the index, a file, or a folder, which is embedded now."""
-    from stars_infer.collection import Collection
-    from stars_infer.files import clip_files, embed_files
-    from stars_infer.index import ExemplarIndex
+    from stars_infer.embedding.collection import Collection
+    from stars_infer.embedding.files import embed_files
+    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.readers.files import clip_files
 
     if within is None:
         with ExemplarIndex.open(index, encoder.info, create=False) as opened:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
     ModelOption,
+    reads_clips,
     ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from stars_infer.convention import Convention
-    from stars_infer.encoder import Encoder
-    from stars_infer.index import ExemplarIndex
-    from stars_infer.segmentation import Cutting
-    from stars_infer.timeline import Timeline
+    from stars_infer.clips.convention import Convention
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.segmentation.segment import Cutting
+    from stars_infer.segmentation.timeline import Timeline
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -75,12 +75,12 @@ def segment(
 ) -> None:
     """Find the actions in long recordings: when each begins and ends, and how sure that is."""
     from stars_infer.atomic import check_output, write_text
-    from stars_infer.encoder import Encoder
+    from stars_infer.encoder.encoder import Encoder
     from stars_infer.errors import ClipError
-    from stars_infer.files import clip_files
-    from stars_infer.segmentation import JOIN, LEAST_CONFIDENCE, Cutting
-    from stars_infer.timeline import timeline_html, timeline_svg
-    from stars_infer.windows import LENGTHS, WindowGrid
+    from stars_infer.readers.files import clip_files
+    from stars_infer.segmentation.segment import JOIN, LEAST_CONFIDENCE, Cutting
+    from stars_infer.segmentation.timeline import timeline_html, timeline_svg
+    from stars_infer.segmentation.windows import LENGTHS, WindowGrid
 
     output = Output(json=json, quiet=quiet)
     how = Cutting(
@@ -122,9 +122,9 @@ def _cut(
     Raises:
         ClipError: If it cannot be read.
     """
-    from stars_infer.readers import read_clip
-    from stars_infer.segmentation import segment as cut
-    from stars_infer.timeline import Timeline
+    from stars_infer.readers.files import read_clip
+    from stars_infer.segmentation.segment import segment as cut
+    from stars_infer.segmentation.timeline import Timeline
 
     clip = read_clip(path, convention=convention, recording=True)
     output.clip_notes(str(path), clip.notes)
@@ -144,7 +144,7 @@ def _cut(
 
 def _show(timeline: Timeline, output: Output) -> None:
     """Print the segments of a recording in the form asked for."""
-    from stars_infer.timeline import clock
+    from stars_infer.segmentation.timeline import clock
 
     if output.json:
         output.record(
@@ -189,7 +189,7 @@ def _show(timeline: Timeline, output: Output) -> None:
 
 def _long(seconds: float) -> str:
     """A length of time for people."""
-    from stars_infer.timeline import clock
+    from stars_infer.segmentation.timeline import clock
 
     return clock(seconds) + (" s" if seconds < 60 else "")
 
@@ -198,7 +198,7 @@ def _draw(timeline: Timeline) -> None:
     """The recording as a bar of letters, and the legend."""
     from rich.console import Console
 
-    from stars_infer.timeline import labels_of
+    from stars_infer.segmentation.timeline import labels_of
 
     console = Console()
     labels = labels_of([timeline])
@@ -242,7 +242,7 @@ def _style(place: int) -> str:
     """Black on the colour that the label has in the picture."""
     import colorsys
 
-    from stars_infer.timeline import hue_of
+    from stars_infer.segmentation.timeline import hue_of
 
     red, green, blue = colorsys.hls_to_rgb(hue_of(place) / 360, 0.68, 0.65)
     return f"black on rgb({red * 255:.0f},{green * 255:.0f},{blue * 255:.0f})"

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from stars_infer.cli.conventions import reads_clips
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
     IndexOption,
     ModelOption,
+    reads_clips,
     ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.convention import Convention
-    from stars_infer.frame_feed import FrameFeed
+    from stars_infer.clips.convention import Convention
+    from stars_infer.streaming.feed import FrameFeed
 
 
 @reads_clips
@@ -64,9 +64,9 @@ def watch(
     the list alone, or any other form of .jsonl files. An unknown joint is null.
     """
     from stars_infer.cli.watching import Watching
-    from stars_infer.encoder import Encoder
-    from stars_infer.frame_lines import FrameReader
-    from stars_infer.stream import StreamClassifier, Streaming
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.streaming.classifier import StreamClassifier, Streaming
+    from stars_infer.streaming.frames import FrameReader
 
     output = Output(json=json, quiet=quiet)
     if source not in (None, "-") or (source is not None) + bool(udp) + bool(unix) != 1:
@@ -97,7 +97,7 @@ def watch(
 
 def _feed(stack: ExitStack, *, udp: str | None, unix: Path | None, replay: bool) -> FrameFeed:
     """The source that was asked for; what it opens is closed with the stack."""
-    from stars_infer import frame_feed
+    from stars_infer.streaming import feed as frame_feed
 
     if udp is not None:
         lines = frame_feed.lines_of_datagrams(stack.enter_context(frame_feed.udp_socket(udp)))

@@ -15,12 +15,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from stars_infer.classify import UNKNOWN
+from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.cli.output import Output
 from stars_infer.errors import ClipError
-from stars_infer.frame_feed import FrameFeed, Line
-from stars_infer.frame_lines import FrameReader
-from stars_infer.stream import StreamAnswer, StreamClassifier
+from stars_infer.streaming.classifier import StreamAnswer, StreamClassifier
+from stars_infer.streaming.feed import FrameFeed, Line
+from stars_infer.streaming.frames import FrameReader
 
 _WAIT = 0.1
 """Seconds from one drawing of the display to the next."""

@@ -5,12 +5,7 @@ as well. A layout is named, or recognised by the names of its joints, never gues
 count: NTU and OpenPose BODY_25 both have 25.
 """
 
-from stars_infer.layouts.finding import (
-    get_layout,
-    layout_for_names,
-    layout_names,
-    layouts_with,
-)
+from stars_infer.layouts.finding import get_layout, layout_for_names, layout_names, layouts_with
 from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture, mixture_matrix
 
 __all__ = [

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.convention import Convention
+from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.poses import Pose, tracks_of
 from stars_infer.readers.recording import Recording

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import check_frame_count
-from stars_infer.convention import LEAST_FPS, MOST_FPS, Convention
+from stars_infer.clips.clip import check_frame_count
+from stars_infer.clips.convention import LEAST_FPS, MOST_FPS, Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import MOST_BODIES, MOST_JOINTS, Recording, convention_in
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from stars_infer.clip import check_frame_count
-from stars_infer.convention import Convention
+from stars_infer.clips.clip import check_frame_count
+from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers import bodies, landmarks, openpose
 from stars_infer.readers.poses import Pose, tracks_of

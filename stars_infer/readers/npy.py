@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.convention import STANDARD, Convention
+from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import Recording
 

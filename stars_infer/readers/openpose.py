@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stars_infer.convention import Convention
+from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.poses import Pose
 

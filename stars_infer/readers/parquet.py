@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stars_infer.clip import MAX_RECORDING_FRAMES
+from stars_infer.clips.clip import MAX_RECORDING_FRAMES
 from stars_infer.errors import ClipError, MissingExtraError
 from stars_infer.readers.recording import MOST_JOINTS, MOST_POINTS, Recording
 from stars_infer.readers.table import Table, recording_of_table

@@ -1,7 +1,8 @@
 """Annotation files of PYSKL, `.pkl`: many clips, each with its keypoints.
 
-The pickle is read without running anything (`stars_infer.plain_pickle`). Only keypoints in 3D are
-positions; their order is NTU RGB+D's unless `--layout` says otherwise, for the file does not.
+The pickle is read without running anything (`stars_infer.readers.restricted_pickle`). Only
+keypoints in 3D are positions; their order is NTU RGB+D's unless `--layout` says otherwise, for the
+file does not.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from stars_infer.convention import STANDARD, Convention
+from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError, StarsError
-from stars_infer.plain_pickle import PickledArray, load_plain
 from stars_infer.readers.recording import Recording
+from stars_infer.readers.restricted_pickle import PickledArray, load_plain
 
 
 def read_pkl(path: Path) -> Iterator[Recording | ClipError]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import BoolArray, FloatArray
+from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import MOST_BODIES, empty_tracks
 

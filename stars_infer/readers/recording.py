@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import BoolArray, Clip, FloatArray, check_frame_count
-from stars_infer.convention import STANDARD, Convention, to_standard
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.clip import Clip, check_frame_count
+from stars_infer.clips.convention import STANDARD, Convention, to_standard
+from stars_infer.clips.plausibility import doubts
 from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import Layout, get_layout, layout_for_names
-from stars_infer.plausibility import doubts
 
 MOST_BODIES = 100
 """No sensor tracks more at once; a larger count is damage."""

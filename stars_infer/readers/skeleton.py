@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.clip import FloatArray, check_frame_count
-from stars_infer.convention import STANDARD, Convention
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import check_frame_count
+from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.readers.decimals import first_numbers

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import MAX_RECORDING_FRAMES
-from stars_infer.convention import Convention
+from stars_infer.clips.clip import MAX_RECORDING_FRAMES
+from stars_infer.clips.convention import Convention
+from stars_infer.clips.zeros import seen_in
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import (
     MOST_BODIES,
@@ -26,7 +27,6 @@ from stars_infer.readers.recording import (
     empty_tracks,
 )
 from stars_infer.readers.timing import frame_numbers
-from stars_infer.zeros import seen_in
 
 USUAL = Convention(units="m", up="y", handedness="right")
 _FRAME, _BODY, _JOINT = ("frame", "frame_id"), ("body", "person", "person_id"), ("joint",)

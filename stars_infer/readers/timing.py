@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import MAX_RECORDING_FRAMES
+from stars_infer.clips.clip import MAX_RECORDING_FRAMES
 from stars_infer.errors import ClipError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.machine import usable_cores
 from stars_infer.runtimes.onnxruntime import OnnxRuntime
 from stars_infer.runtimes.runtime import RuntimeChoice

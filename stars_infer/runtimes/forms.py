@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stars_infer.errors import ModelError, ProviderError
-from stars_infer.model import HALF_FILE, INT8_FILE
 from stars_infer.runtimes.runtime import FP16, FP32, INT8
+
+HALF_FILE, INT8_FILE = "encoder.fp16.onnx", "encoder.int8.onnx"
+"""The graph with its products in half precision, where it was exported."""
 
 if TYPE_CHECKING:
     import onnxruntime

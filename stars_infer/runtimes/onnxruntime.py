@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stars_infer import telemetry
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.runtimes.forms import check_made_from, form_of
 from stars_infer.runtimes.runtime import BF16, FP16, FP32, INT8, RuntimeChoice

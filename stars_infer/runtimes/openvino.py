@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.runtimes.runtime import BF16, FP32, INT8, MIN_INNER, RuntimeChoice
 from stars_infer.telemetry import silent_openvino

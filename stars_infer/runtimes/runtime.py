@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import UsageError
 
 FP32, BF16, FP16, INT8 = "fp32", "bf16", "fp16", "int8"

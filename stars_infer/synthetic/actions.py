@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.synthetic.body import Motion, Positions, Proportions, joints_of
 
 FPS = 30.0

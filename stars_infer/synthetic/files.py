@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text
-from stars_infer.clip import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.synthetic.actions import ACTIONS, perform
 

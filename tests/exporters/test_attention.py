@@ -4,9 +4,9 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from stars_infer.bench.network import smallest_cosine
+from stars_infer.encoder.agreement import smallest_cosine
 from stars_infer.exporters.attention import OPERATOR, fuse_attention
-from stars_infer.exporters.half_graph import half_graph
+from stars_infer.exporters.gpu.half_graph import half_graph
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from stars_infer import Clip, Encoder
+from stars_infer.encoder.model import check_fingerprint, read_model_info
 from stars_infer.errors import ExportError, StarsError, UsageError
 from stars_infer.exporters import directory, verify
 from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.exporters.verify import verify_onnx
-from stars_infer.model import check_fingerprint, read_model_info
-from stars_infer.motion import Comparison
-from stars_infer.preparation import Preprocessing
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.sequence import Comparison
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.checkpoint import load_checkpoint, load_weights
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder

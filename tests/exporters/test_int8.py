@@ -6,13 +6,14 @@ import onnx
 import pytest
 import torch
 
+from stars_infer.encoder.model import GRAPH_FILE, INFO_FILE
 from stars_infer.errors import ExportError
 from stars_infer.exporters import int8
 from stars_infer.exporters.directory import INT8_COSINE
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.exporters.precision import add_int8
-from stars_infer.model import GRAPH_FILE, INFO_FILE, INT8_FILE
+from stars_infer.runtimes.forms import INT8_FILE
 from stars_infer.runtimes.runtime import EXACT
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.encoder_config import EncoderConfig

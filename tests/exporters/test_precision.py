@@ -5,11 +5,11 @@ import onnx
 import pytest
 
 from stars_infer import Encoder
+from stars_infer.encoder.model import check_fingerprint, read_model_info, shipped_models
 from stars_infer.errors import ExportError
 from stars_infer.exporters import precision
 from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.precision import add_half
-from stars_infer.model import check_fingerprint, read_model_info, shipped_models
 from stars_infer.runtimes.forms import MADE_FROM, sha256_of
 from stars_infer.train.checkpoint import load_checkpoint
 

@@ -57,7 +57,7 @@ for path in root.rglob("*.py"):
 """)
     assert done.returncode == 0, done.stderr
     assert "stars_infer.cli.demo" in done.stdout
-    assert "stars_infer.index" in done.stdout
+    assert "stars_infer.index.index" in done.stdout
 
 
 def test_every_runtime_command_runs(stars_without_torch, recordings, tmp_path):

@@ -14,7 +14,7 @@ from stars_infer.train.networks.encoder_config import EncoderConfig
 from stars_infer.train.precision import best_precision
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import open_fabric, open_views
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 TRANSFORMER = EncoderConfig(width=16, depth=2, heads=2)
 OTHERS = {

@@ -13,7 +13,7 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from stars_infer.train.checkpoint import load_checkpoint
-from stars_infer.train.collectives import gathered, own_rows, process, processes, summed
+from stars_infer.train.distributed import gathered, own_rows, process, processes, summed
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.norm import SharedBatchNorm
 from tests.train.host_tensors import collectives_of_a_gpu

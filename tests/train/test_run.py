@@ -31,7 +31,7 @@ from stars_infer.train.methods.stars import StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import open_views
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 SHAPE = EncoderConfig(width=16, depth=2, heads=2)
 

@@ -20,7 +20,7 @@ from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import open_fabric, open_views
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 SMALL = {
     "mamp": {"decoder_depth": 1},

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import StarsError
 from stars_infer.layouts import layout_for_names, layout_names
 

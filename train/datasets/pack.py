@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text
-from stars_infer.clip import FloatArray
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.layouts import NTU25_JOINTS
 
@@ -205,9 +205,7 @@ class PackWriter:
         try:
             if kind is None:
                 if not self.clips:
-                    raise StarsError(
-                        f"{self._folder}: no clip could be packed; nothing written"
-                    )
+                    raise StarsError(f"{self._folder}: no clip could be packed; nothing written")
                 clips = [asdict(clip) for clip in self.clips]
                 self._beside.replace(self._folder / "joints.f32")
                 write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})

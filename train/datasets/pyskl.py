@@ -1,7 +1,7 @@
 """PYSKL's pickles of NTU RGB+D: `ntu60_3danno.pkl` and `ntu120_3danno.pkl`.
 
-PYSKL has chosen the actors by rules of its own, close to those of `stars_infer.actors`, and keeps
-half precision (1 mm at 2 m); packs for the paper's figures come from the `.skeleton` files.
+PYSKL has chosen the actors by rules of its own, close to those of `stars_infer.clips.actors`, and
+keeps half precision (1 mm at 2 m); packs for the paper's figures come from the `.skeleton` files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stars_infer.errors import ClipError, StarsError, UsageError
-from stars_infer.plain_pickle import PickledArray, load_plain
+from stars_infer.readers.restricted_pickle import PickledArray, load_plain
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.clip import DEFAULT_FPS, FloatArray
-from stars_infer.convention import Convention
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import DEFAULT_FPS
+from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, UsageError
-from stars_infer.normalisation import face_camera
-from stars_infer.preparation import CENTRE_JOINT, centre, centred_actors
-from stars_infer.readers import READERS, read_clips
+from stars_infer.preprocessing.normalise import face_camera
+from stars_infer.preprocessing.prepare import CENTRE_JOINT, centre, centred_actors
+from stars_infer.readers.files import READERS, read_clips
 from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import MIN_FRAMES, Clip, FloatArray
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.errors import ClipError
-from stars_infer.preparation import centre
+from stars_infer.preprocessing.prepare import centre
 
 MAX_FRAMES = 300
 """Longest clip of a prepared pack; of longer ones the first frames are kept, as is customary."""

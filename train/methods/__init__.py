@@ -2,7 +2,6 @@
 
 from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.methods.dino import Dino
-from stars_infer.train.methods.heads import Heads
 from stars_infer.train.methods.likeness import Likeness
 from stars_infer.train.methods.mae import Mae
 from stars_infer.train.methods.mamp import Mamp
@@ -12,7 +11,7 @@ from stars_infer.train.methods.moco import Moco
 from stars_infer.train.methods.nnclr import Nnclr
 from stars_infer.train.methods.skeattnclr import SkeAttnClr
 from stars_infer.train.methods.skeleton2vec import Skeleton2vec
-from stars_infer.train.methods.stars import Stars
+from stars_infer.train.methods.stars import Heads, Stars
 
 METHODS: dict[str, type[Method]] = {
     method.name: method

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
 from stars_infer.train.methods.method import FINETUNE, Method, StepOutput
 from stars_infer.train.networks.blocks import Block, init_linear
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.networks.encoder_config import NETWORKS
 from stars_infer.train.networks.norm import SharedBatchNorm
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.collectives import gathered, own_rows, processes, summed
+from stars_infer.train.distributed import gathered, own_rows, processes, summed
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.tuning import Teacher, Tuning, pooled
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.views.batch import Batch
 
 _SINKHORN_ROUNDS = 3
 _GLOBAL_VIEWS = 2

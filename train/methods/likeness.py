@@ -18,13 +18,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.motion import Comparison
-from stars_infer.train.batch import Batch
-from stars_infer.train.masking import visible_count
+from stars_infer.similarity.sequence import Comparison
+from stars_infer.train.methods.dtw import likeness, motion_sequences
+from stars_infer.train.methods.masking import visible_count
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.tuning import Tuning
 from stars_infer.train.networks.encoder import EncoderConfig, gather_tokens
-from stars_infer.train.warping import likeness, motion_sequences
+from stars_infer.train.views.batch import Batch
 
 _NOISE = 0.05
 """Added to the kernel's eigenvalues, times their mean: directions of which the landmarks know

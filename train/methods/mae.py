@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from stars_infer.train.batch import Batch
 from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalised
 from stars_infer.train.networks.encoder import segment_tokens
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

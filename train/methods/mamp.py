@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.masking import motion_aware_order
 from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalised
+from stars_infer.train.methods.masking import motion_aware_order
 from stars_infer.train.networks.encoder import segment_tokens
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

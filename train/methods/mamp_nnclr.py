@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.masking import motion_aware_order, visible_count
 from stars_infer.train.methods.mamp import MampConfig, motion_target
 from stars_infer.train.methods.masked import masked_error
+from stars_infer.train.methods.masking import motion_aware_order, visible_count
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.stars import Stars, StarsConfig
 from stars_infer.train.networks.decoder import MaskedDecoder
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.masking import visible_count
+from stars_infer.train.methods.masking import visible_count
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.networks.decoder import MaskedDecoder
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder, gather_tokens
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

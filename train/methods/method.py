@@ -8,12 +8,12 @@ from typing import Any, ClassVar, NamedTuple
 from torch import Tensor, nn
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
 from stars_infer.train.checkpoint import load_weights
-from stars_infer.train.mixing import Mixing
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.encoder_config import NETWORKS, TRANSFORMER, EncoderConfig
+from stars_infer.train.views.batch import Batch
+from stars_infer.train.views.mixing import Mixing
 
 STAGES = PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
 """What follows `stars train` to run a method, in the order of the stages."""

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.queue import VectorQueue
 from stars_infer.train.methods.tuning import Teacher, Tuning
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.collectives import gathered, own_rows
+from stars_infer.train.distributed import gathered, own_rows
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.queue import VectorQueue
 from stars_infer.train.methods.tuning import pooled
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.networks.encoder_config import NETWORKS
 from stars_infer.train.networks.norm import SharedBatchNorm
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

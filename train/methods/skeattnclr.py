@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.methods.attention_mask import AttentionMask, salient_means
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.momentum import follow, rising_momentum
 from stars_infer.train.methods.queue import VectorQueue
-from stars_infer.train.mixing import Mixing
+from stars_infer.train.networks.blocks import Attention
 from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
 from stars_infer.train.networks.norm import SharedBatchNorm
+from stars_infer.train.views.batch import Batch
+from stars_infer.train.views.mixing import Mixing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,3 +221,29 @@ class SkeAttnClr(Method):
 def _compared(head: nn.Module, batch: Batch, features: Tensor) -> Tensor:
     """Unit vectors (B, P) of body features (N, D): mean over a clip's bodies, head, length 1."""
     return F.normalize(head(batch.mean_over_bodies(features.float())).float(), dim=1)
+
+
+class AttentionMask(nn.Module):
+    """Soft mask (N, L, D) in (0, 1) over an encoder's tokens (SkeAttnCLR equations 2 to 4).
+
+    Args:
+        width: D.
+        heads: Attention heads.
+        sharpness: Lambda; the larger, the closer the mask is to 0 and 1.
+    """
+
+    def __init__(self, width: int, *, heads: int, sharpness: float) -> None:
+        super().__init__()
+        self.sharpness = sharpness
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Mask of final tokens (N, L, D)."""
+        # The projection that follows the heads is the linear layer of equation 4.
+        return torch.sigmoid(self.sharpness * self.attention(self.norm(tokens)).float())
+
+
+def salient_means(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Means (N, D) of tokens (N, L, D) under a mask and under what it leaves (equations 5 to 7)."""
+    return (tokens * mask).mean(dim=1), (tokens * (1 - mask)).mean(dim=1)

@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
-from stars_infer.train.masking import tube_order, visible_count
 from stars_infer.train.methods.masked import MaskedConfig, masked_error
+from stars_infer.train.methods.masking import tube_order, visible_count
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.momentum import follow
 from stars_infer.train.networks.decoder import MaskedDecoder
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from stars_infer.train.views.batch import Batch
 
 TARGET_LAYERS = FFN, BLOCK = "ffn", "block"
 TARGET_NORMS = INSTANCE, LAYER = "instance", "layer"

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from stars_infer.train.batch import Batch
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.nnclr import NeighbourContrast, NnclrConfig
 from stars_infer.train.methods.tuning import Tuning
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +57,24 @@ class Stars(Tuning):
         """Remember the projections of the step."""
         if keys is not None:
             self.contrast.queue.push(keys)
+
+
+class Heads(Stars):
+    """NNCLR's projector and predictor on a frozen encoder."""
+
+    name: ClassVar[str] = "heads"
+    title: ClassVar[str] = "head initialisation"
+    config_class: ClassVar[type[Any]] = NnclrConfig
+    continues: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, encoder: EncoderConfig, config: NnclrConfig) -> None:
+        super().__init__(
+            encoder,
+            StarsConfig(
+                queue=config.queue,
+                temperature=config.temperature,
+                hidden=config.hidden,
+                tuned_blocks=0,
+            ),
+        )
+        self.encoder.norm.requires_grad_(False)

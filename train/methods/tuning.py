@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
 from stars_infer.train.methods.method import TUNE, Method
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
+from stars_infer.train.views.batch import Batch
 
 
 class Tuning(Method):

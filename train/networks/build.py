@@ -6,13 +6,7 @@ from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.bigru import BiGru
 from stars_infer.train.networks.dsta import Dsta
 from stars_infer.train.networks.encoder import SkeletonEncoder
-from stars_infer.train.networks.encoder_config import (
-    BIGRU,
-    DSTA,
-    STGCN,
-    TRANSFORMER,
-    EncoderConfig,
-)
+from stars_infer.train.networks.encoder_config import BIGRU, DSTA, STGCN, TRANSFORMER, EncoderConfig
 from stars_infer.train.networks.stgcn import StGcn
 
 _KINDS: dict[str, type[Backbone]] = {

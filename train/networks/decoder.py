@@ -6,12 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stars_infer.train.networks.blocks import (
-    EMBEDDING_STD,
-    Block,
-    PositionEmbedding,
-    init_linear,
-)
+from stars_infer.train.networks.blocks import EMBEDDING_STD, Block, PositionEmbedding, init_linear
 from stars_infer.train.networks.encoder import EncoderConfig
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stars_infer.train.collectives import processes, summed
+from stars_infer.train.distributed import processes, summed
 
 
 class SharedBatchNorm(nn.BatchNorm1d):

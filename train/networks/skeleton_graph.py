@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 
 CENTRE = NTU25_JOINTS.index("spine at shoulders")

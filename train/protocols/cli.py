@@ -10,8 +10,15 @@ import typer
 from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.checkpoint import TEACHER
-from stars_infer.train.flags import with_flags
-from stars_infer.train.options import Accelerator, Compile, Devices, Nodes, Precision, Weights
+from stars_infer.train.options import (
+    Accelerator,
+    Compile,
+    Devices,
+    Nodes,
+    Precision,
+    Weights,
+    with_flags,
+)
 from stars_infer.train.protocols import fewshot as few
 from stars_infer.train.protocols import semi as semi_supervised
 from stars_infer.train.protocols.command import finish, opened, tuning

@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 
 from stars_infer.cli.output import Output
 from stars_infer.errors import UsageError
-from stars_infer.train.batch import Batch
 from stars_infer.train.loop import Progress
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.finetune import TrainingStoppedError, Tuning
@@ -20,6 +19,7 @@ from stars_infer.train.protocols.plots import require_plots, write_plots
 from stars_infer.train.protocols.results import Result, save_result
 from stars_infer.train.protocols.task import Task, open_task
 from stars_infer.train.recipe import load_recipe
+from stars_infer.train.views.batch import Batch
 
 
 def opened(

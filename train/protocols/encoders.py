@@ -9,21 +9,15 @@ from typing import Any
 import torch
 
 from stars_infer.errors import UsageError
-from stars_infer.preparation import MOST_SAMPLINGS
-from stars_infer.train.checkpoint import (
-    FILE,
-    TEACHER,
-    Checkpoint,
-    load_checkpoint,
-    load_weights,
-)
+from stars_infer.preprocessing.prepare import MOST_SAMPLINGS
+from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.encoder_config import BIGRU, DSTA, TITLES, EncoderConfig
 from stars_infer.train.networks.streams import JOINT
 from stars_infer.train.run import RunConfig
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 RANDOM = "random"
 """What stands for a run where random weights are measured."""

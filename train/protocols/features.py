@@ -11,13 +11,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from stars_infer.errors import UsageError
-from stars_infer.resampling import moments
-from stars_infer.train.batch import Batch
+from stars_infer.preprocessing.resample import moments
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.normalise import frames_to_normalise, normalised
 from stars_infer.train.protocols.encoders import MeasuredEncoder
-from stars_infer.train.view_config import ViewConfig
-from stars_infer.train.views import Views, resident, resize_tracks
+from stars_infer.train.views.batch import Batch
+from stars_infer.train.views.config import ViewConfig
+from stars_infer.train.views.normalise import frames_to_normalise, normalised
+from stars_infer.train.views.views import Views, resident, resize_tracks
 
 CROP = 0.9
 """Share kept by the centre crop (STARS 4.2); MAMP's public configurations have 0.95."""

@@ -13,13 +13,13 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import (
+from stars_infer.evaluation.fewshot import (
     LabelledClips,
     accuracy_over,
     exemplar_pools,
     name_by_draws,
 )
-from stars_infer.likeness import cosine_of
+from stars_infer.similarity.pairwise import cosine_of
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import CROP, Track, pooled_features, untracked
 from stars_infer.train.protocols.results import Result, Score, confusion_matrix, make_result

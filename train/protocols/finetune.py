@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_weights
 from stars_infer.train.datasets.pack import Pack

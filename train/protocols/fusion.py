@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import UsageError
-from stars_infer.search import unit
+from stars_infer.similarity.nearest import unit
 from stars_infer.train.protocols.results import (
     SCHEMA,
     SCORES,

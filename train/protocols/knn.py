@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from stars_infer.classifiers import votes
+from stars_infer.classification.classifiers import votes
 from stars_infer.errors import UsageError
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import CROP, Track, pooled_features, untracked

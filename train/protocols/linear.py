@@ -30,7 +30,7 @@ from stars_infer.train.protocols.results import (
     make_result,
 )
 from stars_infer.train.protocols.task import Task
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from stars_infer.train.flags import with_flags
 from stars_infer.train.methods.classifier import ClassifierConfig
+from stars_infer.train.options import with_flags
 from stars_infer.train.run import LoopConfig
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 Run = Annotated[
     str, typer.Argument(help="Run or checkpoint to measure; `random` measures random weights.")

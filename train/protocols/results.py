@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text, written_beside
-from stars_infer.clip import FloatArray
 from stars_infer.train.checkpoint import git_revision
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.methods import METHODS

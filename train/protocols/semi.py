@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.finetune import Tuning, settings_of, tune_and_name, tuning_config

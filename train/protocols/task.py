@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.classification.classifiers import class_numbers
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import class_numbers
 from stars_infer.train.datasets.pack import Pack
 
 

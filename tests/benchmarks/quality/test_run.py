@@ -10,10 +10,10 @@ from methods import Method, of_model
 from run import cell, measured, replace_table
 from sets import Split, folder_set
 
-from stars_infer.clip import Clip
+from stars_infer.clips.clip import Clip
 from stars_infer.errors import ModelError
-from stars_infer.fewshot import Accuracy
-from stars_infer.likeness import cosine_of
+from stars_infer.evaluation.fewshot import Accuracy
+from stars_infer.similarity.pairwise import cosine_of
 from tests.benchmarks.quality.conftest import QUALITY
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sets import SPLITS, EvaluationSet, Split, folder_set, known_sets
 
-from stars_infer.clip import Clip
+from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
 from stars_infer.synthetic.actions import perform
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from report import report
 
-from stars_infer.bench.network import smallest_cosine
-from stars_infer.encoder import Encoder
-from stars_infer.readers import read_clip
+from stars_infer.encoder.agreement import smallest_cosine
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.readers.files import read_clip
 from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.synthetic.actions import perform
 from stars_infer.synthetic.files import skeleton_text

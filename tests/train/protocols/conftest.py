@@ -10,7 +10,7 @@ from stars_infer.train.datasets.splits import add_split
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.task import open_task
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 ACTIONS = ("bow", "jump", "wave")
 

@@ -14,7 +14,7 @@ from stars_infer.train.protocols.linear import LinearConfig, linear
 from stars_infer.train.protocols.semi import semi
 from stars_infer.train.protocols.transfer import transfer
 from stars_infer.train.session import open_fabric
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 SHORT = {"steps": 2, "batch": 6, "warmup": 0, "hidden": 32, "shortest_frames": 20}
 

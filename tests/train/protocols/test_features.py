@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from stars_infer.clip import Clip
+from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
-from stars_infer.preparation import Preprocessing, centre_crop, centred_actors, prepare
-from stars_infer.resampling import resize
+from stars_infer.preprocessing.prepare import Preprocessing, centre_crop, centred_actors, prepare
+from stars_infer.preprocessing.resample import resize
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.protocols.features import (
@@ -15,7 +15,7 @@ from stars_infer.train.protocols.features import (
     pooled_features,
     random_crop_features,
 )
-from stars_infer.train.view_config import ViewConfig
+from stars_infer.train.views.config import ViewConfig
 
 
 def body_features(encoder, bodies):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import UsageError
-from stars_infer.fewshot import LabelledClips, evaluate
-from stars_infer.likeness import cosine_of
+from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.similarity.pairwise import cosine_of
 from stars_infer.train.protocols.features import pooled_features
 from stars_infer.train.protocols.fewshot import fewshot
 

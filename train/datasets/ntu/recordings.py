@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 from stars_infer.errors import ClipError, StarsError
-from stars_infer.preparation import centred_actors
-from stars_infer.readers import read_clip
+from stars_infer.preprocessing.prepare import centred_actors
+from stars_infer.readers.files import read_clip
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName

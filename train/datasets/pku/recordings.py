@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stars_infer.clip import FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.errors import ClipError, StarsError
 from stars_infer.train.datasets.pack import SourceClip
 from stars_infer.train.datasets.pku.actions import PKU_ACTIONS

@@ -1,0 +1,1 @@
+"""Classifiers, calibration, unknown classes, predictions."""

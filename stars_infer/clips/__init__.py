@@ -1,0 +1,1 @@
+"""The clip: its bodies, gaps, axes and units, and the people in it."""

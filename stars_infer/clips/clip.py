@@ -1,0 +1,258 @@
+"""A motion clip: the joints of the bodies in it, over time."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.gaps import MAX_GAP, fill_gaps, without_lost_bodies
+from stars_infer.clips.zeros import seen_in, without_lost_zeros
+from stars_infer.errors import ClipError, NobodyError
+from stars_infer.layouts import get_layout, layouts_with
+
+MIN_FRAMES = 2
+MAX_FRAMES = 20_000
+"""Longest clip, in frames (11 minutes at 30 Hz): one action, not a recording."""
+MAX_RECORDING_FRAMES = 2_000_000
+"""Longest recording that is read to be cut into actions (18 hours at 30 Hz); more is damage."""
+LEAST_CONFIDENCE = 0.3
+"""Points of which a tracker is less sure count as missing."""
+DEFAULT_FPS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clip:
+    """Joints of one clip.
+
+    Axes: `M` bodies, `T` frames, `V` joints.
+
+    Attributes:
+        bodies: Joint positions (M, T, V, 3), float32, metres, finite; zero where absent.
+        presence: Whether a body is seen in a frame, (M, T).
+        layout: Name of the joint layout, or path of its file.
+        fps: Frames per second.
+        source: Where the clip comes from, for messages and results.
+        notes: What was mended in it, in words.
+    """
+
+    bodies: FloatArray
+    presence: BoolArray
+    layout: str = "ntu25"
+    fps: float = DEFAULT_FPS
+    source: str = "array"
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        joints = len(get_layout(self.layout).joints)
+        if self.bodies.ndim != 4 or self.bodies.shape[2:] != (joints, 3):
+            raise ClipError(
+                self.source,
+                f"expected bodies (M, T, {joints}, 3) for layout {self.layout!r}, "
+                f"got {self.bodies.shape}",
+            )
+        if self.presence.shape != self.bodies.shape[:2]:
+            raise ClipError(
+                self.source,
+                f"expected presence {self.bodies.shape[:2]}, got {self.presence.shape}",
+            )
+        if self.bodies.dtype != np.float32 or not np.isfinite(self.bodies).all():
+            raise ClipError(
+                self.source, "expected finite float32 positions; Clip.from_array mends gaps"
+            )
+        if not self.fps > 0:
+            raise ClipError(self.source, f"expected a positive frame rate, got {self.fps}")
+        if not self.presence.any():
+            raise NobodyError(
+                self.source,
+                "no body in any frame (all joints are zero or missing): record it again",
+            )
+
+    @property
+    def frames(self) -> int:
+        """Number of frames, T."""
+        return int(self.bodies.shape[1])
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of the joints, layout and frame rate: the same for equal clips, whatever file."""
+        layout = get_layout(self.layout).identity
+        digest = hashlib.sha256(f"{layout} {self.fps:g} {self.bodies.shape}".encode())
+        digest.update(np.ascontiguousarray(self.bodies).tobytes())
+        return digest.hexdigest()
+
+    @classmethod
+    def from_array(
+        cls,
+        joints: NDArray[np.generic],
+        *,
+        layout: str = "ntu25",
+        fps: float = DEFAULT_FPS,
+        source: str = "array",
+        confidence: NDArray[np.generic] | None = None,
+        least_confidence: float = LEAST_CONFIDENCE,
+        recording: bool = False,
+        computed: bool = False,
+    ) -> Clip:
+        """Make a clip from an array of positions in metres.
+
+        Args:
+            joints: (T, V, 3), (M, T, V, 3), or (3, T, V, M). A body counts as absent in frames
+                where all its joints are zero or NaN; other NaN are missing joints, and so are
+                other zeros, unless they are the body's own origin (`stars_infer.clips.zeros`).
+            layout: Name of the joint layout, or path of its file.
+            fps: Frames per second.
+            source: Name for messages and results.
+            confidence: How sure the tracker is of each joint, (M, T, V), or (T, V) of one body.
+            least_confidence: Joints below it count as missing.
+            recording: The clip is to be cut into actions: it may be hours long, and a body that is
+                not known well enough for a while, or at all, is absent.
+            computed: Positions are computed, as from a skeleton's turns, and none is ever lost: a
+                joint at zero is there.
+
+        Raises:
+            ClipError: If the shape does not fit the layout, too much is missing, or nobody is
+                there.
+            UsageError: If there is no such layout.
+        """
+        bodies = _as_bodies(joints, layout=layout, source=source)
+        return cls.from_tracks(
+            bodies,
+            seen_in(bodies),
+            layout=layout,
+            fps=fps,
+            source=source,
+            confidence=confidence,
+            least_confidence=least_confidence,
+            recording=recording,
+            computed=computed,
+        )
+
+    @classmethod
+    def from_tracks(
+        cls,
+        bodies: FloatArray,
+        presence: BoolArray,
+        *,
+        layout: str = "ntu25",
+        fps: float = DEFAULT_FPS,
+        source: str = "array",
+        confidence: NDArray[np.generic] | None = None,
+        least_confidence: float = LEAST_CONFIDENCE,
+        recording: bool = False,
+        computed: bool = False,
+    ) -> Clip:
+        """Make a clip from tracked bodies (M, T, V, 3), mending what is missing.
+
+        A body of which a frame shows no joint, or all at zero, is absent there, and a body beside
+        others that is not known well enough to be mended is left out. `confidence`,
+        `least_confidence`, `recording` and `computed` are as in `from_array`; `notes` of the clip
+        say what was mended.
+
+        Raises:
+            ClipError: If there are too few or too many frames, too much is missing, or nobody is
+                there.
+        """
+        check_frame_count(bodies.shape[1], source=source, recording=recording)
+        bodies = _without_doubt(bodies, confidence, least_confidence, source)
+        kind = get_layout(layout)
+        zeros: tuple[str, ...] = ()
+        if not computed:
+            presence = presence & seen_in(bodies)
+            bodies, zeros = without_lost_zeros(bodies, presence, layout=kind)
+        if np.isfinite(bodies).all():
+            return cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
+        known = np.asarray(np.isfinite(bodies).all(axis=3))
+        presence = presence & np.asarray(known.any(axis=2))
+        here = presence[:, :, None, None] | known[..., None]
+        bodies = np.where(here, bodies, np.float32(0))
+        max_gap = max(1, round(MAX_GAP * fps / DEFAULT_FPS))
+        lost: tuple[str, ...] = ()
+        if recording or presence.any(axis=1).sum() > 1:
+            bodies, presence, lost = without_lost_bodies(
+                bodies, presence, layout=kind, source=source, max_gap=max_gap
+            )
+        bodies, notes = fill_gaps(
+            bodies,
+            presence,
+            layout=kind,
+            source=source,
+            max_gap=max_gap,
+            uncertain=confidence is not None,
+        )
+        return cls(
+            bodies=bodies,
+            presence=presence,
+            layout=layout,
+            fps=fps,
+            source=source,
+            notes=(*zeros, *lost, *notes),
+        )
+
+
+def check_frame_count(frames: int, *, source: str, recording: bool = False) -> None:
+    """Refuse clips that are too short to hold a motion or, unless recordings, too long for one.
+
+    Raises:
+        ClipError: If there are fewer than `MIN_FRAMES` or more than `MAX_FRAMES` frames, or
+            `MAX_RECORDING_FRAMES` of a recording.
+    """
+    if frames < MIN_FRAMES:
+        raise ClipError(
+            source, f"{frames} frame(s), but a motion needs at least {MIN_FRAMES}: record longer"
+        )
+    if recording and frames > MAX_RECORDING_FRAMES:
+        raise ClipError(
+            source,
+            f"{frames:,} frames, more than the {MAX_RECORDING_FRAMES:,} a recording may have: "
+            "cut it into parts",
+        )
+    if frames > MAX_FRAMES and not recording:
+        raise ClipError(
+            source,
+            f"{frames:,} frames, more than the {MAX_FRAMES:,} a clip may have: cut the recording "
+            "into clips of one action each, or find its actions with `stars segment`",
+        )
+
+
+def _without_doubt(
+    bodies: FloatArray, confidence: NDArray[np.generic] | None, least: float, source: str
+) -> FloatArray:
+    """Take out the points (M, T, V, 3) of which a tracker was not sure."""
+    if confidence is None:
+        return bodies
+    if confidence.shape == bodies.shape[1:3] and len(bodies) == 1:
+        confidence = confidence[None]
+    if confidence.shape != bodies.shape[:3]:
+        raise ClipError(
+            source, f"expected confidence {bodies.shape[:3]}, got {confidence.shape}: one a joint"
+        )
+    sure = np.asarray(confidence, np.float32) >= least
+    return np.where(sure[..., None], bodies, np.float32(np.nan))
+
+
+def _as_bodies(joints: NDArray[np.generic], *, layout: str, source: str) -> FloatArray:
+    """Bring any accepted shape to a contiguous (M, T, V, 3) float32 array."""
+    if not (np.issubdtype(joints.dtype, np.floating) or np.issubdtype(joints.dtype, np.integer)):
+        raise ClipError(source, f"expected numbers, got an array of {joints.dtype}")
+    if joints.ndim == 3 and joints.shape[2] == 3:
+        bodies = joints[None]
+    elif joints.ndim == 4 and joints.shape[3] == 3:
+        bodies = joints
+    elif joints.ndim == 4 and joints.shape[0] == 3:
+        bodies = np.moveaxis(joints, (3, 0), (0, 3))
+    else:
+        raise ClipError(
+            source,
+            f"expected shape (T, V, 3), (M, T, V, 3) or (3, T, V, M), got {joints.shape}",
+        )
+    expected = len(get_layout(layout).joints)
+    found = bodies.shape[2]
+    if found != expected:
+        fitting = " or ".join(f"--layout {name}" for name in layouts_with(found))
+        remedy = f"pass {fitting}" if fitting else "no known layout has so many"
+        raise ClipError(source, f"{found} joints, but layout {layout!r} has {expected}: {remedy}")
+    return np.ascontiguousarray(bodies, dtype=np.float32)

@@ -1,0 +1,138 @@
+"""Who is in a clip: people over time, alone and in pairs.
+
+Trackers open a new body whenever they lose one. Bodies that follow each other closely in time and
+space are one person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.actors import Track, people_among
+from stars_infer.clips.clip import Clip
+from stars_infer.errors import ClipError, UsageError
+
+POOLED, EACH, PAIRS = "pooled", "each", "pairs"
+WAYS = (POOLED, EACH, PAIRS)
+"""One answer for a clip, as the papers do; for each person; for each two that meet."""
+
+LONGEST_LOSS = 1.0
+"""Seconds after which a body that comes up is somebody else."""
+REACH = 0.5
+"""Metres that a body may have moved while it was lost, and as many more for each second."""
+SHORTEST_MEETING = 0.5
+"""Seconds that two people are seen together, to be a pair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Person:
+    """One person of a clip.
+
+    Attributes:
+        bodies: Numbers of the bodies in the clip that are this person, in order of time.
+        joints: (T, V, 3), metres; zero where not seen.
+        seen: (T,).
+    """
+
+    bodies: tuple[int, ...]
+    joints: FloatArray
+    seen: BoolArray
+
+
+def check_way(way: str) -> None:
+    """Make sure that there is such a way to see several people.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if way not in WAYS:
+        raise UsageError(f"people {way!r}: choose {', '.join(WAYS)}")
+
+
+def people_of(clip: Clip) -> list[Person]:
+    """The people of a clip, in the order of their coming; furniture and glimpses left out."""
+    tracks = people_among(clip.bodies, clip.presence, fps=clip.fps)
+    people: list[Person] = []
+    for track in sorted(tracks, key=Track.interval):
+        before = _lost_before(track, people, clip.fps)
+        if before is None:
+            people.append(Person(bodies=(track.number,), joints=track.joints, seen=track.seen))
+        else:
+            people[before] = _joined(people[before], track)
+    return people
+
+
+def parts_by_people(clip: Clip, way: str) -> list[Clip]:
+    """A clip as it is, or a clip of each person, or of each two that are seen together.
+
+    Args:
+        clip: Any number of bodies.
+        way: One of `WAYS`.
+
+    Returns:
+        Clips of the frames in which their people are seen; of several, sources name the people.
+
+    Raises:
+        ClipError: If pairs are asked for and nobody meets.
+        UsageError: If there is no such way.
+    """
+    check_way(way)
+    if way == POOLED:
+        return [clip]
+    people = people_of(clip)
+    groups: list[Sequence[int]] = [(number,) for number in range(len(people))]
+    if way == PAIRS:
+        groups = [
+            pair
+            for pair in combinations(range(len(people)), 2)
+            if (people[pair[0]].seen & people[pair[1]].seen).sum() >= SHORTEST_MEETING * clip.fps
+        ]
+        if not groups:
+            raise ClipError(
+                clip.source,
+                f"{len(people)} person(s), no two of them together for {SHORTEST_MEETING:g} s: "
+                "ask for each person instead",
+            )
+    if way == EACH and len(groups) == 1:
+        return [clip]
+    return [_part(clip, [people[number] for number in group], group) for group in groups]
+
+
+def _part(clip: Clip, people: Sequence[Person], numbers: Sequence[int]) -> Clip:
+    together = np.logical_and.reduce([person.seen for person in people])
+    names = " and ".join(str(number) for number in numbers)
+    return replace(
+        clip,
+        bodies=np.stack([person.joints[together] for person in people]),
+        presence=np.ones((len(people), int(together.sum())), np.bool_),
+        source=f"{clip.source}, {'person' if len(people) == 1 else 'people'} {names}",
+    )
+
+
+def _lost_before(track: Track, people: Sequence[Person], fps: float) -> int | None:
+    """Who was lost shortly before a track begins, near to where it does."""
+    begin, _ = track.interval()
+    place = track.joints[begin].mean(axis=0)
+    nearest: tuple[float, int] | None = None
+    for number, person in enumerate(people):
+        last = int(np.flatnonzero(person.seen)[-1])
+        lost = (begin - last) / fps
+        if not 0 < lost <= LONGEST_LOSS:
+            continue
+        way = float(np.linalg.norm(place - person.joints[last].mean(axis=0)))
+        if way <= REACH * (1 + lost) and (nearest is None or way < nearest[0]):
+            nearest = way, number
+    return None if nearest is None else nearest[1]
+
+
+def _joined(person: Person, track: Track) -> Person:
+    return Person(
+        bodies=(*person.bodies, track.number),
+        joints=np.where(track.seen[:, None, None], track.joints, person.joints),
+        seen=person.seen | track.seen,
+    )

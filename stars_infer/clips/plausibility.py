@@ -1,0 +1,164 @@
+"""Whether what was read can be a person: its size, which way is up, where left is.
+
+A file often does not say its units or axes. Nothing is guessed; a clip whose body is no person's
+gets a note that names the remedy. People who lie or crouch are people: these are doubts, no errors.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import UNITS, Convention, turn_of
+from stars_infer.layouts import NTU25, NTU25_JOINTS, NTU25_PARENTS, Layout, get_layout
+
+Positions = NDArray[np.floating]
+
+ENOUGH = 64
+"""Frames, evenly spread over the clip, that are looked at."""
+HEIGHTS = (0.8, 2.3)
+"""Metres; a small child and a tall man, with the slack of a sensor."""
+USUAL_HEIGHT = 1.7
+BEYOND_BONES = 0.2
+"""Metres from the middle of the head to its top, and from the ankles to the floor."""
+UPSIDE_DOWN = -0.6
+"""Cosine of the trunk with the up axis, median over the clip, below which people are on their head
+(a person who bends down to the floor comes to about -0.5)."""
+LYING = 0.35
+"""The same, in absolute value, below which people lie."""
+STRAIGHT = 0.9
+"""Cosine of the trunk with another axis from which on that axis may be the one that points up."""
+BACKWARDS = -0.5
+"""Cosine of the toes (or nose) with the way the body faces, median over the clip, below which left
+and right are exchanged."""
+
+_AT = {name: index for index, name in enumerate(NTU25_JOINTS)}
+_LIMB = [_AT[name] for name in ("head", "neck", "spine at shoulders", "middle of spine")]
+_LEGS = [_AT[f"{side} {name}"] for side in ("left", "right") for name in ("knee", "ankle")]
+"""Joints whose bones, from their parents, are the height: of the legs the mean counts."""
+_AXES = "xyz"
+
+
+def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
+    """What is odd about the bodies of a clip, and what could be the remedy.
+
+    Args:
+        clip: In metres, y up, right-handed, or so it was taken.
+        convention: What the source was taken to be in.
+
+    Returns:
+        A note for each doubt; none for an ordinary person.
+    """
+    body, frame = np.nonzero(clip.presence)
+    some = slice(None, None, 1 + len(frame) // ENOUGH)
+    bodies = clip.bodies[body[some], frame[some]].astype(np.float64)
+    joints = bodies
+    if clip.layout != NTU25.name:
+        joints = get_layout(clip.layout).ntu25_matrix() @ bodies
+    size = height(joints)
+    if not size > 0:
+        return ("all joints of the body are in one place: was the right array saved?",)
+    up = _up_doubt(joints, convention)
+    notes = [_size_doubt(size, convention), up]
+    if not up:
+        notes.append(_side_doubt(bodies, joints, get_layout(clip.layout)))
+    return tuple(note for note in notes if note)
+
+
+def height(joints: Positions) -> float:
+    """Height in metres of a person who would stand up straight, from bone lengths.
+
+    Args:
+        joints: NTU-25 joints (N, 25, 3) of frames of one or several bodies.
+    """
+    ends = np.array(_LIMB + _LEGS)
+    bones = joints[:, ends] - joints[:, np.asarray(NTU25_PARENTS)[ends]]
+    lengths = _median(np.linalg.norm(bones, axis=2))
+    whole = lengths[: len(_LIMB)].sum() + lengths[len(_LIMB) :].sum() / 2
+    return float(whole * (1 + BEYOND_BONES / (USUAL_HEIGHT - BEYOND_BONES)))
+
+
+def _size_doubt(size: float, convention: Convention) -> str:
+    low, high = HEIGHTS
+    if low <= size <= high:
+        return ""
+    unit = convention.units or "m"
+    in_file = size / UNITS[unit]
+    fitting = {
+        other: abs(np.log(in_file * scale / USUAL_HEIGHT))
+        for other, scale in UNITS.items()
+        if low <= in_file * scale <= high
+    }
+    told = f"the body is {size:.3g} m tall if the positions are in {unit}"
+    if not fitting:
+        return f"{told}, and no person's in {', '.join(UNITS)} either: check the units"
+    best = min(fitting, key=lambda other: fitting[other])
+    return f"{told}: if they are in {best}, pass --units {best}"
+
+
+def _up_doubt(joints: Positions, convention: Convention) -> str:
+    """Doubt which axis is up, from the trunk: hips to the spine at the shoulders."""
+    trunk = joints[:, _AT["spine at shoulders"]] - joints[:, 0]
+    trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)
+    middle = _median(trunk)
+    if middle[1] >= LYING:
+        return ""
+    axis = int(np.argmax(np.abs(middle)))
+    if middle[1] < UPSIDE_DOWN:
+        axis = 1
+    elif axis == 1 or abs(middle[axis]) < STRAIGHT:
+        return ""
+    axes, signs = turn_of(convention)
+    sign = "-" if middle[axis] * signs[axis] < 0 else ""
+    up = f"{sign}{_AXES[axes[axis]]}"
+    passed = f"--up={up}" if sign else f"--up {up}"
+    if axis == 1:
+        return f"the head is below the hips: if {up} points up, pass {passed}"
+    return f"the body lies along {up}: if the person is upright, pass {passed}"
+
+
+def _side_doubt(bodies: Positions, joints: Positions, layout: Layout) -> str:
+    """Doubt where left is, from the way toes or nose point."""
+    front = _front(bodies, joints, layout)
+    if front is None:
+        return ""
+    shoulders, hips = (
+        joints[:, _AT[f"right {joint}"]] - joints[:, _AT[f"left {joint}"]]
+        for joint in ("shoulder", "hip")
+    )
+    across = shoulders + hips
+    # Facing is up × right: with y up and right along x, a person looks along -z.
+    facing = np.stack([across[:, 2], -across[:, 0]], axis=1)
+    agreement = (front[:, [0, 2]] * facing).sum(axis=1) / np.maximum(
+        np.linalg.norm(front[:, [0, 2]], axis=1) * np.linalg.norm(facing, axis=1), 1e-9
+    )
+    if _median(agreement) >= BACKWARDS:
+        return ""
+    return (
+        "toes or nose point backwards, so left and right are exchanged: if the axes are "
+        "left-handed, pass --left-handed"
+    )
+
+
+def _front(bodies: Positions, joints: Positions, layout: Layout) -> Positions | None:
+    """Where nose or toes point in every frame (N, 3); None if the layout has neither."""
+    names = [name.casefold() for name in layout.joints]
+    if {"nose", "left ear", "right ear"} <= set(names):
+        nose, left, right = (
+            bodies[:, names.index(name)] for name in ("nose", "left ear", "right ear")
+        )
+        return np.asarray(nose - (left + right) / 2)
+    if {"left foot", "left ankle"} & set(layout.synthesised):
+        return None
+    toes = [
+        joints[:, _AT[f"{side} foot"]] - joints[:, _AT[f"{side} ankle"]]
+        for side in ("left", "right")
+    ]
+    return np.asarray(toes[0] + toes[1])
+
+
+def _median(values: Positions) -> Positions:
+    """Median over the first axis; `np.median` of some rows takes far longer than sorting them."""
+    ordered, half = np.sort(values, axis=0), len(values) // 2
+    return np.asarray((ordered[(len(values) - 1) // 2] + ordered[half]) / 2)

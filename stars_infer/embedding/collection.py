@@ -1,0 +1,316 @@
+"""Clips embedded once and searched often: one `.npz` file, or the exemplars of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.arrays import FloatArray
+from stars_infer.atomic import written_beside
+from stars_infer.embedding.files import EmbeddedFile
+from stars_infer.encoder.model import ModelInfo
+from stars_infer.errors import CollectionError, UsageError
+from stars_infer.index.index import Exemplar
+from stars_infer.similarity.features import Description, vectors_of
+from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
+
+FORMAT = 1
+By = Literal["sequence", "vector"]
+"""What is compared: sequences, step by step, or vectors, by their cosine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A clip that was found.
+
+    Attributes:
+        source: Where it comes from.
+        similarity: Likeness of the sequences, or cosine of the vectors; at most 1.
+        label: Its action, where it is known.
+    """
+
+    source: str
+    similarity: float
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Collection:
+    """Clips as one model describes them, N of them.
+
+    Attributes:
+        sources: Where they come from.
+        descriptions: What is kept of them: all have a vector or none, and all a sequence or none.
+        labels: Their actions, where these are known; else None.
+        content_hashes: `Clip.content_hash` of each; empty in files of older versions.
+        model: Name of the model; None in files of older versions.
+        fingerprint: Its fingerprint; None in files of older versions.
+    """
+
+    sources: Sequence[str]
+    descriptions: Sequence[Description]
+    labels: Sequence[str] | None = None
+    content_hashes: Sequence[str] = ()
+    model: str | None = None
+    fingerprint: str | None = None
+    _searchers: dict[By, Searcher] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        size = len(self.descriptions)
+        counts = [len(self.sources)]
+        counts += [] if self.labels is None else [len(self.labels)]
+        counts += [len(self.content_hashes)] if self.content_hashes else []
+        if not size or set(counts) != {size}:
+            raise UsageError(
+                f"a collection has at least one clip, and as many sources, labels and hashes: got "
+                f"{size} descriptions and {counts}"
+            )
+
+    @classmethod
+    def of_files(cls, files: Sequence[EmbeddedFile], model: ModelInfo) -> Collection:
+        """Clip files, from `embed_files`.
+
+        Raises:
+            UsageError: If there are none.
+        """
+        return cls(
+            sources=[file.source for file in files],
+            descriptions=[file.description for file in files],
+            content_hashes=[file.content_hash for file in files],
+            model=model.name,
+            fingerprint=model.fingerprint,
+        )
+
+    @classmethod
+    def of_exemplars(
+        cls, exemplars: Iterable[tuple[Exemplar, Description]], model: ModelInfo
+    ) -> Collection:
+        """The exemplars of an index, from `ExemplarIndex.descriptions`.
+
+        Raises:
+            UsageError: If there are none.
+        """
+        kept = list(exemplars)
+        return cls(
+            sources=[exemplar.source for exemplar, _ in kept],
+            descriptions=[description for _, description in kept],
+            labels=[exemplar.label for exemplar, _ in kept],
+            content_hashes=[exemplar.content_hash for exemplar, _ in kept],
+            model=model.name,
+            fingerprint=model.fingerprint,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, *, model: ModelInfo | None = None) -> Collection:
+        """Read a file that `save` or `stars embed` wrote.
+
+        Args:
+            path: The `.npz` file.
+            model: The model that is to search it; a file of another one is refused.
+
+        Raises:
+            CollectionError: If the file is missing, damaged, no collection, or another model's.
+        """
+        path = Path(path)
+        arrays = _arrays(path)
+        found = _collection(path, arrays)
+        if model is not None:
+            _check_model(path, found, model)
+        return found
+
+    def save(self, path: str | Path) -> None:
+        """Write the collection as `.npz`; a kill leaves the old file or the new one.
+
+        `docs/search.md` says what the file holds.
+
+        Raises:
+            UsageError: If the file has another ending, or clips were described as questions.
+        """
+        path = Path(path)
+        if path.suffix != ".npz":
+            raise UsageError(f"{path}: a collection is a NumPy archive, give it the ending .npz")
+        arrays: dict[str, Any] = {
+            "format": np.array(FORMAT),
+            "embeddings": vectors_of(self.descriptions),
+            "sources": np.array(self.sources, np.str_),
+        }
+        for name, values in (("labels", self.labels), ("content_hashes", self.content_hashes)):
+            if values:
+                arrays[name] = np.array(values, np.str_)
+        if self.model is not None and self.fingerprint is not None:
+            arrays["model"] = np.array(self.model)
+            arrays["fingerprint"] = np.array(self.fingerprint)
+        if self.default_by == "sequence":
+            sequences = self._sequences()
+            arrays["sequences"] = np.concatenate(sequences).astype("<f2")
+            arrays["bodies"] = np.array([len(sequence) for sequence in sequences], "u1")
+        with written_beside(path) as beside:
+            np.savez(beside, **arrays)
+
+    def __len__(self) -> int:
+        return len(self.descriptions)
+
+    @property
+    def default_by(self) -> By:
+        """What is compared unless told: sequences where there are any."""
+        return "vector" if any(one.sequence is None for one in self.descriptions) else "sequence"
+
+    def search(
+        self, queries: Sequence[Description], k: int = 10, *, by: By | None = None
+    ) -> list[list[Hit]]:
+        """The k nearest clips of each query, nearest first.
+
+        Args:
+            queries: From `Encoder.describe`.
+            k: How many.
+            by: What is compared; `default_by` if not given.
+
+        Raises:
+            UsageError: If the collection or a query lacks what is to be compared, or a query's
+                form is another.
+        """
+        by = by or self.default_by
+        if k < 1:
+            raise UsageError(f"k is the number of clips to find, at least 1; got {k}")
+        for query in queries:
+            self._check_query(query, by)
+        return [
+            [
+                Hit(
+                    source=self.sources[place],
+                    similarity=float(similarity),
+                    label=None if self.labels is None else self.labels[place],
+                )
+                for place, similarity in zip(places.tolist(), similarities, strict=True)
+            ]
+            for places, similarities in self._searcher(by).nearest(queries, k)
+        ]
+
+    def _check_query(self, query: Description, by: By) -> None:
+        example = self.descriptions[0]
+        known, asked = (
+            (one.vector if by == "vector" else one.sequence) for one in (example, query)
+        )
+        if known is None:
+            raise UsageError(
+                f"the collection holds no {by}s: search it by "
+                + ("vector" if by == "sequence" else "sequence")
+            )
+        if asked is None:
+            raise UsageError(f"a query has no {by}: Encoder.describe it without question=True")
+        form = slice(None) if by == "vector" else slice(1, None)
+        if asked.shape[form] != known.shape[form] or not np.isfinite(asked).all():
+            raise UsageError(
+                f"query: expected a finite {by} {known.shape[form]}, got {asked.shape[form]}: "
+                "describe it with the collection's model"
+            )
+
+    def _searcher(self, by: By) -> Searcher:
+        if by not in self._searchers:
+            self._searchers[by] = (
+                VectorSearcher(vectors_of(self.descriptions))
+                if by == "vector"
+                else SequenceSearcher(self._sequences())
+            )
+        return self._searchers[by]
+
+    def _sequences(self) -> list[FloatArray]:
+        return [one.sequence for one in self.descriptions if one.sequence is not None]
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file; nothing in it is unpickled.
+
+    Raises:
+        CollectionError: If it cannot be read.
+    """
+    if not path.is_file():
+        raise CollectionError(
+            f"{path}: no such collection; make one with `stars embed CLIPS --out {path}`"
+        )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
+        raise CollectionError(
+            f"{path}: not a readable .npz archive of plain arrays ({error}); make it again with "
+            "`stars embed`"
+        ) from error
+
+
+def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
+    """Check the arrays of a file, and take what it says.
+
+    Raises:
+        CollectionError: If arrays are missing, or do not fit together.
+    """
+    again = "make it again with `stars embed`"
+    if "embeddings" not in arrays or "sources" not in arrays:
+        raise CollectionError(
+            f"{path}: not a collection: expected the arrays 'embeddings' and 'sources', found "
+            f"{sorted(arrays) or 'none'}; make one with `stars embed`"
+        )
+    try:
+        if int(arrays.get("format", np.array(0))) > FORMAT:
+            raise CollectionError(
+                f"{path}: format {int(arrays['format'])} is newer than {FORMAT}: update stars-infer"
+            )
+        vectors = np.asarray(arrays["embeddings"], np.float32)
+        sequences = _split(arrays, len(vectors))
+        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+            raise ValueError(f"embeddings {vectors.shape} are not finite vectors (N, D)")
+        return Collection(
+            sources=_texts(arrays["sources"]),
+            descriptions=[
+                Description(vector=vector, sequence=sequence)
+                for vector, sequence in zip(vectors, sequences, strict=True)
+            ],
+            labels=_texts(arrays["labels"]) if "labels" in arrays else None,
+            content_hashes=_texts(arrays["content_hashes"]) if "content_hashes" in arrays else (),
+            model=str(arrays["model"]) if "model" in arrays else None,
+            fingerprint=str(arrays["fingerprint"]) if "fingerprint" in arrays else None,
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise CollectionError(f"{path}: damaged collection ({error}); {again}") from error
+
+
+def _texts(array: NDArray[Any]) -> list[str]:
+    if array.ndim != 1 or array.dtype.kind != "U":
+        raise ValueError(f"expected a list of texts, got {array.dtype} {array.shape}")
+    return [str(text) for text in array]
+
+
+def _split(arrays: dict[str, NDArray[Any]], size: int) -> list[FloatArray | None]:
+    """The sequence of each clip (M, S, F), or None for all where the file holds none."""
+    if "sequences" not in arrays:
+        return [None] * size
+    bodies, joined = arrays["bodies"].astype(np.intp), arrays["sequences"]
+    if bodies.shape != (size,) or not np.isin(bodies, (1, 2)).all():
+        raise ValueError(f"bodies {bodies.shape} are not 1 or 2 for each of {size} clips")
+    if joined.ndim != 3 or len(joined) != bodies.sum() or not np.isfinite(joined).all():
+        raise ValueError(f"sequences {joined.shape} are not finite ones of {bodies.sum()} bodies")
+    return list(np.split(joined, np.cumsum(bodies)[:-1]))
+
+
+def _check_model(path: Path, found: Collection, model: ModelInfo) -> None:
+    """Make sure that a model can search a collection.
+
+    Raises:
+        CollectionError: If it is another model's; both are named.
+    """
+    if found.fingerprint is not None and found.fingerprint != model.fingerprint:
+        raise CollectionError(
+            f"{path}: made by the model {found.model!r} ({found.fingerprint[:12]}), but this is "
+            f"{model.name!r} ({model.fingerprint[:12]}); use that model, or embed the clips again"
+        )
+    vector = found.descriptions[0].vector
+    if vector is not None and len(vector) != model.width:
+        raise CollectionError(
+            f"{path}: vectors of {len(vector)} numbers, but {model.name!r} makes {model.width}; "
+            "use the model that made it, or embed the clips again"
+        )

@@ -1,0 +1,245 @@
+"""From clip files to descriptions: find, read, prepare and encode many; bad ones are skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.convention import Convention
+from stars_infer.clips.people import POOLED, parts_by_people
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.errors import ClipError, StarsError
+from stars_infer.machine import usable_cores
+from stars_infer.preprocessing.views import views_of
+from stars_infer.readers.files import MANY_CLIPS, read_clips
+from stars_infer.similarity.features import Description
+
+Skip = Callable[[ClipError], None]
+"""What to do about a clip that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedFile:
+    """A clip of a file and what is kept of it.
+
+    Attributes:
+        path: The file.
+        source: What the clip is called: the file, or `FILE#NAME` where one holds many.
+        description: Its vector, and its sequence where the model makes one.
+        content_hash: `Clip.content_hash`.
+        bodies: Actors in the clip, 1 or 2.
+        frames: Frames of the clip.
+        notes: What was mended in it or is odd about it, in words.
+    """
+
+    path: Path
+    source: str
+    description: Description
+    content_hash: str
+    bodies: int
+    frames: int
+    notes: tuple[str, ...] = ()
+
+
+def embed_files(
+    encoder: Encoder,
+    paths: Sequence[Path],
+    *,
+    skip: Skip,
+    layout: str | None = None,
+    convention: Convention | None = None,
+    question: bool = False,
+    people: str = POOLED,
+    views: Sequence[str] = (),
+    workers: int | None = 1,
+) -> Iterator[EmbeddedFile]:
+    """Embed all clips of files, the bodies of several clips at once.
+
+    Args:
+        encoder: The model.
+        paths: Clip files.
+        skip: Called with the error of each clip that cannot be used; the others go on.
+        layout: Short for `convention=Convention(layout=...)`.
+        convention: What is known of the files, where they do not say.
+        question: As in `Encoder.describe`.
+        people: As in `stars_infer.clips.people.parts_by_people`.
+        views: Other views of each clip for its description, as in
+        `stars_infer.preprocessing.views.views_of`.
+        workers: Processes that read and prepare clips where there are many; None for one a core.
+            With more than one, a script must keep what it does behind
+            `if __name__ == "__main__":`, since each process imports it.
+
+    Yields:
+        Clips and their descriptions, in order.
+    """
+    wanted = Convention(layout=layout).over(convention or Convention())
+    reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
+    waiting: list[PreparedClip] = []
+    without_network = question and encoder.info.comparison is not None
+    for read in prepared_files(reading, paths, skip=skip, workers=workers):
+        waiting.append(read)
+        if without_network:
+            yield from _embedded(waiting, [None])
+            waiting = []
+        elif sum(len(file.prepared) for file in waiting) >= encoder.batch:
+            yield from _encoded(encoder, waiting)
+            waiting = []
+    yield from _encoded(encoder, waiting)
+
+
+def _encoded(encoder: Encoder, files: Sequence[PreparedClip]) -> Iterator[EmbeddedFile]:
+    yield from _embedded(files, encoder.embed_prepared([file.prepared for file in files]))
+
+
+def _embedded(
+    files: Sequence[PreparedClip], vectors: Iterable[FloatArray | None]
+) -> Iterator[EmbeddedFile]:
+    for file, vector in zip(files, vectors, strict=True):
+        yield EmbeddedFile(
+            path=file.path,
+            source=file.source,
+            description=Description(vector=vector, sequence=file.sequence, views=file.views),
+            content_hash=file.content_hash,
+            bodies=len(file.prepared),
+            frames=file.frames,
+            notes=file.notes,
+        )
+
+
+MOST_WORKERS = 16
+"""Used if nobody says otherwise; more read faster than one process takes up."""
+CHUNK = 8
+"""Files that a process is handed at a time."""
+PATIENCE = 0.8
+"""Seconds of reading for which no processes are started: two take about 0.6
+(0.3 of a core each) to be there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PreparedClip:
+    """A clip of a file, ready for the network.
+
+    Attributes:
+        path: The file.
+        source: What the clip is called.
+        prepared: Bodies for the network, as `Encoder.prepare` gives them.
+        sequence: The sequence, if clips are compared by one.
+        content_hash: `Clip.content_hash`.
+        frames: Frames of the clip.
+        notes: What was mended in it or is odd about it.
+        views: Descriptions of other views of it.
+    """
+
+    path: Path
+    source: str
+    prepared: FloatArray
+    sequence: FloatArray | None
+    content_hash: str
+    frames: int
+    notes: tuple[str, ...]
+    views: tuple[Description, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Reading:
+    """How the clips of a file are read and prepared.
+
+    Attributes:
+        encoder: The model; only views of a model without sequences need its network.
+        convention: What is known of the files, where they do not say.
+        people: As in `stars_infer.clips.people.parts_by_people`.
+        views: As in `stars_infer.preprocessing.views.views_of`.
+    """
+
+    encoder: Encoder
+    convention: Convention
+    people: str
+    views: Sequence[str]
+
+    def outcomes(self, path: Path) -> Iterator[PreparedClip | ClipError]:
+        """The clips of a file one after the other, and the errors of those that cannot be used.
+
+        Raises:
+            MissingExtraError: If the format needs a package that is not installed.
+            UsageError: If the convention or the people mean nothing.
+        """
+        failed: list[ClipError] = []
+        for clip in read_clips(path, convention=self.convention, skip=failed.append):
+            yield from failed
+            failed.clear()
+            try:
+                parts = [
+                    (part, *self.encoder.prepare(part))
+                    for part in parts_by_people(clip, self.people)
+                ]
+            except ClipError as error:
+                yield error
+                continue
+            for part, prepared, sequence in parts:
+                views = self.encoder.describe(views_of(part, self.views), question=True)
+                yield PreparedClip(
+                    path=path,
+                    source=part.source,
+                    prepared=prepared,
+                    sequence=sequence,
+                    content_hash=part.content_hash,
+                    frames=part.frames,
+                    notes=clip.notes,
+                    views=tuple(views),
+                )
+        yield from failed
+
+    def __call__(self, path: Path) -> list[PreparedClip | StarsError]:
+        """As `outcomes`, with the error that ends the reading as the last of them."""
+        found: list[PreparedClip | StarsError] = []
+        try:
+            found.extend(self.outcomes(path))
+        except StarsError as error:
+            found.append(error)
+        return found
+
+
+def prepared_files(
+    reading: Reading,
+    paths: Sequence[Path],
+    *,
+    skip: Callable[[ClipError], None],
+    workers: int | None,
+) -> Iterator[PreparedClip]:
+    """Read and prepare the clips of files, in order.
+
+    Args:
+        reading: How.
+        paths: Clip files.
+        skip: Called, in order too, with the error of each clip that cannot be used.
+        workers: Processes; as many as there are cores, at most `MOST_WORKERS`, if None. They are
+            not started for what takes less than about `PATIENCE` seconds, nor for files that hold
+            many clips, which are read one clip after the other.
+
+    Raises:
+        StarsError: What ends the reading: see `Reading.outcomes`; or a process was killed.
+    """
+    workers = min(usable_cores(), MOST_WORKERS) if workers is None else workers
+    needs_network = bool(reading.views) and reading.encoder.info.comparison is None
+    outcomes: Iterable[Iterable[PreparedClip | StarsError]]
+    few = workers == 1 or len(paths) <= CHUNK
+    if few or needs_network or any(_holds_many(path) for path in paths):
+        outcomes = map(reading.outcomes, paths)
+    else:
+        from stars_infer.parallel import ordered_map
+
+        outcomes = ordered_map(reading, paths, workers=workers, chunk=CHUNK, patience=PATIENCE)
+    for outcome in chain.from_iterable(outcomes):
+        if isinstance(outcome, PreparedClip):
+            yield outcome
+        elif isinstance(outcome, ClipError):
+            skip(outcome)
+        else:
+            raise outcome
+
+
+def _holds_many(path: Path) -> bool:
+    return Path(str(path).partition("#")[0]).suffix.lower() in MANY_CLIPS

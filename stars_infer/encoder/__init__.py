@@ -1,0 +1,1 @@
+"""The model directory, the encoder in it, and agreement between runtimes."""

@@ -1,0 +1,179 @@
+"""From clips to vectors, by the runtime that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.model import (
+    GRAPH_FILE,
+    ModelInfo,
+    check_fingerprint,
+    find_model,
+    read_model_info,
+)
+from stars_infer.preprocessing.prepare import prepare
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.sequence import motion_sequence, sequence_of
+
+if TYPE_CHECKING:
+    from stars_infer.runtimes.runtime import Runtime, RuntimeChoice
+
+AUTO = "auto"
+
+
+class Encoder:
+    """A model directory: clips in, vectors out.
+
+    The network is loaded when first needed: clips that are compared by their sequences are named
+    without it.
+
+    Attributes:
+        info: The model's description.
+    """
+
+    def __init__(self, info: ModelInfo, open_network: Callable[[], Runtime]) -> None:
+        self.info = info
+        self._open_network = open_network
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, *, device: str = AUTO) -> Encoder:
+        """Load a model.
+
+        Args:
+            model: A shipped model's name or a model directory; the default model if not given.
+            device: `auto` (what `stars bench --save` found best, else a CUDA GPU if it runs, else
+                the CPU) or a name of `runtimes.DEVICES`, with `:bf16` or `:fp16` for less
+                precision, which is opened at once.
+
+        Raises:
+            ModelError: If there is no such model, or its files do not belong together.
+            ProviderError: If the asked-for device does not run here.
+            MissingExtraError: If no runtime is installed.
+            UsageError: If there is no such precision.
+        """
+        folder = find_model(model)
+        info = read_model_info(folder)
+        check_fingerprint(folder, info)
+        graph = folder / GRAPH_FILE
+        encoder = cls(info, partial(_open_network, graph, info.fingerprint, device))
+        if device != AUTO:
+            encoder.open()
+        return encoder
+
+    def __getstate__(self) -> dict[str, object]:
+        """Another process opens the network anew, if it needs it."""
+        return {"info": self.info, "_open_network": self._open_network}
+
+    def open(self) -> None:
+        """Load the network now.
+
+        Raises:
+            ProviderError: If the device does not run here.
+            ModelError: If the graph cannot be loaded.
+            MissingExtraError: If no runtime is installed.
+        """
+        _ = self._network
+
+    @cached_property
+    def _network(self) -> Runtime:
+        return self._open_network()
+
+    @property
+    def runtime(self) -> RuntimeChoice:
+        """How the network really runs."""
+        return self._network.how
+
+    @property
+    def device(self) -> str:
+        """What runs the network, as in `runtimes.DEVICES`."""
+        return self.runtime.device
+
+    @property
+    def batch(self) -> int:
+        """Bodies run at once."""
+        return self.runtime.batch or 1
+
+    def embed(self, clips: Sequence[Clip]) -> FloatArray:
+        """Vectors of clips, (N, D), not normalised.
+
+        Raises:
+            ClipError: If a clip cannot be prepared.
+        """
+        return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
+
+    def describe(self, clips: Sequence[Clip], *, question: bool = False) -> list[Description]:
+        """What an index holds of clips, and what it is asked with.
+
+        Args:
+            clips: The clips.
+            question: Leave out what naming them does not need: the network does not run where
+                clips are compared by their sequences.
+
+        Raises:
+            ClipError: If a clip cannot be prepared.
+        """
+        if question and self.info.comparison is not None:
+            return [Description(vector=None, sequence=self.prepare(clip)[1]) for clip in clips]
+        prepared = [self.prepare(clip) for clip in clips]
+        vectors = self.embed_prepared([bodies for bodies, _ in prepared])
+        return [
+            Description(vector=vector, sequence=sequence)
+            for vector, (_, sequence) in zip(vectors, prepared, strict=True)
+        ]
+
+    def prepare(self, clip: Clip) -> tuple[FloatArray, FloatArray | None]:
+        """Bodies for the network, and the sequence if clips are compared by one.
+
+        Bodies are (1 or 2, T, 25, 3); where the model averages samplings, these follow each other
+        along T.
+
+        Raises:
+            ClipError: If fewer than two frames show a body.
+        """
+        bodies, how = prepare(clip, self.info.preprocessing), self.info.comparison
+        if how is None:
+            return bodies, None
+        if how.preprocessing == self.info.preprocessing:
+            return bodies, motion_sequence(bodies, how)
+        return bodies, sequence_of(clip, how)
+
+    def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
+        """Vectors (N, D) of clips as `prepare` gives them, each (1 or 2, samplings * T, 25, 3).
+
+        The bodies of all clips run together; an absent second body is never run, its constant
+        vector is mixed in where the model asks for it. The vector of a body is the mean of those
+        of its samplings.
+        """
+        if not clips:
+            return np.zeros((0, self.info.width), np.float32)
+        how = self.info.preprocessing
+        bodies = np.concatenate(clips)
+        runs = bodies.reshape(len(bodies) * how.samplings, how.frames, *bodies.shape[2:])
+        vectors = self.embed_bodies(runs).reshape(len(bodies), how.samplings, -1).mean(axis=1)
+        ends = np.cumsum([len(clip) for clip in clips])
+        parts = np.split(vectors, ends[:-1])
+        return np.stack([self.info.clip_vector(part) for part in parts])
+
+    def embed_bodies(self, bodies: FloatArray) -> FloatArray:
+        """Vectors (N, D) of single bodies (N, T, 25, 3)."""
+        bodies = np.ascontiguousarray(bodies, np.float32)
+        run, batch = self._network.run, self.batch
+        return np.concatenate([run(bodies[at : at + batch]) for at in range(0, len(bodies), batch)])
+
+
+def _open_network(graph: Path, fingerprint: str, device: str) -> Runtime:
+    """Load a graph as `Encoder.load` says; runtimes are imported only where a network runs."""
+    from stars_infer.runtimes.open import open_runtime
+    from stars_infer.runtimes.runtime import RuntimeChoice
+    from stars_infer.runtimes.saved import open_default
+
+    if device == AUTO:
+        return open_default(graph, fingerprint)
+    return open_runtime(graph, RuntimeChoice.parse(device))

@@ -1,0 +1,1 @@
+"""The exemplar index: labelled clips in one SQLite file."""

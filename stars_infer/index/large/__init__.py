@@ -1,0 +1,1 @@
+"""What only an index of more than a thousand exemplars needs."""

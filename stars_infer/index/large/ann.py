@@ -1,0 +1,252 @@
+"""Approximate nearest neighbours of unit vectors: inverted lists of 8-bit codes, in FAISS.
+
+A vector lies in the list of its nearest centroid (k-means on the sphere); what parts it from there
+is kept in 8 bits a number (Sivic and Zisserman 2003; Jégou et al. 2011). A search looks into the
+lists of the nearest centroids only. How many is measured when they are made: enough for `RECALL`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.arrays import FloatArray
+from stars_infer.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import faiss
+
+FLAT = 20_000
+"""Most vectors of which all are compared: some ten milliseconds a search on one core."""
+RECALL = 0.998
+"""Share of the truly nearest `_NEAREST` that must be found among `CHOSEN`."""
+CHOSEN = 32
+"""Nearest by their codes, of which the nearest by their vectors are chosen: in each a row is read,
+which may have to come from the disk."""
+_NEAREST = 5
+_TRIED = 128
+"""Vectors by which the number of lists to look into is measured."""
+_POINTS = 40
+"""Vectors a centroid is trained on."""
+_ROUNDS = 8
+_REACH = 100
+"""So many are looked for in the lists by which that is measured, for more in more lists."""
+_WIDER = 4
+"""Times as many lists are looked into where too few were found."""
+_BLOCK = 20_000
+
+Directions = Callable[[slice], FloatArray]
+"""Unit vectors (N, D) at some places."""
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+Found = tuple[NDArray[np.intp], FloatArray]
+"""Places, nearest first, and cosines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NeighbourLists:
+    """Unit vectors, each at a place.
+
+    Attributes:
+        index: Of FAISS, flat or inverted lists.
+        probes: Lists that a search looks into; None where all vectors are compared.
+        trained: How many vectors there were when the centroids were found.
+    """
+
+    index: faiss.Index
+    probes: int | None
+    trained: int
+
+    @classmethod
+    def of(
+        cls, size: int, directions: Directions, *, done: Progress = lambda at, end: None
+    ) -> NeighbourLists:
+        """Make lists.
+
+        Args:
+            size: How many vectors there are.
+            directions: Gives them.
+            done: Progress.
+        """
+        faiss = _faiss()
+        width, end = directions(slice(0, 1)).shape[1], 2 * size
+        if size <= FLAT:
+            index = faiss.IndexFlatIP(width)
+            _add(index, size, directions, done)
+            return cls(index=index, probes=None, trained=size)
+        count = min(2 ** round(np.log2(2 * size**0.5)), size // _POINTS)
+        index = faiss.IndexIVFScalarQuantizer(
+            faiss.IndexFlatIP(width),
+            width,
+            count,
+            faiss.ScalarQuantizer.QT_8bit,
+            faiss.METRIC_INNER_PRODUCT,
+        )
+        sample = _spread(size, min(size, _POINTS * count), directions)
+        index.quantizer.add(_centroids(sample, count, lambda at: done(size * at // _ROUNDS, end)))
+        index.train(sample)  # the codes; the centroids are there
+        asked = _spread(size, _TRIED, directions)
+        truth = _add(index, size, directions, lambda at, _: done(size + at, end), asked)
+        return cls(index=index, probes=_probes(index, count, asked, truth), trained=size)
+
+    @classmethod
+    def load(cls, path: Path, *, probes: int | None, trained: int) -> NeighbourLists:
+        """Read what `save` wrote; lists are mapped into memory where the system can.
+
+        Raises:
+            RuntimeError: If FAISS cannot read it.
+        """
+        faiss = _faiss()
+        try:
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        except RuntimeError:  # mapping is not there on every system
+            index = faiss.read_index(str(path))
+        if probes is not None and hasattr(index, "invlists"):
+            lists = faiss.downcast_InvertedLists(index.invlists)
+            if hasattr(lists, "prefetch_nthread"):
+                lists.prefetch_nthread = 0  # threads a search would cost more than they bring
+        return cls(index=index, probes=probes, trained=trained)
+
+    def save(self, path: Path) -> None:
+        """Write them.
+
+        Raises:
+            RuntimeError: If FAISS cannot write there.
+        """
+        _faiss().write_index(self.index, str(path))
+
+    @property
+    def size(self) -> int:
+        """How many vectors there are."""
+        return int(self.index.ntotal)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self.index.d)
+
+    def nearest(
+        self, directions: FloatArray, k: int, *, there: NDArray[np.uint8] | None = None
+    ) -> list[Found]:
+        """The k nearest of each unit vector (N, D), by their codes.
+
+        Args:
+            directions: What is asked.
+            k: How many; more lists are looked into until there are so many, if there are.
+            there: A bit a place, the lowest first: whether it may be found; all if None.
+        """
+        faiss = _faiss()
+        how: dict[str, Any] = {} if there is None else {"sel": faiss.IDSelectorBitmap(there)}
+        end = min(k, self.size if there is None else int(np.unpackbits(there).sum()))
+        if not end:
+            return [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(directions)
+        if self.probes is None:
+            parameters = faiss.SearchParameters(**how)
+            return _found(*self.index.search(directions, end, params=parameters))
+        probes = self.probes * -(-end // _REACH)
+        while True:
+            parameters = faiss.SearchParametersIVF(nprobe=probes, **how)
+            found = _found(*self.index.search(directions, end, params=parameters))
+            lists = faiss.extract_index_ivf(self.index).nlist
+            if probes >= lists or all(len(places) == end for places, _ in found):
+                return found
+            probes *= _WIDER
+
+
+def _found(cosines: FloatArray, places: NDArray[np.int64]) -> list[Found]:
+    """Without the gaps where fewer were found."""
+    return [
+        (at[at >= 0].astype(np.intp), near[at >= 0])
+        for at, near in zip(places, cosines, strict=True)
+    ]
+
+
+def extended(
+    path: Path, old: NeighbourLists, added: int, directions: Directions, *, done: Progress
+) -> NeighbourLists:
+    """Lists that were saved, with more vectors in them; the centroids stay.
+
+    Raises:
+        RuntimeError: If FAISS cannot read them.
+
+    Args:
+        path: Where they were saved.
+        old: The same, loaded, which stay as they are.
+        added: How many more vectors there are.
+        directions: Gives those.
+        done: Progress, in vectors.
+    """
+    index = _faiss().read_index(str(path))
+    _add(index, added, directions, done)
+    return NeighbourLists(index=index, probes=old.probes, trained=old.trained)
+
+
+def _add(
+    index: faiss.Index,
+    size: int,
+    directions: Directions,
+    done: Progress,
+    asked: FloatArray | None = None,
+) -> NDArray[np.intp]:
+    """Add vectors block by block; which are truly nearest to some that are asked, (Q, N)."""
+    faiss = _faiss()
+    places, near = [], []
+    for start in range(0, size, _BLOCK):
+        block = directions(slice(start, min(size, start + _BLOCK)))
+        index.add(block)
+        if asked is not None:
+            cosines, found = faiss.knn(asked, block, _NEAREST + 1, faiss.METRIC_INNER_PRODUCT)
+            places.append(found + start)
+            near.append(cosines)
+        done(min(size, start + _BLOCK), size)
+    if asked is None:
+        return np.zeros((0, 0), np.intp)
+    order = np.argsort(-np.concatenate(near, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(np.concatenate(places, axis=1), order, axis=1)
+    return np.asarray(best[:, : _NEAREST + 1], np.intp)
+
+
+def _centroids(sample: FloatArray, count: int, done: Callable[[int], None]) -> FloatArray:
+    """Spherical k-means (count, D), round after round."""
+    centroids = None
+    for number in range(_ROUNDS):
+        means = _faiss().Kmeans(
+            sample.shape[1], count, niter=1, spherical=True, seed=0, max_points_per_centroid=2**20
+        )
+        means.train(sample, init_centroids=centroids)
+        centroids = means.centroids
+        done(number + 1)
+    return np.asarray(centroids, np.float32)
+
+
+def _spread(size: int, count: int, directions: Directions) -> FloatArray:
+    """Vectors from all over the places, in blocks of neighbours: these are read at once."""
+    block = max(1, min(64, count // 64))
+    starts = np.linspace(0, size - block, -(-count // block)).astype(np.intp)
+    return np.concatenate([directions(slice(int(at), int(at) + block)) for at in starts])[:count]
+
+
+def _probes(index: faiss.Index, lists: int, asked: FloatArray, truth: NDArray[np.intp]) -> int:
+    """The fewest lists with which the truly nearest are found; each finds itself first."""
+    probes = 4
+    while probes < lists:
+        how = _faiss().SearchParametersIVF(nprobe=probes)
+        _, found = index.search(asked, CHOSEN, params=how)
+        hit = [np.isin(true[1:], row).mean() for true, row in zip(truth, found, strict=True)]
+        if np.mean(hit) >= RECALL:
+            break
+        probes *= 2
+    return min(probes, lists)
+
+
+def _faiss() -> Any:
+    try:
+        import faiss
+    except ImportError as error:
+        raise MissingExtraError("searching an index", "cpu", "faiss") from error
+    return faiss

@@ -1,0 +1,1 @@
+"""What a clip holds: measurement, report, drawing, player."""

@@ -1,0 +1,181 @@
+"""A clip as a small picture of text: skeletons of braille dots, two by four to a character.
+
+Dots are about square in a terminal, so bodies keep their proportions.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.text import Text
+
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.actors import cast_bodies, select_actors
+from stars_infer.clips.anatomy import person_scale
+from stars_infer.clips.clip import Clip
+from stars_infer.layouts import NTU25, NTU25_JOINTS, Layout
+from stars_infer.preprocessing.normalise import face_camera
+from stars_infer.preprocessing.prepare import to_ntu25
+
+LEFT, RIGHT, MIDDLE = "left", "right", "middle"
+PALETTES = (
+    {LEFT: "dodger_blue1", RIGHT: "dark_orange", MIDDLE: "default"},
+    {LEFT: "medium_purple1", RIGHT: "hot_pink", MIDDLE: "grey62"},
+)
+"""Colours of the limbs of the first and the second actor."""
+LEAST_COLUMNS = 24
+FEWEST_MOMENTS, MOST_MOMENTS = 4, 6
+HEAD_RADIUS = 0.1
+"""Metres, of a standard adult."""
+
+_BLANK = 0x2800
+_DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+"""Bit of each dot of a braille character, row by column (Unicode, Braille Patterns)."""
+_GAP = 1
+"""Blank columns between moments."""
+_HEAD = NTU25_JOINTS.index("head")
+
+
+class BrailleCanvas:
+    """A grid of dots, two by four to a character; the last colour in a character wins."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.columns, self.rows = columns, rows
+        self._dots = np.zeros((rows * 4, columns * 2), np.bool_)
+        self._colours: dict[tuple[int, int], str] = {}
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Dots across and down."""
+        return self.columns * 2, self.rows * 4
+
+    def line(self, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
+        """Draw from dot to dot (across, down); what lies outside is cut off."""
+        steps = int(max(abs(end[0] - start[0]), abs(end[1] - start[1]))) + 1
+        way = np.linspace(start, end, steps + 1)
+        for across, down in np.rint(way).astype(int).tolist():
+            if 0 <= across < self.columns * 2 and 0 <= down < self.rows * 4:
+                self._dots[down, across] = True
+                self._colours[down // 4, across // 2] = colour
+
+    def circle(self, centre: tuple[float, float], radius: float, colour: str) -> None:
+        """Draw a circle around a dot (across, down)."""
+        turn = np.linspace(0, 2 * np.pi, 17)
+        ring = np.stack((np.cos(turn), np.sin(turn)), axis=1) * radius + centre
+        for start, end in zip(ring[:-1].tolist(), ring[1:].tolist(), strict=True):
+            self.line((start[0], start[1]), (end[0], end[1]), colour)
+
+    def text(self) -> list[Text]:
+        """The rows, top first; a character without a dot is a space."""
+        cells = self._dots.reshape(self.rows, 4, self.columns, 2).transpose(0, 2, 1, 3)
+        codes = (cells * _DOTS).sum(axis=(2, 3))
+        lines = []
+        for row, line in enumerate(codes.tolist()):
+            text = Text()
+            for column, code in enumerate(line):
+                character = chr(_BLANK + code) if code else " "
+                text.append(character, self._colours.get((row, column)))
+            lines.append(text)
+        return lines
+
+
+def joint_sides(layout: Layout) -> tuple[str, ...]:
+    """Which side of the body each joint is on: `LEFT`, `RIGHT` or `MIDDLE`."""
+    sides = [MIDDLE] * len(layout.joints)
+    for left, right in layout.mirror:
+        sides[left], sides[right] = LEFT, RIGHT
+    return tuple(sides)
+
+
+def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
+    """Draw the actors of a clip at four to six moments, seen from the front.
+
+    Args:
+        clip: Any clip.
+        columns: Characters across, `LEAST_COLUMNS` at least.
+        rows: Characters down, at most, without the lines that tell seconds and colours.
+    """
+    columns = max(columns, LEAST_COLUMNS)
+    kept_frames = np.flatnonzero(clip.presence.any(axis=0))
+    seen = cast_bodies(clip)[:, kept_frames] >= 0
+    actors = face_camera(to_ntu25(select_actors(clip), clip.layout))
+    seconds = kept_frames / clip.fps
+    # Seen from -z, the body's right, +x, is on the left of the picture.
+    flat = -actors[..., :2]
+    radius = HEAD_RADIUS * person_scale(actors[0, seen[0]])
+    shown, dots, top, down = _fit(flat, seen, radius, columns, rows)
+    width = columns // len(shown) - _GAP
+    panels = []
+    for frame in shown:
+        canvas = BrailleCanvas(width, down)
+        acting = np.flatnonzero(seen[:, frame])
+        across = flat[acting, frame, :, 0]
+        origin = np.array([(across.min() + across.max()) / 2 - width / dots, top])
+        for actor in acting.tolist():
+            _draw_body(canvas, (flat[actor, frame] - origin) * dots, radius * dots, actor)
+        panels.append(canvas.text())
+    picture = Text("\n").join(
+        Text(" " * _GAP).join(panel[row] for panel in panels) for row in range(down)
+    )
+    captions = (f"{seconds[frame]:.1f} s".center(width) for frame in shown)
+    return picture + Text("\n" + (" " * _GAP).join(captions) + "\n", "dim") + _legend(len(actors))
+
+
+def _legend(actors: int) -> Text:
+    """Which colour is which limb, for so many actors."""
+    text = Text(" ")
+    for actor, palette in enumerate(PALETTES[:actors]):
+        text.append("second person: " if actor else "")
+        text.append("━ left ", palette[LEFT])
+        text.append("━ right   ", palette[RIGHT])
+    return text
+
+
+def _draw_body(
+    canvas: BrailleCanvas, joints: NDArray[np.floating], radius: float, actor: int
+) -> None:
+    """Draw NTU-25 joints (25, 2), in dots: the trunk first, so that limbs before it show."""
+    colours = PALETTES[min(actor, len(PALETTES) - 1)]
+    sides = joint_sides(NTU25)
+    for parent, child in sorted(NTU25.bones, key=lambda bone: sides[bone[1]] != MIDDLE):
+        start, end = joints[parent].tolist(), joints[child].tolist()
+        canvas.line((start[0], start[1]), (end[0], end[1]), colours[sides[child]])
+    head = joints[_HEAD].tolist()
+    canvas.circle((head[0], head[1]), radius, colours[MIDDLE])
+
+
+def _moments(frames: int, number: int) -> list[int]:
+    """So many frames, evenly over a clip; fewer if it has fewer."""
+    number = min(number, frames)
+    return [int((place + 0.5) * frames / number) for place in range(number)]
+
+
+def _fit(
+    flat: FloatArray, seen: BoolArray, radius: float, columns: int, rows: int
+) -> tuple[list[int], float, float, int]:
+    """Find the moments that fit side by side: bodies as tall as can be, then as many as can be.
+
+    Args:
+        flat: (M, T, 25, 2), across and down, metres.
+        seen: (M, T).
+        radius: Of a head, metres.
+        columns: Characters across.
+        rows: Characters down.
+
+    Returns:
+        Their frames, dots per metre, where the picture begins (metres down), and its rows.
+    """
+    best: tuple[list[int], float, float, int] | None = None
+    for number in range(FEWEST_MOMENTS, MOST_MOMENTS + 1):
+        shown = _moments(seen.shape[1], number)
+        wide = max(float(np.ptp(flat[seen[:, frame], frame, :, 0])) for frame in shown) + radius
+        high = flat[:, shown][seen[:, shown]][..., 1]
+        top = float(high.min()) - radius
+        tall = max(float(high.max()) - top, 1e-6)
+        dots = min(
+            (2 * (columns // len(shown) - _GAP) - 1) / max(wide, 1e-6), (4 * rows - 1) / tall
+        )
+        if best is None or dots >= 0.95 * best[1]:
+            best = shown, dots, top, min(rows, int(tall * dots / 4) + 1)
+    assert best is not None
+    return best

@@ -1,0 +1,294 @@
+"""What a clip holds, measured: who is seen when, bone lengths, jumps, facing and way.
+
+Axes: `T` frames, `V` joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.actors import cast_bodies
+from stars_infer.clips.anatomy import (
+    UNITS,
+    Limb,
+    likely_unit,
+    measure_limbs,
+    person_scale,
+    uneven_limbs,
+)
+from stars_infer.clips.clip import Clip
+from stars_infer.layouts import NTU25_JOINTS, get_layout
+from stars_infer.preprocessing.normalise import SIDES
+
+FASTEST = 15.0
+"""Speed that no joint of a person reaches, m/s: a fist of a boxer has about 12."""
+STILL = 0.001
+"""A joint that stays within so many metres never moves."""
+SMOOTHING = 0.5
+"""Seconds over which the body's centre is averaged before its way is measured."""
+
+Positions = NDArray[np.float64]
+
+_BASE, _HEAD = NTU25_JOINTS.index("base of spine"), NTU25_JOINTS.index("head")
+_ANKLES = [NTU25_JOINTS.index("left ankle"), NTU25_JOINTS.index("right ankle")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time, in seconds from the clip's start."""
+
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointTrouble:
+    """A joint that looks wrong.
+
+    Attributes:
+        joint: Its name in the layout.
+        still: Whether it never moves.
+        jumps: Share of the steps between frames faster than `FASTEST`.
+        at_origin: Share of the frames in which it is exactly at (0, 0, 0).
+    """
+
+    joint: str
+    still: bool
+    jumps: float
+    at_origin: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Where the base of a body's spine is and goes, metres.
+
+    Attributes:
+        centre: Its mean position (x, y, z).
+        length: Length of its level path, smoothed over `SMOOTHING`.
+        reach: Its greatest level distance from where it began.
+    """
+
+    centre: tuple[float, float, float]
+    length: float
+    reach: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyInspection:
+    """One body of a clip.
+
+    Attributes:
+        number: Of the body in the clip, from 0.
+        actor: Whether `select_actors` keeps any of it.
+        seen: When it is seen.
+        share: Of the frames in which it is seen.
+        repeated: Share of its frames that are the same as the frame before.
+        scale: How many times larger than a standard adult it is.
+        unit: The unit its positions look to be in, if not metres.
+        limbs: Lengths against a person's.
+        troubles: Joints that never move, jump or lie at the origin.
+        up: The axis along which it mostly stands, such as `+y`.
+        facing: Where it looks, level, degrees from -z (towards a Kinect) to +x; none if it does
+            not stand along y.
+        turning: Degrees between its outermost facings; none likewise.
+        way: Where it is and goes.
+        findings: What looks wrong, in words.
+    """
+
+    number: int
+    actor: bool
+    seen: tuple[Span, ...]
+    share: float
+    repeated: float
+    scale: float
+    unit: str | None
+    limbs: tuple[Limb, ...]
+    troubles: tuple[JointTrouble, ...]
+    up: str
+    facing: float | None
+    turning: float | None
+    way: Way
+    findings: tuple[str, ...]
+
+    @property
+    def height(self) -> float:
+        """Its height in centimetres, if the file is in metres."""
+        return next(limb.centimetres for limb in self.limbs if limb.kind == "height")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What was read from a clip.
+
+    Attributes:
+        source: Where it comes from.
+        layout: Its joint layout.
+        joints: Number of joints, V.
+        frames: Number of frames, T.
+        seconds: How long it takes.
+        fps: Frames per second.
+        gaps: When nobody is seen.
+        notes: What was mended in it, in words; see `Clip.notes`.
+        bodies: Each body that is seen.
+    """
+
+    source: str
+    layout: str
+    joints: int
+    frames: int
+    seconds: float
+    fps: float
+    gaps: tuple[Span, ...]
+    notes: tuple[str, ...]
+    bodies: tuple[BodyInspection, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it in plain containers, numbers to four decimals."""
+        plain = _rounded(asdict(self))
+        assert isinstance(plain, dict)
+        return plain
+
+
+def inspect_clip(clip: Clip) -> Inspection:
+    """Measure what a clip holds; see `Inspection`."""
+    cast = cast_bodies(clip)
+    return Inspection(
+        source=clip.source,
+        layout=clip.layout,
+        joints=clip.bodies.shape[2],
+        frames=clip.frames,
+        seconds=clip.frames / clip.fps,
+        fps=clip.fps,
+        gaps=_spans(np.asarray(~clip.presence.any(axis=0)), clip.fps),
+        notes=clip.notes,
+        bodies=tuple(
+            _inspect_body(clip, number, actor=bool((cast == number).any()))
+            for number in range(len(clip.bodies))
+            if clip.presence[number].any()
+        ),
+    )
+
+
+def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
+    layout = get_layout(clip.layout)
+    seen = clip.presence[number]
+    joints = clip.bodies[number, seen]
+    steps = np.diff(joints.astype(np.float64), axis=0)[np.diff(np.flatnonzero(seen)) == 1]
+    ntu25 = np.einsum("jv,tvc->tjc", layout.ntu25_matrix(), joints)
+    scale = person_scale(ntu25)
+    unit = likely_unit(scale)
+    metre = UNITS[unit] if unit else 1.0
+    limbs = measure_limbs(ntu25, synthesised=layout.synthesised)
+    troubles = _troubles(joints, steps, layout.joints, fps=clip.fps, metre=metre)
+    up, axis = _up(ntu25)
+    facing, turning = _facing(ntu25) if up == "+y" else (None, None)
+    return BodyInspection(
+        number=number,
+        actor=actor,
+        seen=_spans(seen, clip.fps),
+        share=float(seen.mean()),
+        repeated=float((~steps.any(axis=(1, 2))).mean()) if len(steps) else 0.0,
+        scale=scale,
+        unit=unit,
+        limbs=limbs,
+        troubles=troubles,
+        up=up,
+        facing=facing,
+        turning=turning,
+        way=_way(ntu25[:, _BASE].astype(np.float64), axis, clip.fps),
+        findings=tuple(_findings(scale, unit, limbs, up)),
+    )
+
+
+def _spans(mask: BoolArray, fps: float) -> tuple[Span, ...]:
+    """The runs of true values in a mask (T,); a frame lasts 1 / fps seconds."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return tuple(
+        Span(start=float(start / fps), end=float(end / fps))
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+    )
+
+
+def _troubles(
+    joints: FloatArray, steps: Positions, names: tuple[str, ...], *, fps: float, metre: float
+) -> tuple[JointTrouble, ...]:
+    """Look at each joint of (T, V, 3); `metre` is how many units of the file are one."""
+    still = np.ptp(joints, axis=0).max(axis=1) < STILL * metre
+    speed = np.linalg.norm(steps, axis=2) * fps
+    jumps = (speed > FASTEST * metre).mean(axis=0) if len(steps) else np.zeros(len(names))
+    at_origin = (~joints.any(axis=2)).mean(axis=0)
+    if len(joints) < 2:
+        still[:] = False
+    return tuple(
+        JointTrouble(
+            joint=name,
+            still=bool(still[v]),
+            jumps=float(jumps[v]),
+            at_origin=float(at_origin[v]),
+        )
+        for v, name in enumerate(names)
+        if still[v] or jumps[v] or at_origin[v]
+    )
+
+
+def _up(ntu25: FloatArray) -> tuple[str, int]:
+    """The axis nearest to the way from the ankles to the head, and its number."""
+    upward = np.median(ntu25[:, _HEAD] - ntu25[:, _ANKLES].mean(axis=1), axis=0)
+    axis = int(np.argmax(np.abs(upward)))
+    return f"{'+' if upward[axis] >= 0 else '-'}{'xyz'[axis]}", axis
+
+
+def _facing(ntu25: FloatArray) -> tuple[float, float]:
+    """Mean facing over the clip, and how far it turns, degrees."""
+    across = np.sum([ntu25[:, right] - ntu25[:, left] for left, right in SIDES], axis=0)
+    angles = np.unwrap(np.arctan2(across[:, 2], across[:, 0]))
+    mean = across.sum(axis=0)
+    return float(np.degrees(np.arctan2(mean[2], mean[0]))), float(np.degrees(np.ptp(angles)))
+
+
+def _way(root: Positions, up: int, fps: float) -> Way:
+    """Measure the way of (T, 3) on the level, that is across the axis `up`."""
+    width = min(len(root), max(1, round(SMOOTHING * fps)))
+    level = np.delete(root, up, axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(level, width, axis=0)
+    smooth = windows.mean(axis=2)
+    x, y, z = root.mean(axis=0).tolist()
+    return Way(
+        centre=(x, y, z),
+        length=float(np.linalg.norm(np.diff(smooth, axis=0), axis=1).sum()),
+        reach=float(np.linalg.norm(smooth - smooth[0], axis=1).max()),
+    )
+
+
+def _findings(scale: float, unit: str | None, limbs: tuple[Limb, ...], up: str) -> list[str]:
+    findings = []
+    if unit:
+        findings.append(
+            f"{scale:,.0f} times a person's size: are these {unit}? Positions are taken as metres"
+        )
+    elif {limb.verdict for limb in limbs} <= {"short", "long"}:
+        findings.append(f"{scale:,.2g} times a person's size, in no usual unit: a person at all?")
+    findings += [
+        f"left and right {kind} differ by {percent:.0f} %" for kind, percent in uneven_limbs(limbs)
+    ]
+    if up != "+y":
+        findings.append(
+            f"the head is towards {up} from the feet: y is read as up; is it {up} in this file, "
+            "or does the person lie?"
+        )
+    return findings
+
+
+def _rounded(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    return value

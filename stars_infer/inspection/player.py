@@ -1,0 +1,126 @@
+"""Clips as one web page that plays their skeletons in 3D: self-contained, offline, no library."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import PurePath
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from stars_infer.clips.anatomy import UNITS
+from stars_infer.clips.clip import Clip
+from stars_infer.inspection.drawing import joint_sides
+from stars_infer.inspection.inspect import BodyInspection, Inspection
+from stars_infer.inspection.report import body_lines, clip_line, clip_notes, limb_rows, seen_line
+from stars_infer.layouts import NTU25_JOINTS, Layout, get_layout
+
+SQUARE = 0.5
+"""Side of the floor's squares, metres."""
+_LIMB_COLUMNS = ("limb", "left or only, cm", "right, cm", "a person's, cm", "verdict")
+
+
+class _Page(Template):
+    """The template in `player.html`; JavaScript needs the dollar itself."""
+
+    delimiter = "@@"
+
+
+def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
+    """Write the page: a player with a choice of the clips, their inspections beneath.
+
+    Args:
+        clips: At least one clip, each with what `inspect_clip` says of it.
+
+    Returns:
+        HTML. It loads nothing; positions are in it, rounded to millimetres.
+    """
+    names = _names([clip.source for clip, _ in clips])
+    template = files("stars_infer").joinpath("player.html").read_text(encoding="utf-8")
+    data = [_data(name, clip, found) for name, (clip, found) in zip(names, clips, strict=True)]
+    sections = [
+        f'<section data-clip="{number}">{_facts(found)}</section>'
+        for number, (_, found) in enumerate(clips)
+    ]
+    return _Page(template).substitute(
+        title=escape(names[0] if len(names) == 1 else f"{len(names)} clips"),
+        data=_in_script(data),
+        facts="\n".join(sections),
+    )
+
+
+def _names(sources: Sequence[str]) -> list[str]:
+    """File names, or whole sources where two are the same."""
+    counts = Counter(PurePath(source).name for source in sources)
+    names = [PurePath(source).name for source in sources]
+    return [n if counts[n] == 1 else source for n, source in zip(names, sources, strict=True)]
+
+
+def _in_script(data: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
+    """What the player needs of a clip; see `player.html`."""
+    layout = get_layout(clip.layout)
+    first = next((body for body in found.bodies if body.actor), found.bodies[0])
+    return {
+        "name": name,
+        "fps": clip.fps,
+        "frames": clip.frames,
+        "joints": layout.joints,
+        "bones": layout.bones,
+        "sides": joint_sides(layout),
+        "root": _standing_for(layout, "base of spine"),
+        "head": _standing_for(layout, "head"),
+        "facing": round(first.facing or 0.0, 1),
+        "person": round(first.scale, 3),
+        "square": SQUARE * round(UNITS[first.unit]) if first.unit else SQUARE,
+        "bodies": [
+            {"number": body.number, "actor": body.actor, "poses": _poses(clip, body.number)}
+            for body in found.bodies
+        ],
+    }
+
+
+def _standing_for(layout: Layout, joint: str) -> int:
+    """The joint of a layout that has most of an NTU-25 joint."""
+    return int(layout.ntu25_matrix()[NTU25_JOINTS.index(joint)].argmax())
+
+
+def _poses(clip: Clip, number: int) -> list[list[int] | None]:
+    """Positions of a body in millimetres, (V · 3) a frame; none where it is not seen."""
+    millimetres = np.rint(clip.bodies[number].astype(np.float64) * 1000).astype(np.int64)
+    poses = millimetres.reshape(clip.frames, -1).tolist()
+    seen = clip.presence[number].tolist()
+    return [pose if there else None for pose, there in zip(poses, seen, strict=True)]
+
+
+def _facts(found: Inspection) -> str:
+    """The inspection of a clip as HTML."""
+    notes = [f'<p class="warn">{escape(note)}</p>' for note in clip_notes(found)]
+    bodies = [_body_facts(body) for body in found.bodies]
+    return "\n".join([f"<p>{escape(clip_line(found))}</p>", *notes, *bodies])
+
+
+def _body_facts(body: BodyInspection) -> str:
+    lines = "\n".join(f"<p>{escape(line)}</p>" for line in body_lines(body))
+    findings = "\n".join(f'<p class="warn">{escape(text)}</p>' for text in body.findings)
+    head = "".join(f"<th>{escape(column)}</th>" for column in _LIMB_COLUMNS)
+    rows = "\n".join(
+        f"<tr><th>{escape(limb)}</th>"
+        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in cells)
+        + f"<td{'' if verdict == 'ok' else ' class=warn'}>{escape(verdict)}</td></tr>"
+        for limb, *cells, verdict in limb_rows(body)
+    )
+    return (
+        f"<h2>{escape(seen_line(body))}</h2>\n{lines}\n{findings}\n"
+        f'<div class="wide"><table><tr>{head}</tr>\n{rows}</table></div>'
+    )

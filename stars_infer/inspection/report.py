@@ -1,0 +1,126 @@
+"""An inspection in words: the lines and rows that the terminal and the page share."""
+
+from __future__ import annotations
+
+from stars_infer.clips.anatomy import Limb
+from stars_infer.inspection.inspect import FASTEST, BodyInspection, Inspection, Span
+
+_MOST = 4
+"""So many spans or joints are named; of more, the number is told."""
+
+
+def clip_line(found: Inspection) -> str:
+    """Layout, time and bodies of a clip."""
+    bodies = f"{len(found.bodies)} bod{'y' if len(found.bodies) == 1 else 'ies'}"
+    return (
+        f"{found.layout}, {found.joints} joints; {found.frames:,} frames, {found.seconds:.1f} s "
+        f"at {found.fps:g} fps; {bodies}"
+    )
+
+
+def clip_notes(found: Inspection) -> list[str]:
+    """When nobody is seen, and what was mended."""
+    gaps = [f"nobody is seen {_spans(found.gaps)}"] if found.gaps else []
+    return [*gaps, *found.notes]
+
+
+def seen_line(body: BodyInspection) -> str:
+    """Which body it is, and when it is seen."""
+    role = "acts" if body.actor else "not chosen as an actor"
+    return f"body {body.number}, {role}: seen {_spans(body.seen)} ({100 * body.share:.0f} %)"
+
+
+def body_lines(body: BodyInspection) -> list[str]:
+    """Where a body stands, looks and goes, and which joints look wrong."""
+    x, y, z = body.way.centre
+    way = body.way
+    lines = [
+        f"stands along {body.up}{_facing(body)}",
+        f"centre at ({x:.2f}, {y:.2f}, {z:.2f}) m; goes {way.length:.2f} m, at most "
+        f"{way.reach:.2f} m away",
+    ]
+    if body.repeated:
+        lines.append(f"{_percent(body.repeated)} of its frames repeat the frame before")
+    still = [trouble.joint for trouble in body.troubles if trouble.still]
+    jumps = [(t.joint, t.jumps) for t in body.troubles if t.jumps]
+    origin = [(t.joint, t.at_origin) for t in body.troubles if t.at_origin]
+    if still:
+        lines.append(f"never move: {_listed(still)}")
+    if jumps:
+        lines.append(f"jump, faster than {FASTEST:g} m/s, in so many steps: {_shares(jumps)}")
+    if origin:
+        lines.append(f"exactly at (0, 0, 0), in so many frames: {_shares(origin)}")
+    return lines
+
+
+def problems(body: BodyInspection) -> list[str]:
+    """All that looks wrong with a body, shortly: findings, limbs, jumping joints."""
+    limbs = [] if body.unit else [limb for limb in body.limbs if limb.verdict != "ok"]
+    jumping = [trouble.joint for trouble in body.troubles if trouble.jumps]
+    return [
+        *body.findings,
+        *(f"{limb.name} {limb.verdict}" for limb in limbs),
+        *([f"jumps of {_listed(jumping)}"] if jumping else []),
+    ]
+
+
+def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
+    """Limb, left, right (or the only one, on the left), a person's, verdict; in centimetres.
+
+    Behind ± is the variation over the clip; ≈ stands before lengths that are estimated.
+    """
+    kinds: dict[str, list[Limb]] = {}
+    for limb in body.limbs:
+        kinds.setdefault(limb.kind, []).append(limb)
+    rows = []
+    for kind, limbs in kinds.items():
+        cells = [_measured(limb) for limb in limbs] + [""] * (2 - len(limbs))
+        least, most = limbs[0].plausible
+        verdicts = [limb.verdict for limb in limbs]
+        rows.append((kind, cells[0], cells[1], f"{least:.0f}–{most:.0f}", _verdict(verdicts)))
+    return rows
+
+
+def _measured(limb: Limb) -> str:
+    digits = 1 if limb.centimetres < 1000 else 0
+    about = "≈" if limb.estimated else ""
+    return f"{about}{limb.centimetres:,.{digits}f} ±{limb.variation:3.0f} %"
+
+
+def _verdict(verdicts: list[str]) -> str:
+    if len(set(verdicts)) == 1:
+        return verdicts[0]
+    sides = zip(("left", "right"), verdicts, strict=True)
+    return ", ".join(f"{side} {verdict}" for side, verdict in sides if verdict != "ok")
+
+
+def _facing(body: BodyInspection) -> str:
+    if body.facing is None or body.turning is None:
+        return ""
+    quarter = round(body.facing / 90) % 4
+    towards = (
+        "towards the camera (-z)", "to the camera's left (+x)", "away from the camera (+z)",
+        "to the camera's right (-x)",
+    )[quarter]  # fmt: skip
+    return f", faces {towards} at {body.facing:+.0f}°, turns within {body.turning:.0f}°"
+
+
+def _spans(spans: tuple[Span, ...]) -> str:
+    shown = ", ".join(f"{span.start:.1f}–{span.end:.1f} s" for span in spans[:_MOST])
+    more = len(spans) - _MOST
+    return f"{shown} and {more} times more" if more > 0 else shown
+
+
+def _shares(joints: list[tuple[str, float]]) -> str:
+    worst = sorted(joints, key=lambda joint: -joint[1])
+    return _listed([f"{name} {_percent(share)}" for name, share in worst])
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _MOST
+    return ", ".join(names[:_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"

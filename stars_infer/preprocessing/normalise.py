@@ -1,0 +1,124 @@
+"""Facing, proportions and pace: what differs between two people who do the same, taken out.
+
+Optional steps of a model's preprocessing, named in its `model.json`. `train/views/normalise.py`
+does the same to batches on a device.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.arrays import FloatArray
+from stars_infer.layouts import NTU25_PARENTS
+from stars_infer.layouts.bones import STANDARD_LENGTHS
+from stars_infer.preprocessing.resample import at_positions, moments, resize
+
+SIDES = ((4, 8), (12, 16))
+"""Left and right shoulder, left and right hip, in NTU-25 order."""
+STRETCH = (1 / 3, 3.0)
+"""Least and most that a bone is stretched; a joint that lies on its parent stays there."""
+PACE_FRAMES = 128
+"""Frames to which a clip is resampled before its pace is measured."""
+PACE_SMOOTHING = 2.0
+"""Standard deviation of the smoothing before that, in those frames: sensor noise is no motion."""
+
+
+def chain_matrix() -> FloatArray:
+    """Matrix (25, 25): which bones, named by the joint they end at, lead to each joint."""
+    chain = np.zeros((len(NTU25_PARENTS),) * 2, np.float32)
+    for joint in range(len(NTU25_PARENTS)):
+        at = joint
+        while at != NTU25_PARENTS[at]:
+            chain[joint, at] = 1
+            at = NTU25_PARENTS[at]
+    return chain
+
+
+CHAIN = chain_matrix()
+FROM_ROOT = tuple(
+    (int(joint), NTU25_PARENTS[joint]) for joint in np.argsort(CHAIN.sum(axis=1), kind="stable")[1:]
+)
+"""Every joint but the base of the spine with its parent, parents first."""
+
+
+def face_camera(actors: FloatArray) -> FloatArray:
+    """Turn actors (M, T, 25, 3) about y until actor 1, over the clip, faces -z.
+
+    The body's right then points to +x, as for a person who looks into a Kinect. If actor 1 is never
+    seen, nothing is turned.
+    """
+    seen = actors[0][actors[0].any(axis=(1, 2))]
+    across = sum(seen[:, right] - seen[:, left] for left, right in SIDES).sum(axis=0)
+    angle = np.arctan2(across[2], across[0])
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
+    return actors @ turn.T
+
+
+def standard_body(actors: FloatArray) -> FloatArray:
+    """Give actors (M, T, 25, 3) the bone lengths of a standard body.
+
+    Each bone is stretched by one ratio over the whole clip, standard to (lower) median length; so
+    the base of the spine keeps its path, and bones keep their directions.
+    """
+    bones = actors - actors[:, :, NTU25_PARENTS]
+    present = np.asarray(actors.any(axis=(2, 3)))
+    lengths = np.linalg.norm(bones, axis=3)
+    stretch = np.ones((len(actors), 1, len(NTU25_PARENTS), 1), np.float32)
+    for actor, seen in enumerate(present):
+        if seen.any():
+            median = np.sort(lengths[actor, seen], axis=0)[(seen.sum() - 1) // 2]
+            ratio = STANDARD_LENGTHS / np.maximum(median, 1e-6)
+            stretch[actor, 0, :, 0] = np.clip(ratio, *STRETCH)
+    bones *= stretch
+    joints = np.zeros_like(actors)
+    for joint, parent in FROM_ROOT:
+        np.add(joints[:, :, parent], bones[:, :, joint], out=joints[:, :, joint])
+    return np.where(present[:, :, None, None], joints + actors[:, :, :1], np.float32(0))
+
+
+def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int = 1) -> FloatArray:
+    """Resample actors (M, T, 25, 3) so that a frame stands for as much motion as any other.
+
+    Time advances by `1 - share` evenly and by `share` with the length of the path that the joints,
+    seen from the base of the spine, have gone: pauses shrink, fast strokes are drawn out.
+
+    Args:
+        actors: Actors; pace is that of all of them together.
+        frames: T' of the result.
+        share: From 0 (even in time) to 1 (even in motion).
+        samplings: How often, as in `stars_infer.preprocessing.resample.moments`.
+
+    Returns:
+        (M, samplings * frames, 25, 3).
+    """
+    fine = resize(actors, PACE_FRAMES)
+    smooth = _smoothed(fine - fine[:, :, :1])
+    steps = np.linalg.norm(np.diff(smooth, axis=1), axis=(2, 3)).sum(axis=0)
+    pace = share * steps / max(float(steps.mean()), 1e-9) + (1 - share)
+    path = np.concatenate(([0.0], np.cumsum(pace)))
+    wanted = moments(frames, samplings) / frames * path[-1]
+    return at_positions(fine, np.interp(wanted, path, np.arange(PACE_FRAMES)))
+
+
+def smoothing_kernel() -> NDArray[np.float64]:
+    """Gaussian of `PACE_SMOOTHING` frames, cut off at three deviations."""
+    reach = int(np.ceil(3 * PACE_SMOOTHING))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / PACE_SMOOTHING) ** 2)
+    return np.asarray(kernel / kernel.sum())
+
+
+def _smoothed(joints: FloatArray) -> FloatArray:
+    """Smooth (M, T, V, 3) in time; the ends are held."""
+    kernel = smoothing_kernel().astype(np.float32)
+    reach = len(kernel) // 2
+    frames = joints.shape[1]
+    held = joints.take(np.arange(-reach, frames + reach), axis=1, mode="clip")
+    smooth = kernel[reach] * joints
+    for step in range(1, reach + 1):
+        before, after = reach - step, reach + step
+        both = held[:, before : before + frames] + held[:, after : after + frames]
+        both *= kernel[reach + step]
+        smooth += both
+    return np.asarray(smooth)

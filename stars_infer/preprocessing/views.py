@@ -1,0 +1,64 @@
+"""Test-time views: a clip as its mirror image, or cut shorter, of which the most alike counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from stars_infer.clips.clip import MIN_FRAMES, Clip
+from stars_infer.errors import UsageError
+from stars_infer.layouts import get_layout
+
+MIRROR, CROPS = "mirror", "crops"
+VIEWS = (MIRROR, CROPS)
+CROP_SHARES = (0.85, 0.7)
+"""Shares of the clip's frames, from its middle."""
+
+
+def check_views(names: Sequence[str]) -> None:
+    """Make sure that there are such views.
+
+    Raises:
+        UsageError: If one is not; the message lists those there are.
+    """
+    for name in names:
+        if name not in VIEWS:
+            raise UsageError(f"views {name!r}: choose {' or '.join(VIEWS)}")
+
+
+def views_of(clip: Clip, names: Sequence[str]) -> list[Clip]:
+    """Other views of a clip.
+
+    Args:
+        clip: The clip.
+        names: Of `VIEWS`.
+
+    Returns:
+        The mirror image for `mirror`, one clip for each of `CROP_SHARES` for `crops`; fewer of a
+        clip that is too short.
+    """
+    check_views(names)
+    views = []
+    if MIRROR in names:
+        views.append(mirrored(clip))
+    if CROPS in names:
+        views += [cut for share in CROP_SHARES if (cut := _middle(clip, share)) is not None]
+    return views
+
+
+def mirrored(clip: Clip) -> Clip:
+    """A clip as a mirror shows it: x turned round, left and right joints exchanged."""
+    sides = list(get_layout(clip.layout).counterparts)
+    bodies = clip.bodies[:, :, sides] * np.array([-1, 1, 1], np.float32)
+    return replace(clip, bodies=bodies)
+
+
+def _middle(clip: Clip, share: float) -> Clip | None:
+    frames = round(share * clip.frames)
+    start = (clip.frames - frames) // 2
+    part = slice(start, start + frames)
+    if frames < MIN_FRAMES or clip.presence[:, part].any(axis=0).sum() < MIN_FRAMES:
+        return None
+    return replace(clip, bodies=clip.bodies[:, part], presence=clip.presence[:, part])

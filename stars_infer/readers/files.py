@@ -1,0 +1,192 @@
+"""Read clips from files of any known format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import Convention
+from stars_infer.errors import ClipError
+from stars_infer.layouts import get_layout
+from stars_infer.readers.bvh import read_bvh
+from stars_infer.readers.csv import read_csv
+from stars_infer.readers.json import read_json, read_jsonl
+from stars_infer.readers.npy import read_npy
+from stars_infer.readers.npz import read_npz
+from stars_infer.readers.parquet import read_parquet
+from stars_infer.readers.pkl import read_pkl
+from stars_infer.readers.recording import Recording, clip_of
+from stars_infer.readers.skeleton import read_skeleton
+
+
+def clip_files(paths: Iterable[Path]) -> list[Path]:
+    """Spell out paths: a folder stands for the clip files in it, at any depth.
+
+    Raises:
+        ClipError: If a folder holds no clip file.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in READERS)
+            if not inside:
+                known = ", ".join(READERS)
+                raise ClipError(str(path), f"no clip in this folder; known endings: {known}")
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+Reader = Callable[[Path], Iterable[Recording | ClipError]]
+"""Gives the clips of a file; an error stands for one of many that cannot be used."""
+
+READERS: dict[str, Reader] = {
+    ".skeleton": read_skeleton,
+    ".bvh": read_bvh,
+    ".csv": read_csv,
+    ".json": read_json,
+    ".jsonl": read_jsonl,
+    ".parquet": read_parquet,
+    ".npy": read_npy,
+    ".npz": read_npz,
+    ".pkl": read_pkl,
+}
+"""File ending to the function that reads it."""
+MANY_CLIPS = frozenset({".pkl"})
+"""Endings of files that hold any number of clips."""
+_NAMES_SHOWN = 3
+
+
+def read_clip(
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    convention: Convention | None = None,
+    recording: bool = False,
+) -> Clip:
+    """Read the one clip of a file; the format follows from the file's ending.
+
+    Args:
+        path: A file of a known format (docs/sources.md), or `FILE#NAME` for one clip of many.
+        layout: Short for `convention=Convention(layout=...)`.
+        convention: What is known of the file; what it says itself, else what is usual in its
+            format, where this says nothing.
+        recording: The clip is to be cut into actions: it may be hours long, and a body that is not
+            known well enough for a while is absent meanwhile.
+
+    Raises:
+        ClipError: If the file is missing, damaged, of another format, holds many clips and none is
+            named, or no usable motion.
+        MissingExtraError: If the format needs a package that is not installed.
+        UsageError: If there is no such layout.
+    """
+    wanted = _wanted(layout, convention)
+    file, name = _file_and_name(Path(path))
+    if name is not None:
+        for found in _recordings(file):
+            if isinstance(found, ClipError):
+                if found.source == f"{file}#{name}":
+                    raise found
+            elif found.name == name:
+                return clip_of(found, wanted, uncut=recording)
+        raise ClipError(str(path), f"no clip of the name {name[:60]!r} in {file}")
+    several: list[Recording] = []
+    for found in _recordings(file):
+        if isinstance(found, ClipError):
+            raise found
+        several.append(found)
+        if len(several) > _NAMES_SHOWN:
+            break
+    if len(several) != 1:
+        names = ", ".join(recording.name for recording in several[:_NAMES_SHOWN])
+        raise ClipError(
+            str(path), f"holds several clips ({names}, …): name one as {file.name}#NAME"
+        )  # fmt: skip
+    return clip_of(several[0], wanted, uncut=recording)
+
+
+def read_clips(
+    path: str | Path,
+    *,
+    convention: Convention | None = None,
+    skip: Callable[[ClipError], None] | None = None,
+) -> Iterator[Clip]:
+    """Read all clips of a file, one after the other.
+
+    Args:
+        path: As for `read_clip`.
+        convention: As for `read_clip`.
+        skip: Called with the error of each clip that cannot be used; the others go on. Without it
+            the first error ends the reading.
+
+    Yields:
+        Clips, with the source `FILE#NAME` if the file may hold many.
+
+    Raises:
+        ClipError: As for `read_clip`, if there is no `skip`.
+        MissingExtraError: If the format needs a package that is not installed.
+        UsageError: If there is no such layout.
+    """
+    wanted = _wanted(None, convention)
+    file, name = _file_and_name(Path(path))
+    try:
+        if name is not None:
+            yield read_clip(path, convention=wanted)
+            return
+        for found in _recordings(file):
+            try:
+                if isinstance(found, ClipError):
+                    raise found
+                clip = clip_of(found, wanted)
+            except ClipError as error:
+                if skip is None:
+                    raise
+                skip(error)
+                continue
+            yield clip
+    except ClipError as error:
+        if skip is None:
+            raise
+        skip(error)
+
+
+def _wanted(layout: str | None, convention: Convention | None) -> Convention:
+    wanted = Convention(layout=layout).over(convention or Convention())
+    if wanted.layout is not None:
+        get_layout(wanted.layout)
+    return wanted
+
+
+def _file_and_name(path: Path) -> tuple[Path, str | None]:
+    """A file, and the name of one of its clips if `FILE#NAME` says one."""
+    if "#" not in str(path) or path.exists():
+        return path, None
+    file, _, name = str(path).partition("#")
+    while name and not Path(file).is_file():
+        more, _, name = name.partition("#")
+        file = f"{file}#{more}"
+    return (Path(file), name) if name else (path, None)
+
+
+def _recordings(path: Path) -> Iterator[Recording | ClipError]:
+    """What a file holds.
+
+    Raises:
+        ClipError: If there is no such file, or it cannot be read.
+    """
+    if path.is_dir():
+        raise ClipError(str(path), "is a directory, not a clip: name the files in it")
+    if not path.exists():
+        raise ClipError(str(path), "no such file")
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join(READERS)
+        raise ClipError(str(path), f"unknown file ending {path.suffix!r}; known: {known}")
+    try:
+        if path.stat().st_size == 0:
+            raise ClipError(str(path), "the file is empty")
+        yield from reader(path)
+    except OSError as error:
+        raise ClipError(str(path), f"cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Code that needs a GPU."""

@@ -1,0 +1,195 @@
+"""Windows of a long recording, at several lengths, and what each of them shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stars_infer.arrays import FloatArray
+from stars_infer.classification.prediction import Prediction
+from stars_infer.clips.clip import MIN_FRAMES, Clip
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.index.index import ExemplarIndex
+
+LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+"""Lengths of windows, seconds; each is 1.4 times the one before, so that one of them overlaps any
+action of 0.6 to 4.8 s by more than 0.83."""
+STEPS = 6
+"""How often a window is moved until it lies beside its first place."""
+SEEN = 0.5
+"""Share of a window in which somebody must be seen."""
+STILL = 0.02
+"""Metres by which the joints of somebody who stands still depart from their mean, root mean square:
+twice a sensor's noise. A window with less motion is background, and not compared at all."""
+BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of a recording.
+
+    Attributes:
+        start: Its first frame.
+        end: The frame after its last.
+    """
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedWindow:
+    """A window and the action that it is most like.
+
+    Attributes:
+        window: Where it lies.
+        label: The action.
+        similarity: To the nearest exemplar of that action.
+        margin: By how much that exceeds the nearest exemplar of another; None without another.
+        confidence: Chance that the label is right, if the window is an action from start to end.
+        warped: Whether similarity is that of sequences by warping, not the cosine of vectors.
+    """
+
+    window: Window
+    label: str
+    similarity: float
+    margin: float | None
+    confidence: float
+    warped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowGrid:
+    """Which windows of a recording are looked at.
+
+    Attributes:
+        lengths: Their lengths, seconds.
+        steps: A window is moved on by its length divided by this.
+    """
+
+    lengths: Sequence[float] = LENGTHS
+    steps: int = STEPS
+
+    def __post_init__(self) -> None:
+        if not self.lengths or not all(0 < length < float("inf") for length in self.lengths):
+            raise UsageError(f"windows need lengths above 0 s, got {list(self.lengths)}")
+        if self.steps < 1:
+            raise UsageError(f"windows are moved in at least 1 step a length, got {self.steps}")
+
+    def windows(self, frames: int, fps: float) -> list[Window]:
+        """All windows of so many frames, by their ends; a shorter recording is a window itself."""
+        found = set()
+        for seconds in self.lengths:
+            length = max(MIN_FRAMES, round(seconds * fps))
+            stride = max(1, round(length / self.steps))
+            found |= {(start, start + length) for start in range(0, frames - length + 1, stride)}
+        if not found:
+            found = {(0, frames)}
+        return [
+            Window(start=start, end=end)
+            for start, end in sorted(found, key=lambda ends: (ends[1], ends[0]))
+        ]
+
+
+def cut(clip: Clip, window: Window) -> Clip | None:
+    """The part of a recording in a window; None if hardly anybody is seen in it."""
+    there = slice(window.start, window.end)
+    presence = clip.presence[:, there]
+    bodies = np.flatnonzero(presence.any(axis=1))
+    seen = int(presence.any(axis=0).sum())
+    if seen < max(MIN_FRAMES, SEEN * (window.end - window.start)):
+        return None
+    return Clip(
+        bodies=clip.bodies[bodies, there],
+        presence=presence[bodies],
+        layout=clip.layout,
+        fps=clip.fps,
+        source=f"{clip.source}, {window.start / clip.fps:.1f} to {window.end / clip.fps:.1f} s",
+    )
+
+
+def motion(clip: Clip) -> float:
+    """By how much the joints of the body that moves most depart from their mean, metres.
+
+    Root mean square over frames and joints, seen from the middle of the body.
+    """
+    return max(
+        (_departure(body[seen]) for body, seen in zip(clip.bodies, clip.presence, strict=True)),
+        default=0.0,
+    )
+
+
+def _departure(joints: FloatArray) -> float:
+    if not len(joints):
+        return 0.0
+    seen_from_middle = joints - joints.mean(axis=1, keepdims=True)
+    around = seen_from_middle - seen_from_middle.mean(axis=0)
+    return float(np.sqrt(np.square(around).sum(axis=2).mean()))
+
+
+def name_windows(
+    clip: Clip, windows: Iterable[Window], encoder: Encoder, index: ExemplarIndex
+) -> Iterator[tuple[Window, NamedWindow | None]]:
+    """Compare windows of a recording with the exemplars.
+
+    Args:
+        clip: The recording.
+        windows: Which parts of it.
+        encoder: The model.
+        index: Its exemplars.
+
+    Yields:
+        Each window in order, and what it shows; None where nobody is seen, or nobody moves.
+
+    Raises:
+        ExemplarIndexError: If the index is empty.
+    """
+    waiting: list[tuple[Window, Clip | None]] = []
+    for window in windows:
+        part = cut(clip, window)
+        waiting.append((window, part if part is not None and motion(part) > STILL else None))
+        if len(waiting) == BATCH:
+            yield from _named(waiting, encoder, index)
+            waiting = []
+    yield from _named(waiting, encoder, index)
+
+
+def _named(
+    parts: Sequence[tuple[Window, Clip | None]], encoder: Encoder, index: ExemplarIndex
+) -> Iterator[tuple[Window, NamedWindow | None]]:
+    warped = encoder.info.comparison is not None
+    answers = iter(name_parts([part for _, part in parts if part is not None], encoder, index))
+    for window, part in parts:
+        answer = None if part is None else next(answers)
+        yield window, None if answer is None else _of(window, answer, warped=warped)
+
+
+def name_parts(
+    parts: Sequence[Clip], encoder: Encoder, index: ExemplarIndex
+) -> list[Prediction | None]:
+    """Name parts of a recording; None for one that cannot be used."""
+    described = []
+    usable = []
+    for part in parts:
+        try:
+            described += encoder.describe([part], question=True)
+        except ClipError:  # two bodies that are seen by turns, of which no frame is left
+            usable.append(False)
+        else:
+            usable.append(True)
+    answers = iter(index.classify(described))
+    return [next(answers) if good else None for good in usable]
+
+
+def _of(window: Window, answer: Prediction, *, warped: bool) -> NamedWindow:
+    return NamedWindow(
+        window=window,
+        label=answer.label,
+        similarity=answer.similarity,
+        margin=answer.margin,
+        confidence=answer.confidence,
+        warped=warped,
+    )

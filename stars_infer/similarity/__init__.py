@@ -1,0 +1,1 @@
+"""How similar clips are: sequences, dynamic time warping, nearest exemplars."""

@@ -1,0 +1,135 @@
+"""Likeness of sequences by dynamic time warping, one query against many exemplars at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stars_infer.arrays import FloatArray
+from stars_infer.machine import single_threaded
+
+
+class WarpingGallery:
+    """Sequences of exemplars, laid out for warping.
+
+    Args:
+        sequences: (1 or 2 bodies, S, F) each; S and F are the same for all.
+    """
+
+    def __init__(self, sequences: Sequence[FloatArray]) -> None:
+        self.size = len(sequences)
+        counts = np.array([len(sequence) for sequence in sequences])
+        self._places = {n: np.flatnonzero(counts == n) for n in sorted(set(counts.tolist()))}
+        self._bodies = {
+            n: [_Bodies(np.stack([sequences[int(at)][body] for at in places])) for body in range(n)]
+            for n, places in self._places.items()
+        }
+
+    def similarities(self, query: FloatArray) -> FloatArray:
+        """Likeness of a sequence (1 or 2, S, F) to every exemplar, (E,).
+
+        1 is the same; two sequences that have nothing in common come to about 0. Two bodies are
+        paired as fits best; a body without counterpart counts as 0.
+        """
+        result = np.zeros(self.size, np.float32)
+        with single_threaded():
+            for count, places in self._places.items():
+                table = [
+                    [bodies.similarities(body) for bodies in self._bodies[count]] for body in query
+                ]
+                result[places] = _best_pairing(table)
+        return result
+
+
+def similarities_once(query: FloatArray, sequences: Sequence[FloatArray]) -> FloatArray:
+    """`WarpingGallery.similarities` to exemplars that are compared only once, (E,).
+
+    They are not laid out for more queries, which would take longer than comparing them.
+
+    Args:
+        query: (1 or 2, S, F).
+        sequences: Of the exemplars, (1 or 2, S, F) each.
+    """
+    counts = np.array([len(sequence) for sequence in sequences])
+    result = np.zeros(len(sequences), np.float32)
+    with single_threaded():
+        for count in np.unique(counts):
+            places = np.flatnonzero(counts == count)
+            exemplars = np.stack([sequences[int(at)] for at in places]).astype(np.float32)
+            table = [
+                [_similar_once(body, exemplars[:, other]) for other in range(count)]
+                for body in np.asarray(query, np.float32)
+            ]
+            result[places] = _best_pairing(table)
+    return result
+
+
+def _similar_once(query: FloatArray, exemplars: FloatArray) -> FloatArray:
+    """1 - d / 2S for the warping distance d of (S, F) to exemplars (E, S, F), (E,)."""
+    pairs, steps, width = exemplars.shape
+    products = np.matmul(exemplars.reshape(-1, width), (-2 * query).T).reshape(pairs, -1)
+    costs = np.ascontiguousarray(products.T).reshape(steps, len(query), pairs)
+    costs += np.einsum("esf,esf->se", exemplars, exemplars)[:, None]
+    costs += np.square(query).sum(axis=1)[None, :, None]
+    return np.asarray(1 - warping_distances(costs) / (2 * steps))
+
+
+class _Bodies:
+    """One body of each of E clips."""
+
+    def __init__(self, sequences: FloatArray) -> None:
+        exemplars = np.asarray(sequences, np.float32)
+        self._steps = exemplars.shape[1]
+        self._by_step = np.ascontiguousarray(exemplars.transpose(1, 2, 0))  # (S, F, E)
+        self._squares = np.square(self._by_step).sum(axis=1)  # (S, E)
+
+    def similarities(self, query: FloatArray) -> FloatArray:
+        """1 - d / 2S for the warping distance d to a sequence (S, F), (E,)."""
+        query = np.asarray(query, np.float32)
+        costs = np.matmul(-2 * query, self._by_step)  # (S', S, E): exemplar's step, query's step
+        costs += self._squares[:, None]
+        costs += np.square(query).sum(axis=1)[:, None]
+        return np.asarray(1 - warping_distances(costs) / (2 * self._steps))
+
+
+def warping_distances(costs: FloatArray) -> FloatArray:
+    """Dynamic time warping of many pairs: the cheapest way from corner to corner.
+
+    Steps go on by one in either sequence or in both (Sakoe and Chiba 1978, symmetric, without
+    slope weights). All pairs advance together, one diagonal of their tables after the other.
+
+    Args:
+        costs: Of matching step i of one sequence with step j of the other, (S, S, E).
+
+    Returns:
+        (E,).
+    """
+    steps, _, pairs = costs.shape
+    flat = costs.reshape(steps * steps, pairs)
+    # At column + 1 lies the cost of the way to that column of the diagonal.
+    before, last, here = np.full((3, steps + 1, pairs), np.inf, costs.dtype)
+    for diagonal in range(2 * steps - 1):
+        first, end = max(0, diagonal - steps + 1), min(diagonal, steps - 1) + 1
+        start = (diagonal - first) * steps + first
+        along = flat[start :: -(steps - 1)][: end - first] if steps > 1 else flat
+        here[:] = np.inf
+        reached = here[first + 1 : end + 1]
+        if diagonal:
+            np.minimum(last[first:end], last[first + 1 : end + 1], out=reached)
+            np.minimum(reached, before[first:end], out=reached)
+            reached += along
+        else:
+            reached[:] = along
+        before, last, here = last, here, before
+    return np.asarray(last[steps])
+
+
+def _best_pairing(table: list[list[FloatArray]]) -> FloatArray:
+    """Mean likeness of the better pairing of bodies, from that of each pair [query][exemplar]."""
+    if len(table) == 1:
+        return np.asarray(np.max(table[0], axis=0) / len(table[0]))
+    if len(table[0]) == 1:
+        return np.asarray(np.maximum(table[0][0], table[1][0]) / 2)
+    straight, crossed = table[0][0] + table[1][1], table[0][1] + table[1][0]
+    return np.asarray(np.maximum(straight, crossed) / 2)

@@ -1,0 +1,152 @@
+"""The last seconds of a stream, in memory that does not grow, at even steps of time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.zeros import seen_in, without_lost_zeros
+from stars_infer.errors import UsageError
+from stars_infer.layouts import Layout
+
+MAX_BODIES = 6
+"""As many as a Kinect follows; of more in a frame the first are kept."""
+MAX_RATE = 60.0
+"""Frames a second that are kept; of a faster source some are left out."""
+MAX_SILENCE = 0.35
+"""Longest time without a frame, or without a joint, that is bridged, seconds."""
+_GRACE = 0.25
+"""Share of a frame by which a frame may come early at `MAX_RATE`, for clocks are uneven."""
+
+
+class FrameBuffer:
+    """A ring of frames.
+
+    Args:
+        joints: V.
+        seconds: How long a frame is kept.
+    """
+
+    def __init__(self, *, joints: int, seconds: float) -> None:
+        self.seconds = seconds
+        capacity = math.ceil((seconds + MAX_SILENCE) * MAX_RATE / (1 - _GRACE)) + 2
+        self._joints = np.zeros((capacity, MAX_BODIES, joints, 3), np.float32)
+        self._times = np.zeros(capacity)
+        self._size = self._next = 0
+
+    @property
+    def capacity(self) -> int:
+        """Frames that fit in."""
+        return len(self._times)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def clear(self) -> None:
+        """Forget all frames."""
+        self._size = self._next = 0
+
+    def add(self, frame: NDArray[np.floating[Any]], time: float) -> None:
+        """Keep a frame, (V, 3) or (M, V, 3), later than the one before.
+
+        Raises:
+            UsageError: If it has another shape.
+        """
+        bodies = np.asarray(frame)
+        if bodies.ndim == 2:
+            bodies = bodies[None]
+        joints = self._joints.shape[2]
+        if bodies.ndim != 3 or bodies.shape[1:] != (joints, 3) or bodies.dtype.kind not in "fiu":
+            raise UsageError(
+                f"expected a frame of numbers ({joints}, 3) or (bodies, {joints}, 3) for this "
+                f"layout, got {np.shape(frame)}"
+            )
+        if self._size:
+            last = self._times[self._next - 1]
+            if time - last < (1 - _GRACE) / MAX_RATE:
+                return
+        bodies = bodies[:MAX_BODIES]
+        place = self._joints[self._next]
+        place[len(bodies) :] = 0
+        place[: len(bodies)] = bodies
+        self._times[self._next] = time
+        self._next = (self._next + 1) % self.capacity
+        self._size = min(self._size + 1, self.capacity)
+
+    def latest(self, *, fps: float, layout: Layout | None = None) -> tuple[FloatArray, BoolArray]:
+        """The frames up to the last one, at an even rate.
+
+        Args:
+            fps: Frames per second of the result.
+            layout: Of the joints; with it, joints that are lost at the origin among these frames
+                count as missing (`stars_infer.clips.zeros`), before positions at zero are mixed
+                with others.
+
+        Returns:
+            Bodies (M, T, V, 3), NaN where a joint is missing for more than `MAX_SILENCE`, zero
+            where absent, and presence (M, T); T reaches back to the first frame, but at most
+            `seconds`.
+        """
+        order = (self._next - self._size + np.arange(self._size)) % self.capacity
+        times = self._times[order]
+        if not len(times):
+            return self._nobody()
+        end = times[-1]
+        recent = times >= end - self.seconds - MAX_SILENCE
+        times, order = times[recent], order[recent]
+        steps = math.floor(min(self.seconds, end - times[0]) * fps + 1e-6)
+        moments = end - np.arange(steps, -1, -1) / fps
+        joints = self._joints[order]
+        seen = np.flatnonzero(joints.any(axis=(0, 2, 3)))  # NaN counts as something
+        if not len(seen):
+            return self._nobody()
+        tracks = joints[:, seen].transpose(1, 0, 2, 3)
+        if layout is not None:
+            tracks, _ = without_lost_zeros(tracks, seen_in(tracks), layout=layout)
+        bodies = np.stack([_even(track, times, moments) for track in tracks])
+        known = np.asarray(np.isfinite(bodies).all(axis=3))
+        presence = np.asarray(known.any(axis=2))
+        return np.where(presence[:, :, None, None], bodies, np.float32(0)), presence
+
+    def _nobody(self) -> tuple[FloatArray, BoolArray]:
+        shape = (0, 0, *self._joints.shape[2:])
+        return np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_)
+
+
+def _even(
+    joints: FloatArray, times: NDArray[np.float64], moments: NDArray[np.float64]
+) -> FloatArray:
+    """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
+    finite = np.asarray(np.isfinite(joints).all(axis=2))
+    known = finite & seen_in(joints)[:, None]
+    if not (known != known[:, :1]).any():
+        return _between(joints, known[:, 0], times, moments)
+    columns = [
+        _between(joints[:, joint : joint + 1], known[:, joint], times, moments)
+        for joint in range(joints.shape[1])
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _between(
+    joints: FloatArray, known: BoolArray, times: NDArray[np.float64], moments: NDArray[np.float64]
+) -> FloatArray:
+    """The same for joints that are known in the same frames (T,)."""
+    result = np.full((len(moments), *joints.shape[1:]), np.nan, np.float32)
+    at, values = times[known], joints[known]
+    if not len(at):
+        return result
+    after = np.searchsorted(at, moments).clip(0, len(at) - 1)
+    before = np.maximum(after - 1, 0)
+    span = at[after] - at[before]
+    share = np.where(span > 0, (moments - at[before]) / np.maximum(span, 1e-9), 0.0).clip(0, 1)
+    nearest = np.minimum(np.abs(moments - at[before]), np.abs(moments - at[after]))
+    bridged = (span <= MAX_SILENCE) & (moments >= at[0]) & (moments <= at[-1])
+    there = bridged | (nearest < 1e-3)
+    weight = share.astype(np.float32)[there, None, None]
+    result[there] = values[before[there]] * (1 - weight) + values[after[there]] * weight
+    return result

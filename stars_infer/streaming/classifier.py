@@ -1,0 +1,281 @@
+"""Naming what is going on in a stream of frames, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+import time as clock
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.classification.prediction import UNKNOWN
+from stars_infer.clips.clip import MIN_FRAMES, Clip
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.index.index import ExemplarIndex
+from stars_infer.layouts import get_layout
+from stars_infer.segmentation.segment import confidence_of
+from stars_infer.segmentation.windows import LENGTHS, Window, name_windows
+from stars_infer.streaming.buffer import FrameBuffer
+
+_ROUNDING = 1e-6
+"""Seconds by which sums of frame times may be wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streaming:
+    """How a stream is named.
+
+    Attributes:
+        every: Seconds from one answer to the next.
+        lengths: Windows that end now and are looked at, seconds.
+        fps: Frames per second of frames that come without time, and those a window is brought to.
+        enter: Smoothed confidence with which a label becomes the answer.
+        leave: Smoothed confidence below which it ceases to be.
+        hold: Seconds that a label stays at least.
+        smoothing: Seconds after which a past answer counts 1/e in the smoothing.
+    """
+
+    every: float = 0.2
+    lengths: tuple[float, ...] = LENGTHS
+    fps: float = 30.0
+    enter: float = 0.5
+    leave: float = 0.25
+    hold: float = 0.8
+    smoothing: float = 0.3
+
+    def __post_init__(self) -> None:
+        positive = (self.every, self.fps, *self.lengths)
+        if not self.lengths or not all(0 < value < math.inf for value in positive):
+            raise UsageError(f"times, lengths and rates of a stream must be above 0: {self}")
+        if not 0 < self.leave <= self.enter < 1:
+            raise UsageError(
+                f"expected 0 < leave <= enter < 1, got leave {self.leave}, enter {self.enter}"
+            )
+        if self.hold < 0 or self.smoothing < 0:
+            raise UsageError(f"hold and smoothing must not be negative: {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAnswer:
+    """What is going on at a moment of a stream.
+
+    Attributes:
+        time: Of the last frame, seconds.
+        label: The action; None for background.
+        confidence: Smoothed, 0 to 1; that of the likeliest label where the answer is background.
+        changed: Whether the label differs from that of the answer before.
+        since: When the label became the answer, seconds.
+        candidate: The likeliest label now, before any smoothing; None if there is none.
+        latency: Seconds that the computing took.
+    """
+
+    time: float
+    label: str | None
+    confidence: float
+    changed: bool
+    since: float
+    candidate: str | None
+    latency: float
+
+    @property
+    def answer(self) -> str:
+        """The label, or `UNKNOWN` for background."""
+        return UNKNOWN if self.label is None else self.label
+
+
+class StreamClassifier:
+    """Frames in, from time to time an answer out.
+
+    Memory is bounded: frames older than the longest window are forgotten, and of a source that
+    sends more than 60 frames a second some are left out. Where computing takes longer than `every`,
+    the answers that would have come meanwhile are skipped, so that the stream never falls behind.
+
+    Args:
+        encoder: The model.
+        index: Its exemplars.
+        layout: Joint layout of the frames.
+        how: Times and thresholds.
+
+    Attributes:
+        late: Frames dropped because they were not later than the one before.
+        skipped: Answers left out because computing took too long.
+        restarts: How often time went back so far that the stream was taken for a new one.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        index: ExemplarIndex,
+        *,
+        layout: str = "ntu25",
+        how: Streaming | None = None,
+    ) -> None:
+        self.how = how or Streaming()
+        self.layout = layout
+        self.late = self.skipped = self.restarts = 0
+        self._encoder, self._index = encoder, index
+        self._joints = get_layout(layout)
+        self._frames = FrameBuffer(joints=len(self._joints.joints), seconds=max(self.how.lengths))
+        self._last: float | None = None
+        self._due = -math.inf
+        self._steady = Hysteresis(self.how)
+
+    def push(
+        self, frame: NDArray[np.floating[Any]], time: float | None = None
+    ) -> StreamAnswer | None:
+        """Take a frame.
+
+        Args:
+            frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; joints
+                that are NaN, or lost at zero in the frames that are kept, are mended as those of
+                clips are.
+            time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
+
+        Returns:
+            An answer if one was due, else None.
+
+        Raises:
+            UsageError: If the frame has another shape, or the time is not finite.
+            ExemplarIndexError: If the index is empty.
+        """
+        if time is None:
+            time = 0.0 if self._last is None else self._last + 1 / self.how.fps
+        if not math.isfinite(time):
+            raise UsageError(f"the time of a frame must be a finite number, got {time}")
+        if self._last is not None and time <= self._last:
+            if self._last - time <= max(self.how.lengths):
+                self.late += 1
+                return None
+            self._restart()
+        self._frames.add(frame, time)
+        self._last = time
+        if time < self._due - _ROUNDING:
+            return None
+        return self._answer(time)
+
+    def _answer(self, time: float) -> StreamAnswer:
+        began = clock.perf_counter()
+        label, confidence = self._now()
+        answer = self._steady.answer(label, confidence, time)
+        took = clock.perf_counter() - began
+        # The next one is due `every` after this one was, not after it was given: the pace stays.
+        self._due += self.how.every
+        if self._due <= time + _ROUNDING:
+            self._due = time + self.how.every
+        missed = math.floor((time + took - self._due) / self.how.every) + 1
+        if missed > 0:
+            self.skipped += missed
+            self._due += missed * self.how.every
+        return StreamAnswer(
+            time=time,
+            label=answer.label,
+            confidence=answer.confidence,
+            changed=answer.changed,
+            since=answer.since,
+            candidate=label,
+            latency=took,
+        )
+
+    def _now(self) -> tuple[str | None, float]:
+        """The likeliest action of all windows that end now, and how likely it is."""
+        bodies, presence = self._frames.latest(fps=self.how.fps, layout=self._joints)
+        frames = bodies.shape[1]
+        if frames < MIN_FRAMES or not presence.any():
+            return None, 0.0
+        try:
+            clip = Clip.from_tracks(
+                bodies,
+                presence,
+                layout=self.layout,
+                fps=self.how.fps,
+                source="stream",
+                recording=True,
+            )
+        except ClipError:  # too little of anybody is known
+            return None, 0.0
+        lengths = {round(seconds * self.how.fps) for seconds in self.how.lengths}
+        windows = [
+            Window(start=frames - length, end=frames)
+            for length in sorted(lengths)
+            if MIN_FRAMES <= length <= frames
+        ]
+        best: tuple[float, str | None] = (0.0, None)
+        for _, named in name_windows(clip, windows, self._encoder, self._index):
+            if named is not None:
+                best = max(best, (confidence_of(named), named.label), key=lambda pair: pair[0])
+        return best[1], best[0]
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        self._frames.clear()
+        self._last = None
+        self._due = -math.inf
+        self._steady = Hysteresis(self.how)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteadyLabel:
+    """A label after hysteresis, as in `StreamAnswer`."""
+
+    label: str | None
+    confidence: float
+    changed: bool
+    since: float
+
+
+class Hysteresis:
+    """Keeps labels from flickering: smoothed confidence, one threshold to enter, a lower to leave.
+
+    Args:
+        how: Thresholds and times.
+    """
+
+    def __init__(self, how: Streaming) -> None:
+        self._how = how
+        self._levels: dict[str, float] = {}
+        self._label: str | None = None
+        self._since: float | None = None
+        self._time: float | None = None
+
+    def answer(self, label: str | None, confidence: float, time: float) -> SteadyLabel:
+        """Take the likeliest label of a moment, and say which one holds.
+
+        Args:
+            label: None if there is none.
+            confidence: Of the label.
+            time: Seconds.
+        """
+        self._smooth(label, confidence, time)
+        if self._since is None:
+            self._since = time
+        before = self._label
+        if before is None or time - self._since >= self._how.hold:
+            self._label = self._held()
+        changed = self._label != before
+        if changed:
+            self._since = time
+        level = max(self._levels.values(), default=0.0)
+        if self._label is not None:
+            level = self._levels.get(self._label, 0.0)
+        return SteadyLabel(label=self._label, confidence=level, changed=changed, since=self._since)
+
+    def _smooth(self, label: str | None, confidence: float, time: float) -> None:
+        passed = math.inf if self._time is None else time - self._time
+        self._time = time
+        kept = math.exp(-passed / self._how.smoothing) if self._how.smoothing else 0.0
+        levels = {name: kept * level for name, level in self._levels.items()}
+        if label is not None:
+            levels[label] = levels.get(label, 0.0) + (1 - kept) * confidence
+        self._levels = {name: level for name, level in levels.items() if level > 1e-3}
+
+    def _held(self) -> str | None:
+        """The label that holds now: another one only if it is likelier and likely enough."""
+        likeliest = max(self._levels, key=self._levels.__getitem__, default=None)
+        if likeliest is not None and self._levels[likeliest] >= self._how.enter:
+            return likeliest
+        if self._label is not None and self._levels.get(self._label, 0.0) >= self._how.leave:
+            return self._label
+        return None

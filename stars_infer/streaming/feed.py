@@ -1,0 +1,266 @@
+"""Lines of frames from a file or a socket, read in a thread of their own.
+
+Naming takes time, and a source does not wait. So a queue lies between them; when it is full the
+oldest lines go, and what is named is always the newest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from stars_infer.errors import UsageError
+from stars_infer.streaming.frames import MAX_LINE
+
+QUEUE = 256
+"""Lines that wait at most: 8 s at 30 frames a second."""
+_WAKE = 0.2
+"""Seconds after which a reader that waits for a socket looks whether it is to stop."""
+
+Lines = Callable[[threading.Event], Iterator[bytes]]
+"""Yields lines until its source ends or the event is set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of a source.
+
+    Attributes:
+        number: Counted from 1, those that were dropped too.
+        arrived: When, on a clock of its own, seconds.
+        text: JSON.
+    """
+
+    number: int
+    arrived: float
+    text: bytes
+
+
+class FrameFeed:
+    """Lines of a source, the newest at most.
+
+    Args:
+        lines: The source.
+        size: Lines that wait at most.
+        wait: Let the source wait when the queue is full, and drop nothing: for one that is no
+            live one.
+
+    Attributes:
+        received: Lines read so far.
+        dropped: Lines that were thrown away unread because the queue was full.
+    """
+
+    def __init__(self, lines: Lines, *, size: int = QUEUE, wait: bool = False) -> None:
+        self.received = self.dropped = 0
+        self._waiting: deque[Line] = deque()
+        self._size, self._wait = size, wait
+        self._changed = threading.Condition()
+        self._stop = threading.Event()
+        self._failure: OSError | None = None
+        self._ended = False
+        self._thread = threading.Thread(target=self._read, args=(lines,), daemon=True)
+        self._thread.start()
+
+    def get(self, timeout: float) -> Line | None:
+        """The oldest line that waits; None if none came in so many seconds.
+
+        Raises:
+            EOFError: If the source has ended and nothing waits.
+            OSError: If the source failed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended, timeout)
+            if self._waiting:
+                self._changed.notify_all()
+                return self._waiting.popleft()
+            if self._failure is not None:
+                raise self._failure
+            if self._ended:
+                raise EOFError
+            return None
+
+    @property
+    def waiting(self) -> int:
+        """Lines in the queue."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Stop reading, once the source lets go of the line it waits for."""
+        with self._changed:
+            self._stop.set()
+            self._changed.notify_all()
+
+    def _read(self, lines: Lines) -> None:
+        try:
+            for text in lines(self._stop):
+                self._put(text)
+        except OSError as error:
+            self._failure = error
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def _put(self, text: bytes) -> None:
+        with self._changed:
+            if self._wait:
+                self._changed.wait_for(lambda: len(self._waiting) < self._size or self._stopped)
+            self.received += 1
+            if len(self._waiting) == self._size:
+                self._waiting.popleft()
+                self.dropped += 1
+            self._waiting.append(Line(number=self.received, arrived=time.monotonic(), text=text))
+            self._changed.notify_all()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._stop.is_set()
+
+
+def lines_of_file(file: BinaryIO) -> Lines:
+    """Lines of a binary file, such as standard input."""
+
+    def lines(stop: threading.Event) -> Iterator[bytes]:
+        while not stop.is_set() and (line := file.readline(MAX_LINE + 1)):
+            while not line.endswith(b"\n") and len(line) > MAX_LINE:
+                # The rest of a line that is too long would read as lines of its own.
+                rest = file.readline(MAX_LINE)
+                if not rest or rest.endswith(b"\n"):
+                    break
+            if line.strip():
+                yield line
+
+    return lines
+
+
+def udp_socket(address: str) -> socket.socket:
+    """Listen at HOST:PORT for datagrams, each one or more lines.
+
+    Raises:
+        UsageError: If the address is none.
+        OSError: If it cannot be listened at.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"{address!r} is no HOST:PORT, such as 127.0.0.1:9000")
+    host = host.removeprefix("[").removesuffix("]")
+    found = socket.getaddrinfo(host or None, int(port), type=socket.SOCK_DGRAM)
+    family, kind, protocol, _, place = found[0]
+    udp = socket.socket(family, kind, protocol)
+    try:
+        udp.bind(place)
+    except OSError:
+        udp.close()
+        raise
+    return udp
+
+
+def unix_socket(path: Path) -> socket.socket:
+    """Listen at a path for connections that send lines; a socket that was left over is replaced.
+
+    Raises:
+        UsageError: If something else than a socket lies there, or another process listens.
+        OSError: If it cannot be listened at.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise UsageError("this system has no unix sockets: use --udp")
+    if os.path.lexists(path):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise UsageError(f"{path}: not a socket; name a path where nothing lies")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
+            other.settimeout(_WAKE)
+            # Only a refusal says that nobody listens: a busy one, or another user's, does not.
+            if other.connect_ex(os.fspath(path)) != errno.ECONNREFUSED:
+                raise UsageError(f"{path}: another process listens there; name another path")
+        path.unlink()
+    unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        unix.bind(os.fspath(path))
+        unix.listen()
+    except OSError:
+        unix.close()
+        raise
+    return unix
+
+
+def remove_socket(path: Path, bound: os.stat_result) -> None:
+    """Remove a socket that was listened at, unless something else lies there by now.
+
+    Args:
+        path: Where it was bound.
+        bound: `os.lstat` of it then.
+    """
+    with suppress(OSError):
+        if os.path.samestat(path.lstat(), bound):
+            path.unlink()
+
+
+def lines_of_datagrams(udp: socket.socket) -> Lines:
+    """Lines of the datagrams that come in."""
+
+    def lines(stop: threading.Event) -> Iterator[bytes]:
+        udp.settimeout(_WAKE)
+        while not stop.is_set():
+            try:
+                data = udp.recv(65536)
+            except TimeoutError:
+                continue
+            yield from (line for line in data.split(b"\n") if line.strip())
+
+    return lines
+
+
+def lines_of_connections(listener: socket.socket) -> Lines:
+    """Lines of all connections to a listening socket; it waits for the next when one ends."""
+
+    def lines(stop: threading.Event) -> Iterator[bytes]:
+        listener.setblocking(False)
+        rests: dict[socket.socket, bytes] = {}
+        with selectors.DefaultSelector() as selector:
+            selector.register(listener, selectors.EVENT_READ)
+            try:
+                while not stop.is_set():
+                    for key, _ in selector.select(_WAKE):
+                        if key.fileobj is listener:
+                            connection, _ = listener.accept()
+                            connection.setblocking(False)
+                            selector.register(connection, selectors.EVENT_READ)
+                            rests[connection] = b""
+                        else:
+                            assert isinstance(key.fileobj, socket.socket)
+                            yield from _whole_lines(key.fileobj, rests, selector)
+            finally:
+                for connection in rests:
+                    connection.close()
+
+    return lines
+
+
+def _whole_lines(
+    connection: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
+) -> list[bytes]:
+    """Lines that a connection completed; what it began is kept in `rests`."""
+    try:
+        data = connection.recv(65536)
+    except OSError:  # it broke off
+        data = b""
+    *lines, rest = (rests.pop(connection) + data).split(b"\n")
+    if data:
+        # Of a line that is too long the end is kept, which is no JSON and refused as such.
+        rests[connection] = rest[-MAX_LINE:]
+    else:
+        lines.append(rest)
+        selector.unregister(connection)
+        connection.close()
+    return [line for line in lines if line.strip()]

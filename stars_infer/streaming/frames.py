@@ -1,0 +1,125 @@
+"""Frames of a stream as lines of JSON, in the forms of `.jsonl` files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import LEAST_CONFIDENCE
+from stars_infer.clips.convention import STANDARD, Convention, to_standard
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.layouts import get_layout
+from stars_infer.readers.json import FORMS, KNOWN_FORMS, SAID, TIMES, form_of, parsed, said_in
+from stars_infer.readers.poses import Pose
+
+MAX_LINE = 1_000_000
+"""Longest line, bytes: a hundred bodies of a hundred joints are half of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """A moment of a stream.
+
+    Attributes:
+        bodies: Joint positions (M, V, 3), metres, y up, right-handed; NaN where a joint is unknown.
+            M is 0 if nobody is seen.
+        time: Seconds; None if the line does not say.
+        layout: Name of the joint layout.
+    """
+
+    bodies: FloatArray
+    time: float | None
+    layout: str
+
+
+class FrameReader:
+    """Reads lines, each `{"joints": [[x, y, z], …], "time": s}` or another form of `.jsonl`.
+
+    The first line that shows somebody settles the layout of all.
+
+    Args:
+        wanted: What is known of the stream; what it does not say, a header line may.
+    """
+
+    def __init__(self, wanted: Convention | None = None) -> None:
+        self._wanted = wanted or Convention()
+        if self._wanted.layout is not None:
+            get_layout(self._wanted.layout)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of lines that do not say their time."""
+        return self._wanted.over(STANDARD).fps or 30.0
+
+    def read(self, line: bytes, *, source: str) -> Frame | None:
+        """Read a line; None if it is a header, which only says what the stream is in.
+
+        Args:
+            line: JSON in UTF-8.
+            source: Name for messages.
+
+        Raises:
+            ClipError: If the line is no frame.
+            UsageError: If neither the stream nor anybody says which layout its joints have.
+        """
+        if len(line) > MAX_LINE:
+            raise ClipError(source, f"longer than {MAX_LINE:,} bytes: send one frame a line")
+        try:
+            value = parsed(line.decode("utf-8-sig"), source)
+        except UnicodeDecodeError as error:
+            raise ClipError(source, f"not UTF-8 text ({error.reason})") from error
+        form = form_of(value)
+        if form is None and isinstance(value, dict) and any(key in value for key in SAID):
+            self._wanted = self._wanted.over(said_in(value, source))
+            return None
+        if form is None and value != []:
+            raise ClipError(source, f"no frame. {KNOWN_FORMS}")
+        poses_of, usual = FORMS[form or "bodies"]
+        poses = poses_of(value, "the frame", source) if form else []
+        convention = self._wanted.over(usual).over(STANDARD)
+        if convention.layout is None:
+            raise UsageError(
+                "the stream does not say which joints these are: pass --layout "
+                "(`stars layouts` lists them)"
+            )
+        return Frame(
+            bodies=_positions(poses, convention, source),
+            time=_time(value, source),
+            layout=convention.layout,
+        )
+
+
+def _time(value: object, source: str) -> float | None:
+    """Seconds, if a frame says its time."""
+    if not isinstance(value, dict):
+        return None
+    for key, seconds in TIMES.items():
+        said = value.get(key)
+        if said is None:
+            continue
+        if isinstance(said, bool) or not isinstance(said, int | float) or not np.isfinite(said):
+            raise ClipError(source, f"{key!r} must be a number, got {str(said)[:24]!r}")
+        return float(said) * seconds
+    return None
+
+
+def _positions(poses: Sequence[Pose], convention: Convention, source: str) -> FloatArray:
+    """Bodies (M, V, 3) of the layout, as a clip has them; NaN for points that are not sure."""
+    assert convention.layout is not None
+    joints = len(get_layout(convention.layout).joints)
+    result = np.full((len(poses), joints, 3), np.nan, np.float32)
+    for row, pose in zip(result, poses, strict=True):
+        if len(pose.points) != joints:
+            raise ClipError(
+                source,
+                f"{len(pose.points)} joints, but layout {convention.layout!r} has {joints}: pass "
+                "the right --layout",
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
+            row[:] = to_standard(pose.points[:, :3], convention)
+        if pose.points.shape[1] > 3:
+            row[~(pose.points[:, 3] >= LEAST_CONFIDENCE)] = np.nan
+    return result

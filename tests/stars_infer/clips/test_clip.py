@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from stars_infer import Clip
+from stars_infer.clips.clip import MAX_FRAMES, check_frame_count
+from stars_infer.errors import ClipError, UsageError
+
+
+def moving(frames=20, bodies=1, joints=25):
+    return np.random.default_rng(0).normal(size=(bodies, frames, joints, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "shaped",
+    [
+        lambda x: x[0],
+        lambda x: x,
+        lambda x: np.moveaxis(x, (0, 3), (3, 0)),
+        lambda x: x.astype(np.float64),
+    ],
+)
+def test_every_accepted_shape_gives_the_same_bodies(shaped):
+    joints = moving()
+    clip = Clip.from_array(shaped(joints))
+    np.testing.assert_array_equal(clip.bodies, joints)
+    assert clip.presence.all()
+
+
+def test_channel_first_with_two_bodies():
+    joints = moving(bodies=2)
+    clip = Clip.from_array(np.moveaxis(joints, (0, 3), (3, 0)))
+    np.testing.assert_array_equal(clip.bodies, joints)
+
+
+@pytest.mark.parametrize(
+    ("joints", "says"),
+    [
+        (np.zeros((5, 25)), "expected shape"),
+        (np.zeros((5, 25, 2)), "expected shape"),
+        (moving(joints=23), "23 joints, but layout 'ntu25' has 25: no known layout"),
+        (moving(joints=20), "--layout kinect20"),
+        (np.zeros((10, 25, 3)), "no body in any frame"),
+        (moving(frames=1), "1 frame(s)"),
+        (moving(frames=0), "0 frame(s)"),
+        (np.zeros((0, 10, 25, 3)), "no body in any frame"),
+        (np.ones((MAX_FRAMES + 1, 25, 3), np.int8), "cut the recording"),
+        (np.full((5, 25, 3), "a"), "expected numbers"),
+        (np.ones((5, 25, 3), complex), "expected numbers"),
+    ],
+)
+def test_unusable_arrays_are_refused(joints, says):
+    with pytest.raises(ClipError, match="camera 3: ") as caught:
+        Clip.from_array(joints, source="camera 3")
+    assert says in str(caught.value)
+
+
+def test_unknown_layout_lists_the_known_ones():
+    with pytest.raises(UsageError, match="ntu25, azure32"):
+        Clip.from_array(moving(), layout="ntu26")
+
+
+def test_hash_is_of_the_content():
+    joints = moving()
+    one, same = Clip.from_array(joints, source="a"), Clip.from_array(joints[0], source="b")
+    other = Clip.from_array(joints + np.float32(1e-3))
+    slower = Clip.from_array(joints, fps=15)
+    assert one.content_hash == same.content_hash
+    assert len({one.content_hash, other.content_hash, slower.content_hash}) == 3
+
+
+def test_a_recording_may_be_long():
+    joints = np.ones((MAX_FRAMES + 1, 25, 3), np.int8)
+    assert Clip.from_array(joints, recording=True).frames == MAX_FRAMES + 1
+    with pytest.raises(ClipError, match="more than the 2,000,000 a recording may have"):
+        check_frame_count(2_000_001, source="x", recording=True)
+
+
+def lost_trunk(waving, start, end):
+    joints = np.concatenate([waving[0], waving[0]])
+    trunk = [0, 4, 8, 12, 16]
+    joints[start:end, trunk] = np.nan
+    return joints
+
+
+def test_in_a_recording_a_body_that_nothing_carries_is_absent_meanwhile(waving):
+    joints = lost_trunk(waving, 30, 45)
+    with pytest.raises(ClipError, match="missing for 15 frames from frame 30"):
+        Clip.from_array(joints)
+    clip = Clip.from_array(joints, recording=True)
+    assert np.flatnonzero(~clip.presence[0]).tolist() == list(range(30, 45))
+    assert not clip.bodies[0, 30:45].any()
+    assert "not known well enough in 15 frame(s)" in " ".join(clip.notes)
+
+
+def test_what_nobody_could_complete_is_refused_where_nobody_else_is(waving):
+    joints = waving[:1].copy()
+    joints[0, :, :20] = np.nan
+    for recording in (False, True):
+        with pytest.raises(ClipError, match="never seen"):
+            Clip.from_array(joints, recording=recording)
+
+
+def test_a_body_that_cannot_be_mended_does_not_spoil_the_others():
+    random = np.random.default_rng(0)
+    bodies = random.normal(size=(2, 30, 25, 3))
+    bodies[1, :, :20] = np.nan
+    clip = Clip.from_array(bodies)
+    np.testing.assert_array_equal(clip.presence, [[True] * 30, [False] * 30])
+    np.testing.assert_allclose(clip.bodies[0], bodies[0], rtol=1e-6)
+    assert not clip.bodies[1].any()
+    assert clip.notes == ("body 1 is not known well enough in 30 frame(s): absent there",)
+    with pytest.raises(ClipError, match="20 of 25 joints"):
+        Clip.from_array(bodies[1:])

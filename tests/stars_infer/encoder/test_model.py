@@ -1,0 +1,115 @@
+import hashlib
+import json
+from dataclasses import asdict, replace
+
+import pytest
+
+from stars_infer.encoder.model import (
+    GRAPH_FILE,
+    INFO_FILE,
+    PRESENT,
+    ModelInfo,
+    check_fingerprint,
+    contract_of,
+    find_model,
+    fingerprint_of,
+    read_model_info,
+)
+from stars_infer.errors import ModelError
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.sequence import Comparison
+
+GRAPH = b"graph"
+NORMALISING = Preprocessing(frames=64, face_camera=True, standard_body=True, pace=0.5)
+
+
+def model(preprocessing=None, comparison=None):
+    how = preprocessing or Preprocessing()
+    contract = contract_of(how, PRESENT, None, comparison)
+    return ModelInfo(
+        name="toy",
+        preprocessing=how,
+        width=8,
+        absent_bodies=PRESENT,
+        fingerprint=fingerprint_of(GRAPH, contract),
+        comparison=comparison,
+    )
+
+
+def written(folder, values):
+    (folder / GRAPH_FILE).write_bytes(GRAPH)
+    (folder / INFO_FILE).write_text(json.dumps(values))
+    return folder
+
+
+@pytest.mark.parametrize("comparison", [None, Comparison(steps=16, motion=0.5, temperature=0.1)])
+@pytest.mark.parametrize("preprocessing", [Preprocessing(), NORMALISING])
+def test_a_description_survives_its_file(tmp_path, preprocessing, comparison):
+    info = model(preprocessing, comparison)
+    again = read_model_info(written(tmp_path, info.to_json()))
+    assert again == info
+    check_fingerprint(tmp_path, again)
+
+
+def test_a_model_made_before_keeps_its_fingerprint(tmp_path):
+    assert set(Preprocessing().contract()) == {"frames", "crop", "centre_joint"}
+    # As `stars export` wrote both before there were steps and comparisons.
+    preprocessing = {"frames": 120, "crop": 0.9, "centre_joint": 1}
+    contract = {"preprocessing": preprocessing, "absent_bodies": PRESENT, "zero_body": None}
+    digest = hashlib.sha256(GRAPH + json.dumps(contract, sort_keys=True).encode()).hexdigest()
+    old = {
+        "schema": 1, "name": "old", "preprocessing": preprocessing, "width": 8,
+        "absent_bodies": PRESENT, "fingerprint": digest, "layout": "ntu25", "zero_body": None,
+        "licence": "unknown", "facts": {},
+    }  # fmt: skip
+    info = read_model_info(written(tmp_path, old))
+    check_fingerprint(tmp_path, info)
+    assert info.comparison is None
+    assert info.preprocessing == Preprocessing()
+    assert digest == model().fingerprint
+
+
+def test_the_shipped_model_belongs_together():
+    folder = find_model()
+    check_fingerprint(folder, read_model_info(folder))
+
+
+@pytest.mark.parametrize("step", [{"face_camera": True}, {"standard_body": True}, {"pace": 0.5}])
+def test_every_step_of_the_preprocessing_decides_the_fingerprint(step):
+    changed = model(replace(Preprocessing(), **step))
+    assert changed.fingerprint != model().fingerprint
+    assert changed.preprocessing.contract() == Preprocessing().contract() | step
+
+
+def test_steps_and_motion_decide_the_fingerprint_and_the_temperature_does_not():
+    base = model(NORMALISING, Comparison())
+    assert base.fingerprint != model(NORMALISING).fingerprint
+    for change, same in (
+        ({"steps": 16}, False),
+        ({"motion": 0.5}, False),
+        ({"temperature": 1}, True),
+    ):
+        other = model(NORMALISING, replace(Comparison(), **change))
+        assert (other.fingerprint == base.fingerprint) is same
+
+
+def test_a_changed_comparison_does_not_belong_to_the_graph(tmp_path):
+    info = model(NORMALISING, Comparison())
+    other = replace(info, comparison=Comparison(steps=16))
+    with pytest.raises(ModelError, match="do not belong together"):
+        check_fingerprint(written(tmp_path, other.to_json()), other)
+
+
+@pytest.mark.parametrize(
+    "comparison",
+    [{"steps": 1}, {"temperature": 0}, {"steps": "many"}, {"warp": True}, "warping", [1]],
+)
+def test_a_damaged_comparison_is_refused(tmp_path, comparison):
+    values = model().to_json() | {"comparison": comparison}
+    with pytest.raises(ModelError, match="not a readable model description"):
+        read_model_info(written(tmp_path, values))
+
+
+def test_comparisons_are_written_in_full():
+    values = model(comparison=Comparison()).to_json()["comparison"]
+    assert values == asdict(Comparison())

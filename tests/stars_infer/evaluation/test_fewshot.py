@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stars_infer.classification.classifiers import Vote
+from stars_infer.errors import UsageError
+from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.similarity.pairwise import cosine_of
+from tests.plain_vote import plain_vote
+
+
+def labelled(vectors, labels, exemplar=None, query=None):
+    everyone = np.ones(len(labels), np.bool_)
+    return LabelledClips(
+        likeness=cosine_of(np.asarray(vectors, np.float32)),
+        labels=labels,
+        exemplar=everyone if exemplar is None else np.asarray(exemplar),
+        query=everyone if query is None else np.asarray(query),
+    )
+
+
+def clusters(spread, classes=4, each=12, width=16):
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(classes, width))
+    labels = [f"c{n}" for n in range(classes) for _ in range(each)]
+    points = np.repeat(centres, each, axis=0)
+    return labelled(points + spread * random.normal(size=points.shape), labels)
+
+
+def test_well_separated_classes_are_named_and_noise_is_guessed():
+    assert evaluate(clusters(0.01), shots=[1, 2, 5], draws=5)[5].mean == 100
+    guessed = evaluate(clusters(100.0), shots=[1], draws=30)[1]
+    assert 10 < guessed.mean < 40
+    assert guessed.std > 0
+
+
+def test_same_seed_same_figures():
+    clips = clusters(1.0)
+    one, same, other = (evaluate(clips, shots=[2], draws=5, seed=s)[2] for s in (1, 1, 2))
+    assert one == same
+    assert one != other
+
+
+def test_exemplars_and_queries_keep_to_their_sides():
+    # Two subjects whose classes point in opposite directions: naming across them is all wrong.
+    vectors = [[1, 0], [0, 1], [0, 1], [1, 0]]
+    first = [True, True, False, False]
+    clips = labelled(vectors, ["a", "b", "a", "b"], exemplar=first, query=np.logical_not(first))
+    assert evaluate(clips, shots=[1], draws=3)[1].mean == 0
+
+
+def test_a_drawn_exemplar_is_no_query_of_that_draw():
+    # Every clip would find itself; without itself, the other class is always nearer.
+    clips = labelled([[1, 0], [-1, 0], [0, 1], [0, -1]], ["a", "a", "b", "b"])
+    assert evaluate(clips, shots=[1], draws=20)[1].mean == 0
+
+
+@pytest.mark.parametrize(
+    ("clips", "shots", "says"),
+    [
+        (labelled([[1, 0]], ["a"]), [1], "two classes"),
+        (labelled(np.eye(3), ["a", "a", "b"]), [2], "'b' has 1 possible exemplars, too few for 2"),
+        (labelled(np.eye(2), ["a", "b"]), [1], "all clips were drawn"),
+        (labelled(np.eye(2), ["a", "b"], query=[False, False]), [1], "check --queries"),
+    ],
+)
+def test_what_cannot_be_measured(clips, shots, says):
+    with pytest.raises(UsageError, match=says):
+        evaluate(clips, shots=shots, draws=2)
+
+
+def by_the_whole_matrix(clips, n, draws, seed):
+    """The same by the definition: all similarities, one vote at a time."""
+    classes = sorted(set(clips.labels))
+    numbers = np.array([classes.index(label) for label in clips.labels])
+    pools = [np.flatnonzero((numbers == c) & clips.exemplar) for c in range(len(classes))]
+    everyone = np.arange(len(numbers))
+    similarities = clips.likeness(everyone, everyone)
+    random = np.random.default_rng([seed, n])
+    accuracies = []
+    for _ in range(draws):
+        drawn = np.concatenate([random.choice(pool, n, replace=False) for pool in pools])
+        queries = np.setdiff1d(np.flatnonzero(clips.query), drawn)
+        right = 0
+        for query in queries:
+            row = similarities[query, drawn]
+            nearest = np.argsort(-row, kind="stable")[:n]
+            labels = [str(numbers[drawn[place]]) for place in nearest]
+            right += plain_vote(labels, [float(row[place]) for place in nearest]) == str(
+                numbers[query]
+            )
+        accuracies.append(100 * right / len(queries))
+    return np.mean(accuracies), np.std(accuracies)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_figures_are_those_of_the_definition(n):
+    clips = clusters(1.5, classes=5, each=15)
+    got = evaluate(clips, shots=[n], draws=4, seed=3)[n]
+    mean, std = by_the_whole_matrix(clips, n, draws=4, seed=3)
+    assert (got.mean, got.std) == (pytest.approx(mean), pytest.approx(std))
+    assert 20 < got.mean < 100
+
+
+def test_temperature_decides_the_vote_of_a_draw():
+    # The query lies on one exemplar of its class; the next two are of the other class.
+    angles = np.deg2rad([0, 0, 90, 90, 40, 40, 40])
+    clips = labelled(
+        np.stack((np.cos(angles), np.sin(angles)), axis=1),
+        ["a", "a", "a", "a", "b", "b", "b"],
+        exemplar=[False] + [True] * 6,
+        query=[True] + [False] * 6,
+    )
+    assert evaluate(clips, shots=[3], draws=1)[3].mean == 0
+    assert (
+        evaluate(
+            replace(clips, classifier=lambda n: Vote(n=n, temperature=0.02)), shots=[3], draws=1
+        )[3].mean
+        == 100
+    )

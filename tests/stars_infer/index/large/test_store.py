@@ -1,0 +1,424 @@
+"""A large index: its cache, what came and went since, and that a bad cache is never believed."""
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stars_infer import ExemplarIndex
+from stars_infer.encoder.model import PRESENT, ModelInfo
+from stars_infer.index import derived as index_calibration
+from stars_infer.index import rows as index_rows
+from stars_infer.index.index import NewExemplar
+from stars_infer.index.large import ann
+from stars_infer.index.large import store as holdings
+from stars_infer.index.large.ann import NeighbourLists
+from stars_infer.index.large.cache import current_token, removed_ids
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.dtw import WarpingGallery
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.sequence import Comparison
+
+MODEL = ModelInfo(
+    name="toy", preprocessing=Preprocessing(), width=16, absent_bodies=PRESENT, fingerprint="f" * 64
+)
+COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=Comparison(steps=4))
+
+
+@pytest.fixture(autouse=True)
+def _small_is_large(monkeypatch):
+    """Everything that begins with size begins with fewer."""
+    monkeypatch.setattr("stars_infer.index.index.CANDIDATES", 20)
+    monkeypatch.setattr("stars_infer.index.gallery.CANDIDATES", 20)
+    monkeypatch.setattr("stars_infer.similarity.nearest.CANDIDATES", 20)
+    monkeypatch.setattr(holdings, "FRESH", 50)
+    monkeypatch.setattr(ann, "FLAT", 300)
+
+
+def drawn(count, *, seed=0):
+    """Vectors about ten centres, and which."""
+    random = np.random.default_rng(seed)
+    classes = random.integers(0, 10, count)
+    centres = np.random.default_rng(99).normal(size=(10, 16))
+    return np.float32(centres[classes] + 0.3 * random.normal(size=(count, 16))), classes
+
+
+def exemplars(count, *, seed=0):
+    vectors, classes = drawn(count, seed=seed)
+    return [
+        NewExemplar(
+            label=f"action {label}",
+            description=Description(vector=vector),
+            source=f"{seed}/{place}",
+            content_hash=f"{seed}/{place}",
+        )
+        for place, (vector, label) in enumerate(zip(vectors, classes, strict=True))
+    ]
+
+
+def truth(index, queries, k):
+    """Sources of the truly nearest, from the rows alone."""
+    kept = index.descriptions()
+    cosines = (
+        unit(np.stack([q.vector for q in queries]))
+        @ unit(np.stack([item.vector for _, item in kept])).T
+    )
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+    return [[kept[place][0].source for place in row] for row in order]
+
+
+def sources(found):
+    return [[near.source for near in row] for row in found]
+
+
+def recall(found, true):
+    return np.mean([np.isin(one, other).mean() for one, other in zip(true, found, strict=True)])
+
+
+def questions(count=20):
+    return [Description(vector=vector) for vector in drawn(count, seed=7)[0]]
+
+
+def open_index(path, model=MODEL):
+    return ExemplarIndex.open(path, model)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """An index of 600 exemplars with its cache."""
+    with open_index(tmp_path / "stars.db") as index:
+        index.add(exemplars(600))
+        index.prepare()
+    return tmp_path / "stars.db"
+
+
+def folder(path):
+    return path.with_name("stars.db.cache")
+
+
+def files(path):
+    return sorted(file.name for file in folder(path).iterdir())
+
+
+def check(index, k=5):
+    """That it gives what the rows hold, with exact similarities."""
+    asked = questions()
+    found = index.search(asked, k)
+    assert recall(sources(found), truth(index, asked, k)) >= 0.98
+    there = {one.source: (one.label, item.vector) for one, item in index.descriptions()}
+    for query, row in zip(asked, found, strict=True):
+        assert len(row) == k
+        assert [near.similarity for near in row] == sorted(
+            (near.similarity for near in row), reverse=True
+        )
+        for near in row:
+            label, vector = there[near.source]  # nothing that was removed
+            assert near.label == label
+            cosine = unit(vector[None])[0] @ unit(query.vector[None])[0]
+            assert near.similarity == pytest.approx(float(cosine), abs=1e-5)
+
+
+def test_a_large_index_is_opened_from_its_cache(path, monkeypatch):
+    (facts, lists) = sorted(files(path), key=lambda name: name.endswith(".faiss"))
+    assert facts.removesuffix(".npz") == lists.removesuffix(".faiss")
+
+    def never(*args, **kwargs):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(NeighbourLists, "of", never)
+    with open_index(path) as index:
+        check(index)
+        asked = questions()
+        found = index.search(asked, 150)  # more than are compared by their vectors
+        assert recall(sources(found), truth(index, asked, 150)) >= 0.95
+        for row in found:
+            assert len(row) == len({near.source for near in row}) == 150
+            similarities = [near.similarity for near in row]
+            assert similarities == sorted(similarities, reverse=True)
+        assert index._large._cache.lists.probes is not None
+    _, classes = drawn(20, seed=7)
+    with open_index(path) as index:
+        answers = index.classify(questions())
+        named = np.mean([a.label == f"action {c}" for a, c in zip(answers, classes, strict=True)])
+        assert named >= 0.9
+
+
+def test_making_it_says_how_far_it_is(tmp_path):
+    said = []
+    with open_index(tmp_path / "stars.db") as index:
+        index.add(exemplars(600))
+        index.prepare(lambda at, end: said.append((at, end)))
+        assert said == sorted(said)
+        assert said[-1][0] == said[-1][1]
+        said.clear()
+        index.prepare(lambda at, end: said.append((at, end)))
+        assert not said
+
+
+def test_what_comes_and_goes_is_seen_at_once(path):
+    before = files(path)
+    with open_index(path) as index, open_index(path) as other:
+        check(index)
+        other.add(exemplars(30, seed=1))
+        check(index)
+        ids = {one.source: one.id for one in index.exemplars()}
+        nearest = sources(index.search(questions(), 1))
+        other.remove(ids=[ids[source] for (source,) in nearest] + [ids["1/3"]])
+        check(index)
+        other.remove(label="action 3")
+        check(index)
+        assert "action 3" not in {one.label for one in index.classify(questions())}
+        assert files(path) == before
+    with open_index(path) as again:
+        check(again)
+
+
+def test_a_new_action_is_named(path):
+    query = Description(vector=np.float32(-10 * np.ones(16)))
+    with open_index(path) as index:
+        assert index.classify([query])[0].label.startswith("action")
+        new = NewExemplar(label="a new one", description=query, source="n", content_hash="n")
+        index.add([new])
+        assert index.classify([query])[0].label == "a new one"
+        assert index.search([query], 1)[0][0].source == "n"
+
+
+def test_many_new_ones_go_into_the_cache(path, monkeypatch):
+    before = files(path)
+    with open_index(path) as index, open_index(path) as other:
+        check(other)
+        index.add(exemplars(60, seed=1))
+        index.remove(ids=[index.exemplars()[0].id])
+        monkeypatch.setattr(ann, "_centroids", None)  # the centroids stay
+        check(index)
+        after = files(path)
+        assert len(after) == 2
+        assert set(after).isdisjoint(before)
+        check(other)  # which follows
+        assert index._large._cache.token == other._large._cache.token
+        assert len(index._large._fresh.ids) == 0
+
+
+def test_a_cache_of_much_that_was_removed_is_made_anew(path):
+    with open_index(path) as index:
+        for label in range(4):
+            index.remove(label=f"action {label}")
+        check(index)
+        cache = index._large._cache
+        assert len(cache.ids) == len(index)
+        assert not len(removed_ids(index._db))
+
+
+def cut_short(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def one_byte_changed(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+@pytest.mark.parametrize("ending", [".npz", ".faiss"])
+@pytest.mark.parametrize("spoil", [cut_short, one_byte_changed, emptied, os.unlink])
+def test_a_damaged_cache_is_made_again(path, ending, spoil):
+    (file,) = folder(path).glob(f"*{ending}")
+    spoil(file)
+    with open_index(path) as index:
+        check(index)
+        assert current_token(index._db) != file.stem
+    with open_index(path) as index:
+        check(index)
+
+
+def test_the_cache_of_another_time_of_the_index_is_not_believed(path, tmp_path):
+    """A backup comes back, and other clips get the numbers of those that were added since."""
+    backup = tmp_path / "backup.db"
+    with open_index(path) as index:
+        index._db.execute("VACUUM INTO ?", (str(backup),))
+        index.add(exemplars(60, seed=1))
+        check(index)
+    for file in tmp_path.glob("stars.db-*"):
+        file.unlink()
+    shutil.copy(backup, path)
+    with open_index(path) as index:
+        index.add(exemplars(60, seed=2))
+        check(index)
+
+
+def test_the_cache_of_another_file_of_that_name_is_not_believed(path):
+    for file in path.parent.glob("stars.db*"):
+        if file.is_file():
+            file.unlink()
+    with open_index(path) as index:
+        index.add(exemplars(600, seed=5))
+        check(index)
+
+
+def test_a_row_that_was_changed_by_hand_is_seen(path):
+    other = sqlite3.connect(path)
+    with open_index(path) as index:
+        check(index)
+        other.execute("UPDATE exemplars SET label = 'by hand' WHERE id < 100")
+        other.commit()
+        check(index)
+        assert index._large.names[-1] == "by hand"
+    other.close()
+
+
+def test_where_no_cache_can_be_kept_all_are_compared(path, monkeypatch):
+    shutil.rmtree(folder(path))
+    folder(path).write_text("in the way")
+    monkeypatch.setattr(NeighbourLists, "of", None)
+    with open_index(path) as index:
+        assert recall(sources(index.search(questions(), 5)), truth(index, questions(), 5)) == 1
+        check(index)
+    assert folder(path).read_text() == "in the way"
+
+
+def test_a_process_that_is_faster_is_followed(path):
+    """Both saw the same; the second to finish must not bring back what is gone since."""
+    with open_index(path) as slow, open_index(path) as fast:
+        slow.prepare()
+        made = slow._large._made(lambda at, end: None)
+        before = slow._large._token
+        gone = fast.exemplars()[0]
+        fast.remove(ids=[gone.id])
+        fast.add(exemplars(60, seed=1))
+        fast.prepare()
+        assert not slow._large._folder.keep(slow._db, made, before=before)
+        assert current_token(slow._db) == fast._large._cache.token
+        check(slow)
+        assert gone.source not in {s for row in sources(slow.search(questions(), 600)) for s in row}
+
+
+def _add_and_search(path, worker):
+    _lower_limits()
+    with ExemplarIndex.open(path, MODEL) as index:
+        for step in range(4):
+            new = exemplars(40, seed=100 * (worker + 1) + step)
+            index.add(new)
+            found = index.search([one.description for one in new], 1)
+            assert sources(found) == [[one.source] for one in new]
+
+
+def _lower_limits():
+    from stars_infer.index import gallery, index
+    from stars_infer.similarity import nearest as search
+
+    for module in (index, gallery, search):
+        module.CANDIDATES = 20
+    holdings.FRESH, ann.FLAT = 50, 300
+
+
+def test_processes_add_and_search_at_once(path):
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_add_and_search, args=(path, n)) for n in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    with open_index(path) as index:
+        assert len(index) == 920
+        check(index)
+        assert len({name.partition(".")[0] for name in files(path)}) == 1
+
+
+def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
+    with open_index(path) as index:
+        first = index.calibration()
+
+    def never(self):
+        raise AssertionError("measured again")
+
+    with monkeypatch.context() as patched, open_index(path) as index:
+        patched.setattr("stars_infer.index.gallery.Gallery._calibration_by_sample", never)
+        again = index.calibration()
+        for name in ("centre", "spread", "known", "right"):
+            assert getattr(again, name) == getattr(first, name)
+        np.testing.assert_array_equal(again.strangers, first.strangers)
+        np.testing.assert_array_equal(again.familiar, first.familiar)
+        index.add(exemplars(55, seed=1))  # under a tenth
+        index.calibration()
+        index.add(exemplars(10, seed=2))
+        with pytest.raises(AssertionError, match="measured again"):
+            index.calibration()
+    with open_index(path) as index:
+        index.calibration()
+        stored = index._db.execute("SELECT value FROM settings WHERE key = 'calibration'")
+        assert '"sizes": [665, 10]' in stored.fetchone()[0]
+    assert index_calibration.CHANGE == 0.1
+
+
+def test_strangers_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
+    monkeypatch.setattr(holdings, "SEEN", 20)
+    _, classes = drawn(20, seed=7)
+    with open_index(path) as index:
+        known = [answer.chance_known for answer in index.classify(questions())]
+        large = index._large
+        for query in questions():
+            seen = large.classes[large.seen(query)[0]]
+            assert len(np.unique(seen)) >= holdings.ACTIONS
+            apart = large.classes[large.seen(query, apart=int(seen[0]))[0]]
+            assert seen[0] not in apart
+            assert len(np.unique(apart)) >= holdings.ACTIONS
+    for label in sorted(set(classes.tolist()))[:3]:
+        with open_index(path) as index:
+            index.remove(label=f"action {label}")
+            asked = np.flatnonzero(classes == label)
+            strange = index.classify([questions()[int(at)] for at in asked])
+        assert max(answer.chance_known for answer in strange) < np.median(known)
+
+
+def moving(seed):
+    random = np.random.default_rng(seed)
+    sequence = random.normal(size=(1 + seed % 2, *COMPARING.comparison.shape[1:]))
+    return Description(vector=np.ones(16, np.float32), sequence=np.float32(0.09 * sequence))
+
+
+def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
+    monkeypatch.setattr("stars_infer.index.large.store.SEEN", 90)
+    made = [moving(seed) for seed in range(120)]
+    with open_index(tmp_path / "stars.db", COMPARING) as index:
+        index.add(
+            [
+                NewExemplar(label=str(n % 5), description=one, source=str(n), content_hash=str(n))
+                for n, one in enumerate(made)
+            ]
+        )
+        index.prepare()
+    with open_index(tmp_path / "stars.db", COMPARING) as index:
+        index.prepare()
+        assert index._large._cache.lists.size == 120
+        index.remove(ids=[index.exemplars("3")[0].id])
+        halves = [np.float16(one.sequence) for one in made]
+        for seed in (3, 8, 11):
+            query = replace(made[seed], vector=None)
+            (found,) = index.search([query], 5)
+            similar = WarpingGallery(halves).similarities(query.sequence)
+            for near in found:
+                assert near.similarity == pytest.approx(similar[int(near.source)], abs=1e-5)
+            assert (found[0].source == str(seed)) == (seed != 3)
+            assert len(index.search([query], 100)[0]) == 90
+        assert index.classify([replace(made[11], vector=None)])[0].label == "1"
+
+
+def test_clips_that_are_there_are_told_from_new_ones_in_one_go(path, monkeypatch):
+    monkeypatch.setattr(index_rows, "_AT_ONCE", 7)
+    mixed = [*exemplars(10), *exemplars(10, seed=1), exemplars(1, seed=1)[0]]
+    with open_index(path) as index:
+        there = index.add(mixed)
+        assert [one.source for one in there[:10]] == [f"0/{n}" for n in range(10)]
+        assert there[10:20] == [None] * 10
+        assert there[20].source == "1/0"
+        assert len(index) == 610

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from stars_infer.similarity import nearest as search
+from stars_infer.similarity.dtw import WarpingGallery
+from stars_infer.similarity.features import Description
+from stars_infer.similarity.nearest import (
+    SKETCH_PARTS,
+    SequenceSearcher,
+    VectorSearcher,
+    sketch,
+    unit,
+)
+
+
+def sequences(count, *, seed=0, steps=16, width=6):
+    """Sequences that differ much: each keeps near a point of its own."""
+    random = np.random.default_rng(seed)
+    points = random.normal(size=(count, 1, 1, width))
+    return [p + 0.1 * random.normal(size=(1 + n % 2, steps, width)) for n, p in enumerate(points)]
+
+
+def described(sequence):
+    return Description(vector=np.ones(2, np.float32), sequence=np.float32(sequence))
+
+
+@pytest.mark.parametrize("candidates", [1000, 5])
+def test_the_nearest_sequence_is_found_in_small_and_large_indexes(monkeypatch, candidates):
+    monkeypatch.setattr(search, "CANDIDATES", candidates)
+    monkeypatch.setattr(search, "SEEN", candidates)
+    exemplars = [np.float32(item) for item in sequences(40)]
+    searcher = SequenceSearcher(exemplars)
+    assert searcher.size == 40
+    random = np.random.default_rng(1)
+    for place in (0, 13, 39):
+        query = exemplars[place] + random.normal(0, 0.05, exemplars[place].shape)
+        ((places, similarities),) = searcher.nearest([described(query)], 3)
+        assert places[0] == place
+        assert (np.diff(similarities) <= 0).all()
+        direct = WarpingGallery(exemplars).similarities(np.float32(query))
+        np.testing.assert_allclose(similarities, direct[places], atol=1e-6)
+
+
+def test_a_large_index_gives_at_most_its_candidates(monkeypatch):
+    exemplars = [np.float32(item) for item in sequences(40)]
+    query = described(exemplars[0])
+    assert len(SequenceSearcher(exemplars).nearest([query], 100)[0][0]) == 40
+    monkeypatch.setattr(search, "CANDIDATES", 5)
+    monkeypatch.setattr(search, "SEEN", 5)
+    (found, two) = SequenceSearcher(exemplars).nearest([query, query], 100)
+    assert len(found[0]) == len(found[1]) == len(set(found[0].tolist())) == 5
+    np.testing.assert_array_equal(found[0], two[0])
+
+
+@pytest.mark.parametrize("steps", [16, 30, 3])
+def test_a_sketch_averages_bodies_and_quarters_of_time_and_of_values(steps):
+    sequence = np.float32(sequences(2, steps=steps)[1])
+    drawn = sketch(sequence.astype(np.float16))
+    parts = min(SKETCH_PARTS, steps)
+    assert drawn.shape == (2 * parts * 6,)
+    assert drawn.dtype == np.float32
+    quarter = -(-steps // parts)
+    body = sequence.mean(axis=0)
+    np.testing.assert_allclose(drawn[:6], body[:quarter].mean(axis=0), atol=2e-3)
+    lowest = np.sort(body, axis=0)[:quarter].mean(axis=0)
+    np.testing.assert_allclose(drawn[6 * parts : 6 * parts + 6], lowest, atol=2e-3)
+    slower = np.concatenate([sequence[:, :1], sequence], axis=1)
+    assert not np.allclose(sketch(slower)[: 6 * parts], drawn[: 6 * parts], atol=1e-3)
+    np.testing.assert_allclose(sketch(sequence[::-1]), sketch(sequence), atol=1e-6)
+
+
+def test_vectors_are_compared_by_their_direction():
+    vectors = np.float32([[1, 0], [0, 2], [-1, 0]])
+    ((places, similarities),) = VectorSearcher(vectors).nearest_to(np.float32([[3, 1]]), 5)
+    assert places.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(similarities, [0.9486833, 0.3162278, -0.9486833], atol=1e-6)
+    np.testing.assert_array_equal(unit(np.zeros((1, 2), np.float32)), [[0, 0]])
