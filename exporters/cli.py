@@ -16,7 +16,7 @@ from stars_infer.exporters.gpu.tensorrt import COSINE as ENGINE_COSINE
 from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine
 from stars_infer.exporters.precision import add_half, add_int8
 from stars_infer.runtimes.gpu.tensorrt import tensorrt as tensorrt_package
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
 
@@ -73,7 +73,7 @@ def export(
         Path | None,
         typer.Option(help="File of measured kernels, so that TensorRT builds quicker next time."),
     ] = None,
-    crop: Annotated[float, typer.Option(help="Share kept by the centre crop at use.")] = 0.9,
+    crop: Annotated[float, typer.Option(help="Share kept by the center crop at use.")] = 0.9,
     samplings: Annotated[
         int,
         typer.Option(
@@ -93,10 +93,10 @@ def export(
         bool,
         typer.Option("--half-weights", help="Store weights in half precision, compute in float32."),
     ] = False,
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
+    license: Annotated[str, typer.Option(help="License of the weights.")] = "unknown",
     notes: Annotated[
         Path | None,
-        typer.Option(help="Markdown for the card: data, their licences, limits, scores."),
+        typer.Option(help="Markdown for the card: data, their licenses, limits, scores."),
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -130,16 +130,16 @@ def export(
         samplings=samplings,
         comparison=_comparison(compare),
         half_weights=half_weights,
-        licence=licence,
+        license=license,
         notes=notes.read_text(encoding="utf-8") if notes else "",
     )
     if model is None:
         checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
         info = export_directory(checkpoint, folder, how)
-    elif (how, weights) != (ExportConfig(comparison=Comparison()), TEACHER):
+    elif (how, weights) != (ExportConfig(comparison=SequenceConfig()), TEACHER):
         raise UsageError(
             f"{source}: is a model already, which keeps how it sees clips; --crop, --samplings, "
-            "--weights, --compare, --half-weights, --licence and --notes are for a run"
+            "--weights, --compare, --half-weights, --license and --notes are for a run"
         )
     if int8:
         info = add_int8(model or folder, folder)
@@ -186,8 +186,8 @@ def _batches(text: str) -> tuple[int, int, int]:
     return least, usual, most
 
 
-def _comparison(compare: str) -> Comparison | None:
+def _comparison(compare: str) -> SequenceConfig | None:
     """What `--compare` asks for."""
     if compare not in ("vectors", "warping"):
         raise UsageError(f"--compare is vectors or warping, not {compare!r}")
-    return Comparison() if compare == "warping" else None
+    return SequenceConfig() if compare == "warping" else None

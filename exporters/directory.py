@@ -32,7 +32,7 @@ from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
 from stars_infer.runtimes.forms import HALF_FILE, INT8_FILE
 from stars_infer.runtimes.gpu.engine import ENGINE_FILE, ENGINE_INFO_FILE
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.train.checkpoint import Checkpoint, load_weights
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
@@ -52,19 +52,19 @@ class ExportConfig:
     """How a model directory is made.
 
     Attributes:
-        crop: Share kept by the centre crop at use.
+        crop: Share kept by the center crop at use.
         samplings: Uniform samplings of a clip whose vectors are averaged at use.
         comparison: How an index compares clips step by step; None for the cosine of vectors.
         half_weights: Store weights in half precision (computed in float32).
-        licence: Licence of the weights.
-        notes: Markdown that the card carries: data, licences of the data, limits.
+        license: License of the weights.
+        notes: Markdown that the card carries: data, licenses of the data, limits.
     """
 
     crop: float = 0.9
     samplings: int = 1
-    comparison: Comparison | None = None
+    comparison: SequenceConfig | None = None
     half_weights: bool = False
-    licence: str = "unknown"
+    license: str = "unknown"
     notes: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -153,15 +153,15 @@ A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joint
 
 | what | value |
 | --- | --- |
-| licence of the weights | {info.licence} |
-| input | (bodies, {how.frames}, 25, 3) in metres, first middle of spine at the origin |
+| license of the weights | {info.license} |
+| input | (bodies, {how.frames}, 25, 3) in meters, first middle of spine at the origin |
 | preprocessing | {how.in_words()} |
 | compared by | {info.compared_by()} |
 | several bodies | {info.absent_bodies} |
 {rows}
 | fingerprint | `{info.fingerprint[:12]}` |
 
-{notes.strip() or "Nothing was noted about the training data and its licence at export."}
+{notes.strip() or "Nothing was noted about the training data and its license at export."}
 """
 
 
@@ -190,7 +190,7 @@ def _describe(
         zero_body=zero_body,
         fingerprint=fingerprint_of(graph.read_bytes(), contract),
         comparison=how.comparison,
-        licence=how.licence,
+        license=how.license,
         facts=facts,
     )
 

@@ -172,7 +172,7 @@ def _describe(
         comparison=first.comparison,
         streams=streams,
         fingerprint=fingerprint_of(graph.read_bytes(), contract),
-        licence=" and ".join(dict.fromkeys(info.licence for info in infos)),
+        license=" and ".join(dict.fromkeys(info.license for info in infos)),
         facts=_facts(infos) | own,
     )
 

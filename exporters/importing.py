@@ -11,7 +11,7 @@ from stars_infer.train.public_mamp import read_public_mamp
 
 
 def import_mamp(
-    path: Path, out: Path, *, heads: int, absent_bodies: str, crop: float, licence: str
+    path: Path, out: Path, *, heads: int, absent_bodies: str, crop: float, license: str
 ) -> ModelInfo:
     """Make a model directory, with a checkpoint for further tuning, from a public one.
 
@@ -20,8 +20,8 @@ def import_mamp(
         out: The directory to make.
         heads: Attention heads, which the file does not say.
         absent_bodies: `zeros` or `present`, as it was trained.
-        crop: Share kept by the centre crop at use.
-        licence: Licence of the weights.
+        crop: Share kept by the center crop at use.
+        license: License of the weights.
 
     Raises:
         ModelError: If the file is not such a checkpoint.
@@ -29,6 +29,6 @@ def import_mamp(
     """
     checkpoint = read_public_mamp(path, heads=heads, absent_bodies=absent_bodies)
     facts = {"imported_from": path.name}
-    info = export_directory(checkpoint, out, ExportConfig(crop=crop, licence=licence, facts=facts))
+    info = export_directory(checkpoint, out, ExportConfig(crop=crop, license=license, facts=facts))
     save_checkpoint(checkpoint, out)
     return info

@@ -16,7 +16,7 @@ from stars_infer.exporters.graph_weights import MIN_HALVED, store_half
 from stars_infer.train.networks.backbone import Backbone
 
 OPSET = 20
-"""Has GELU and layer normalisation as single operators, and runs on every current runtime."""
+"""Has GELU and layer normalization as single operators, and runs on every current runtime."""
 INPUT, OUTPUT = "bodies", "pooled"
 
 

@@ -12,7 +12,7 @@ import torch
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import ExportError, StarsError
-from stars_infer.preprocessing.prepare import centre
+from stars_infer.preprocessing.prepare import center
 from stars_infer.preprocessing.resample import resize
 from stars_infer.runtimes.onnxruntime import open_session
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
@@ -117,7 +117,7 @@ def example_bodies(count: int = max(BATCHES), *, frames: int) -> FloatArray:
     names = list(SOLO_ACTIONS)
     return np.concatenate(
         [
-            resize(centre(perform(names[n % len(names)], np.random.default_rng(n))), frames)
+            resize(center(perform(names[n % len(names)], np.random.default_rng(n))), frames)
             for n in range(count)
         ]
     )

@@ -1,1 +1,1 @@
-"""Shipped encoders, one folder each, with a card that names data, licences, recipe and scores."""
+"""Shipped encoders, one folder each, with a card that names data, licenses, recipe and scores."""

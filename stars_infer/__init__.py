@@ -1,4 +1,4 @@
-"""Name human motion clips from a few labelled examples per action."""
+"""Name human motion clips from a few labeled examples per action."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ import re
 import numpy as np
 
 from stars_infer.layouts import NTU25_JOINTS, get_layout
-from stars_infer.preprocessing.normalise import SIDES
+from stars_infer.preprocessing.normalize import SIDES
 
-CENTIMETRE = 0.01
+CENTIMETER = 0.01
 
 
 def axes(joints):
@@ -60,13 +60,13 @@ ON_HEAD = {
     "nose": (0, 10, 0), "mouth": (-5, 9, 2), "ear": (0, 0, 7), "eye inner": (3, 8, 1.5),
     "eye": (3, 8, 3), "eye outer": (3, 7, 4.5), "Eye": (3, 8, 3),
 }  # fmt: skip
-"""Centimetres up, ahead and aside from the middle of the head."""
+"""Centimeters up, ahead and aside from the middle of the head."""
 
 ON_LIMBS = {
     "heel": ("ankle", (-5, -4, 0)), "big toe": ("foot", (0, 0, -2)),
     "small toe": ("foot", (0, 0, 2)),
 }  # fmt: skip
-"""The NTU-25 joint, and centimetres up, ahead and aside from it."""
+"""The NTU-25 joint, and centimeters up, ahead and aside from it."""
 
 NECK_TO_HEAD = {
     "Neck1": 0.2, "lowerneck_@_upperneck": 0.3, "Head": 0.5, "head": 0.5, "HeadTop_End": 1.5,
@@ -104,4 +104,4 @@ def landmark(joints, joint, side):
 def shifted(joints, offset, side):
     up, ahead, right = axes(joints)
     aside = {"left": -right, "right": right}.get(side, 0 * right)
-    return CENTIMETRE * sum(c * axis for c, axis in zip(offset, (up, ahead, aside), strict=True))
+    return CENTIMETER * sum(c * axis for c, axis in zip(offset, (up, ahead, aside), strict=True))

@@ -1,4 +1,4 @@
-"""Miniatures of the data sets that no licence lets us ship: synthetic motion, official names.
+"""Miniatures of the data sets that no license lets us ship: synthetic motion, official names.
 
 Every class moves in its own way, is in the train and the test part of every split at least six
 times, and in short clips. Written in well under two seconds each, same files for the same seed.

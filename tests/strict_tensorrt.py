@@ -234,7 +234,7 @@ class _Builder(_Closed):
     __slots__ = ("logger", "state")
 
     def __init__(self, state: StrictTensorRt, logger: ILogger) -> None:
-        assert logger.ready, "the base class must be initialised"
+        assert logger.ready, "the base class must be initialized"
         self.state, self.logger = state, logger
 
     def create_network(self, flags: int = 0) -> Network:

@@ -68,7 +68,7 @@ def test_examples_are_read(tmp_path, name):
     clip = read_clip(written(tmp_path, name), layout=options.get("--layout"))
     assert clip.layout == LAYOUTS[name]
     assert clip.frames >= 2
-    assert np.abs(clip.bodies).max() < 3  # metres
+    assert np.abs(clip.bodies).max() < 3  # meters
     rates = {"hop.csv": 1 / 0.033, "hop.json": 50, "hop.jsonl": 50}
     assert clip.fps == pytest.approx(rates.get(name, 30))
 

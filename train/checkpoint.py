@@ -1,6 +1,6 @@
 """Checkpoints: one safetensors file that carries its own description.
 
-Tensors (weights, optimiser moments, queue) and a JSON header (schema, method, configuration, step,
+Tensors (weights, optimizer moments, queue) and a JSON header (schema, method, configuration, step,
 git revision) share one file, so that a kill can never leave half of a checkpoint: it is written
 beside the old one and takes its place in a single rename.
 """
@@ -39,7 +39,7 @@ class Checkpoint:
         config: The run's configuration, as JSON values; its key `method` names the method.
         step: Steps done.
         weights: The method's state dict, buffers such as the queue included.
-        optimizer: Optimiser tensors as `{parameter number}/{name}`; empty when imported.
+        optimizer: Optimizer tensors as `{parameter number}/{name}`; empty when imported.
         history: What led here: git revision, seconds trained, and for a tuned encoder the run
             it started from.
     """
@@ -150,7 +150,7 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor], *, source: str) 
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments of an optimiser, flat."""
+    """The moments of an optimizer, flat."""
     return {
         f"{number}/{name}": value
         for number, state in optimizer.state_dict()["state"].items()

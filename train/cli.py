@@ -55,7 +55,7 @@ Layout = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on from the checkpoint in --out, with the same flags.")
 ]
-_COMMON = (("Optimisation", (LoopConfig,)), ("Views", (ViewConfig,)))
+_COMMON = (("Optimization", (LoopConfig,)), ("Views", (ViewConfig,)))
 
 
 def _methods(stage: str) -> tuple[str, tuple[type[Any], ...]]:
@@ -134,7 +134,7 @@ def tune(
     compiled: Compile = None,
     quiet: QuietFlag = False,
 ) -> None:
-    """Stage 2: tune a pretrained encoder; by default STARS, nearest-neighbour contrast.
+    """Stage 2: tune a pretrained encoder; by default STARS, nearest-neighbor contrast.
 
     Flags change single settings of the recipe; in brackets, what a recipe that is silent means.
     """

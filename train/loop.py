@@ -101,7 +101,7 @@ def fit(
         restore_optimizer(optimizer, resume.optimizer)
     module.train()
     step = resume.step if resume else 0
-    books = _Books(
+    books = RunRecorder(
         run=run,
         fabric=fabric,
         config=config,
@@ -138,7 +138,7 @@ def _step(
     config: RunConfig,
     fabric: Fabric,
 ) -> Tensor:
-    """One optimiser step over the process's share of the batch; returns its part of the loss."""
+    """One optimizer step over the process's share of the batch; returns its part of the loss."""
     optimizer.zero_grad()
     method.progress = step / config.steps
     parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
@@ -209,7 +209,7 @@ def _signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-class _Books:
+class RunRecorder:
     """What a run keeps of its course: the log, the time, the checkpoints."""
 
     def __init__(

@@ -25,7 +25,7 @@ def make_optimizer(
     depth: int,
     betas: tuple[float, float] = BETAS,
 ) -> torch.optim.Optimizer:
-    """The run's optimiser over the parameters that learn.
+    """The run's optimizer over the parameters that learn.
 
     Args:
         module: A method; its token embedding is layer 0, block i of 1 to N of the encoder that
@@ -36,7 +36,7 @@ def make_optimizer(
         betas: Of AdamW.
 
     Returns:
-        An optimiser whose groups carry `lr_scale`, which `set_learning_rate` obeys.
+        An optimizer whose groups carry `lr_scale`, which `set_learning_rate` obeys.
     """
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in module.named_parameters():
@@ -68,8 +68,8 @@ def set_learning_rate(
     """
     if step < warmup:
         rate = config.lr * (step + 1) / warmup
-    elif config.drop_after is not None:
-        rate = config.lr * (DROP if step >= round(config.drop_after * steps) else 1.0)
+    elif config.milestone is not None:
+        rate = config.lr * (DROP if step >= round(config.milestone * steps) else 1.0)
     else:
         done = (step - warmup) / max(1, steps - warmup)
         cosine = 0.5 * (1 + math.cos(math.pi * done))

@@ -13,7 +13,7 @@ PRECISIONS = ("auto", "32-true", "bf16-mixed")
 class Bf16Products(MixedPrecision):
     """Autocast to bf16: products of the network are rounded, what goes into it is not.
 
-    Fabric's own rounds the inputs as well. Positions in metres would lose what the targets of
+    Fabric's own rounds the inputs as well. Positions in meters would lose what the targets of
     MAMP are made of (a step of bf16 at 1 m is 8 mm), and noise its order.
     """
 

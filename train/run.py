@@ -17,16 +17,16 @@ OPTIMIZERS = ADAMW, SGD = "adamw", "sgd"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
-    """Optimisation and bookkeeping (REFERENCE 2 and 3).
+    """Optimization and bookkeeping (REFERENCE 2 and 3).
 
     Attributes:
         epochs: Passes over the data.
-        steps: Optimiser steps, instead of epochs.
+        steps: Optimizer steps, instead of epochs.
         batch: Clips per step, over all processes and gradient steps.
         accumulate: Gradient steps a batch is cut into.
         lr: Peak learning rate.
         final_lr: Learning rate at the end of the cosine.
-        drop_after: Share of the steps after which the rate is a tenth, instead of the cosine;
+        milestone: Share of the steps after which the rate is a tenth, instead of the cosine;
             5/6 in SkeAttnCLR.
         warmup: Epochs of linear warm-up from zero.
         optimizer: adamw or sgd.
@@ -48,7 +48,7 @@ class LoopConfig:
     accumulate: int = 1
     lr: float = 1e-3
     final_lr: float = 5e-4
-    drop_after: float | None = None
+    milestone: float | None = None
     warmup: float = 0
     optimizer: str = ADAMW
     sgd_momentum: float = 0.9
@@ -75,8 +75,8 @@ class LoopConfig:
             raise UsageError(f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
         if not 0 <= self.sgd_momentum < 1:
             raise UsageError(f"sgd_momentum is a share below 1, not {self.sgd_momentum:g}")
-        if self.drop_after is not None and not 0 < self.drop_after <= 1:
-            raise UsageError(f"drop_after is a share up to 1, not {self.drop_after:g}")
+        if self.milestone is not None and not 0 < self.milestone <= 1:
+            raise UsageError(f"drop_after is a share up to 1, not {self.milestone:g}")
         if self.validate_every < 0:
             raise UsageError(f"validate_every must not be below 0, not {self.validate_every:g}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
@@ -121,7 +121,7 @@ class RunConfig:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps in all."""
+        """Optimizer steps in all."""
         return self.loop.steps or self.in_steps(self.loop.epochs)
 
     @property
@@ -166,7 +166,7 @@ def build_method(config: RunConfig) -> Method:
     method: Method = kind(config.encoder, config.settings)
     views = config.views
     differ = views.augments or views.uniform_sampling or views.shortest_crop < 1
-    if method.copies > 1 and not differ:
+    if method.num_views > 1 and not differ:
         raise UsageError(f"{config.method} compares views of a clip, but nothing makes them differ")
     first = -(-method.clips_to_begin // config.loop.batch)
     if 0 < config.steps <= first:

@@ -112,8 +112,8 @@ def open_views(method: Method, pack: Pack, config: RunConfig, *, device: str) ->
         seed=config.loop.seed,
         tokens=config.encoder.tokens if method.masks else 0,
         device=device,
-        copies=method.copies,
-        local_copies=method.local_copies,
+        num_views=method.num_views,
+        num_local_views=method.num_local_views,
         mixing=method.mixing,
     )
 

@@ -15,7 +15,7 @@ from stars_infer.classification.classifiers import Ridge
 from stars_infer.clips.clip import Clip
 from stars_infer.errors import MissingExtraError
 from stars_infer.preprocessing.prepare import Preprocessing, prepare
-from stars_infer.similarity.pairwise import Likeness, cosine_of
+from stars_infer.similarity.pairwise import Similarity, cosine_of
 from stars_infer.similarity.sequence import JOINTS
 
 PLAIN = Preprocessing(frames=30, crop=1.0)
@@ -27,27 +27,29 @@ Series = NDArray[np.float64]
 def baselines() -> Iterator[Method]:
     """Rows without learning, the plainest first."""
 
-    def cosine(data: EvaluationSet) -> Likeness:
+    def cosine(data: EvaluationSet) -> Similarity:
         return cosine_of(joints(data.clips).reshape(len(data.clips), -1))
 
-    def warped(data: EvaluationSet) -> Likeness:
+    def warped(data: EvaluationSet) -> Similarity:
         return warping(scaled(joints(data.clips)), "euclidean")
 
     @cache
-    def centred_and_warped(data: EvaluationSet) -> Likeness:
+    def centerd_and_warped(data: EvaluationSet) -> Similarity:
         series = joints(data.clips)
         series -= series.mean(axis=1, keepdims=True)
         return warping(scaled(series), "squared euclidean")
 
-    yield Method(name="no learning: cosine of resampled joints", likeness=cosine)
-    yield Method(name="no learning: dynamic time warping of them", likeness=warped)
-    best = Method(name="no learning: the same, less the mean posture", likeness=centred_and_warped)
+    yield Method(name="no learning: cosine of resampled joints", similarity=cosine)
+    yield Method(name="no learning: dynamic time warping of them", similarity=warped)
+    best = Method(
+        name="no learning: the same, less the mean posture", similarity=centerd_and_warped
+    )
     yield best
     yield replace(best, name=f"{best.name}, ridge", classifier=lambda n: Ridge())
 
 
 def joints(clips: list[Clip]) -> Series:
-    """Joints of clips relative to the hip in every frame, resampled, (N, 30, bodies * 60), metres.
+    """Joints of clips relative to the hip in every frame, resampled, (N, 30, bodies * 60), meters.
 
     The joints are those 20 that every layout has; a body that is missing is zero.
     """
@@ -65,8 +67,8 @@ def scaled(series: Series) -> Series:
     return np.asarray(series / np.maximum(length, 1e-12))
 
 
-def warping(series: Series, cost: str) -> Likeness:
-    """Likeness by dynamic time warping, all dimensions together (DTW_D), without a window.
+def warping(series: Series, cost: str) -> Similarity:
+    """Similarity by dynamic time warping, all dimensions together (DTW_D), without a window.
 
     Args:
         series: Of all clips, (N, T, F).

@@ -27,25 +27,25 @@ from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.classification.classifiers import class_numbers
 from stars_infer.clips.clip import Clip
 from stars_infer.curation.check import Finding, findings, fit_of, twins
-from stars_infer.curation.neighbours import Neighbourhood
+from stars_infer.curation.neighbors import Neighborhood
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.similarity.pairwise import pairwise
 
 DRAWS, COPIES = 16, 60
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Known:
-    """A set with all its likenesses, (N, N), and its actions, (N,)."""
+    """A set with all its similarities, (N, N), and its actions, (N,)."""
 
     data: EvaluationSet
     table: FloatArray
-    classes: Places
+    classes: Positions
 
 
-def drawn(known: Known, actions: Places, n: int, random: np.random.Generator) -> Places:
+def drawn(known: Known, actions: Positions, n: int, random: np.random.Generator) -> Positions:
     """Clips of each action, n of each, those of an action together."""
     return np.concatenate(
         [random.permutation(np.flatnonzero(known.classes == one))[:n] for one in actions]
@@ -58,8 +58,8 @@ def auroc(score: FloatArray, bad: BoolArray) -> float:
     return 100 * float(np.mean((above > 0) + 0.5 * (above == 0)))
 
 
-def mislabelled(known: Known, n: int, share: float) -> str:
-    """AUROC of the lead of other actions; precision and recall of `mislabelled`, in all findings.
+def mislabeled(known: Known, n: int, share: float) -> str:
+    """AUROC of the lead of other actions; precision and recall of `mislabeled`, in all findings.
 
     The third figure counts those too that are named in a `disagreement` or as outlier.
     """
@@ -67,17 +67,17 @@ def mislabelled(known: Known, n: int, share: float) -> str:
     rows = []
     for seed in range(DRAWS):
         random = np.random.default_rng([seed, n])
-        places = drawn(known, actions, n, random)
-        labels = known.classes[places].copy()
+        positions = drawn(known, actions, n, random)
+        labels = known.classes[positions].copy()
         bad = np.zeros(len(labels), np.bool_)
         bad[random.choice(len(labels), max(1, round(share * len(labels))), replace=False)] = True
         labels[bad] = (labels[bad] + random.integers(1, len(actions), bad.sum())) % len(actions)
-        near = Neighbourhood.of_table(known.table[np.ix_(places, places)])
+        near = Neighborhood.of_table(known.table[np.ix_(positions, positions)])
         lead = np.nan_to_num(fit_of(near, labels, twins(near, labels)).lead, nan=0.0)
         found = findings(near, [str(one) for one in labels])
         named, any_ = (
             _named(found, len(labels), kinds)
-            for kinds in (("mislabelled",), ("mislabelled", "disagreement", "outlier"))
+            for kinds in (("mislabeled",), ("mislabeled", "disagreement", "outlier"))
         )
         rows.append(
             (
@@ -92,39 +92,39 @@ def mislabelled(known: Known, n: int, share: float) -> str:
 
 
 def good(known: Known, n: int) -> str:
-    """Share of exemplars that are named although nothing was spoilt: mislabelled, outlier."""
+    """Share of exemplars that are named although nothing was spoilt: mislabeled, outlier."""
     actions = np.unique(known.classes)
     counts = []
     for seed in range(DRAWS):
-        places = drawn(known, actions, n, np.random.default_rng([seed, n]))
-        near = Neighbourhood.of_table(known.table[np.ix_(places, places)])
-        found = findings(near, [str(one) for one in known.classes[places]])
+        positions = drawn(known, actions, n, np.random.default_rng([seed, n]))
+        near = Neighborhood.of_table(known.table[np.ix_(positions, positions)])
+        found = findings(near, [str(one) for one in known.classes[positions]])
         counts.append(
             [
-                100 * _named(found, len(places), (kind,)).mean()
-                for kind in ("mislabelled", "outlier", "duplicate")
+                100 * _named(found, len(positions), (kind,)).mean()
+                for kind in ("mislabeled", "outlier", "duplicate")
             ]
         )
     return " / ".join(f"{share:.1f}" for share in np.mean(counts, axis=0))
 
 
-def strangers(known: Known, n: int) -> str:
+def unknown(known: Known, n: int) -> str:
     """Recall of clips of actions that are not in the index, 5 % of it: by any finding."""
     rows = []
     for seed in range(DRAWS):
         random = np.random.default_rng([seed, n])
         actions = random.permutation(np.unique(known.classes))
         out, kept = np.split(actions, [len(actions) // 4])
-        places = drawn(known, kept, n, random)
-        labels = [str(one) for one in known.classes[places]]
-        bad = random.choice(len(places), max(1, round(0.05 * len(places))), replace=False)
-        places[bad] = random.choice(np.flatnonzero(np.isin(known.classes, out)), len(bad))
-        near = Neighbourhood.of_table(known.table[np.ix_(places, places)])
+        positions = drawn(known, kept, n, random)
+        labels = [str(one) for one in known.classes[positions]]
+        bad = random.choice(len(positions), max(1, round(0.05 * len(positions))), replace=False)
+        positions[bad] = random.choice(np.flatnonzero(np.isin(known.classes, out)), len(bad))
+        near = Neighborhood.of_table(known.table[np.ix_(positions, positions)])
         found = findings(near, labels)
         rows.append(
             [
-                100 * _named(found, len(places), kinds)[bad].mean()
-                for kinds in (("outlier",), ("outlier", "mislabelled", "disagreement"))
+                100 * _named(found, len(positions), kinds)[bad].mean()
+                for kinds in (("outlier",), ("outlier", "mislabeled", "disagreement"))
             ]
         )
     return " / ".join(f"{share:.0f}" for share in np.mean(rows, axis=0))
@@ -135,8 +135,8 @@ def _named(found: Sequence[Finding], size: int, kinds: Sequence[str]) -> BoolArr
     named = np.zeros(size, np.bool_)
     for one in found:
         if one.kind in kinds:
-            places = one.places if one.kind == "disagreement" else one.places[:1]
-            named[list(places)] = True
+            positions = one.positions if one.kind == "disagreement" else one.positions[:1]
+            named[list(positions)] = True
     return named
 
 
@@ -166,25 +166,25 @@ COPIERS: dict[str, Callable[[Clip], Clip]] = {
 }
 
 
-def copies(known: Known, encoder: Encoder, copier: Callable[[Clip], Clip]) -> str:
+def num_views(known: Known, encoder: Encoder, copier: Callable[[Clip], Clip]) -> str:
     """Share of changed copies that are found, in an index of 10 exemplars an action."""
     random = np.random.default_rng(0)
-    places = drawn(known, np.unique(known.classes), 10, random)
-    copied = random.choice(places, min(COPIES, len(places)), replace=False)
-    clips = [known.data.clips[int(place)] for place in places]
-    clips += [copier(known.data.clips[int(place)]) for place in copied]
-    labels = [str(known.classes[place]) for place in [*places, *copied]]
+    positions = drawn(known, np.unique(known.classes), 10, random)
+    copied = random.choice(positions, min(COPIES, len(positions)), replace=False)
+    clips = [known.data.clips[int(position)] for position in positions]
+    clips += [copier(known.data.clips[int(position)]) for position in copied]
+    labels = [str(known.classes[position]) for position in [*positions, *copied]]
     order = np.argsort(labels, kind="stable")  # as an index gives them, by label and then by age
-    described = encoder.describe([clips[int(place)] for place in order], question=True)
-    near = Neighbourhood.of_table(pairwise(described))
-    found = findings(near, [labels[int(place)] for place in order])
+    encoded = encoder.encode([clips[int(position)] for position in order], query=True)
+    near = Neighborhood.of_table(pairwise(encoded))
+    found = findings(near, [labels[int(position)] for position in order])
     named = _named(found, len(order), ("duplicate",))
-    return f"{100 * named[order >= len(places)].mean():.0f}"
+    return f"{100 * named[order >= len(positions)].mean():.0f}"
 
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="name or directory; the shipped encoder if not given")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
@@ -194,7 +194,7 @@ def main() -> None:
         sets = [
             Known(
                 data=data,
-                table=pairwise(encoder.describe(data.clips, question=True)),
+                table=pairwise(encoder.encode(data.clips, query=True)),
                 classes=class_numbers(data.labels, sorted(set(data.labels))),
             )
             for data in known_sets(options.data, left_out)
@@ -202,14 +202,14 @@ def main() -> None:
         rows = [["", *(known.data.name for known in sets)]]
         for n in (3, 5, 10):
             for share in (0.05, 0.1):
-                cells = (mislabelled(known, n, share) for known in sets)
+                cells = (mislabeled(known, n, share) for known in sets)
                 rows.append([f"{100 * share:.0f} % wrong labels, {n} an action", *cells])
         for n in (3, 5, 10):
-            rows.append([f"5 % strangers, {n} an action", *(strangers(one, n) for one in sets)])
+            rows.append([f"5 % unknown clips, {n} an action", *(unknown(one, n) for one in sets)])
         for n in (3, 5, 10):
             rows.append([f"nothing wrong, {n} an action", *(good(known, n) for known in sets)])
         for name, copier in COPIERS.items():
-            rows.append([f"copies: {name}", *(copies(one, encoder, copier) for one in sets)])
+            rows.append([f"copies: {name}", *(num_views(one, encoder, copier) for one in sets)])
     except StarsError as error:
         sys.exit(f"error: {error}")
     table = Table(*rows[0])

@@ -19,9 +19,9 @@ import numpy as np
 
 from stars_infer.clips.clip import Clip
 from stars_infer.preprocessing.prepare import prepare
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import SequenceSearcher
-from stars_infer.similarity.sequence import Comparison, motion_sequence
+from stars_infer.similarity.sequence import SequenceConfig, motion_sequence
 from stars_infer.synthetic.actions import ACTIONS, perform
 
 QUERIES = 50
@@ -29,21 +29,21 @@ QUERIES = 50
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--exemplars", type=int, default=1000)
     options = parser.parse_args()
     random = np.random.default_rng(0)
     one_body = [action for action in ACTIONS if len(perform(action, random)) == 1]
     actions = random.choice(one_body, 64)
     clips = [Clip.from_array(perform(action, random)) for action in actions]
-    how = Comparison()
+    how = SequenceConfig()
     prepared = [prepare(clip, how.preprocessing) for clip in clips]
     sequences = [
         motion_sequence(body + random.normal(0, 0.01, body.shape).astype(np.float32), how)
         for body in (prepared[n % len(prepared)] for n in range(options.exemplars))
     ]
     searcher = SequenceSearcher(sequences)
-    queries = [Description(vector=np.zeros(1, np.float32), sequence=s) for s in sequences]
+    queries = [Features(vector=np.zeros(1, np.float32), sequence=s) for s in sequences]
     print(f"{options.exemplars:,} exemplars, one body each, {how.steps} steps, one core")
     print(f"{sequences[0].astype(np.float16).nbytes / 1024:.1f} KiB an exemplar")
     for name, call in (

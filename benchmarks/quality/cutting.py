@@ -9,7 +9,13 @@ from itertools import pairwise
 import numpy as np
 from stitching import Interval
 
-from stars_infer.segmentation.segment import Cutting, Segment, confidence_of, log_odds, segments_of
+from stars_infer.segmentation.segment import (
+    Segment,
+    SegmentOptions,
+    confidence_of,
+    log_odds,
+    segments_of,
+)
 from stars_infer.segmentation.windows import NamedWindow
 
 TICK = 0.1
@@ -23,7 +29,7 @@ Cut = Callable[[Sequence[NamedWindow], float, float], list[Segment]]
 
 def ways() -> dict[str, Cut]:
     """The plainest first."""
-    how = Cutting()
+    how = SegmentOptions()
 
     def one_length(windows: Sequence[NamedWindow], fps: float, seconds: float) -> list[Segment]:
         same = [w for w in windows if round((w.window.end - w.window.start) / fps, 1) == 2.0]
@@ -35,8 +41,8 @@ def ways() -> dict[str, Cut]:
     def smoothed(windows: Sequence[NamedWindow], fps: float, seconds: float) -> list[Segment]:
         return _moments(windows, fps, seconds, switch=SWITCH)
 
-    def apart(windows: Sequence[NamedWindow], fps: float, _: float) -> list[Segment]:
-        return segments_of(windows, fps, replace(how, join=0.0))
+    def class_out(windows: Sequence[NamedWindow], fps: float, _: float) -> list[Segment]:
+        return segments_of(windows, fps, replace(how, merge_gap=0.0))
 
     def whole(windows: Sequence[NamedWindow], fps: float, _: float) -> list[Segment]:
         return segments_of(windows, fps, how)
@@ -45,8 +51,8 @@ def ways() -> dict[str, Cut]:
         "windows of 2 s, each moment by its own": one_length,
         "all lengths, each moment by its surest window": all_lengths,
         "the same, smoothed (Viterbi)": smoothed,
-        "windows that do not overlap, worth most": apart,
-        "**the same, neighbours joined: `stars segment`**": whole,
+        "windows that do not overlap, worth most": class_out,
+        "**the same, neighbors joined: `stars segment`**": whole,
     }
 
 
@@ -61,18 +67,18 @@ def _moments(
     """Name each moment by the windows around it, or by that of which it is the middle."""
     labels = sorted({window.label for window in windows})
     ticks = int(seconds / TICK) + 1
-    evidence = np.full((ticks, len(labels) + 1), -5.0)
-    evidence[:, -1] = 0.0  # background
-    threshold = log_odds(Cutting().least)
+    score_features = np.full((ticks, len(labels) + 1), -5.0)
+    score_features[:, -1] = 0.0  # background
+    threshold = log_odds(SegmentOptions().min_confidence)
     for window in windows:
         start, end = window.window.start / fps, window.window.end / fps
         if middle:
             reach = (end - start) / 12 + TICK / 2  # to the middle of the next window
             start, end = (start + end) / 2 - reach, (start + end) / 2 + reach
         there = slice(round(start / TICK), max(round(end / TICK), round(start / TICK) + 1))
-        column = evidence[there, labels.index(window.label)]
+        column = score_features[there, labels.index(window.label)]
         np.maximum(column, log_odds(confidence_of(window)) - threshold, out=column)
-    path = _cheapest(-TICK * evidence, switch)
+    path = _cheapest(-TICK * score_features, switch)
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), ticks]
     return [
         Segment(start=a * TICK, end=b * TICK, label=labels[path[a]], confidence=1.0, similarity=1.0)
@@ -145,8 +151,8 @@ def matched(segments: Sequence[Segment], truth: Sequence[Interval], overlap: flo
     """For each segment whether it is right: same label, enough overlap, and no other is nearer."""
     pairs = sorted(
         (
-            (real.overlap(said.start, said.end), place, number)
-            for place, said in enumerate(segments)
+            (real.overlap(said.start, said.end), position, number)
+            for position, said in enumerate(segments)
             for number, real in enumerate(truth)
             if said.label == real.label
         ),
@@ -154,9 +160,9 @@ def matched(segments: Sequence[Segment], truth: Sequence[Interval], overlap: flo
     )
     right = [False] * len(segments)
     taken: set[int] = set()
-    for share, place, number in pairs:
-        if share >= overlap and not right[place] and number not in taken:
-            right[place] = True
+    for share, position, number in pairs:
+        if share >= overlap and not right[position] and number not in taken:
+            right[position] = True
             taken.add(number)
     return right
 
@@ -166,6 +172,6 @@ def _labels_at(
 ) -> list[str | None]:
     labels: list[str | None] = [None] * len(moments)
     for span in spans:
-        for place in np.flatnonzero((moments >= span.start) & (moments < span.end)):
-            labels[place] = span.label
+        for position in np.flatnonzero((moments >= span.start) & (moments < span.end)):
+            labels[position] = span.label
     return labels

@@ -4,7 +4,7 @@
 
 DATA holds `mocap/cmu.npz`, `bvh/0*.bvh` (CMU, 120 Hz) and `utd-mhad/CLASS/*.npy`. A gallery of
 clips at 30 Hz is asked with the same clips at another rate, or read from a file in another layout,
-with other units and axes, by a sensor that trembles by one centimetre. About five minutes.
+with other units and axes, by a sensor that trembles by one centimeter. About five minutes.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from stars_infer.clips.clip import Clip
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.readers.files import read_clip
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
-from stars_infer.similarity.pairwise import likeness_of
+from stars_infer.similarity.pairwise import similarity_of
 
 RATES = (15.0, 25.0, 60.0, 120.0)
 SECONDS = 4.0
@@ -64,14 +64,14 @@ class Row:
         change: What was changed.
         gallery: Which set.
         found: Share of queries whose likest clip is their own, by the model's comparison.
-        likeness: Median likeness to their own.
+        similarity: Median similarity to their own.
         cosine: Median cosine of vectors to their own, of some.
     """
 
     change: str
     gallery: str
     found: float
-    likeness: float
+    similarity: float
     cosine: float
 
 
@@ -80,12 +80,12 @@ class Searched:
     """A gallery as an index holds it.
 
     Attributes:
-        described: Its clips.
+        encoded: Its clips.
         sample: Queries whose vectors are compared.
         vectors: Unit vectors of the clips that those are made of.
     """
 
-    described: Sequence[Description]
+    encoded: Sequence[Features]
     sample: Sequence[int]
     vectors: FloatArray
 
@@ -93,9 +93,9 @@ class Searched:
     def of(cls, encoder: Encoder, gallery: Gallery) -> Searched:
         """Describe a gallery."""
         sample = evenly(len(gallery.asked), VECTORS)
-        own = [gallery.clips[gallery.asked[place]] for place in sample]
+        own = [gallery.clips[gallery.asked[position]] for position in sample]
         return cls(
-            described=encoder.describe(list(gallery.clips), question=True),
+            encoded=encoder.encode(list(gallery.clips), query=True),
             sample=sample,
             vectors=unit(encoder.embed(own)),
         )
@@ -103,7 +103,7 @@ class Searched:
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="shipped model or model directory")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
@@ -118,10 +118,10 @@ def main() -> None:
             task = bar.add_task("")
             tables: dict[str, list[Row]] = {"rates": [], "layouts": []}
             for gallery in galleries:
-                bar.update(task, description=gallery.name)
+                bar.update(task, features=gallery.name)
                 searched = Searched.of(encoder, gallery)
                 for table, change, changed in changes(gallery):
-                    bar.update(task, description=f"{gallery.name}: {change}")
+                    bar.update(task, features=f"{gallery.name}: {change}")
                     row = measured(encoder, gallery, searched, change, changed)
                     bar.console.print(f"{row.gallery}: {change}: {cell(row)}", markup=False)
                     tables[table].append(row)
@@ -136,7 +136,7 @@ def main() -> None:
 
 def evenly(count: int, most: int) -> list[int]:
     """At most so many places out of a count, evenly spread."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, most))})
+    return sorted({round(position) for position in np.linspace(0, count - 1, min(count, most))})
 
 
 def cmu(data: Path) -> Gallery:
@@ -197,19 +197,19 @@ def measured(
     changed: Callable[[Clip], Clip],
 ) -> Row:
     """Ask a gallery with its own clips, changed."""
-    queries = [changed(gallery.origins[place]) for place in gallery.asked]
-    described = encoder.describe(queries, question=True)
+    queries = [changed(gallery.origins[position]) for position in gallery.asked]
+    encoded = encoder.encode(queries, query=True)
     own = np.array(gallery.asked)
     asked = np.arange(len(own)) + len(gallery.clips)
-    every = [*searched.described, *described]
-    likeness = likeness_of(every, np.arange(len(every)) < len(gallery.clips))
-    alike = likeness(asked, np.arange(len(gallery.clips)))
-    vectors = unit(encoder.embed([queries[place] for place in searched.sample]))
+    every = [*searched.encoded, *encoded]
+    similarity = similarity_of(every, np.arange(len(every)) < len(gallery.clips))
+    alike = similarity(asked, np.arange(len(gallery.clips)))
+    vectors = unit(encoder.embed([queries[position] for position in searched.sample]))
     return Row(
         change=change,
         gallery=f"{gallery.name}, {len(own)} among {len(gallery.clips)}",
         found=float((alike.argmax(axis=1) == own).mean()),
-        likeness=float(np.median(alike[np.arange(len(own)), own])),
+        similarity=float(np.median(alike[np.arange(len(own)), own])),
         cosine=float(np.median((vectors * searched.vectors).sum(axis=1))),
     )
 
@@ -219,7 +219,7 @@ def markdown(rows: Sequence[Row]) -> str:
     galleries = list(dict.fromkeys(row.gallery for row in rows))
     cells = {(row.change, row.gallery): row for row in rows}
     lines = [
-        "| found, likeness, cosine | " + " | ".join(galleries) + " |",
+        "| found, similarity, cosine | " + " | ".join(galleries) + " |",
         "| --- |" + " --- |" * len(galleries),
     ]
     for change in dict.fromkeys(row.change for row in rows):
@@ -230,7 +230,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def cell(row: Row | None) -> str:
     """Share and medians."""
-    return "–" if row is None else f"**{row.found:.1%}**, {row.likeness:.3f}, {row.cosine:.3f}"
+    return "–" if row is None else f"**{row.found:.1%}**, {row.similarity:.3f}, {row.cosine:.3f}"
 
 
 def replace_table(file: Path, which: str, text: str) -> None:

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from stars_infer.classification.classifiers import Classifier, Prototypes, Ridge, Vote
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.evaluation.fewshot import LabelledClips
+from stars_infer.evaluation.fewshot import LabeledClips
 from stars_infer.preprocessing.prepare import prepare
-from stars_infer.similarity.features import Description, vectors_of
-from stars_infer.similarity.pairwise import Likeness, cosine_of, likeness_of
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.similarity.pairwise import Similarity, cosine_of, similarity_of
+from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.train.checkpoint import FILE, load_weights
-from stars_infer.train.methods.likeness import Likeness as Taught
+from stars_infer.train.methods.dtw_distillation import DTWDistillation as Taught
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import CROP
 
@@ -31,18 +31,18 @@ class Method:
 
     Attributes:
         name: Of the row.
-        likeness: Makes the likeness of a set's clips.
+        similarity: Makes the similarity of a set's clips.
         classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
     """
 
     name: str
-    likeness: Callable[[EvaluationSet], Likeness]
+    similarity: Callable[[EvaluationSet], Similarity]
     classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
 
-    def on(self, data: EvaluationSet) -> LabelledClips:
+    def on(self, data: EvaluationSet) -> LabeledClips:
         """A set as this method sees it."""
-        return LabelledClips(
-            likeness=self.likeness(data),
+        return LabeledClips(
+            similarity=self.similarity(data),
             labels=data.labels,
             exemplar=data.exemplar,
             query=data.query,
@@ -63,38 +63,38 @@ def of_model(model: str) -> Iterator[Method]:
         if teacher is not None:
             rows["what it is taught"] = teacher.targets
         for row, vectors in rows.items():
-            likeness = cache(_likeness_by(vectors, measured))
-            yield Method(name=f"{name}: {row}, majority vote", likeness=likeness)
+            similarity = cache(_similarity_by(vectors, measured))
+            yield Method(name=f"{name}: {row}, majority vote", similarity=similarity)
             yield Method(
-                name=f"{name}: {row}, ridge", likeness=likeness, classifier=lambda n: Ridge()
+                name=f"{name}: {row}, ridge", similarity=similarity, classifier=lambda n: Ridge()
             )
         return
     encoder = Encoder.load(model, device="cpu")
     name = encoder.info.name
 
     @cache  # rows of a model share what is slow
-    def described(data: EvaluationSet) -> list[Description]:
-        return encoder.describe(data.clips)
+    def encoded(data: EvaluationSet) -> list[Features]:
+        return encoder.encode(data.clips)
 
-    def vector(data: EvaluationSet) -> Likeness:
-        return cosine_of(vectors_of(described(data)))
+    def vector(data: EvaluationSet) -> Similarity:
+        return cosine_of(vectors_of(encoded(data)))
 
     @cache
-    def own(data: EvaluationSet) -> Likeness:
-        return likeness_of(described(data), data.exemplar)
+    def own(data: EvaluationSet) -> Similarity:
+        return similarity_of(encoded(data), data.exemplar)
 
-    yield Method(name=f"{name}: vector, majority vote", likeness=vector)
-    yield Method(name=f"{name}: vector, ridge", likeness=vector, classifier=lambda n: Ridge())
+    yield Method(name=f"{name}: vector, majority vote", similarity=vector)
+    yield Method(name=f"{name}: vector, ridge", similarity=vector, classifier=lambda n: Ridge())
     comparison = encoder.info.comparison
     if comparison is not None:
-        yield from by_classifier(Method(name=f"{name}: ", likeness=own), comparison)
+        yield from by_classifier(Method(name=f"{name}: ", similarity=own), comparison)
 
 
-def by_classifier(method: Method, comparison: Comparison) -> Iterator[Method]:
+def by_classifier(method: Method, comparison: SequenceConfig) -> Iterator[Method]:
     """What names the clips, the same comparison given; the default last."""
     rules: dict[str, Callable[[int], Classifier]] = {
         "majority vote": lambda n: Vote(n=n),
-        "vote weighted by likeness": lambda n: Vote(n=n, temperature=comparison.temperature),
+        "vote weighted by similarity": lambda n: Vote(n=n, temperature=comparison.temperature),
         "prototypes": lambda n: Prototypes(),
     }
     for name, rule in rules.items():
@@ -106,15 +106,15 @@ def by_classifier(method: Method, comparison: Comparison) -> Iterator[Method]:
     )
 
 
-def _likeness_by(
+def _similarity_by(
     vectors_of_bodies: Callable[[Tensor], Tensor], measured: MeasuredEncoder
-) -> Callable[[EvaluationSet], Likeness]:
-    """Likeness by what is made of bodies as the run's model would see them once exported."""
+) -> Callable[[EvaluationSet], Similarity]:
+    """Similarity by what is made of bodies as the run's model would see them once exported."""
     views = replace(measured.views, frames=measured.shape.frames)
     how = views.preprocessing(crop=CROP)
 
     @torch.no_grad()
-    def likeness(data: EvaluationSet) -> Likeness:
+    def similarity(data: EvaluationSet) -> Similarity:
         vectors = []
         for clip in data.clips:
             bodies = prepare(clip, how)
@@ -123,11 +123,11 @@ def _likeness_by(
             vectors.append(vectors_of_bodies(torch.from_numpy(bodies)).mean(dim=0))
         return cosine_of(torch.stack(vectors).numpy())
 
-    return likeness
+    return similarity
 
 
 def _teacher_of(measured: MeasuredEncoder) -> Taught | None:
-    """The method of a run of `likeness`, with its landmarks; None of other runs."""
+    """The method of a run of `similarity`, with its landmarks; None of other runs."""
     config, checkpoint = measured.config, measured.checkpoint
     if config is None or checkpoint is None or config.method != Taught.name:
         return None

@@ -38,7 +38,7 @@ Row = dict[str, dict[int, Accuracy]]
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="shipped models, model directories, runs")
     parser.add_argument("--data", type=Path, help="folder with the known sets")
     parser.add_argument("--ablation", action="store_true", help="the comparison, choice by choice")
@@ -95,7 +95,7 @@ def measured(methods: Iterable[Method], sets: Sequence[EvaluationSet]) -> dict[s
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=len(jobs))
         for method, data in jobs:
-            bar.update(task, description=f"{method.name.strip('*')}, {data.name}")
+            bar.update(task, features=f"{method.name.strip('*')}, {data.name}")
             shots = [n for n in SHOTS if n <= data.most_shots] or SHOTS[:1]
             scores = evaluate(method.on(data), shots=shots, draws=DRAWS)
             rows.setdefault(method.name, {})[data.name] = scores

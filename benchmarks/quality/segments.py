@@ -1,8 +1,8 @@
 """How right `stars segment` cuts stitched recordings, beside plainer ways, and how fast.
 
-    python benchmarks/quality/segments.py --data DATA --write docs/long-and-live.md
+    python benchmarks/quality/segments.py --data DATA --write docs/segmentation-and-streaming.md
 
-For every seed a quarter of the actions are strangers, five exemplars of each other action are
+For every seed a quarter of the actions are unknown clips, five exemplars of each other action are
 drawn, and recordings are stitched of other clips (see `stitching.py`). About ten minutes on one
 core.
 """
@@ -32,7 +32,7 @@ from stitching import EXEMPLARS, Task, stitched
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, StarsError
 from stars_infer.index.index import ExemplarIndex, NewExemplar
-from stars_infer.segmentation.segment import Cutting, segments_of
+from stars_infer.segmentation.segment import SegmentOptions, segments_of
 from stars_infer.segmentation.windows import WindowGrid, name_windows
 
 SEEDS, RECORDINGS = 6, 5
@@ -70,7 +70,7 @@ class Measured:
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=range(SEEDS))
     parser.add_argument("--recordings", type=int, default=RECORDINGS, help="for each seed")
@@ -126,7 +126,7 @@ def measure(
                     segments = way(named, clip.fps, seconds)
                     for tally in result.scores[name].tallies.values():
                         tally.add(segments, truth, seconds)
-                segments = segments_of(named, clip.fps, Cutting())
+                segments = segments_of(named, clip.fps, SegmentOptions())
                 right = matched(segments, truth, OVERLAPS[0])
                 result.sure += [
                     (part.confidence, good) for part, good in zip(segments, right, strict=True)
@@ -137,17 +137,17 @@ def measure(
 def filled(path: Path, data: EvaluationSet, task: Task, encoder: Encoder) -> ExemplarIndex:
     """An index with the exemplars of a task."""
     index = ExemplarIndex.open(path, encoder.info)
-    clips = [data.clips[place] for place in task.exemplars]
+    clips = [data.clips[position] for position in task.exemplars]
     index.add(
         [
             NewExemplar(
-                label=data.labels[place],
-                description=description,
+                label=data.labels[position],
+                features=features,
                 source=clip.source,
                 content_hash=clip.content_hash,
             )
-            for place, clip, description in zip(
-                task.exemplars, clips, encoder.describe(clips), strict=True
+            for position, clip, features in zip(
+                task.exemplars, clips, encoder.encode(clips), strict=True
             )
         ]
     )

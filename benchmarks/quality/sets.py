@@ -1,4 +1,4 @@
-"""Labelled clips that nobody tunes on, and who may be exemplar and who is asked."""
+"""Labeled clips that nobody tunes on, and who may be exemplar and who is asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError, UsageError
-from stars_infer.preprocessing.prepare import centred_actors
+from stars_infer.preprocessing.prepare import centerd_actors
 from stars_infer.readers.files import clip_files, read_clip
 from stars_infer.train.datasets.sources import Skip, Windows, clips_of
 
@@ -58,7 +58,7 @@ SPLITS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EvaluationSet:
-    """A set of N labelled clips.
+    """A set of N labeled clips.
 
     Attributes:
         name: Of the set.
@@ -91,11 +91,11 @@ def known_sets(root: Path, skip: Skip) -> Iterator[EvaluationSet]:
             there.
     """
     for split in SPLITS:
-        place = root / split.folder
-        if place.is_dir():
-            yield folder_set(replace(split, folder=place), skip)
+        position = root / split.folder
+        if position.is_dir():
+            yield folder_set(replace(split, folder=position), skip)
         else:
-            skip(ClipError(str(place), f"not there: {split.name} is left out"))
+            skip(ClipError(str(position), f"not there: {split.name} is left out"))
     if (root / MOCAP).is_file():
         yield _hdm05(root / MOCAP, skip)
     else:
@@ -121,7 +121,7 @@ def folder_set(split: Split, skip: Skip) -> EvaluationSet:
             continue
         try:
             clip = read_clip(path, layout=split.layout)
-            centred_actors(clip)  # refuses what no method could use
+            centerd_actors(clip)  # refuses what no method could use
         except ClipError as error:
             skip(error)
             continue

@@ -1,4 +1,4 @@
-"""Long recordings of known content: real clips of one person in a row, with pauses and strangers.
+"""Long recordings of known content: one person's real clips in a row, with pauses and unknown ones.
 
 Between two pieces the body goes from the last posture of one to the first of the next in half a
 second. Truth is when each clip of a known action begins and ends; pauses, blends and clips of
@@ -26,10 +26,10 @@ BLEND = 0.5
 PAUSE = (0.5, 3.0)
 """Shortest and longest pause, seconds."""
 SWAY = 0.004
-"""Deviation of every joint while somebody stands about, metres: a sensor's noise."""
+"""Deviation of every joint while somebody stands about, meters: a sensor's noise."""
 LONGEST = 10.0
 """Seconds of a piece: one of a minute is a recording itself."""
-STRANGERS = 0.25
+UNKNOWN_SHARE = 0.25
 """Share of the actions that the index does not hold."""
 EXEMPLARS = 5
 """Of each action in the index."""
@@ -87,12 +87,14 @@ def stitched(data: EvaluationSet, *, recordings: int, seed: int) -> Task:
     labels = np.array(data.labels)
     who = np.array([performer(clip) for clip in data.clips])
     classes = sorted(set(data.labels))
-    strange = set(random.choice(classes, round(STRANGERS * len(classes)), replace=False).tolist())
-    known = np.array([label not in strange for label in labels])
+    unknown = set(
+        random.choice(classes, round(UNKNOWN_SHARE * len(classes)), replace=False).tolist()
+    )
+    known = np.array([label not in unknown for label in labels])
     drawn = [
         random.choice(np.flatnonzero(data.exemplar & (labels == label)), EXEMPLARS, replace=False)
         for label in classes
-        if label not in strange
+        if label not in unknown
     ]
     exemplars = np.concatenate(drawn)
     whole = np.array(

@@ -1,7 +1,7 @@
 """How right a stream is named, how late, and whether its memory stays flat.
 
-    python benchmarks/quality/stream.py --data DATA --write docs/long-and-live.md
-    python benchmarks/quality/stream.py --soak 1000000 --write docs/long-and-live.md
+    python benchmarks/quality/stream.py --data DATA --write docs/segmentation-and-streaming.md
+    python benchmarks/quality/stream.py --soak 1000000 --write docs/segmentation-and-streaming.md
 
 The first pushes stitched recordings (see `stitching.py`) frame by frame, about ten minutes on one
 core; the second pushes synthetic people who act, stand, leave and come back.
@@ -33,7 +33,7 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.index.index import ExemplarIndex, NewExemplar
 from stars_infer.segmentation.segment import Segment
-from stars_infer.streaming.classifier import StreamClassifier, Streaming
+from stars_infer.streaming.classifier import StreamClassifier, StreamOptions
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 
 GRACE = 1.0
@@ -91,7 +91,7 @@ ROWS = (
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with the known sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=range(2))
     parser.add_argument("--recordings", type=int, default=5, help="for each seed")
@@ -172,14 +172,14 @@ def soak(encoder: Encoder, frames: int) -> list[list[str]]:
                 [
                     NewExemplar(
                         label=action,
-                        description=description,
+                        features=features,
                         source=action,
                         content_hash=clip.content_hash,
                     )
-                    for clip, description in zip(clips, encoder.describe(clips), strict=True)
+                    for clip, features in zip(clips, encoder.encode(clips), strict=True)
                 ]
             )
-        classifier = StreamClassifier(encoder, index, how=Streaming(every=SOAK_EVERY))
+        classifier = StreamClassifier(encoder, index, how=StreamOptions(interval=SOAK_EVERY))
         began = time.perf_counter()
         for number, (frame, moment) in enumerate(_endless(random), start=1):
             answer = classifier.push(frame, moment)

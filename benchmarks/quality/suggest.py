@@ -1,9 +1,9 @@
-"""What labelling suggested clips gives beside labelling as many random ones.
+"""What labeling suggested clips gives beside labeling as many random ones.
 
     python benchmarks/quality/suggest.py --data DATA --write docs/search.md
 
 The pool is a random 80 % of the clips that may be exemplars, without labels; ten of them are chosen
-and labelled at a time, and the set's queries are named as `stars classify` does. Two beginnings: no
+and labeled at a time, and the set's queries are named as `stars classify` does. Two beginnings: no
 label at all, and one example of every other action. Half a minute on one core.
 """
 
@@ -31,51 +31,53 @@ from stars_infer.errors import StarsError
 from stars_infer.similarity.pairwise import pairwise
 
 BUDGETS, STEP, SEEDS = (10, 20, 30, 50, 80), 10, 10
-Places = NDArray[np.intp]
+Positions = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pool:
-    """A set with all its likenesses, and what may be labelled.
+    """A set with all its similarities, and what may be labeled.
 
     Attributes:
-        table: Likeness of all clips to each other, (N, N).
+        table: Similarity of all clips to each other, (N, N).
         classes: Their actions, (N,).
-        pool: Clips that may be labelled.
+        pool: Clips that may be labeled.
         queries: Clips that are named.
         width: Of the kernel that names queries.
     """
 
     table: FloatArray
-    classes: Places
-    pool: Places
-    queries: Places
+    classes: Positions
+    pool: Positions
+    queries: Positions
     width: float | None
 
 
-Rule = Callable[[Pool, Places, int, np.random.Generator], Places]
-"""Chooses n clips of a pool to label, given those that are labelled."""
+Rule = Callable[[Pool, Positions, int, np.random.Generator], Positions]
+"""Chooses n clips of a pool to label, given those that are labeled."""
 
 
-def at_random(data: Pool, labelled: Places, n: int, random: np.random.Generator) -> Places:
+def at_random(data: Pool, labeled: Positions, n: int, random: np.random.Generator) -> Positions:
     """Any n."""
-    return random.choice(np.setdiff1d(data.pool, labelled), n, replace=False)
+    return random.choice(np.setdiff1d(data.pool, labeled), n, replace=False)
 
 
-def smallest_margin(data: Pool, labelled: Places, n: int, random: np.random.Generator) -> Places:
+def smallest_margin(
+    data: Pool, labeled: Positions, n: int, random: np.random.Generator
+) -> Positions:
     """Those between two actions (uncertainty sampling)."""
-    free = np.setdiff1d(data.pool, labelled)
-    if len(set(data.classes[labelled])) < 2:
-        return at_random(data, labelled, n, random)
-    best = np.sort(by_action(data, free, labelled), axis=1)
+    free = np.setdiff1d(data.pool, labeled)
+    if len(set(data.classes[labeled])) < 2:
+        return at_random(data, labeled, n, random)
+    best = np.sort(by_action(data, free, labeled), axis=1)
     return free[np.argsort(best[:, -1] - best[:, -2], kind="stable")[:n]]
 
 
-def farthest(data: Pool, labelled: Places, n: int, random: np.random.Generator) -> Places:
-    """The least alike to all labelled, one after the other (k-centre)."""
+def farthest(data: Pool, labeled: Positions, n: int, random: np.random.Generator) -> Positions:
+    """The least alike to all labeled, one after the other (k-center)."""
     chosen: list[int] = []
     for _ in range(n):
-        known = np.concatenate([labelled, np.array(chosen, np.intp)])
+        known = np.concatenate([labeled, np.array(chosen, np.intp)])
         free = np.setdiff1d(data.pool, known)
         near = data.table[np.ix_(free, known)]
         chosen.append(int(free[near.max(axis=1).argmin()] if len(known) else random.choice(free)))
@@ -85,11 +87,11 @@ def farthest(data: Pool, labelled: Places, n: int, random: np.random.Generator) 
 def facility(*, doubt: bool) -> Rule:
     """As `stars fewshot suggest`, or with all clips counting alike."""
 
-    def rule(data: Pool, labelled: Places, n: int, random: np.random.Generator) -> Places:
-        free = np.setdiff1d(data.pool, labelled)
-        near = data.table[np.ix_(free, labelled)]
-        names = [str(one) for one in data.classes[labelled]] if doubt else ["any"] * len(labelled)
-        return free[choose(data.table[np.ix_(free, free)], near, names, n).places]
+    def rule(data: Pool, labeled: Positions, n: int, random: np.random.Generator) -> Positions:
+        free = np.setdiff1d(data.pool, labeled)
+        near = data.table[np.ix_(free, labeled)]
+        names = [str(one) for one in data.classes[labeled]] if doubt else ["any"] * len(labeled)
+        return free[choose(data.table[np.ix_(free, free)], near, names, n).positions]
 
     return rule
 
@@ -97,24 +99,24 @@ def facility(*, doubt: bool) -> Rule:
 RULES: dict[str, Rule] = {
     "random": at_random,
     "smallest margin": smallest_margin,
-    "farthest from all (k-centre)": farthest,
+    "farthest from all (k-center)": farthest,
     "facility location": facility(doubt=False),
     "**the same, doubtful clips count more (shipped)**": facility(doubt=True),
 }
 
 
-def by_action(data: Pool, clips: Places, labelled: Places) -> FloatArray:
-    """Likeness of clips to the nearest labelled one of each action that has any."""
-    classes = data.classes[labelled]
-    near = data.table[np.ix_(clips, labelled)]
+def by_action(data: Pool, clips: Positions, labeled: Positions) -> FloatArray:
+    """Similarity of clips to the nearest labeled one of each action that has any."""
+    classes = data.classes[labeled]
+    near = data.table[np.ix_(clips, labeled)]
     return np.stack([near[:, classes == one].max(axis=1) for one in np.unique(classes)], axis=1)
 
 
-def accuracy(data: Pool, labelled: Places) -> float:
+def accuracy(data: Pool, labeled: Positions) -> float:
     """Share of queries named right, per cent."""
-    names, classes = np.unique(data.classes[labelled], return_inverse=True)
-    ridge = Ridge(width=data.width).fit(data.table[np.ix_(labelled, labelled)], classes, len(names))
-    scores = ridge.scores(data.table[np.ix_(data.queries, labelled)])
+    names, classes = np.unique(data.classes[labeled], return_inverse=True)
+    ridge = Ridge(width=data.width).fit(data.table[np.ix_(labeled, labeled)], classes, len(names))
+    scores = ridge.scores(data.table[np.ix_(data.queries, labeled)])
     return 100 * float(np.mean(names[scores.argmax(axis=1)] == data.classes[data.queries]))
 
 
@@ -132,8 +134,8 @@ def pools(data: EvaluationSet, table: FloatArray, width: float | None) -> list[P
     return result
 
 
-def beginning(data: Pool, random: np.random.Generator) -> Places:
-    """One labelled clip of every other action."""
+def beginning(data: Pool, random: np.random.Generator) -> Positions:
+    """One labeled clip of every other action."""
     actions = random.permutation(np.unique(data.classes[data.pool]))
     return np.array(
         [random.choice(data.pool[data.classes[data.pool] == one]) for one in actions[::2]], np.intp
@@ -143,12 +145,12 @@ def beginning(data: Pool, random: np.random.Generator) -> Places:
 def curve(data: Pool, rule: Rule, seed: int, *, begun: bool) -> list[float]:
     """Accuracies after each budget of labels beyond the beginning."""
     random = np.random.default_rng([seed, 1])
-    labelled = beginning(data, random) if begun else np.zeros(0, np.intp)
-    start, accuracies = len(labelled), []
-    while len(labelled) - start < BUDGETS[-1]:
-        labelled = np.concatenate([labelled, rule(data, labelled, STEP, random)])
-        if len(labelled) - start in BUDGETS:
-            accuracies.append(accuracy(data, labelled))
+    labeled = beginning(data, random) if begun else np.zeros(0, np.intp)
+    start, accuracies = len(labeled), []
+    while len(labeled) - start < BUDGETS[-1]:
+        labeled = np.concatenate([labeled, rule(data, labeled, STEP, random)])
+        if len(labeled) - start in BUDGETS:
+            accuracies.append(accuracy(data, labeled))
     return accuracies
 
 
@@ -161,14 +163,14 @@ def reasons(several: Sequence[Pool]) -> list[str]:
     """
     lacking, reason, one_of_two = [], [], []
     for seed, data in enumerate(several):
-        labelled = beginning(data, np.random.default_rng([seed, 1]))
-        free = np.setdiff1d(data.pool, labelled)
-        near = data.table[np.ix_(free, labelled)]
-        names = [str(one) for one in data.classes[labelled]]
+        labeled = beginning(data, np.random.default_rng([seed, 1]))
+        free = np.setdiff1d(data.pool, labeled)
+        near = data.table[np.ix_(free, labeled)]
+        names = [str(one) for one in data.classes[labeled]]
         chosen = choose(data.table[np.ix_(free, free)], near, names, STEP)
-        strange = strangeness_of(data.table[np.ix_(labelled, labelled)], names)
-        for one in explained(chosen, np.arange(len(free)), near, names, strange):
-            label = str(data.classes[free[one.place]])
+        unknown = strangeness_of(data.table[np.ix_(labeled, labeled)], names)
+        for one in explained(chosen, np.arange(len(free)), near, names, unknown):
+            label = str(data.classes[free[one.position]])
             lacking.append(label not in names)
             reason.append(one.reason)
             one_of_two.append(label in one.labels)
@@ -183,7 +185,7 @@ def reasons(several: Sequence[Pool]) -> list[str]:
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="name or directory; the shipped encoder if not given")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
@@ -194,7 +196,7 @@ def main() -> None:
         sets = {
             data.name: pools(
                 data,
-                pairwise(encoder.describe(data.clips, question=True)),
+                pairwise(encoder.encode(data.clips, query=True)),
                 how.kernel_width if how else None,
             )
             for data in known_sets(options.data, left_out)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sets import EvaluationSet
 from sklearn.linear_model import LogisticRegression
 
-from stars_infer.classification.calibration import Evidence, Prior, Rehearsal, features
+from stars_infer.classification.calibration import LeaveOut, Prior, ScoreFeatures, features
 from stars_infer.classification.classifiers import Ridge, class_numbers
-from stars_infer.similarity.pairwise import Likeness
+from stars_infer.similarity.pairwise import Similarity
 
 DRAWS = 10
 
@@ -23,70 +23,70 @@ class Draw:
 
     Attributes:
         n: Exemplars a class.
-        strangers: Whether half of the classes are not in the index.
-        rehearsal: Of its exemplars.
-        evidence: Of the clips.
+        unknown: Whether half of the classes are not in the index.
+        leave_out: Of its exemplars.
+        score_features: Of the clips.
         known: Whether their class is in the index.
         right: Whether the best class is theirs.
     """
 
     n: int
-    strangers: bool
-    rehearsal: Rehearsal
-    evidence: Evidence
+    unknown: bool
+    leave_out: LeaveOut
+    score_features: ScoreFeatures
     known: NDArray[np.bool_]
     right: NDArray[np.bool_]
 
 
 def collected(
-    data: EvaluationSet, likeness: Likeness, *, shots: Sequence[int], width: float | None
+    data: EvaluationSet, similarity: Similarity, *, shots: Sequence[int], width: float | None
 ) -> Iterator[Draw]:
-    """Ten draws for each number of shots, with half of the classes as strangers and with none."""
+    """Ten draws for each number of shots, with half of the classes unknown and with none."""
     classes = sorted(set(data.labels))
     numbers = class_numbers(data.labels, classes)
     for n in shots:
         for draw in range(DRAWS):
-            for strangers in (True, False):
+            for unknown in (True, False):
                 random = np.random.default_rng([7, n, draw])
                 held = np.arange(len(classes))
-                if strangers:
+                if unknown:
                     held = random.permutation(len(classes))[: (len(classes) + 1) // 2]
                 pools = [np.flatnonzero((numbers == c) & data.exemplar) for c in held]
                 exemplars = np.concatenate([random.choice(p, n, replace=False) for p in pools])
                 asked = np.setdiff1d(np.flatnonzero(data.query), exemplars)
                 own = np.repeat(np.arange(len(held)), n)
-                ridge = Ridge(width=width).fit(likeness(exemplars, exemplars), own, len(held))
-                scores = ridge.scores(likeness(asked, exemplars))
+                ridge = Ridge(width=width).fit(similarity(exemplars, exemplars), own, len(held))
+                scores = ridge.scores(similarity(asked, exemplars))
                 yield Draw(
                     n=n,
-                    strangers=strangers,
-                    rehearsal=Rehearsal.of(ridge),
-                    evidence=Evidence.of(scores),
+                    unknown=unknown,
+                    leave_out=LeaveOut.of(ridge),
+                    score_features=ScoreFeatures.of(scores),
                     known=np.isin(numbers[asked], held),
                     right=held[scores.argmax(axis=1)] == numbers[asked],
                 )
 
 
 def fitted_prior(draws: Sequence[Draw]) -> Prior:
-    """Curves fitted to draws, each with the same weight; known clips and strangers with half."""
-    known_x, known_y, known_w, right_x, right_y, right_w, places = ([] for _ in range(7))
+    """Curves fitted to draws, each with the same weight; known and unknown clips with half."""
+    known_x, known_y, known_w, right_x, right_y, right_w, positions = ([] for _ in range(7))
     for draw in draws:
-        strength = Evidence.of(draw.rehearsal.apart).strength
-        x = features(draw.evidence, strength.mean(), strength.std())
-        places.append((strength.mean(), strength.std()))
+        strength = ScoreFeatures.of(draw.leave_out.class_out).strength
+        x = features(draw.score_features, strength.mean(), strength.std())
+        positions.append((strength.mean(), strength.std()))
         known = draw.known
-        if draw.strangers:
+        if draw.unknown:
             known_x.append(x)
             known_y.append(known)
             known_w.append(np.where(known, 0.5 / known.sum(), 0.5 / (~known).sum()))
         right_x.append(x[known])
         right_y.append(draw.right[known])
         right_w.append(np.full(known.sum(), 1 / known.sum()))
-    centre, spread = np.mean(places, axis=0)
+    center, spread = np.mean(positions, axis=0)
     return Prior(
         known=_curve(known_x, known_y, known_w),
         right=_curve(right_x, right_y, right_w),
-        centre=float(centre),
+        center=float(center),
         spread=float(spread),
     )
 

@@ -22,7 +22,7 @@ from stars_infer.readers.files import read_clip
 from tests.bodies import in_layout
 
 TREMBLING = 0.01
-"""Deviation of a joint on each axis, metres, as a sensor or a pose estimator trembles."""
+"""Deviation of a joint on each axis, meters, as a sensor or a pose estimator trembles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Form:
     Attributes:
         layout: Of the joints.
         ending: Of the file.
-        write: Writes positions (T, V, 3), metres, y up.
+        write: Writes positions (T, V, 3), meters, y up.
         convention: What the reader is told, which the file does not say.
         axes: What becomes of positions before they are written.
     """
@@ -143,9 +143,9 @@ def at_rate(clip: Clip, fps: float) -> Clip:
     """A clip as it would be at another rate: positions at its times, linear between frames."""
     last = (clip.frames - 1) / clip.fps
     times = np.arange(0, last + 1e-9, 1 / fps)
-    place = times * clip.fps
-    before = np.minimum(place.astype(np.intp), clip.frames - 2)
-    share = (place - before).astype(np.float32)[:, None, None]
+    position = times * clip.fps
+    before = np.minimum(position.astype(np.intp), clip.frames - 2)
+    share = (position - before).astype(np.float32)[:, None, None]
     bodies = clip.bodies[:, before] * (1 - share) + clip.bodies[:, before + 1] * share
     return replace(
         clip, bodies=bodies.astype(np.float32), presence=np.ones(bodies.shape[:2], bool), fps=fps
@@ -173,9 +173,9 @@ def archive_clips(archive: Path) -> Iterator[Clip]:
         content: Mapping[str, np.ndarray] = {name: data[name] for name in data.files}
     found = layout_for_names([str(name) for name in content["joint_names"]])
     assert found is not None, archive
-    layout, places = found
+    layout, positions = found
     starts = content["starts"]
     for name, start, end in zip(content["clip_ids"], starts[:-1], starts[1:], strict=True):
-        joints = content["positions"][start:end][:, list(places)].astype(np.float32)
+        joints = content["positions"][start:end][:, list(positions)].astype(np.float32)
         fps = float(content["fps"])
         yield Clip.from_array(joints, layout=layout.name, fps=fps, source=str(name))

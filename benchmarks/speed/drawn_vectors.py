@@ -1,8 +1,8 @@
 """Vectors as the shipped encoder would give them, as many as wanted.
 
 Synthetic recordings of each action are embedded. From these come the spread within an action and
-that between actions, each with its own directions (covariances). A class gets a new centre, drawn
-with the spread between actions in the directions of all vectors; its vectors lie about the centre
+that between actions, each with its own directions (covariances). A class gets a new center, drawn
+with the spread between actions in the directions of all vectors; its vectors lie about the center
 with the spread within. The same class has the same vectors each time.
 """
 
@@ -25,8 +25,8 @@ class Drawing:
 
     Attributes:
         mean: Of all vectors, (D,).
-        within: From normal numbers to the way from a centre, (D, D).
-        between: The same to the way of a centre from the mean, (D, D).
+        within: From normal numbers to the way from a center, (D, D).
+        between: The same to the way of a center from the mean, (D, D).
     """
 
     mean: FloatArray
@@ -45,37 +45,37 @@ class Drawing:
                 for action in track(actions, description="embedding", transient=True)
             ]
         )
-        centres = np.stack([vectors[actions == n].mean(axis=0) for n in range(len(ACTIONS))])
-        mean = centres.mean(axis=0)
-        spread = np.square(centres - mean).sum(axis=1).mean()
+        centers = np.stack([vectors[actions == n].mean(axis=0) for n in range(len(ACTIONS))])
+        mean = centers.mean(axis=0)
+        spread = np.square(centers - mean).sum(axis=1).mean()
         every = np.cov((vectors - mean).T)
         return cls(
             mean=mean,
-            within=root(np.cov((vectors - centres[actions]).T)),
+            within=root(np.cov((vectors - centers[actions]).T)),
             between=root(every * spread / np.trace(every)),
         )
 
     def exemplars(self, number: int, count: int) -> FloatArray:
         """The vectors of a class, (count, D)."""
         random = np.random.default_rng([1, number])
-        return self._about(self._centre(number), count, random)
+        return self._about(self._center(number), count, random)
 
     def asked(self, count: int, classes: int) -> FloatArray:
         """Vectors of clips to be found, (count, D), of random classes."""
         random = np.random.default_rng(2)
         chosen = random.integers(0, classes, count)
-        return np.concatenate([self._about(self._centre(int(n)), 1, random) for n in chosen])
+        return np.concatenate([self._about(self._center(int(n)), 1, random) for n in chosen])
 
-    def _centre(self, number: int) -> FloatArray:
+    def _center(self, number: int) -> FloatArray:
         normal = np.random.default_rng([3, number]).standard_normal(len(self.mean))
         return np.asarray(self.mean + self.between @ normal)
 
-    def _about(self, centre: FloatArray, count: int, random: np.random.Generator) -> FloatArray:
+    def _about(self, center: FloatArray, count: int, random: np.random.Generator) -> FloatArray:
         normal = random.standard_normal((count, len(self.mean)))
-        return np.asarray(centre + normal @ self.within.T, np.float32)
+        return np.asarray(center + normal @ self.within.T, np.float32)
 
 
 def root(covariance: FloatArray) -> FloatArray:
     """Symmetric root of a covariance (D, D)."""
-    squares, directions = np.linalg.eigh(covariance)
-    return np.asarray((directions * np.sqrt(np.maximum(squares, 0))) @ directions.T)
+    squares, unit_vectors = np.linalg.eigh(covariance)
+    return np.asarray((unit_vectors * np.sqrt(np.maximum(squares, 0))) @ unit_vectors.T)

@@ -33,7 +33,7 @@ from stars_infer.classification.classifiers import Ridge
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import GRAPH_FILE, find_model, read_model_info
 from stars_infer.errors import StarsError
-from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.evaluation.fewshot import LabeledClips, evaluate
 from stars_infer.runtimes.forms import HALF_FILE
 from stars_infer.runtimes.onnxruntime import OnnxRuntime
 from stars_infer.runtimes.open import available_choices, open_runtime
@@ -108,8 +108,8 @@ def embedded(
 
 def accuracies(vectors: FloatArray, data: EvaluationSet) -> list[float]:
     """Mean accuracy of each number of shots, per cent."""
-    clips = LabelledClips(
-        likeness=cosine_of(vectors),
+    clips = LabeledClips(
+        similarity=cosine_of(vectors),
         labels=data.labels,
         exemplar=data.exemplar,
         query=data.query,

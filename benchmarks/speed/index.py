@@ -41,7 +41,7 @@ from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.large.ann import FLAT
 from stars_infer.index.rows import NewExemplar
 from stars_infer.machine import resident_memory
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
 
 CLASS = 1000
@@ -59,7 +59,7 @@ CREATE INDEX plain_by_label ON plain (label);
 
 def main() -> None:
     """Measure, print, and write if asked."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--exemplars", type=int, default=1_000_000)
     parser.add_argument("--sequences", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=300)
@@ -114,21 +114,21 @@ class Task:
         shipped = read_model_info(find_model())
         return replace(shipped, name="vectors", comparison=None, fingerprint="vectors")
 
-    def asked(self) -> list[Description]:
+    def asked(self) -> list[Features]:
         """What is looked for."""
         drawn = self.drawing.asked(self.queries, self.classes)
-        return [Description(vector=vector) for vector in drawn]
+        return [Features(vector=vector) for vector in drawn]
 
     def new(self, number: int) -> list[NewExemplar]:
         """The exemplars of a class."""
         return [
             NewExemplar(
                 label=label_of(number),
-                description=Description(vector=vector),
-                source=f"recordings/{number:06}/{place:06}.skeleton",
-                content_hash=hashlib.sha256(f"{number} {place}".encode()).hexdigest(),
+                features=Features(vector=vector),
+                source=f"recordings/{number:06}/{position:06}.skeleton",
+                content_hash=hashlib.sha256(f"{number} {position}".encode()).hexdigest(),
             )
-            for place, vector in enumerate(self.drawing.exemplars(number, CLASS))
+            for position, vector in enumerate(self.drawing.exemplars(number, CLASS))
         ]
 
 
@@ -228,7 +228,7 @@ def fill(task: Task, told: Connection) -> None:
             table.executemany(
                 "INSERT INTO plain (label, vector, source, hash, added) VALUES (?, ?, ?, ?, ?)",
                 [
-                    (one.label, one.description.vector, one.source, one.content_hash, "now")
+                    (one.label, one.features.vector, one.source, one.content_hash, "now")
                     for one in new
                 ],
             )
@@ -275,8 +275,8 @@ def ask(task: Task) -> Measured:
 
 def place_of(source: str) -> int:
     """Of an exemplar, among all."""
-    _, number, place = source.removesuffix(".skeleton").split("/")
-    return int(number) * CLASS + int(place)
+    _, number, position = source.removesuffix(".skeleton").split("/")
+    return int(number) * CLASS + int(position)
 
 
 def ask_flat(task: Task) -> Measured:
@@ -291,8 +291,8 @@ def ask_flat(task: Task) -> Measured:
         joined = np.frombuffer(b"".join([blob for (blob,) in block]), np.float32)
         flat.add(unit(joined.reshape(len(block), -1)))
     opened = time.perf_counter() - began
-    directions = unit(np.stack([one.vector for one in task.asked()]))
-    search, found = each(directions, lambda one: flat.search(one[None], NEAREST)[1][0].tolist())
+    unit_vectors = unit(np.stack([one.vector for one in task.asked()]))
+    search, found = each(unit_vectors, lambda one: flat.search(one[None], NEAREST)[1][0].tolist())
     return {"opened": opened, "search": search, "found": found, "memory": resident_memory()}
 
 

@@ -4,7 +4,7 @@
     python benchmarks/speed/parse.py --clip S001C001P001R001A001.skeleton --write docs/benchmarks.md
 
 The reader here converts every number of every line as it comes, and prepares in the papers' plain
-steps, the way public code does: the two bodies that move most, frame after frame centred, cropped,
+steps, the way public code does: the two bodies that move most, frame after frame centerd, cropped,
 resized to 120 frames. It mends, checks and denoises nothing, which the library does. Both must give
 the same positions, and for a clip of one body the same prepared clip.
 
@@ -131,7 +131,7 @@ def many_files(encoder: Encoder, paths: list[Path]) -> list[list[str]]:
     alone = 0.0
     for workers in dict.fromkeys((1, cores)):
         began, before, stolen = time.perf_counter(), processor_time(), stolen_time()
-        clips = embed_files(encoder, paths, skip=fail, question=True, workers=workers)
+        clips = embed_files(encoder, paths, skip=fail, query=True, workers=workers)
         count = sum(1 for _ in clips)
         took = time.perf_counter() - began
         had = took * cores - (stolen_time() - stolen)

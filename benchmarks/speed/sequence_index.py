@@ -20,7 +20,7 @@ from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.rows import NewExemplar
 from stars_infer.machine import resident_memory
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.sequence import sequence_of
 from stars_infer.synthetic.actions import ACTIONS, perform
 
@@ -32,7 +32,7 @@ def of_sequences(path: Path, count: int) -> list[list[str]]:
     """The table of an index of sequences."""
     model = read_model_info(find_model())
     with ExemplarIndex.open(path, model) as index:
-        for start in track(range(0, count, _BLOCK), description="recording", transient=True):
+        for start in track(range(0, count, _BLOCK), features="recording", transient=True):
             index.add([recorded(number, model) for number in range(start, start + _BLOCK)])
     first, again = (in_process(ask_sequences, path) for _ in range(2))
     exact = in_process(warp_all, path)
@@ -76,7 +76,7 @@ def recorded(number: int, model: ModelInfo) -> NewExemplar:
     vector = np.ones(model.width, np.float32)  # is kept, and looked at by nobody
     return NewExemplar(
         label=action,
-        description=Description(vector=vector, sequence=sequence),
+        features=Features(vector=vector, sequence=sequence),
         source=str(number),
         content_hash=str(number),
     )
@@ -84,26 +84,26 @@ def recorded(number: int, model: ModelInfo) -> NewExemplar:
 
 def asked_sequences(model: ModelInfo) -> list[FloatArray]:
     """Sequences of other recordings."""
-    found = [recorded(-number, model).description.sequence for number in range(1, 101)]
+    found = [recorded(-number, model).features.sequence for number in range(1, 101)]
     return [one for one in found if one is not None]
 
 
 def ask_sequences(path: Path) -> Measured:
     """Open the index, and search and name clips."""
     model = read_model_info(find_model())
-    queries = [Description(vector=None, sequence=one) for one in asked_sequences(model)]
+    queries = [Features(vector=None, sequence=one) for one in asked_sequences(model)]
     began = time.perf_counter()
     with ExemplarIndex.open(path, model, create=False) as index:
         index.calibration()
         opened = time.perf_counter() - began
         search, found = each(queries, lambda one: index.search([one], NEAREST)[0])
         classify, _ = each(queries, lambda one: index.classify([one]))
-    places = [[int(near.source) for near in row] for row in found]
+    positions = [[int(near.source) for near in row] for row in found]
     return {
         "opened": opened,
         "search": search,
         "classify": classify,
-        "found": places,
+        "found": positions,
         "memory": resident_memory(),
     }
 
@@ -114,7 +114,7 @@ def warp_all(path: Path) -> Measured:
     queries = asked_sequences(model)
     began = time.perf_counter()
     with ExemplarIndex.open(path, model, create=False) as index:
-        kept = index.descriptions()
+        kept = index.clip_features()
     blocks = [
         WarpingGallery(
             [item.sequence for _, item in kept[at : at + _BLOCK] if item.sequence is not None]

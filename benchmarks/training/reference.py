@@ -111,7 +111,7 @@ class Pretraining(nn.Module):
 
 
 class Tuning(nn.Module):
-    """STARS: nearest-neighbour contrast, the first half of the encoder without gradient."""
+    """STARS: nearest-neighbor contrast, the first half of the encoder without gradient."""
 
     def __init__(self, queue: int = 8192, hidden: int = 4096) -> None:
         super().__init__()
@@ -132,8 +132,8 @@ class Tuning(nn.Module):
         g = self.projector(y)
         z, p = F.normalize(g, dim=1).detach(), F.normalize(self.predictor(g), dim=1)
         self.queue = self.queue.to(z.device)
-        neighbours = self.queue[(z @ self.queue.T).argmax(dim=1)]
-        loss = F.cross_entropy(neighbours @ p.T / 0.07, torch.arange(len(z), device=z.device))
+        neighbors = self.queue[(z @ self.queue.T).argmax(dim=1)]
+        loss = F.cross_entropy(neighbors @ p.T / 0.07, torch.arange(len(z), device=z.device))
         self.queue = torch.cat((z, self.queue))[: len(self.queue)]
         return loss
 

@@ -4,7 +4,7 @@ Types are explicit, by casts, so that every runtime computes the same: ONNX Runt
 whose networks are strongly typed from version 11 on. In half precision are products of matrices,
 convolutions, their biases and activations. In float32 are the sums of the residual stream, layer
 norms, softmax, pooling, what is not known here, and the first product, which reads positions in
-metres. The graph's input and output stay float32.
+meters. The graph's input and output stay float32.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class EngineConfig:
         if self.workspace is not None and self.workspace < 1:
             raise UsageError(f"workspace {self.workspace} MiB: expected at least 1")
         if self.level not in LEVELS:
-            raise UsageError(f"optimisation level {self.level}: expected 0 to {LEVELS[-1]}")
+            raise UsageError(f"optimization level {self.level}: expected 0 to {LEVELS[-1]}")
 
 
 def add_engine(folder: Path, how: EngineConfig) -> ModelInfo:
@@ -102,7 +102,7 @@ def add_engine(folder: Path, how: EngineConfig) -> ModelInfo:
 
 
 def build_engine(trt: ModuleType, graph: bytes, how: EngineConfig) -> bytes:
-    """A serialised engine of an ONNX graph with one input and one free axis.
+    """A serialized engine of an ONNX graph with one input and one free axis.
 
     Args:
         trt: The package `tensorrt`.

@@ -15,7 +15,7 @@ from stars_infer.clips.clip import Clip
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.preprocessing.prepare import prepare
 from stars_infer.readers.files import read_clip
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import searcher_of
 from stars_infer.similarity.sequence import sequence_of
 from stars_infer.synthetic.actions import perform
@@ -23,7 +23,7 @@ from stars_infer.synthetic.files import skeleton_text
 
 EXEMPLARS = 1000
 _ACTION = "wave"
-_NEIGHBOURS = 5
+_NEIGHBORS = 5
 _TREMBLING = 0.01
 
 
@@ -75,11 +75,11 @@ def _comparing(info: ModelInfo) -> Callable[[], object]:
     """Search as `stars classify` does; what exemplars hold does not change what it costs."""
     random = np.random.default_rng(0)
     exemplars = [
-        Description(vector=vector, sequence=_trembling(sequence, random))
+        Features(vector=vector, sequence=_trembling(sequence, random))
         for vector, sequence in _described(info, random)
     ]
     searcher, query = searcher_of(exemplars), exemplars[0]
-    return lambda: searcher.nearest([query], _NEIGHBOURS)
+    return lambda: searcher.nearest([query], _NEIGHBORS)
 
 
 def _described(

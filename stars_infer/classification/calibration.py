@@ -1,6 +1,6 @@
 """How surely a clip shows the action it was given: known or unknown, and calibrated confidence.
 
-A stranger is a clip of an action that the index does not hold. How one would score is measured
+An unknown clip is a clip of an action that the index does not hold. How one would score is measured
 from the exemplars themselves: each is scored by the exemplars of all other classes. How a clip of
 a known action scores is measured by leaving single exemplars out. A logistic curve over both, drawn
 to the model's own calibration where exemplars are few, turns scores into probabilities.
@@ -19,18 +19,18 @@ from stars_infer.errors import UsageError
 
 Chances = NDArray[np.float64]
 
-EXPECTED_STRANGERS = 1 / 3
+EXPECTED_UNKNOWN = 1 / 3
 """Share of clips whose action is not in the index, before anything is known of them."""
 PRIOR_EXEMPLARS = 10.0
 """So many exemplars weigh as much as the model's own calibration."""
 _LEAST_SPREAD = 0.02
 _LEAST_SCORE = 0.02
 FEWEST_CLASSES = 3
-"""Of two classes one is left when the other is taken out: nothing to tell a stranger by."""
+"""Of two classes one is left when the other is taken out: nothing to tell an unknown clip by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class ScoreFeatures:
     """What speaks for the answers to Q clips.
 
     Attributes:
@@ -42,7 +42,7 @@ class Evidence:
     margin: Scores
 
     @classmethod
-    def of(cls, scores: Scores, answers: NDArray[np.intp] | None = None) -> Evidence:
+    def of(cls, scores: Scores, answers: NDArray[np.intp] | None = None) -> ScoreFeatures:
         """From scores (Q, C), and the classes that were answered; the highest if not given."""
         rows = np.arange(len(scores))
         answers = scores.argmax(axis=1) if answers is None else answers
@@ -54,34 +54,37 @@ class Evidence:
 
     @property
     def strength(self) -> Scores:
-        """Score and margin together, (Q,): what tells strangers best."""
+        """Score and margin together, (Q,): what tells unknown clips best."""
         return self.score + self.margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class LeaveOut:
     """How exemplars fare as questions.
 
     Attributes:
-        apart: Scores of exemplars by those of other classes only, as strangers have them, (S, C).
-        alone: Scores of exemplars by all others, (N, C), where their class has others.
+        class_out: Scores of exemplars by those of other classes only, as unknown clips have them,
+        (S, C).
+        one_out: Scores of exemplars by all others, (N, C), where their class has others.
         right: Whether those name the exemplar's own class, (N,).
     """
 
-    apart: Scores
-    alone: Scores
+    class_out: Scores
+    one_out: Scores
     right: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, ridge: FittedRidge) -> Rehearsal:
+    def of(cls, ridge: FittedRidge) -> LeaveOut:
         """Every exemplar of an index, in closed form."""
         classes, count = ridge.classes, ridge.weights.shape[1]
         paired = np.bincount(classes, minlength=count)[classes] > 1
-        alone = ridge.without_itself()[paired]
+        one_out = ridge.without_itself()[paired]
         return cls(
-            apart=ridge.without_its_class() if count >= FEWEST_CLASSES else np.zeros((0, count)),
-            alone=alone,
-            right=alone.argmax(axis=1) == classes[paired],
+            class_out=ridge.without_its_class()
+            if count >= FEWEST_CLASSES
+            else np.zeros((0, count)),
+            one_out=one_out,
+            right=one_out.argmax(axis=1) == classes[paired],
         )
 
 
@@ -90,88 +93,93 @@ class Calibration:
     """From evidence to chances, for one index.
 
     Attributes:
-        centre: Strength of strangers, mean.
+        center: Strength of unknown clips, mean.
         spread: The same, standard deviation.
         known: As in `Prior`, fitted to the exemplars.
         right: The same.
-        strangers: Chance of being known of each exemplar when its class is taken out, sorted.
-        familiar: The same when only itself is taken out, of classes with another exemplar.
+        unknown: Chance of being known of each exemplar when its class is taken out, sorted.
+        known_scores: The same when only itself is taken out, of classes with another exemplar.
     """
 
-    centre: float
+    center: float
     spread: float
     known: tuple[float, float, float]
     right: tuple[float, float, float]
-    strangers: Chances = field(repr=False)
-    familiar: Chances = field(repr=False)
+    unknown: Chances = field(repr=False)
+    known_scores: Chances = field(repr=False)
 
     @classmethod
-    def of(cls, rehearsal: Rehearsal, prior: Prior) -> Calibration:
+    def of(cls, leave_out: LeaveOut, prior: Prior) -> Calibration:
         """Measure an index by its own exemplars."""
-        strange, familiar = Evidence.of(rehearsal.apart), Evidence.of(rehearsal.alone)
-        strength = strange.strength
+        unknown, known_scores = (
+            ScoreFeatures.of(leave_out.class_out),
+            ScoreFeatures.of(leave_out.one_out),
+        )
+        strength = unknown.strength
         weight = len(strength) / (len(strength) + PRIOR_EXEMPLARS)
-        centre, spread = prior.centre, prior.spread
+        center, spread = prior.center, prior.spread
         if len(strength):
-            centre = weight * float(strength.mean()) + (1 - weight) * centre
+            center = weight * float(strength.mean()) + (1 - weight) * center
             spread = weight * float(strength.std()) + (1 - weight) * spread
-        strange_x = features(strange, centre, spread)
-        familiar_x = features(familiar, centre, spread)
+        unknown_x = features(unknown, center, spread)
+        known_x = features(known_scores, center, spread)
         known, right = prior.known, prior.right
-        if len(strange_x) and len(familiar_x):
-            x = np.concatenate((familiar_x, strange_x))
-            known = _logistic(x, np.arange(len(x)) < len(familiar_x), prior.known)
-        if len(familiar_x):
-            right = _logistic(familiar_x, rehearsal.right, prior.right)
+        if len(unknown_x) and len(known_x):
+            x = np.concatenate((known_x, unknown_x))
+            known = _logistic(x, np.arange(len(x)) < len(known_x), prior.known)
+        if len(known_x):
+            right = _logistic(known_x, leave_out.right, prior.right)
         return cls(
-            centre=centre,
+            center=center,
             spread=spread,
             known=known,
             right=right,
-            strangers=np.sort(_chance_known(strange_x, known)),
-            familiar=np.sort(_chance_known(familiar_x, known)),
+            unknown=np.sort(_chance_known(unknown_x, known)),
+            known_scores=np.sort(_chance_known(known_x, known)),
         )
 
-    def chance_known(self, evidence: Evidence) -> Chances:
-        """Chance that the action of a clip is in the index; see `EXPECTED_STRANGERS`."""
-        return _chance_known(features(evidence, self.centre, self.spread), self.known)
+    def chance_known(self, score_features: ScoreFeatures) -> Chances:
+        """Chance that the action of a clip is in the index; see `EXPECTED_UNKNOWN`."""
+        return _chance_known(features(score_features, self.center, self.spread), self.known)
 
-    def chance_right(self, evidence: Evidence) -> Chances:
+    def chance_right(self, score_features: ScoreFeatures) -> Chances:
         """Chance that an answer is right if the action is in the index."""
-        return _chances(features(evidence, self.centre, self.spread), self.right)
+        return _chances(features(score_features, self.center, self.spread), self.right)
 
-    def threshold(self, strangers: float | None) -> float:
+    def threshold(self, false_accept_rate: float | None) -> float:
         """Least chance of being known with which a clip is named.
 
         Args:
-            strangers: Share of strangers that may be named, 0 to 1; None for "more likely known
-                than not".
+            false_accept_rate: Share of unknown clips that may be named, 0 to 1; None for "more
+                likely known than not".
         """
-        if strangers is None:
+        if false_accept_rate is None:
             return 0.5
-        if not len(self.strangers):
-            return 1 - strangers  # nothing measured: the curve is taken at its word
-        return float(np.quantile(self.strangers, 1 - strangers))
+        if not len(self.unknown):
+            return 1 - false_accept_rate  # nothing measured: the curve is taken at its word
+        return float(np.quantile(self.unknown, 1 - false_accept_rate))
 
     def accepted(self, threshold: float) -> tuple[float | None, float | None]:
-        """Shares of strangers and of known clips that a threshold lets pass, where measured."""
+        """Shares of unknown clips and of known clips that a threshold lets pass, where measured."""
 
         def share(chances: Chances) -> float | None:
             return float(np.mean(chances > threshold)) if len(chances) else None
 
-        return share(self.strangers), share(self.familiar)
+        return share(self.unknown), share(self.known_scores)
 
 
-def features(evidence: Evidence, centre: float, spread: float) -> Scores:
-    """What the curves see, (Q, 3): 1, strength over that of strangers, margin over score."""
-    strength = (evidence.strength - centre) / (spread + _LEAST_SPREAD)
-    relative = np.clip(evidence.margin / np.maximum(evidence.score, _LEAST_SCORE), -1, 2)
+def features(score_features: ScoreFeatures, center: float, spread: float) -> Scores:
+    """What the curves see, (Q, 3): 1, strength over that of unknown clips, margin over score."""
+    strength = (score_features.strength - center) / (spread + _LEAST_SPREAD)
+    relative = np.clip(
+        score_features.margin / np.maximum(score_features.score, _LEAST_SCORE), -1, 2
+    )
     return np.stack((np.ones_like(strength), strength, relative), axis=1)
 
 
 def _chance_known(x: Scores, curve: tuple[float, float, float]) -> Chances:
-    """From a curve that was fitted to as many strangers as known clips."""
-    odds = (1 - EXPECTED_STRANGERS) / EXPECTED_STRANGERS
+    """From a curve that was fitted to as many unknown clips as known clips."""
+    odds = (1 - EXPECTED_UNKNOWN) / EXPECTED_UNKNOWN
     even = _chances(x, curve)
     return np.asarray(odds * even / (odds * even + 1 - even))
 
@@ -197,20 +205,20 @@ def _logistic(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
-    """Curves of `stars_infer.classification.calibration.Calibration`, and how strangers fare.
+    """Curves of `stars_infer.classification.calibration.Calibration`, and how unknown clips fare.
 
     Attributes:
         known: Weights of `stars_infer.classification.calibration.features` for the chance that the
         action of a clip
-            is in the index, if half of all clips are strangers.
+            is in the index, if half of all clips are unknown clips.
         right: The same for the chance that the answer is right if it is.
-        centre: Strength of strangers, mean.
+        center: Strength of unknown clips, mean.
         spread: The same, standard deviation.
     """
 
     known: tuple[float, float, float]
     right: tuple[float, float, float]
-    centre: float
+    center: float
     spread: float
 
     def __post_init__(self) -> None:
@@ -246,12 +254,12 @@ def _prior(values: dict[str, Any]) -> Prior:
 
 
 OF_SEQUENCES = ModelCalibration(
-    ridge=Prior(known=(-1.78, 0.67, 1.91), right=(0.07, 0.95, 2.81), centre=0.27, spread=0.18),
-    nearest=Prior(known=(-0.45, 1.39, -1.60), right=(0.69, 1.89, 1.26), centre=0.16, spread=0.07),
+    ridge=Prior(known=(-1.78, 0.67, 1.91), right=(0.07, 0.95, 2.81), center=0.27, spread=0.18),
+    nearest=Prior(known=(-0.45, 1.39, -1.60), right=(0.69, 1.89, 1.26), center=0.16, spread=0.07),
 )
 """For models that compare sequences."""
 OF_VECTORS = ModelCalibration(
-    ridge=Prior(known=(-0.08, 0.61, -0.14), right=(-0.48, 0.55, 2.51), centre=0.63, spread=0.30),
-    nearest=Prior(known=(-0.07, 0.20, -0.04), right=(0.02, 0.47, 3.23), centre=0.22, spread=0.10),
+    ridge=Prior(known=(-0.08, 0.61, -0.14), right=(-0.48, 0.55, 2.51), center=0.63, spread=0.30),
+    nearest=Prior(known=(-0.07, 0.20, -0.04), right=(0.02, 0.47, 3.23), center=0.22, spread=0.10),
 )
 """For models that compare vectors."""

@@ -1,7 +1,8 @@
-"""From likeness to classes: what can name a clip by labelled exemplars.
+"""From similarity to classes: what can name a clip by labeled exemplars.
 
-Axes: `E` exemplars, `Q` clips, `C` classes. Each classifier is fitted to the likeness of exemplars
-among themselves and then scores clips by theirs to the exemplars; the highest score names a clip.
+Axes: `E` exemplars, `Q` clips, `C` classes. Each classifier is fitted to the similarity of
+exemplars among themselves and then scores clips by theirs to the exemplars; the highest score names
+a clip.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ _TRACE = 1e-9
 class Fitted(Protocol):
     """A classifier that knows its exemplars."""
 
-    def scores(self, likeness: FloatArray) -> Scores:
-        """Scores (Q, C) of clips from their likeness to the exemplars (Q, E)."""
+    def scores(self, similarity: FloatArray) -> Scores:
+        """Scores (Q, C) of clips from their similarity to the exemplars (Q, E)."""
 
 
 class Classifier(Protocol):
     """A way to name clips."""
 
-    def fit(self, likeness: FloatArray, classes: Classes, count: int) -> Fitted:
+    def fit(self, similarity: FloatArray, classes: Classes, count: int) -> Fitted:
         """Learn from exemplars.
 
         Args:
-            likeness: Of exemplars to exemplars, (E, E).
+            similarity: Of exemplars to exemplars, (E, E).
             classes: Of the exemplars, (E,).
             count: C; every class has an exemplar.
         """
@@ -45,7 +46,7 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """The n nearest exemplars vote; the papers' n-nearest-neighbour rule (STARS 4.3).
+    """The n nearest exemplars vote; the papers' n-nearest-neighbor rule (STARS 4.3).
 
     The papers do not say how ties end: here by the larger sum of similarities.
 
@@ -58,7 +59,7 @@ class Vote:
     n: int
     temperature: float | None = None
 
-    def fit(self, likeness: FloatArray, classes: Classes, count: int) -> Fitted:
+    def fit(self, similarity: FloatArray, classes: Classes, count: int) -> Fitted:
         """See `Classifier`."""
         return _FittedVote(self, classes, count)
 
@@ -69,9 +70,9 @@ class _FittedVote:
     classes: Classes
     count: int
 
-    def scores(self, likeness: FloatArray) -> Scores:
-        order = np.argsort(-likeness, axis=1, kind="stable")[:, : self.rule.n]
-        near = np.take_along_axis(likeness, order, axis=1)
+    def scores(self, similarity: FloatArray) -> Scores:
+        order = np.argsort(-similarity, axis=1, kind="stable")[:, : self.rule.n]
+        near = np.take_along_axis(similarity, order, axis=1)
         return vote_scores(self.classes[order], near, self.count, temperature=self.rule.temperature)
 
 
@@ -117,7 +118,7 @@ def vote_scores(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prototypes:
-    """The nearest class mean, in the space in which likeness is an inner product.
+    """The nearest class mean, in the space in which similarity is an inner product.
 
     Attributes:
         shrinkage: How far class means are drawn to the mean of all exemplars, 0 to 1.
@@ -125,13 +126,13 @@ class Prototypes:
 
     shrinkage: float = 0.1
 
-    def fit(self, likeness: FloatArray, classes: Classes, count: int) -> Fitted:
+    def fit(self, similarity: FloatArray, classes: Classes, count: int) -> Fitted:
         """See `Classifier`."""
         belongs = _one_hot(classes, count)
         weights = (1 - self.shrinkage) * belongs / belongs.sum(axis=0) + (
             self.shrinkage / len(classes)
         )
-        return _FittedPrototypes(weights, np.einsum("ec,ef,fc->c", weights, likeness, weights))
+        return _FittedPrototypes(weights, np.einsum("ec,ef,fc->c", weights, similarity, weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +142,20 @@ class _FittedPrototypes:
     squares: Scores
     """(C,)."""
 
-    def scores(self, likeness: FloatArray) -> Scores:
-        return np.asarray(2 * likeness @ self.weights - self.squares)
+    def scores(self, similarity: FloatArray) -> Scores:
+        return np.asarray(2 * similarity @ self.weights - self.squares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ridge:
-    """Regularised least squares on kernels of the likeness, one class against the rest.
+    """Regularized least squares on kernels of the similarity, one class against the rest.
 
     The score of a class regresses "shows it" (1) or not (0), as the mean of a Gaussian process
     would: exemplars that say the same share their weight, and a clip like no exemplar scores near
     0 in every class. (Rifkin, Yeo, Poggio, Regularized least-squares classification, 2003.)
 
     Attributes:
-        width: Of the kernel exp((likeness - 1) / width); the median of 1 - likeness over the
+        width: Of the kernel exp((similarity - 1) / width); the median of 1 - similarity over the
             exemplars if None.
         noise: Variance of what an exemplar says.
         balance: The noise of a class grows with its size to this power, relative to the smallest
@@ -165,9 +166,9 @@ class Ridge:
     noise: float = 0.15
     balance: float = 1.5
 
-    def fit(self, likeness: FloatArray, classes: Classes, count: int) -> FittedRidge:
+    def fit(self, similarity: FloatArray, classes: Classes, count: int) -> FittedRidge:
         """See `Classifier`."""
-        return FittedRidge.of(self, likeness.astype(np.float64), classes, count)
+        return FittedRidge.of(self, similarity.astype(np.float64), classes, count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +188,13 @@ class FittedRidge:
     inverse: Scores = field(repr=False)
 
     @classmethod
-    def of(cls, rule: Ridge, likeness: Scores, classes: Classes, count: int) -> FittedRidge:
+    def of(cls, rule: Ridge, similarity: Scores, classes: Classes, count: int) -> FittedRidge:
         """Solve for the weights."""
-        width = rule.width or _median_gap(likeness)
-        kernel = np.exp((likeness - 1) / width)
+        width = rule.width or _median_gap(similarity)
+        kernel = np.exp((similarity - 1) / width)
         sizes = np.bincount(classes, minlength=count)
         noise = rule.noise * (sizes[classes] / sizes.min()) ** rule.balance
-        # Likeness by warping is no inner product: the kernel may have negative eigenvalues.
+        # Similarity by warping is no inner product: the kernel may have negative eigenvalues.
         with single_threaded():
             lowest = float(np.linalg.eigvalsh(kernel)[0])
             noise = noise + max(0.0, -lowest)
@@ -201,9 +202,9 @@ class FittedRidge:
         weights = inverse @ _one_hot(classes, count)
         return cls(width=width, classes=classes, weights=weights, inverse=inverse)
 
-    def scores(self, likeness: FloatArray) -> Scores:
+    def scores(self, similarity: FloatArray) -> Scores:
         """See `Fitted`."""
-        return np.asarray(np.exp((likeness.astype(np.float64) - 1) / self.width) @ self.weights)
+        return np.asarray(np.exp((similarity.astype(np.float64) - 1) / self.width) @ self.weights)
 
     def without_itself(self) -> Scores:
         """Scores (E, C) of every exemplar by all others, in closed form."""
@@ -211,7 +212,7 @@ class FittedRidge:
         return np.asarray(targets - self.weights / np.diag(self.inverse)[:, None])
 
     def without_its_class(self) -> Scores:
-        """Scores (E, C) of every exemplar by those of other classes: as a stranger would score."""
+        """Scores (E, C) of every exemplar by other classes, as an unknown clip would score."""
         targets = _one_hot(self.classes, self.weights.shape[1])
         result = np.empty_like(targets)
         for number in range(targets.shape[1]):
@@ -253,13 +254,13 @@ def _one_hot(classes: Classes, count: int) -> Scores:
     return np.asarray(classes[:, None] == np.arange(count), np.float64)
 
 
-def _median_gap(likeness: Scores) -> float:
-    """Median of 1 - likeness over pairs of exemplars; 1 if there is no pair."""
-    pairs = likeness[np.triu_indices(len(likeness), 1)]
+def _median_gap(similarity: Scores) -> float:
+    """Median of 1 - similarity over pairs of exemplars; 1 if there is no pair."""
+    pairs = similarity[np.triu_indices(len(similarity), 1)]
     return max(float(np.median(1 - pairs)), 1e-6) if len(pairs) else 1.0
 
 
 def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
     """Places of labels in a list of classes."""
-    place = {name: number for number, name in enumerate(classes)}
-    return np.array([place[label] for label in labels], np.intp)
+    position = {name: number for number, name in enumerate(classes)}
+    return np.array([position[label] for label in labels], np.intp)

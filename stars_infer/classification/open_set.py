@@ -1,4 +1,4 @@
-"""From the likeness of a clip to an index's exemplars to a name, and how sure it is."""
+"""From the similarity of a clip to an index's exemplars to a name, and how sure it is."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import (
     FEWEST_CLASSES,
     Calibration,
-    Evidence,
+    LeaveOut,
     Prior,
-    Rehearsal,
+    ScoreFeatures,
 )
 from stars_infer.classification.classifiers import (
     Classifier,
@@ -29,7 +29,7 @@ from stars_infer.similarity.nearest import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Decision:
     """What a judge says of a clip.
 
     Attributes:
@@ -45,12 +45,12 @@ class Verdict:
     confidence: float
 
 
-class Judge(Protocol):
+class OpenSetClassifier(Protocol):
     """Names clips from the exemplars found for them."""
 
     calibration: Calibration
 
-    def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
+    def decisions(self, found: Sequence[Found]) -> list[Decision]:
         """Verdicts on clips.
 
         Args:
@@ -58,11 +58,11 @@ class Judge(Protocol):
         """
 
 
-class RidgeJudge:
+class RidgeOpenSetClassifier:
     """Judges by all exemplars of an index.
 
     Args:
-        likeness: Of exemplars to exemplars, (E, E).
+        similarity: Of exemplars to exemplars, (E, E).
         classes: Of the exemplars, (E,).
         count: C.
         ridge: Whose scores are the evidence.
@@ -72,7 +72,7 @@ class RidgeJudge:
 
     def __init__(
         self,
-        likeness: FloatArray,
+        similarity: FloatArray,
         classes: NDArray[np.intp],
         count: int,
         *,
@@ -80,26 +80,26 @@ class RidgeJudge:
         classifier: Classifier | None,
         prior: Prior,
     ) -> None:
-        self._ridge: FittedRidge = ridge.fit(likeness, classes, count)
+        self._ridge: FittedRidge = ridge.fit(similarity, classes, count)
         self._namer: Fitted = (
-            self._ridge if classifier is None else classifier.fit(likeness, classes, count)
+            self._ridge if classifier is None else classifier.fit(similarity, classes, count)
         )
-        self.calibration = Calibration.of(Rehearsal.of(self._ridge), prior)
+        self.calibration = Calibration.of(LeaveOut.of(self._ridge), prior)
 
-    def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
-        """See `Judge`; all exemplars must be among those found."""
-        likeness = np.stack([np.asarray(similar)[np.argsort(at)] for at, similar in found])
-        answers = self._namer.scores(likeness).argmax(axis=1)
-        return _verdicts(self._ridge.scores(likeness), answers, self.calibration)
+    def decisions(self, found: Sequence[Found]) -> list[Decision]:
+        """See `OpenSetClassifier`; all exemplars must be among those found."""
+        similarity = np.stack([np.asarray(similar)[np.argsort(at)] for at, similar in found])
+        answers = self._namer.scores(similarity).argmax(axis=1)
+        return _decisions(self._ridge.scores(similarity), answers, self.calibration)
 
 
-class NearestJudge:
+class NearestOpenSetClassifier:
     """Judges by the nearest exemplars of a large index.
 
     Args:
         classes: Of the exemplars by their places, (P,); -1 where there is none.
         vote: Gives the names.
-        calibration: Of `rehearsal_by_nearest`.
+        calibration: Of `leave_out_by_nearest`.
     """
 
     def __init__(self, classes: NDArray[np.intp], *, vote: Vote, calibration: Calibration) -> None:
@@ -108,51 +108,53 @@ class NearestJudge:
         self._count = int(classes.max()) + 1
         self.calibration = calibration
 
-    def verdicts(self, found: Sequence[Found]) -> list[Verdict]:
-        """See `Judge`."""
-        scores = [_nearness(self._classes[places], near, self._count) for places, near in found]
-        answers = [self._named(places, similar) for places, similar in found]
-        return _verdicts(np.stack(scores), np.array(answers, np.intp), self.calibration)
+    def decisions(self, found: Sequence[Found]) -> list[Decision]:
+        """See `OpenSetClassifier`."""
+        scores = [
+            _nearness(self._classes[positions], near, self._count) for positions, near in found
+        ]
+        answers = [self._named(positions, similar) for positions, similar in found]
+        return _decisions(np.stack(scores), np.array(answers, np.intp), self.calibration)
 
-    def _named(self, places: NDArray[np.intp], similar: FloatArray) -> int:
-        fitted = self._vote.fit(similar[None], self._classes[places], self._count)
+    def _named(self, positions: NDArray[np.intp], similar: FloatArray) -> int:
+        fitted = self._vote.fit(similar[None], self._classes[positions], self._count)
         return int(fitted.scores(similar[None])[0].argmax())
 
 
-def rehearsal_by_nearest(
+def leave_out_by_nearest(
     classes: NDArray[np.intp],
     sample: NDArray[np.intp],
     found: Sequence[Found],
-    found_apart: Sequence[Found],
-) -> Rehearsal:
+    found_without_class: Sequence[Found],
+) -> LeaveOut:
     """How some exemplars of a large index fare as questions.
 
     Args:
         classes: Of the exemplars by their places, (P,); -1 where there is none.
         sample: Places of some exemplars.
         found: Exemplars found for each of the sample, itself among them.
-        found_apart: The same as if its action were not there.
+        found_without_class: The same as if its action were not there.
     """
     count = int(classes.max()) + 1
-    apart, alone, own = [], [], []
-    for places, similar in found_apart:
-        if count >= FEWEST_CLASSES and len(places):
-            apart.append(_nearness(classes[places], similar, count))
-    for place, (places, similar) in zip(sample.tolist(), found, strict=True):
-        others = places != place
-        if ((classes[places] == classes[place]) & others).any():
-            alone.append(_nearness(classes[places[others]], similar[others], count))
-            own.append(int(classes[place]))
-    alone_scores = _stack(alone, count)
-    return Rehearsal(
-        apart=_stack(apart, count),
-        alone=alone_scores,
-        right=alone_scores.argmax(axis=1) == np.array(own, np.intp),
+    class_out, one_out, own = [], [], []
+    for positions, similar in found_without_class:
+        if count >= FEWEST_CLASSES and len(positions):
+            class_out.append(_nearness(classes[positions], similar, count))
+    for position, (positions, similar) in zip(sample.tolist(), found, strict=True):
+        others = positions != position
+        if ((classes[positions] == classes[position]) & others).any():
+            one_out.append(_nearness(classes[positions[others]], similar[others], count))
+            own.append(int(classes[position]))
+    one_out_scores = _stack(one_out, count)
+    return LeaveOut(
+        class_out=_stack(class_out, count),
+        one_out=one_out_scores,
+        right=one_out_scores.argmax(axis=1) == np.array(own, np.intp),
     )
 
 
 def _nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
-    """Of each class the likeness of its best, less the mean of the others' best, (C,).
+    """Of each class the similarity of its best, less the mean of the others' best, (C,).
 
     A class of which nothing was found is taken to be as like as the last that was.
     """
@@ -166,15 +168,17 @@ def _stack(rows: list[Scores], count: int) -> Scores:
     return np.stack(rows) if rows else np.zeros((0, count))
 
 
-def _verdicts(scores: Scores, answers: NDArray[np.intp], calibration: Calibration) -> list[Verdict]:
-    evidence = Evidence.of(scores, answers)
-    known = calibration.chance_known(evidence)
-    confidence = known * calibration.chance_right(evidence)
+def _decisions(
+    scores: Scores, answers: NDArray[np.intp], calibration: Calibration
+) -> list[Decision]:
+    score_features = ScoreFeatures.of(scores, answers)
+    known = calibration.chance_known(score_features)
+    confidence = known * calibration.chance_right(score_features)
     others = scores.copy()
     others[np.arange(len(scores)), answers] = -np.inf
     seconds = others.argmax(axis=1)
     return [
-        Verdict(
+        Decision(
             answer=int(answer),
             second=int(second) if scores.shape[1] > 1 else None,
             chance_known=float(chance),

@@ -12,12 +12,12 @@ UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
+class Neighbor:
     """An exemplar near a clip.
 
     Attributes:
         label: Its action.
-        similarity: Cosine of the vectors, or likeness of the sequences; at most 1.
+        similarity: Cosine of the vectors, or similarity of the sequences; at most 1.
         source: Where it comes from.
     """
 
@@ -39,7 +39,7 @@ class Prediction:
         similarity: That of the nearest exemplar of the label.
         margin: By how much that exceeds the nearest exemplar of any other action; None if there
             is no other.
-        neighbours: The nearest exemplars of any action, nearest first.
+        neighbors: The nearest exemplars of any action, nearest first.
     """
 
     label: str
@@ -49,7 +49,7 @@ class Prediction:
     second: str | None
     similarity: float
     margin: float | None
-    neighbours: tuple[Neighbour, ...]
+    neighbors: tuple[Neighbor, ...]
 
     @property
     def answer(self) -> str:
@@ -58,25 +58,25 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Naming:
+class ClassifyOptions:
     """How clips are named.
 
     Attributes:
         classifier: One of `stars_infer.classification.classifiers.CLASSIFIERS`.
         k: Exemplars that vote, where they vote; if None, as many as the smallest class has (the
             papers' n of n-shot), at most `MAX_DEFAULT_VOTERS`.
-        strangers: Share of strangers that may be named, 0 to 1; None for "more likely known than
-            not".
+        false_accept_rate: Share of unknown clips that may be named, 0 to 1; None for "more likely
+            known than not".
     """
 
     classifier: str = DEFAULT_CLASSIFIER
     k: int | None = None
-    strangers: float | None = None
+    false_accept_rate: float | None = None
 
     def __post_init__(self) -> None:
         classifier_named(self.classifier, n=1)
-        if self.strangers is not None and not 0 < self.strangers < 1:
+        if self.false_accept_rate is not None and not 0 < self.false_accept_rate < 1:
             raise UsageError(
-                "the share of strangers to accept is above 0 and below 100 %, "
-                f"not {self.strangers:.0%}"
+                "the share of unknown clips to accept is above 0 and below 100 %, "
+                f"not {self.false_accept_rate:.0%}"
             )

@@ -24,7 +24,7 @@ from stars_infer.errors import StarsError, StarsWarning, UsageError
 
 app = typer.Typer(
     name="stars",
-    help="Name human motion clips from a few labelled examples per action.",
+    help="Name human motion clips from a few labeled examples per action.",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,7 +42,7 @@ def stars(
         bool, typer.Option("--debug", envvar="STARS_DEBUG", help="Show tracebacks of errors.")
     ] = False,
 ) -> None:
-    """Name human motion clips from a few labelled examples per action."""
+    """Name human motion clips from a few labeled examples per action."""
     if debug:
         os.environ["STARS_DEBUG"] = "1"
     if version:

@@ -14,12 +14,12 @@ from stars_infer.cli.options import (
     DEFAULT_INDEX,
     ClassifierOption,
     DeviceOption,
+    FalseAcceptOption,
     IndexOption,
     KOption,
     ModelOption,
-    StrangersOption,
     WorkersOption,
-    naming_of,
+    classify_options,
     reads_clips,
     ready_index,
 )
@@ -40,7 +40,7 @@ _SURE = 0.9
 def classify(
     clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
     *,
-    strangers: StrangersOption = None,
+    false_accept: FalseAcceptOption = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say for each clip why, and what else it may be.")
     ] = False,
@@ -75,13 +75,13 @@ def classify(
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
-    naming = naming_of(classifier, k, strangers)
+    options = classify_options(classifier, k, false_accept)
     check_way(people)
     check_views(views or ())
     paths = clip_files(clips)
     with ready_index(index, model, output) as exemplars:
-        if naming.strangers is None:
-            naming = replace(naming, strangers=exemplars.naming().strangers)
+        if options.false_accept_rate is None:
+            options = replace(options, false_accept_rate=exemplars.options().false_accept_rate)
         encoder = Encoder.load(model, device=device)
         answers: list[tuple[EmbeddedFile, Prediction]] = []
         embedded = embed_files(
@@ -89,14 +89,14 @@ def classify(
             paths,
             convention=convention,
             skip=output.failure,
-            question=True,
+            query=True,
             people=people,
             views=views or (),
             workers=workers,
         )
         for file in output.progress(embedded, "classifying", len(paths)):
             output.clip_notes(file.source, file.notes)
-            (answer,) = exemplars.classify([file.description], naming)
+            (answer,) = exemplars.classify([file.features], options)
             if json:
                 output.record(_record(file, answer))
             answers.append((file, answer))
@@ -106,10 +106,10 @@ def classify(
             [
                 (
                     file.source,
-                    _coloured(answer),
+                    _colored(answer),
                     f"{answer.confidence:.2f}",
                     f"{answer.similarity:.3f}",
-                    answer.neighbours[0].source,
+                    answer.neighbors[0].source,
                 )
                 for file, answer in answers
             ],
@@ -131,9 +131,9 @@ def _record(file: EmbeddedFile, answer: Prediction) -> dict[str, object]:
         "second": answer.second,
         "similarity": answer.similarity,
         "margin": answer.margin,
-        "neighbours": [
+        "neighbors": [
             {"label": n.label, "similarity": n.similarity, "source": n.source}
-            for n in answer.neighbours
+            for n in answer.neighbors
         ],
         "bodies": file.bodies,
         "frames": file.frames,
@@ -141,7 +141,7 @@ def _record(file: EmbeddedFile, answer: Prediction) -> dict[str, object]:
     }
 
 
-def _coloured(answer: Prediction) -> Text:
+def _colored(answer: Prediction) -> Text:
     if not answer.known:
         return Text(answer.answer, style="yellow")
     return Text(answer.answer, style="green" if answer.confidence >= _SURE else "")
@@ -150,13 +150,13 @@ def _coloured(answer: Prediction) -> Text:
 _SHOWN = 3
 """Nearest exemplars that are told."""
 _CLOSE = 0.02
-"""Likeness within which two actions are a toss-up."""
+"""Similarity within which two actions are a toss-up."""
 
 
 def explanation(answer: Prediction) -> list[str]:
     """Lines that say what speaks for an answer, what else it may be, and what would help."""
     lines = [_verdict(answer)]
-    nearest = answer.neighbours[:_SHOWN]
+    nearest = answer.neighbors[:_SHOWN]
     near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in nearest)
     lines.append(f"nearest exemplars: {near}")
     if answer.second is not None and answer.margin is not None:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from stars_infer.curation.check import Finding
     from stars_infer.curation.suggest import Suggestion
     from stars_infer.index.index import Exemplar
-    from stars_infer.similarity.features import Description
+    from stars_infer.similarity.features import Features
 
 
 @reads_clips
 def suggest(
-    paths: Annotated[list[Path], typer.Argument(help="Unlabelled clip files, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Unlabeled clip files, or folders of them.")],
     *,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many clips to suggest.")] = 10,
     seed: Annotated[int, typer.Option(help="Of the draw from more than 3,000 clips.")] = 0,
@@ -43,7 +43,7 @@ def suggest(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Suggest clips worth labelling next, and say why."""
+    """Suggest clips worth labeling next, and say why."""
     from stars_infer.curation.suggest import MOST, compared
     from stars_infer.curation.suggest import suggest as choose
     from stars_infer.embedding.files import embed_files
@@ -56,7 +56,7 @@ def suggest(
     encoder = Encoder.load(model, device=device)
     known = {exemplar.content_hash for exemplar, _ in kept}
     embedded = embed_files(
-        encoder, files, convention=convention, skip=output.failure, question=True, workers=workers
+        encoder, files, convention=convention, skip=output.failure, query=True, workers=workers
     )
     found = list(output.progress(embedded, "embedding", len(files)))
     clips = [file for file in found if file.content_hash not in known]
@@ -69,14 +69,14 @@ def suggest(
     with output.bar() as bar:
         task = bar.add_task("comparing", total=compared(len(clips), len(kept)))
         suggestions = choose(
-            [file.description for file in clips],
+            [file.features for file in clips],
             n,
-            exemplars=[description for _, description in kept],
+            exemplars=[features for _, features in kept],
             labels=[exemplar.label for exemplar, _ in kept],
             seed=seed,
-            done=lambda: bar.advance(task),
+            progress=lambda: bar.advance(task),
         )
-    rows = [(clips[one.place].source, one) for one in suggestions]
+    rows = [(clips[one.position].source, one) for one in suggestions]
     if json:
         for source, one in rows:
             output.record(
@@ -109,12 +109,12 @@ def why(one: Suggestion) -> str:
             return f"probably {one.labels[0]}, unlike its examples"
 
 
-def _exemplars(index: Path, model: str | None) -> list[tuple[Exemplar, Description]]:
+def _exemplars(index: Path, model: str | None) -> list[tuple[Exemplar, Features]]:
     """What the index holds; nothing where there is none yet."""
     if not index.exists():
         return []
     with existing_index(index, model) as opened:
-        return opened.descriptions()
+        return opened.clip_features()
 
 
 def check(
@@ -128,11 +128,11 @@ def check(
 ) -> None:
     """Find twins, contradictions, wrong labels and outliers among the examples."""
     from stars_infer.curation.check import check as examine
-    from stars_infer.curation.neighbours import CANDIDATES, EXACT
+    from stars_infer.curation.neighbors import CANDIDATES, EXACT
 
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
-        kept = opened.descriptions()
+        kept = opened.clip_features()
     exemplars = [exemplar for exemplar, _ in kept]
     if len(kept) > EXACT:
         output.note(
@@ -142,9 +142,9 @@ def check(
     with output.bar() as bar:
         task = bar.add_task("comparing", total=len(kept))
         findings = examine(
-            [description for _, description in kept],
+            [features for _, features in kept],
             [exemplar.label for exemplar in exemplars],
-            done=lambda: bar.advance(task),
+            progress=lambda: bar.advance(task),
         )
     advice = [(one, what(one, exemplars), remedy(one, exemplars)) for one in findings]
     if json:
@@ -152,9 +152,9 @@ def check(
             output.record(
                 {
                     "kind": one.kind,
-                    "ids": [exemplars[place].id for place in one.places],
+                    "ids": [exemplars[position].id for position in one.positions],
                     "labels": list(one.labels),
-                    "sources": [exemplars[place].source for place in one.places],
+                    "sources": [exemplars[position].source for position in one.positions],
                     "similarity": one.similarity,
                     "what": found,
                     "remedy": cure,
@@ -179,9 +179,9 @@ _OF_ACTIONS = ("disagreement", "overlap", "few")
 def _who(one: Finding, exemplars: Sequence[Exemplar]) -> tuple[str, str, str]:
     """Number, action and source of the exemplar that a finding is about; of an action its name."""
     if one.kind in _OF_ACTIONS:
-        ids = ", ".join(str(exemplars[place].id) for place in one.places)
+        ids = ", ".join(str(exemplars[position].id) for position in one.positions)
         return ids, " / ".join(one.labels), "–"
-    exemplar = exemplars[one.places[0]]
+    exemplar = exemplars[one.positions[0]]
     return str(exemplar.id), exemplar.label, exemplar.source
 
 
@@ -195,11 +195,11 @@ def what(one: Finding, exemplars: Sequence[Exemplar]) -> str:
     first = one.labels[0]
     match one.kind:
         case "contradiction":
-            return f"the same motion is {one.labels[1]!r} in {exemplars[one.places[1]].id}"
+            return f"the same motion is {one.labels[1]!r} in {exemplars[one.positions[1]].id}"
         case "duplicate":
-            return f"the same motion as {exemplars[one.places[1]].id}"
-        case "mislabelled":
-            return f"likely {one.labels[1]!r}: its neighbours are"
+            return f"the same motion as {exemplars[one.positions[1]].id}"
+        case "mislabeled":
+            return f"likely {one.labels[1]!r}: its neighbors are"
         case "outlier":
             return f"unlike all other examples of {first!r}"
         case "disagreement":
@@ -221,13 +221,13 @@ def remedy(one: Finding, exemplars: Sequence[Exemplar]) -> str:
         one: The finding.
         exemplars: Those that were checked, in order.
     """
-    removal = f"stars fewshot remove --id {exemplars[one.places[0]].id}"
-    source = shlex.quote(exemplars[one.places[0]].source)
+    removal = f"stars fewshot remove --id {exemplars[one.positions[0]].id}"
+    source = shlex.quote(exemplars[one.positions[0]].source)
     match one.kind:
         case "contradiction":
-            other = f"stars fewshot remove --id {exemplars[one.places[1]].id}"
+            other = f"stars fewshot remove --id {exemplars[one.positions[1]].id}"
             return f"keep the right one: {removal}, or {other}"
-        case "mislabelled":
+        case "mislabeled":
             return (
                 f"look; then {removal} and "
                 f"stars fewshot add-class {source} --label {shlex.quote(one.labels[1])}"

@@ -55,8 +55,8 @@ def _own_index(index: Path, folder: Path, model: str | None) -> list[int]:
         return []
     with existing_index(index, model) as exemplars:
         kept = exemplars.exemplars()
-    places = {folder.resolve() / action for action in ACTIONS}
-    others = [one for one in kept if Path(one.source).resolve().parent not in places]
+    positions = {folder.resolve() / action for action in ACTIONS}
+    others = [one for one in kept if Path(one.source).resolve().parent not in positions]
     if others:
         raise UsageError(
             f"{index}: an index with examples of your own, such as {others[0].source}; the demo "
@@ -93,7 +93,7 @@ def _run(
             [
                 NewExemplar(
                     label=file.path.parent.name,
-                    description=file.description,
+                    features=file.features,
                     source=str(file.path),
                     content_hash=file.content_hash,
                 )
@@ -104,7 +104,7 @@ def _run(
         for file in files:
             if file.path in taught:
                 continue
-            (answer,) = exemplars.classify([file.description])
+            (answer,) = exemplars.classify([file.features])
             truth = file.path.parent.name
             right += answer.answer == truth
             if output.json:

@@ -14,8 +14,8 @@ from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     ClassifierOption,
     DeviceOption,
+    FalseAcceptOption,
     ModelOption,
-    StrangersOption,
     WorkersOption,
     reads_clips,
 )
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.evaluation.fewshot import Accuracy, LabelledClips
+    from stars_infer.evaluation.fewshot import Accuracy, LabeledClips
 
 
 @reads_clips
@@ -51,7 +51,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
     unknown_classes: Annotated[
         list[str] | None,
-        typer.Option(help="Keep classes of this pattern out of the index: they are strangers."),
+        typer.Option(help="Keep classes of this pattern out of the index: they are unknown clips."),
     ] = None,
     unknown: Annotated[
         float | None,
@@ -63,7 +63,7 @@ def evaluate(
         Path | None, typer.Option(help="Write a reliability plot, .svg, .png or .pdf.")
     ] = None,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
-    strangers: StrangersOption = None,
+    false_accept: FalseAcceptOption = None,
     convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -71,24 +71,26 @@ def evaluate(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Measure few-shot accuracy on a folder of labelled clips."""
+    """Measure few-shot accuracy on a folder of labeled clips."""
     import numpy as np
 
     from stars_infer.atomic import check_output
     from stars_infer.classification.classifiers import Ridge, classifier_named
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.evaluation.fewshot import LabelledClips
+    from stars_infer.evaluation.fewshot import LabeledClips
     from stars_infer.evaluation.fewshot import evaluate as measure
-    from stars_infer.evaluation.open_set import Trial, stranger_trials
+    from stars_infer.evaluation.open_set import Trial, open_set_trials
     from stars_infer.readers.files import clip_files
-    from stars_infer.similarity.pairwise import likeness_of
+    from stars_infer.similarity.pairwise import similarity_of
 
     output = Output(json=json, quiet=quiet)
     if not root.is_dir():
         raise UsageError(f"{root}: not a folder of CLASS/clip files")
     if plot is not None and not (unknown_classes or unknown):
-        raise UsageError("--plot shows how strangers are told: give --unknown or --unknown-classes")
+        raise UsageError(
+            "--plot shows how unknown clips are told: give --unknown or --unknown-classes"
+        )
     named = {path: path.relative_to(root).as_posix() for path in clip_files([root])}
     check_output(plot, "--plot", endings=PLOT_ENDINGS, inputs=named)
     if plot is not None:
@@ -102,7 +104,7 @@ def evaluate(
         raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
     encoder = Encoder.load(model, device=device)
     embedded = embed_files(
-        encoder, used, convention=convention, skip=output.failure, question=True, workers=workers
+        encoder, used, convention=convention, skip=output.failure, query=True, workers=workers
     )
     files = list(output.progress(embedded, "embedding", len(used)))
     for file in files:
@@ -115,8 +117,8 @@ def evaluate(
     temperature, width = None, None
     if comparison is not None:
         temperature, width = comparison.temperature, comparison.kernel_width
-    clips = LabelledClips(
-        likeness=likeness_of([file.description for file in files], possible),
+    clips = LabeledClips(
+        similarity=similarity_of([file.features for file in files], possible),
         labels=[file.path.parent.name for file in files],
         exemplar=possible,
         query=np.array([fnmatch(name, queries) for name in names]),
@@ -128,31 +130,31 @@ def evaluate(
     if unknown_classes or unknown:
         if classifier != DEFAULT_CLASSIFIER:
             raise UsageError(
-                f"strangers are told by {DEFAULT_CLASSIFIER}: leave --classifier {classifier} out"
+                f"unknown clips need {DEFAULT_CLASSIFIER}: leave --classifier {classifier} out"
             )
         trials = {
             n: Trial.joined(
-                stranger_trials(
+                open_set_trials(
                     clips,
                     n,
                     unknown=chooser(clips.labels, unknown_classes, unknown),
                     ridge=Ridge(width=width),
                     prior=encoder.info.calibration.ridge,
-                    strangers=None if strangers is None else strangers / 100,
+                    false_accept_rate=None if false_accept is None else false_accept / 100,
                     draws=draws,
                     seed=seed,
                 )
             )
             for n in wanted
         }
-        report_strangers(trials, encoder.info.name, plot, output)
+        report_open_set(trials, encoder.info.name, plot, output)
     else:
         _report(clips, measure(clips, shots=wanted, draws=draws, seed=seed), encoder, draws, output)
     output.finish()
 
 
 def _report(
-    clips: LabelledClips,
+    clips: LabeledClips,
     results: dict[int, Accuracy],
     encoder: Encoder,
     draws: int,
@@ -211,22 +213,22 @@ def chooser(
     return lambda random: [int(at) for at in random.permutation(len(names))[:count]]
 
 
-def report_strangers(
+def report_open_set(
     trials: dict[int, Trial], model: str, plot: Path | None, output: Output
 ) -> None:
     """Print what the trials show, by shots."""
-    from stars_infer.evaluation.open_set import auroc, false_accept, reliability
+    from stars_infer.evaluation.open_set import auroc, false_accept_at_recall, reliability
 
     rows = []
     curves = {n: reliability(trial.confidence, trial.right) for n, trial in trials.items()}
     for n, trial in trials.items():
-        known, strangers = trial.chance_known[trial.known], trial.chance_known[~trial.known]
+        known, false_accept = trial.chance_known[trial.known], trial.chance_known[~trial.known]
         answered = trial.named
         values = {
             "shots": n,
-            "auroc": 100 * auroc(known, strangers),
-            "false_accept_at_95": 100 * false_accept(known, strangers),
-            "strangers_named": 100 * float(answered[~trial.known].mean()),
+            "auroc": 100 * auroc(known, false_accept),
+            "fpr_at_95": 100 * false_accept_at_recall(known, false_accept),
+            "unknown_named": 100 * float(answered[~trial.known].mean()),
             "known_named": 100 * float(answered[trial.known].mean()),
             "right_of_named": 100 * float(trial.right[answered].mean()) if answered.any() else 0.0,
             "calibration_error": 100 * curves[n].error,
@@ -239,8 +241,8 @@ def report_strangers(
             (
                 "shots",
                 "AUROC",
-                "FA95",
-                "strangers named %",
+                "FPR@95",
+                "unknown clips named %",
                 "known named %",
                 "right of named %",
                 "ECE",
@@ -248,7 +250,7 @@ def report_strangers(
             rows,
         )
         output.note(
-            "FA95: strangers named % when 95 % of the known are; ECE: expected calibration error %"
+            "FPR@95: unknown clips named % when 95 % of the known are; ECE: calibration error %"
         )
         for n, curve in curves.items():
             output.paragraph(f"confidence and truth, {n} shots", _lines(curve))

@@ -1,4 +1,4 @@
-"""`stars fewshot`: keep labelled examples, and measure how far they go."""
+"""`stars fewshot`: keep labeled examples, and measure how far they go."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from stars_infer.classification.calibration import Calibration
-    from stars_infer.classification.prediction import Naming
+    from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.clips.convention import Convention
     from stars_infer.embedding.files import EmbeddedFile
     from stars_infer.index.index import Exemplar, ExemplarIndex, NewExemplar
 
 app = typer.Typer(
-    help="Keep labelled examples per action, and measure how far they go.", no_args_is_help=True
+    help="Keep labeled examples per action, and measure how far they go.", no_args_is_help=True
 )
 
 
@@ -66,7 +66,7 @@ def add_class(
     new = [
         NewExemplar(
             label=(file.path.resolve().parent.name if label is None else label).strip(),
-            description=file.description,
+            features=file.features,
             source=file.source,
             content_hash=file.content_hash,
         )
@@ -199,18 +199,18 @@ def info(
     """Show what the index holds, and which model made it."""
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
-        described, counts, naming = opened.model, opened.counts(), opened.naming()
+        encoded, counts, options = opened.model, opened.counts(), opened.options()
         calibration = opened.calibration() if counts else None
-    threshold = None if calibration is None else calibration.threshold(naming.strangers)
+    threshold = None if calibration is None else calibration.threshold(options.false_accept_rate)
     if json:
         output.record(
             {
                 "index": str(index),
-                "model": described.name,
-                "fingerprint": described.fingerprint,
+                "model": encoded.name,
+                "fingerprint": encoded.fingerprint,
                 "exemplars": sum(counts.values()),
                 "classes": counts,
-                "strangers": naming.strangers,
+                "false_accept": options.false_accept_rate,
                 "threshold": threshold,
                 **_accepted(calibration, threshold),
             }
@@ -219,16 +219,16 @@ def info(
     size = index.stat().st_size / 1024
     output.note(
         f"{index}: {sum(counts.values())} examples of {len(counts)} actions, {size:,.0f} KiB, "
-        f"model {described.name} ({described.fingerprint[:12]})"
+        f"model {encoded.name} ({encoded.fingerprint[:12]})"
     )
     output.table(("action", "examples"), list(counts.items()))
     if calibration is not None and threshold is not None:
-        output.note(_threshold_in_words(naming, calibration, threshold))
+        output.note(_threshold_in_words(options, calibration, threshold))
 
 
-@app.command(epilog="Example: stars fewshot threshold --strangers 5")
+@app.command(epilog="Example: stars fewshot threshold --false-accept 5")
 def threshold(
-    strangers: Annotated[
+    false_accept: Annotated[
         float | None,
         typer.Option(
             min=0,
@@ -245,38 +245,44 @@ def threshold(
     """Set from when on a clip is called unknown; without options, back to the default."""
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
-        opened.accept_strangers(None if strangers is None else strangers / 100)
+        opened.set_false_accept_rate(None if false_accept is None else false_accept / 100)
         make_ready(opened, output)
-        naming, calibration = opened.naming(), opened.calibration()
-    value = calibration.threshold(naming.strangers)
+        options, calibration = opened.options(), opened.calibration()
+    value = calibration.threshold(options.false_accept_rate)
     if json:
         output.record(
-            {"strangers": naming.strangers, "threshold": value, **_accepted(calibration, value)}
+            {
+                "false_accept": options.false_accept_rate,
+                "threshold": value,
+                **_accepted(calibration, value),
+            }
         )
     elif quiet:
         output.table(("threshold",), [(f"{value:.4f}",)])
-    output.note(_threshold_in_words(naming, calibration, value))
+    output.note(_threshold_in_words(options, calibration, value))
 
 
 def _accepted(calibration: Calibration | None, threshold: float | None) -> dict[str, float | None]:
     """What a threshold lets pass, of the exemplars themselves."""
     if calibration is None or threshold is None:
-        return {"strangers_named": None, "known_named": None}
-    strangers, known = calibration.accepted(threshold)
-    return {"strangers_named": strangers, "known_named": known}
+        return {"unknown_named": None, "known_named": None}
+    false_accept, known = calibration.accepted(threshold)
+    return {"unknown_named": false_accept, "known_named": known}
 
 
-def _threshold_in_words(naming: Naming, calibration: Calibration, threshold: float) -> str:
-    strangers, known = calibration.accepted(threshold)
+def _threshold_in_words(
+    options: ClassifyOptions, calibration: Calibration, threshold: float
+) -> str:
+    false_accept, known = calibration.accepted(threshold)
     rule = (
         "more likely known than not"
-        if naming.strangers is None
-        else f"at most {naming.strangers:.0%} of strangers"
+        if options.false_accept_rate is None
+        else f"at most {options.false_accept_rate:.0%} of unknown clips"
     )
     measured = (
         "too few classes to measure what that lets pass"
-        if strangers is None
-        else f"of exemplars, {strangers:.0%} would be named with their class taken out"
+        if false_accept is None
+        else f"of exemplars, {false_accept:.0%} would be named with their class taken out"
         + ("" if known is None else f", {known:.0%} with only themselves taken out")
     )
     return f"named: {rule} (chance of being known above {threshold:.2f}); {measured}"

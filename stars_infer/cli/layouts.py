@@ -41,25 +41,25 @@ def _list(output: Output, known: list[Layout]) -> None:
             {
                 "name": layout.name,
                 "joint_count": len(layout.joints),
-                "synthesised_count": len(layout.synthesised),
+                "synthesised_count": len(layout.synthesized),
                 "by_name": layout.by_name,
                 "about": layout.about,
             }
         )
     if not output.json:
         output.table(
-            ("layout", "joints", "synthesised", "about"),
+            ("layout", "joints", "synthesized", "about"),
             [
                 (
                     layout.name,
                     f"{len(layout.joints)} by name" if layout.by_name else len(layout.joints),
-                    f"{len(layout.synthesised)} of {len(layout.ntu25)}",
+                    f"{len(layout.synthesized)} of {len(layout.ntu25)}",
                     layout.about,
                 )
                 for layout in known
             ],
         )
-        output.note("`by name`: recognised by the names of joints, in any order, among others")
+        output.note("`by name`: recognized by the names of joints, in any order, among others")
 
 
 def _show(output: Output, layout: Layout) -> None:
@@ -79,9 +79,9 @@ def _show(output: Output, layout: Layout) -> None:
         title="joints in file order" if not layout.by_name else "joints, found by their names",
     )
     output.table(
-        ("number", "NTU-25 joint", "made from", "synthesised"),
+        ("number", "NTU-25 joint", "made from", "synthesized"),
         [
-            (joint, target, _in_words(mixture), "yes" if target in layout.synthesised else "")
+            (joint, target, _in_words(mixture), "yes" if target in layout.synthesized else "")
             for joint, (target, mixture) in enumerate(layout.ntu25.items())
         ],
         title="what they become",
@@ -94,12 +94,12 @@ def _described(layout: Layout) -> dict[str, object]:
         "name": layout.name,
         "about": layout.about,
         "by_name": layout.by_name,
-        "centre": layout.centre,
+        "center": layout.center,
         "joints": joints,
         "bones": [[joints[parent], joints[child]] for parent, child in layout.bones],
         "mirror": [[joints[left], joints[right]] for left, right in layout.mirror],
         "ntu25": layout.ntu25,
-        "synthesised": layout.synthesised,
+        "synthesized": layout.synthesized,
     }
 
 

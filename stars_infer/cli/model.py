@@ -21,7 +21,7 @@ def list_(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
     output = Output(json=json, quiet=quiet)
     rows = []
     for name, folder in shipped_models().items():
-        described = read_model_info(folder)
+        encoded = read_model_info(folder)
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         default = name == DEFAULT_MODEL
         if json:
@@ -29,14 +29,14 @@ def list_(json: JsonFlag = False, quiet: QuietFlag = False) -> None:
                 {
                     "name": name,
                     "default": default,
-                    "licence": described.licence,
+                    "license": encoded.license,
                     "megabytes": round(size, 1),
                     "path": str(folder),
                 }
             )
-        rows.append((name + (" (default)" if default else ""), described.licence, f"{size:.1f} MB"))
+        rows.append((name + (" (default)" if default else ""), encoded.license, f"{size:.1f} MB"))
     if not json:
-        output.table(("model", "licence", "size"), rows)
+        output.table(("model", "license", "size"), rows)
 
 
 @app.command(epilog="Example: stars model info stars-mocap")
@@ -55,21 +55,21 @@ def info(
 
     output = Output(json=json, quiet=quiet)
     folder = find_model(model)
-    described = read_model_info(folder)
-    check_fingerprint(folder, described)
+    encoded = read_model_info(folder)
+    check_fingerprint(folder, encoded)
     if json:
-        output.record({"path": str(folder), **described.to_json()})
+        output.record({"path": str(folder), **encoded.to_json()})
         return
     rows: list[tuple[str, object]] = [
-        ("name", described.name),
+        ("name", encoded.name),
         ("path", folder),
-        ("licence", described.licence),
-        ("input", f"{described.layout}, {described.preprocessing.in_words()}"),
-        ("vector", f"{described.width} numbers, {described.absent_bodies}"),
-        *(("stream", part.in_words()) for part in described.streams),
-        ("clips compared by", described.compared_by()),
-        ("fingerprint", described.fingerprint[:12]),
-        *((name.replace("_", " "), value) for name, value in described.facts.items()),
+        ("license", encoded.license),
+        ("input", f"{encoded.layout}, {encoded.preprocessing.in_words()}"),
+        ("vector", f"{encoded.width} numbers, {encoded.absent_bodies}"),
+        *(("stream", part.in_words()) for part in encoded.streams),
+        ("clips compared by", encoded.compared_by()),
+        ("fingerprint", encoded.fingerprint[:12]),
+        *((name.replace("_", " "), value) for name, value in encoded.facts.items()),
     ]
     output.table(("what", "value"), rows)
     if (folder / CARD_FILE).exists():
@@ -89,9 +89,9 @@ def import_(
         ),
     ] = "zeros",
     crop: Annotated[
-        float, typer.Option(help="Share kept by the centre crop; MAMP's configurations use 0.95.")
+        float, typer.Option(help="Share kept by the center crop; MAMP's configurations use 0.95.")
     ] = 0.95,
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "unknown",
+    license: Annotated[str, typer.Option(help="License of the weights.")] = "unknown",
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -100,18 +100,18 @@ def import_(
     EXPORT.require("`stars model import`")
     from stars_infer.exporters.importing import import_mamp
 
-    described = import_mamp(
+    encoded = import_mamp(
         checkpoint,
         out,
         heads=heads,
         absent_bodies=absent_bodies,
         crop=crop,
-        licence=licence,
+        license=license,
     )
     if json:
-        output.record({"path": str(out), **described.to_json()})
+        output.record({"path": str(out), **encoded.to_json()})
         return
-    output.table(("model", "fingerprint"), [(out, described.fingerprint[:12])])
+    output.table(("model", "fingerprint"), [(out, encoded.fingerprint[:12])])
     output.note(
         f"classify with --model {out}; tune with `stars train tune PACK --from {out} --out RUN`"
     )
@@ -143,10 +143,10 @@ def fuse(
     if notes is not None:
         refuse_inputs(out / CARD_FILE, "--out", [notes])
     text = notes.read_text(encoding="utf-8") if notes else ""
-    described = fuse_models(models, out, weights=weight or (), notes=text)
+    encoded = fuse_models(models, out, weights=weight or (), notes=text)
     if json:
-        output.record({"path": str(out), **described.to_json()})
+        output.record({"path": str(out), **encoded.to_json()})
         return
-    rows = [(part.stream, part.model, part.width, part.weight) for part in described.streams]
+    rows = [(part.stream, part.model, part.width, part.weight) for part in encoded.streams]
     output.table(("stream", "model", "numbers", "weight"), rows)
     output.note(f"classify with --model {out}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 if TYPE_CHECKING:
-    from stars_infer.classification.prediction import Naming
+    from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.cli.output import Output
     from stars_infer.index.index import ExemplarIndex
 
@@ -76,10 +76,10 @@ KOption = Annotated[
         rich_help_panel=_NAMING,
     ),
 ]
-StrangersOption = Annotated[
+FalseAcceptOption = Annotated[
     float | None,
     typer.Option(
-        "--strangers",
+        "--false-accept",
         min=0,
         max=100,
         help="Name at most so many per cent of clips of unknown actions.",
@@ -89,16 +89,16 @@ StrangersOption = Annotated[
 ]
 
 
-def naming_of(classifier: str, k: int | None, strangers: float | None) -> Naming:
+def classify_options(classifier: str, k: int | None, false_accept: float | None) -> ClassifyOptions:
     """How the options say that clips are named.
 
     Raises:
-        UsageError: If there is no such classifier, or no such share of strangers.
+        UsageError: If there is no such classifier, or no such share of unknown clips.
     """
-    from stars_infer.classification.prediction import Naming
+    from stars_infer.classification.prediction import ClassifyOptions
 
-    share = None if strangers is None else strangers / 100
-    return Naming(classifier=classifier, k=k, strangers=share)
+    share = None if false_accept is None else false_accept / 100
+    return ClassifyOptions(classifier=classifier, k=k, false_accept_rate=share)
 
 
 def ready_index(index: Path, model: str | None, output: Output) -> ExemplarIndex:

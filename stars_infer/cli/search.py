@@ -23,11 +23,11 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import CollectionError, ExemplarIndexError, UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.classification.prediction import Neighbour
+    from stars_infer.classification.prediction import Neighbor
     from stars_infer.clips.convention import Convention
     from stars_infer.embedding.collection import By, Collection, Hit
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.similarity.features import Description
+    from stars_infer.similarity.features import Features
 
 
 @reads_clips
@@ -73,11 +73,11 @@ def search(
             [clip],
             convention=convention,
             skip=output.failure,
-            question=searched.by == "sequence",
+            query=searched.by == "sequence",
         )
         for file in asked:
             output.clip_notes(file.source, file.notes)
-            _show(searched.find(file.description, k), searched.labelled, output)
+            _show(searched.find(file.features, k), searched.labeled, output)
     output.finish()
 
 
@@ -88,15 +88,15 @@ class _Searched:
     Attributes:
         find: The nearest clips to one, so many.
         by: What is compared.
-        labelled: Whether their actions are known.
+        labeled: Whether their actions are known.
     """
 
-    find: Callable[[Description, int], Sequence[Hit | Neighbour]]
+    find: Callable[[Features, int], Sequence[Hit | Neighbor]]
     by: By
-    labelled: bool
+    labeled: bool
 
 
-def _show(hits: Sequence[Hit | Neighbour], labelled: bool, output: Output) -> None:
+def _show(hits: Sequence[Hit | Neighbor], labeled: bool, output: Output) -> None:
     if output.json:
         for rank, hit in enumerate(hits, 1):
             output.record(
@@ -109,9 +109,9 @@ def _show(hits: Sequence[Hit | Neighbour], labelled: bool, output: Output) -> No
             )
         return
     output.table(
-        ("rank", "similarity", *(["action"] if labelled else []), "clip"),
+        ("rank", "similarity", *(["action"] if labeled else []), "clip"),
         [
-            (rank, f"{hit.similarity:.3f}", *([hit.label] if labelled else []), hit.source)
+            (rank, f"{hit.similarity:.3f}", *([hit.label] if labeled else []), hit.source)
             for rank, hit in enumerate(hits, 1)
         ],
     )
@@ -141,12 +141,12 @@ def _searched(
     if within is None and by in (None, own):
         opened = stack.enter_context(ExemplarIndex.open(index, encoder.info, create=False))
         make_ready(opened, output)
-        return _Searched(find=lambda clip, k: opened.search([clip], k)[0], by=own, labelled=True)
+        return _Searched(find=lambda clip, k: opened.search([clip], k)[0], by=own, labeled=True)
     collection = _collection(encoder, within, index, by, convention, output)
     return _Searched(
         find=lambda clip, k: collection.search([clip], k, by=by)[0],
         by=by or collection.default_by,
-        labelled=collection.labels is not None,
+        labeled=collection.labels is not None,
     )
 
 
@@ -166,7 +166,7 @@ def _collection(
 
     if within is None:
         with ExemplarIndex.open(index, encoder.info, create=False) as opened:
-            kept = opened.descriptions()
+            kept = opened.clip_features()
         if not kept:
             raise ExemplarIndexError(
                 f"{index}: the index is empty; add clips with `stars fewshot add-class "
@@ -181,7 +181,7 @@ def _collection(
         paths,
         convention=convention,
         skip=output.failure,
-        question=by != "vector",
+        query=by != "vector",
         workers=None,
     )
     files = list(output.progress(embedded, "embedding", len(paths)))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.index.index import ExemplarIndex
-    from stars_infer.segmentation.segment import Cutting
+    from stars_infer.segmentation.segment import SegmentOptions
     from stars_infer.segmentation.timeline import Timeline
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -35,32 +35,32 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 def segment(
     recordings: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
     *,
-    least: Annotated[
+    min_confidence: Annotated[
         float | None,
         typer.Option(
-            "--least",
+            "--min-confidence",
             help="Least confidence of a segment, 0 to 1: more for fewer and surer ones.",
             show_default="0.58",
         ),
     ] = None,
-    length: Annotated[
+    window: Annotated[
         list[float] | None,
         typer.Option(
-            "--length",
+            "--window",
             help="Length of windows, seconds; several may be given.",
             show_default="0.7 to 4",
         ),
     ] = None,
-    join: Annotated[
+    merge_gap: Annotated[
         float | None,
         typer.Option(
-            "--join",
-            help="Gap up to which neighbours of the same action are one segment, seconds.",
+            "--merge-gap",
+            help="Gap up to which neighbors of the same action are one segment, seconds.",
             show_default="0.3",
         ),
     ] = None,
-    shortest: Annotated[
-        float, typer.Option("--shortest", min=0, help="Shortest segment, seconds.")
+    min_duration: Annotated[
+        float, typer.Option("--min-duration", min=0, help="Shortest segment, seconds.")
     ] = 0.0,
     svg: Annotated[Path | None, typer.Option("--svg", help="Write a timeline here.")] = None,
     html: Annotated[
@@ -78,16 +78,16 @@ def segment(
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.errors import ClipError
     from stars_infer.readers.files import clip_files
-    from stars_infer.segmentation.segment import JOIN, LEAST_CONFIDENCE, Cutting
+    from stars_infer.segmentation.segment import MERGE_GAP, MIN_CONFIDENCE, SegmentOptions
     from stars_infer.segmentation.timeline import timeline_html, timeline_svg
     from stars_infer.segmentation.windows import LENGTHS, WindowGrid
 
     output = Output(json=json, quiet=quiet)
-    how = Cutting(
-        grid=WindowGrid(lengths=tuple(length or LENGTHS)),
-        least=LEAST_CONFIDENCE if least is None else least,
-        join=JOIN if join is None else join,
-        shortest=shortest,
+    how = SegmentOptions(
+        grid=WindowGrid(lengths=tuple(window or LENGTHS)),
+        min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
+        merge_gap=MERGE_GAP if merge_gap is None else merge_gap,
+        min_duration=min_duration,
     )
     timelines: list[Timeline] = []
     paths = clip_files(recordings)
@@ -114,7 +114,7 @@ def _cut(
     convention: Convention,
     encoder: Encoder,
     exemplars: ExemplarIndex,
-    how: Cutting,
+    how: SegmentOptions,
     output: Output,
 ) -> Timeline:
     """Read and cut a recording.
@@ -222,8 +222,8 @@ def bar_of(timeline: Timeline, labels: Sequence[str], width: int) -> Text:
         if label is None or inside[label] < (end - start) / 2:
             bar.append("·", style="dim")
         else:
-            place = labels.index(label)
-            bar.append(_LETTERS[place % len(_LETTERS)], style=_style(place))
+            position = labels.index(label)
+            bar.append(_LETTERS[position % len(_LETTERS)], style=_style(position))
     return bar
 
 
@@ -232,17 +232,17 @@ def legend_of(labels: Sequence[str]) -> Text:
     from rich.text import Text
 
     legend = Text()
-    for place, label in enumerate(labels):
-        legend.append(f" {_LETTERS[place % len(_LETTERS)]} ", style=_style(place))
+    for position, label in enumerate(labels):
+        legend.append(f" {_LETTERS[position % len(_LETTERS)]} ", style=_style(position))
         legend.append(f" {label}   ")
     return legend
 
 
-def _style(place: int) -> str:
-    """Black on the colour that the label has in the picture."""
+def _style(position: int) -> str:
+    """Black on the color that the label has in the picture."""
     import colorsys
 
     from stars_infer.segmentation.timeline import hue_of
 
-    red, green, blue = colorsys.hls_to_rgb(hue_of(place) / 360, 0.68, 0.65)
+    red, green, blue = colorsys.hls_to_rgb(hue_of(position) / 360, 0.68, 0.65)
     return f"black on rgb({red * 255:.0f},{green * 255:.0f},{blue * 255:.0f})"

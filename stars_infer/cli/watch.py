@@ -41,8 +41,8 @@ def watch(
     unix: Annotated[
         Path | None, typer.Option("--unix", metavar="PATH", help="Listen at a unix socket.")
     ] = None,
-    every: Annotated[
-        float, typer.Option("--every", min=0.01, help="Seconds from one answer to the next.")
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.01, help="Seconds from one answer to the next.")
     ] = 0.2,
     replay: Annotated[
         bool,
@@ -65,13 +65,13 @@ def watch(
     """
     from stars_infer.cli.watching import Watching
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.streaming.classifier import StreamClassifier, Streaming
+    from stars_infer.streaming.classifier import StreamClassifier, StreamOptions
     from stars_infer.streaming.frames import FrameReader
 
     output = Output(json=json, quiet=quiet)
     if source not in (None, "-") or (source is not None) + bool(udp) + bool(unix) != 1:
         raise UsageError("name one source of frames: -, --udp HOST:PORT or --unix PATH")
-    how = Streaming(every=every)
+    how = StreamOptions(interval=interval)
     reader = FrameReader(convention)
     with ExitStack() as stack:
         _end_by_sigterm(stack)
@@ -92,7 +92,7 @@ def watch(
         except BrokenPipeError:
             # Who read standard output has gone; Python may not complain when it flushes the rest.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        watching.summarise()
+        watching.summarize()
 
 
 def _feed(stack: ExitStack, *, udp: str | None, unix: Path | None, replay: bool) -> FrameFeed:

@@ -102,7 +102,7 @@ class Watching:
         except (EOFError, KeyboardInterrupt):
             return
 
-    def summarise(self) -> None:
+    def summarize(self) -> None:
         """Say what came and went.
 
         Raises:

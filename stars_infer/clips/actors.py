@@ -64,7 +64,7 @@ def select_actors(clip: Clip) -> FloatArray:
         clip: Any number of bodies.
 
     Returns:
-        Joints (1 or 2, T', V, 3) in metres, the more moving actor first; frames without a body
+        Joints (1 or 2, T', V, 3) in meters, the more moving actor first; frames without a body
         are dropped, frames in which only one actor is missing hold zeros for it.
     """
     kept_frames = clip.presence.any(axis=0)

@@ -20,20 +20,20 @@ RIGID = 15.0
 EVEN = 20.0
 """Difference between left and right, in percent of their mean, that sensors reach."""
 CROWN_AND_SOLE = 0.20
-"""Metres that a standing person has above the head joint and below the ankles."""
+"""Meters that a standing person has above the head joint and below the ankles."""
 
 PLAUSIBLE: Mapping[str, tuple[float, float]] = {
     "upper arm": (0.15, 0.42), "forearm": (0.13, 0.36), "thigh": (0.22, 0.62),
     "shin": (0.22, 0.55), "spine": (0.30, 0.70), "shoulder width": (0.18, 0.50),
     "hip width": (0.08, 0.45), "height": (0.95, 2.20),
 }  # fmt: skip
-"""Least and most of each limb, metres: from a child of five to a tall adult, between the points
+"""Least and most of each limb, meters: from a child of five to a tall adult, between the points
 that sensors and motion capture take for joints."""
 
 UNITS: Mapping[str, float] = {
-    "millimetres": 1000.0, "centimetres": 100.0, "inches": 1 / 0.0254, "feet": 1 / 0.3048,
+    "millimeters": 1000.0, "centimeters": 100.0, "inches": 1 / 0.0254, "feet": 1 / 0.3048,
 }  # fmt: skip
-"""Units of length and how many are a metre."""
+"""Units of length and how many are a meter."""
 _NEAR_UNIT = 1.6
 """A body this many times larger or smaller than a person in some unit still is one in it."""
 
@@ -63,7 +63,7 @@ class Limb:
     Attributes:
         kind: A key of `PLAUSIBLE`.
         side: `left`, `right`, or nothing for what a body has once.
-        centimetres: Median length, if the file is in metres.
+        centimeters: Median length, if the file is in meters.
         variation: Standard deviation over the median, percent; a rigid skeleton has 0.
         estimated: Whether it ends at a joint that the layout lacks, made of others.
         verdict: `ok`, `short`, `long`, or `stretches` where the length is not a bone's.
@@ -71,7 +71,7 @@ class Limb:
 
     kind: str
     side: str
-    centimetres: float
+    centimeters: float
     variation: float
     estimated: bool
     verdict: str
@@ -83,17 +83,17 @@ class Limb:
 
     @property
     def plausible(self) -> tuple[float, float]:
-        """Least and most of a person's, centimetres."""
+        """Least and most of a person's, centimeters."""
         least, most = PLAUSIBLE[self.kind]
         return 100 * least, 100 * most
 
 
-def measure_limbs(joints: FloatArray, *, synthesised: Collection[str] = ()) -> tuple[Limb, ...]:
+def measure_limbs(joints: FloatArray, *, synthesized: Collection[str] = ()) -> tuple[Limb, ...]:
     """Measure the limbs of one body.
 
     Args:
-        joints: NTU-25 joints (T, 25, 3) of the frames in which the body is seen, metres.
-        synthesised: NTU-25 joints that its layout lacks; see `Layout.synthesised`.
+        joints: NTU-25 joints (T, 25, 3) of the frames in which the body is seen, meters.
+        synthesized: NTU-25 joints that its layout lacks; see `Layout.synthesized`.
 
     Returns:
         Arms and legs on both sides, spine, shoulder and hip width, and the height: the body
@@ -105,7 +105,7 @@ def measure_limbs(joints: FloatArray, *, synthesised: Collection[str] = ()) -> t
     ends = {key: {chain[0], chain[-1]} for key, chain in _CHAINS.items()}
     ends["height", ""] = {"head", "left ankle", "right ankle"}
     return tuple(
-        _limb(kind, side, length, estimated=not ends[kind, side].isdisjoint(synthesised))
+        _limb(kind, side, length, estimated=not ends[kind, side].isdisjoint(synthesized))
         for (kind, side), length in lengths.items()
     )
 
@@ -122,7 +122,7 @@ def person_scale(joints: FloatArray) -> float:
 
 
 def likely_unit(scale: float) -> str | None:
-    """The unit in which a body so many times too large would be a person; none if metres fit."""
+    """The unit in which a body so many times too large would be a person; none if meters fit."""
     if 1 / _NEAR_UNIT**2 <= scale <= _NEAR_UNIT:
         return None
     distance = {unit: abs(np.log(scale / number)) for unit, number in UNITS.items() if scale > 0}
@@ -132,7 +132,7 @@ def likely_unit(scale: float) -> str | None:
 
 def uneven_limbs(limbs: tuple[Limb, ...]) -> tuple[tuple[str, float], ...]:
     """Kinds of limb whose sides differ by more than `EVEN`, and by how many percent."""
-    length = {(limb.kind, limb.side): limb.centimetres for limb in limbs}
+    length = {(limb.kind, limb.side): limb.centimeters for limb in limbs}
     uneven = []
     for kind in _PAIRED:
         left, right = length[kind, "left"], length[kind, "right"]
@@ -160,7 +160,7 @@ def _limb(kind: str, side: str, length: NDArray[np.float64], *, estimated: bool)
     return Limb(
         kind=kind,
         side=side,
-        centimetres=100 * median,
+        centimeters=100 * median,
         variation=variation,
         estimated=estimated,
         verdict=verdict,

@@ -31,7 +31,7 @@ class Clip:
     Axes: `M` bodies, `T` frames, `V` joints.
 
     Attributes:
-        bodies: Joint positions (M, T, V, 3), float32, metres, finite; zero where absent.
+        bodies: Joint positions (M, T, V, 3), float32, meters, finite; zero where absent.
         presence: Whether a body is seen in a frame, (M, T).
         layout: Name of the joint layout, or path of its file.
         fps: Frames per second.
@@ -97,7 +97,7 @@ class Clip:
         recording: bool = False,
         computed: bool = False,
     ) -> Clip:
-        """Make a clip from an array of positions in metres.
+        """Make a clip from an array of positions in meters.
 
         Args:
             joints: (T, V, 3), (M, T, V, 3), or (3, T, V, M). A body counts as absent in frames

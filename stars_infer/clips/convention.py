@@ -1,6 +1,6 @@
 """Conventions of a source of clips: joint layout, units, axes and frame rate.
 
-A clip is in metres, y up, right-handed. What a file is in, it may say; what it does not say, its
+A clip is in meters, y up, right-handed. What a file is in, it may say; what it does not say, its
 format may settle; and whoever has the file knows best.
 """
 
@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from stars_infer.errors import UsageError
 
 UNITS: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
-"""Metres in a unit."""
+"""Meters in a unit."""
 _SPELLINGS = {
-    "m": ("metre", "metres", "meter", "meters"),
-    "cm": ("centimetre", "centimetres", "centimeter", "centimeters"),
-    "mm": ("millimetre", "millimetres", "millimeter", "millimeters"),
+    "m": ("meter", "meters", "meter", "meters"),
+    "cm": ("centimeter", "centimeters", "centimeter", "centimeters"),
+    "mm": ("millimeter", "millimeters", "millimeter", "millimeters"),
     "in": ("inch", "inches"),
 }
 _UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in (unit, *words)}
@@ -92,7 +92,7 @@ STANDARD = Convention(units="m", up="y", handedness="right", fps=30.0)
 
 
 def to_standard(joints: NDArray[Any], convention: Convention) -> NDArray[Any]:
-    """Bring positions (..., 3) to metres, y up, right-handed axes.
+    """Bring positions (..., 3) to meters, y up, right-handed axes.
 
     Args:
         joints: Numbers; NaN and zero stay what they are.

@@ -1,6 +1,6 @@
 """Joints that are missing for a while or for good: interpolated, carried by the body, or placed.
 
-A short gap is bridged in time. A longer one is carried: the joint keeps the bone to its neighbour
+A short gap is bridged in time. A longer one is carried: the joint keeps the bone to its neighbor
 that it had when it was last seen, and turns into the one it has when it is seen again, so that it
 moves with the body. A joint that is never seen is placed where a body would have it.
 """
@@ -270,15 +270,15 @@ def _turning(
 
 
 def _inward(layout: Layout, anchor: int) -> dict[int, int]:
-    """For each joint its neighbour towards the anchor, from the anchor outwards."""
-    neighbours: dict[int, list[int]] = {joint: [] for joint in range(len(layout.joints))}
+    """For each joint its neighbor towards the anchor, from the anchor outwards."""
+    neighbors: dict[int, list[int]] = {joint: [] for joint in range(len(layout.joints))}
     for parent, child in layout.bones:
-        neighbours[parent].append(child)
-        neighbours[child].append(parent)
+        neighbors[parent].append(child)
+        neighbors[child].append(parent)
     inward = {anchor: anchor}
     waiting = [anchor]
     for joint in waiting:
-        outer = [other for other in neighbours[joint] if other not in inward]
+        outer = [other for other in neighbors[joint] if other not in inward]
         inward |= dict.fromkeys(outer, joint)
         waiting += outer
     return inward

@@ -24,7 +24,7 @@ WAYS = (POOLED, EACH, PAIRS)
 LONGEST_LOSS = 1.0
 """Seconds after which a body that comes up is somebody else."""
 REACH = 0.5
-"""Metres that a body may have moved while it was lost, and as many more for each second."""
+"""Meters that a body may have moved while it was lost, and as many more for each second."""
 SHORTEST_MEETING = 0.5
 """Seconds that two people are seen together, to be a pair."""
 
@@ -35,7 +35,7 @@ class Person:
 
     Attributes:
         bodies: Numbers of the bodies in the clip that are this person, in order of time.
-        joints: (T, V, 3), metres; zero where not seen.
+        joints: (T, V, 3), meters; zero where not seen.
         seen: (T,).
     """
 

@@ -1,4 +1,4 @@
-"""Where a joint is that a recording never shows: at its neighbour, a bone's length away."""
+"""Where a joint is that a recording never shows: at its neighbor, a bone's length away."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Placement:
 
     The spine goes on upwards, upper arms and thighs hang down, feet point ahead, and everything
     else goes on along the bone before it. A bone is as long as the one on the other side of the
-    body, else as that of a standard adult. A joint that NTU-25 does not have lies on its neighbour.
+    body, else as that of a standard adult. A joint that NTU-25 does not have lies on its neighbor.
     """
 
     def __init__(self, joints: FloatArray, known: BoolArray, layout: Layout) -> None:
         """Look at a body.
 
         Args:
-            joints: (T, V, 3); neighbours must be filled in before the joints they carry.
+            joints: (T, V, 3); neighbors must be filled in before the joints they carry.
             known: Where they were seen, (T, V).
             layout: Of the joints.
         """
@@ -46,12 +46,12 @@ class Placement:
         }
 
     def offset(self, joint: int, carrier: int, before: int) -> NDArray[np.float64]:
-        """From its neighbour to a joint that is never seen, (T, 3), metres.
+        """From its neighbor to a joint that is never seen, (T, 3), meters.
 
         Args:
             joint: The joint.
-            carrier: The neighbour towards the middle of the body.
-            before: The neighbour of that one.
+            carrier: The neighbor towards the middle of the body.
+            before: The neighbor of that one.
         """
         length = self.length(joint, carrier)
         if not length:
@@ -59,7 +59,7 @@ class Placement:
         return length * self.direction(self.roles.get(self.layout.joints[joint]), carrier, before)
 
     def length(self, joint: int, carrier: int) -> float:
-        """Of the bone between two neighbours."""
+        """Of the bone between two neighbors."""
         other = self.layout.counterparts
         ends = [other[joint], other[carrier]]
         both = self.known[:, ends].all(axis=1)

@@ -18,10 +18,10 @@ Positions = NDArray[np.floating]
 ENOUGH = 64
 """Frames, evenly spread over the clip, that are looked at."""
 HEIGHTS = (0.8, 2.3)
-"""Metres; a small child and a tall man, with the slack of a sensor."""
+"""Meters; a small child and a tall man, with the slack of a sensor."""
 USUAL_HEIGHT = 1.7
 BEYOND_BONES = 0.2
-"""Metres from the middle of the head to its top, and from the ankles to the floor."""
+"""Meters from the middle of the head to its top, and from the ankles to the floor."""
 UPSIDE_DOWN = -0.6
 """Cosine of the trunk with the up axis, median over the clip, below which people are on their head
 (a person who bends down to the floor comes to about -0.5)."""
@@ -44,7 +44,7 @@ def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
     """What is odd about the bodies of a clip, and what could be the remedy.
 
     Args:
-        clip: In metres, y up, right-handed, or so it was taken.
+        clip: In meters, y up, right-handed, or so it was taken.
         convention: What the source was taken to be in.
 
     Returns:
@@ -67,7 +67,7 @@ def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
 
 
 def height(joints: Positions) -> float:
-    """Height in metres of a person who would stand up straight, from bone lengths.
+    """Height in meters of a person who would stand up straight, from bone lengths.
 
     Args:
         joints: NTU-25 joints (N, 25, 3) of frames of one or several bodies.
@@ -149,7 +149,7 @@ def _front(bodies: Positions, joints: Positions, layout: Layout) -> Positions | 
             bodies[:, names.index(name)] for name in ("nose", "left ear", "right ear")
         )
         return np.asarray(nose - (left + right) / 2)
-    if {"left foot", "left ankle"} & set(layout.synthesised):
+    if {"left foot", "left ankle"} & set(layout.synthesized):
         return None
     toes = [
         joints[:, _AT[f"{side} foot"]] - joints[:, _AT[f"{side} ankle"]]

@@ -114,7 +114,7 @@ class _Zeros:
         left = sorted(np.flatnonzero(always).tolist(), key=self.depth)
         while left:
             place = self.together(left)
-            ends = {end for joint in place for end in self.neighbours(joint)}
+            ends = {end for joint in place for end in self.neighbors(joint)}
             if self.is_origin([end for end in ends if self.known[:, end].any()]):
                 return place
             left = [joint for joint in left if joint not in place]
@@ -126,7 +126,7 @@ class _Zeros:
         parts = [joint for joint in joints if self.layout.joints[joint] in alone]
         place = joints[:1]
         for joint in place:
-            for other in self.neighbours(joint):
+            for other in self.neighbors(joint):
                 part = other in parts and any(one in parts for one in place)
                 if other in joints and other not in place and not part:
                     place.append(other)
@@ -181,7 +181,7 @@ class _Zeros:
         ends = self.joints[frames, one].astype(np.float64) - self.joints[frames, other]
         return np.asarray(np.linalg.norm(ends, axis=1))
 
-    def neighbours(self, joint: int) -> list[int]:
+    def neighbors(self, joint: int) -> list[int]:
         return [b if a == joint else a for a, b in self.layout.bones if joint in (a, b)]
 
     def depth(self, joint: int) -> int:

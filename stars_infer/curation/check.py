@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.classification.classifiers import class_numbers
-from stars_infer.curation.neighbours import Neighbourhood, neighbourhood
-from stars_infer.similarity.features import Description
+from stars_infer.curation.neighbors import Neighborhood, neighborhood
+from stars_infer.similarity.features import Features
 
 TWIN = 0.05
 """Two exemplars are one recording if what parts them is less than this share of what parts two of
@@ -24,8 +24,8 @@ one action as a rule; the closest takes of one person come to 0.04 (motion captu
 0.1 (Kinect)."""
 COPY = 0.002
 """The same, as share of what parts any two: for an index in which all that is alike are copies."""
-MISLABELLED = 0.5
-"""An exemplar is likely mislabelled if another action leads its own by more than this share of
+MISLABELED = 0.5
+"""An exemplar is likely mislabeled if another action leads its own by more than this share of
 the lead that right labels have as a rule."""
 OUTLYING = 4.0
 """An outlier is so many robust deviations less like its action than is usual there."""
@@ -37,7 +37,7 @@ _ROUNDS = 3
 _MAD = 1.4826  # of a normal distribution: standard deviation / median absolute deviation
 
 Kind = Literal[
-    "contradiction", "duplicate", "mislabelled", "disagreement", "outlier", "overlap", "few"
+    "contradiction", "duplicate", "mislabeled", "disagreement", "outlier", "overlap", "few"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """Sorts of findings, the gravest first."""
@@ -49,16 +49,16 @@ class Finding:
 
     Attributes:
         kind: Of what sort.
-        places: Exemplars that are concerned, the one to look at first.
+        positions: Exemplars that are concerned, the one to look at first.
         labels: Actions that are concerned, the exemplar's own first.
-        similarity: Of twins to each other, of a mislabelled one to the nearest exemplar of the
+        similarity: Of twins to each other, of a mislabeled one to the nearest exemplar of the
             action that claims it, of an outlier to that of its own; None of whole actions.
         count: Exemplars that disagree or are named as the other action.
         size: Of how many.
     """
 
     kind: Kind
-    places: tuple[int, ...]
+    positions: tuple[int, ...]
     labels: tuple[str, ...]
     similarity: float | None = None
     count: int = 0
@@ -70,7 +70,7 @@ class Fit:
     """How well each of E exemplars fits its own action and the best other, left out itself.
 
     Attributes:
-        own: Likeness to the nearest trusted exemplar of its own action, (E,); NaN if it has none.
+        own: Similarity to the nearest trusted exemplar of its own action, (E,); NaN if it has none.
         other: The same of the action that is nearest among the others, (E,).
         rival: Number of that action, (E,); -1 if there is none.
     """
@@ -86,62 +86,62 @@ class Fit:
 
 
 def check(
-    descriptions: Sequence[Description],
+    clip_features: Sequence[Features],
     labels: Sequence[str],
     *,
-    done: Callable[[], None] | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> list[Finding]:
     """Look for twins, contradictions, wrong labels, outliers, overlaps and poor actions.
 
     Args:
-        descriptions: Of the exemplars, from `ExemplarIndex.descriptions`.
+        clip_features: Of the exemplars, from `ExemplarIndex.descriptions`.
         labels: Their actions.
-        done: Called after each exemplar, for progress.
+        progress: Called after each exemplar, for progress.
 
     Returns:
         Findings, the gravest first.
     """
-    return findings(neighbourhood(descriptions, done=done), labels)
+    return findings(neighborhood(clip_features, progress=progress), labels)
 
 
-def findings(near: Neighbourhood, labels: Sequence[str]) -> list[Finding]:
-    """`check`, of exemplars whose neighbours are known."""
+def findings(near: Neighborhood, labels: Sequence[str]) -> list[Finding]:
+    """`check`, of exemplars whose neighbors are known."""
     names = sorted(set(labels))
     classes = class_numbers(labels, names)
     twin = twins(near, classes)
     judged = _Judged(names=names, classes=classes, fit=fit_of(near, classes, twin))
     found = [*_twins(near, twin, labels), *_disagreements(judged), *_overlaps(judged)]
-    told = {place for one in found if one.kind == "disagreement" for place in one.places}
-    found += [one for one in _misfits(judged) if one.places[0] not in told]
+    told = {position for one in found if one.kind == "disagreement" for position in one.positions}
+    found += [one for one in _misfits(judged) if one.positions[0] not in told]
     found += _poor(judged)
-    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.labels, one.places))
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.labels, one.positions))
 
 
-def twins(near: Neighbourhood, classes: NDArray[np.intp]) -> BoolArray:
-    """Which neighbours of each exemplar are the same recording, (E, K).
+def twins(near: Neighborhood, classes: NDArray[np.intp]) -> BoolArray:
+    """Which neighbors of each exemplar are the same recording, (E, K).
 
     Args:
-        near: Neighbours of E exemplars.
+        near: Neighbors of E exemplars.
         classes: Numbers of their actions, (E,).
     """
     gaps = 1 - near.similarities
     if not gaps.size:
         return np.zeros(gaps.shape, np.bool_)
-    of_one = gaps[classes[near.places] == classes[:, None]]
+    of_one = gaps[classes[near.positions] == classes[:, None]]
     usual = float(np.median(of_one)) if of_one.size else 0.0
     return np.asarray(gaps < max(TWIN * usual, COPY * float(np.median(gaps))))
 
 
-def fit_of(near: Neighbourhood, classes: NDArray[np.intp], twin: BoolArray) -> Fit:
+def fit_of(near: Neighborhood, classes: NDArray[np.intp], twin: BoolArray) -> Fit:
     """How exemplars fit: who fits no better elsewhere is trusted, and the others are asked again.
 
     Args:
-        near: Neighbours of E exemplars.
+        near: Neighbors of E exemplars.
         classes: Numbers of their actions, (E,).
         twin: From `twins`, (E, K); twins have no say about each other.
     """
-    mine = (classes[near.places] == classes[:, None]) & ~twin
-    others = (classes[near.places] != classes[:, None]) & ~twin
+    mine = (classes[near.positions] == classes[:, None]) & ~twin
+    others = (classes[near.positions] != classes[:, None]) & ~twin
     trusted = np.ones(len(classes), np.bool_)
     for _ in range(_ROUNDS):
         own, _ = _nearest(near, mine, trusted)
@@ -154,22 +154,22 @@ def fit_of(near: Neighbourhood, classes: NDArray[np.intp], twin: BoolArray) -> F
 
 
 def _nearest(
-    near: Neighbourhood, allowed: BoolArray, trusted: BoolArray
+    near: Neighborhood, allowed: BoolArray, trusted: BoolArray
 ) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Similarity (E,) and place (E,) of the nearest neighbour that is allowed, trusted if any is.
+    """Similarity (E,) and place (E,) of the nearest neighbor that is allowed, trusted if any is.
 
     NaN and -1 where none is allowed.
     """
-    size, others = near.places.shape
+    size, others = near.positions.shape
     if not others:
         return np.full(size, np.nan, np.float32), np.full(size, -1)
-    believed = allowed & trusted[near.places]
+    believed = allowed & trusted[near.positions]
     usable = np.where(believed.any(axis=1, keepdims=True), believed, allowed)
     first, rows = usable.argmax(axis=1), np.arange(size)
     there = usable[rows, first]
     return (
         np.where(there, near.similarities[rows, first], np.float32(np.nan)),
-        np.where(there, near.places[rows, first], -1),
+        np.where(there, near.positions[rows, first], -1),
     )
 
 
@@ -194,23 +194,23 @@ class _Judged:
         return table
 
 
-def _twins(near: Neighbourhood, twin: BoolArray, labels: Sequence[str]) -> Iterator[Finding]:
+def _twins(near: Neighborhood, twin: BoolArray, labels: Sequence[str]) -> Iterator[Finding]:
     """Every exemplar that repeats an earlier one, with the earliest; and one of each other label.
 
     Exemplars of an action come in the order in which they were added.
     """
-    for place, same in enumerate(twin):
-        found, alike = near.places[place][same], near.similarities[place][same]
-        likeness = dict(zip(found.tolist(), alike.tolist(), strict=True))
-        before = sorted(other for other in likeness if other < place)
+    for position, same in enumerate(twin):
+        found, alike = near.positions[position][same], near.similarities[position][same]
+        similarity = dict(zip(found.tolist(), alike.tolist(), strict=True))
+        before = sorted(other for other in similarity if other < position)
         for label in sorted({labels[other] for other in before}):
             first = next(other for other in before if labels[other] == label)
-            equal = label == labels[place]
+            equal = label == labels[position]
             yield Finding(
                 kind="duplicate" if equal else "contradiction",
-                places=(place, first),
-                labels=(label,) if equal else (labels[place], label),
-                similarity=likeness[first],
+                positions=(position, first),
+                labels=(label,) if equal else (labels[position], label),
+                similarity=similarity[first],
             )
 
 
@@ -222,7 +222,7 @@ def _disagreements(judged: _Judged) -> Iterator[Finding]:
         if len(gone) > max(1, len(members) / 2):
             yield Finding(
                 kind="disagreement",
-                places=tuple(gone.tolist()),
+                positions=tuple(gone.tolist()),
                 labels=(name,),
                 count=len(gone),
                 size=len(members),
@@ -238,13 +238,13 @@ def _overlaps(judged: _Judged) -> Iterator[Finding]:
             continue
         pair = {int(one), int(two)}
         gone = [
-            int(place)
-            for place in np.flatnonzero(judged.elsewhere)
-            if {int(judged.classes[place]), int(judged.fit.rival[place])} == pair
+            int(position)
+            for position in np.flatnonzero(judged.elsewhere)
+            if {int(judged.classes[position]), int(judged.fit.rival[position])} == pair
         ]
         yield Finding(
             kind="overlap",
-            places=tuple(gone),
+            positions=tuple(gone),
             labels=(judged.names[one], judged.names[two]),
             count=count,
             size=size,
@@ -254,15 +254,15 @@ def _overlaps(judged: _Judged) -> Iterator[Finding]:
 def _misfits(judged: _Judged) -> Iterator[Finding]:
     """Exemplars that another action claims, and those that lie far out in their own."""
     fit, classes = judged.fit, judged.classes
-    claimed = fit.lead > MISLABELLED * _usual_lead(fit)
+    claimed = fit.lead > MISLABELED * _usual_lead(fit)
     far = outlying(fit, classes) & ~claimed
-    for place in np.flatnonzero(claimed | far):
-        own, rival = judged.names[classes[place]], judged.names[fit.rival[place]]
+    for position in np.flatnonzero(claimed | far):
+        own, rival = judged.names[classes[position]], judged.names[fit.rival[position]]
         yield Finding(
-            kind="mislabelled" if claimed[place] else "outlier",
-            places=(int(place),),
-            labels=(own, rival) if claimed[place] else (own,),
-            similarity=float((fit.other if claimed[place] else fit.own)[place]),
+            kind="mislabeled" if claimed[position] else "outlier",
+            positions=(int(position),),
+            labels=(own, rival) if claimed[position] else (own,),
+            similarity=float((fit.other if claimed[position] else fit.own)[position]),
         )
 
 
@@ -289,9 +289,9 @@ def outlying(fit: Fit, classes: NDArray[np.intp]) -> BoolArray:
     fitting = fit.lead <= 0
     if not fitting.any():
         return np.zeros(len(classes), np.bool_)
-    strange = known & (fit.own < np.median(fit.other[fitting]))
+    unknown = known & (fit.own < np.median(fit.other[fitting]))
     spread = _MAD * np.maximum(spreads, np.median(np.abs(gaps[known])))
-    return np.asarray(strange & (gaps > np.maximum(OUTLYING * spread, _usual_lead(fit))))
+    return np.asarray(unknown & (gaps > np.maximum(OUTLYING * spread, _usual_lead(fit))))
 
 
 def _poor(judged: _Judged) -> Iterator[Finding]:
@@ -299,4 +299,4 @@ def _poor(judged: _Judged) -> Iterator[Finding]:
     for number, name in enumerate(judged.names):
         members = np.flatnonzero(judged.classes == number).tolist()
         if len(members) < FEW:
-            yield Finding(kind="few", places=tuple(members), labels=(name,), size=len(members))
+            yield Finding(kind="few", positions=tuple(members), labels=(name,), size=len(members))

@@ -1,6 +1,6 @@
-"""Which unlabelled clips to label next, so that few labels name most of the others.
+"""Which unlabeled clips to label next, so that few labels name most of the others.
 
-A clip is worth labelling if many clips are like it that no labelled one stands for: greedy facility
+A clip is worth labeling if many clips are like it that no labeled one stands for: greedy facility
 location (Nemhauser, Wolsey and Fisher 1978). Clips that the index cannot tell count for more.
 Copies of one suggestion bring nothing new and are not suggested.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import class_numbers
 from stars_infer.errors import UsageError
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
 DOUBT = 2.0
@@ -37,18 +37,18 @@ both near; it is of an action whose exemplars are far from it."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A clip worth labelling.
+    """A clip worth labeling.
 
     Attributes:
-        place: Which of the clips.
+        position: Which of the clips.
         reason: Why.
         labels: Actions that it is like, nearest first: two for `between`, one for `variant`.
         similarity: To the nearest exemplar; None without an index.
         stands_for: Clips, itself among them, of which it is the nearest that is or would be
-            labelled.
+            labeled.
     """
 
-    place: int
+    position: int
     reason: Reason
     labels: tuple[str, ...]
     similarity: float | None
@@ -56,13 +56,13 @@ class Suggestion:
 
 
 def suggest(
-    clips: Sequence[Description],
+    clips: Sequence[Features],
     n: int,
     *,
-    exemplars: Sequence[Description] = (),
+    exemplars: Sequence[Features] = (),
     labels: Sequence[str] = (),
     seed: int = 0,
-    done: Callable[[], None] | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> list[Suggestion]:
     """Choose clips to label next, the most worthwhile first.
 
@@ -70,12 +70,12 @@ def suggest(
     sequences; of more than `MOST` clips, as many are drawn at random and stand for the rest.
 
     Args:
-        clips: Without labels, from `Encoder.describe`.
+        clips: Without labels, from `Encoder.encode`.
         n: How many to choose; fewer are chosen if there are fewer.
         exemplars: Those of the index.
         labels: Their actions.
         seed: Of the draw.
-        done: Called after each clip that was compared, for progress; see `compared`.
+        progress: Called after each clip that was compared, for progress; see `compared`.
 
     Raises:
         UsageError: If n is below 1, or exemplars and labels differ in number.
@@ -88,15 +88,15 @@ def suggest(
     drawn = np.arange(len(clips))
     if len(clips) > MOST:
         drawn = np.sort(np.random.default_rng(seed).choice(len(clips), MOST, replace=False))
-    used = [clips[int(place)] for place in drawn]
-    near = between(used, exemplars, done=done)
-    chosen = choose(pairwise(used, done=done), near, labels, n)
-    strange = strangeness(exemplars, labels)
-    return explained(chosen, drawn, near, labels, strange)
+    used = [clips[int(position)] for position in drawn]
+    near = between(used, exemplars, progress=progress)
+    chosen = choose(pairwise(used, progress=progress), near, labels, n)
+    unknown = strangeness(exemplars, labels)
+    return explained(chosen, drawn, near, labels, unknown)
 
 
 def compared(clips: int, exemplars: int) -> int:
-    """How often `suggest` calls `done`."""
+    """How often `suggest` calls `progress`."""
     return min(clips, MOST) * (2 if exemplars else 1)
 
 
@@ -105,12 +105,12 @@ class Chosen:
     """Places of chosen clips, in order, and which of them or of the exemplars each clip is near.
 
     Attributes:
-        places: Of the chosen ones, (n,).
+        positions: Of the chosen ones, (n,).
         owner: For every clip, the number of the chosen one that is nearest to it, or -1 if an
             exemplar is nearer, (N,).
     """
 
-    places: NDArray[np.intp]
+    positions: NDArray[np.intp]
     owner: NDArray[np.intp]
 
 
@@ -120,8 +120,8 @@ def choose(table: FloatArray, near: FloatArray, labels: Sequence[str], n: int) -
     The first brings most; each next brings most beside those before it.
 
     Args:
-        table: Likeness of all clips to each other, (N, N).
-        near: Likeness of the clips to the exemplars, (N, E).
+        table: Similarity of all clips to each other, (N, N).
+        near: Similarity of the clips to the exemplars, (N, E).
         labels: Actions of the exemplars, (E,).
         n: How many to choose.
     """
@@ -131,17 +131,17 @@ def choose(table: FloatArray, near: FloatArray, labels: Sequence[str], n: int) -
     weight = doubt(near, labels)
     owner = np.full(size, -1)
     free = np.ones(size, np.bool_)
-    places = []
+    positions = []
     for number in range(min(n, size)):
         gains = weight @ np.maximum(table - covered[:, None], 0)
-        place = int(np.argmax(np.where(free, gains, -1.0)))
-        places.append(place)
-        free[place] = False
-        nearer = table[:, place] > covered
+        position = int(np.argmax(np.where(free, gains, -1.0)))
+        positions.append(position)
+        free[position] = False
+        nearer = table[:, position] > covered
         owner[nearer] = number
-        owner[place] = number
-        covered = np.maximum(covered, table[:, place])
-    return Chosen(places=np.array(places, np.intp), owner=owner)
+        owner[position] = number
+        covered = np.maximum(covered, table[:, position])
+    return Chosen(positions=np.array(positions, np.intp), owner=owner)
 
 
 def doubt(near: FloatArray, labels: Sequence[str]) -> FloatArray:
@@ -157,22 +157,22 @@ def doubt(near: FloatArray, labels: Sequence[str]) -> FloatArray:
     return np.asarray(np.exp(-(best[:, -1] - best[:, -2]) / (DOUBT * gap)))
 
 
-def strangeness(exemplars: Sequence[Description], labels: Sequence[str]) -> float | None:
+def strangeness(exemplars: Sequence[Features], labels: Sequence[str]) -> float | None:
     """`strangeness_of` the exemplars of an index; of a large one, of `_ASKED` drawn."""
     drawn = np.arange(len(exemplars))
     if len(drawn) > _ASKED:
         drawn = np.random.default_rng(0).choice(drawn, _ASKED, replace=False)
-    used = [exemplars[int(place)] for place in drawn]
-    return strangeness_of(pairwise(used), [labels[int(place)] for place in drawn])
+    used = [exemplars[int(position)] for position in drawn]
+    return strangeness_of(pairwise(used), [labels[int(position)] for position in drawn])
 
 
 def strangeness_of(table: FloatArray, labels: Sequence[str]) -> float | None:
-    """Likeness below which a clip is like nothing in an index; None for fewer than two actions.
+    """Similarity below which a clip is like nothing in an index; None for fewer than two actions.
 
-    It is the usual likeness of an exemplar to the nearest one of another action.
+    It is the usual similarity of an exemplar to the nearest one of another action.
 
     Args:
-        table: Likeness of exemplars to each other, (E, E).
+        table: Similarity of exemplars to each other, (E, E).
         labels: Their actions.
     """
     if len(set(labels)) < 2:
@@ -187,36 +187,36 @@ def explained(
     drawn: NDArray[np.intp],
     near: FloatArray,
     labels: Sequence[str],
-    strange: float | None,
+    unknown: float | None,
 ) -> list[Suggestion]:
-    """Say of chosen clips why they are worth labelling.
+    """Say of chosen clips why they are worth labeling.
 
     Args:
         chosen: From `choose`.
         drawn: Of which of the caller's clips the compared ones are, (N,).
-        near: Likeness of the compared clips to the exemplars, (N, E).
+        near: Similarity of the compared clips to the exemplars, (N, E).
         labels: Actions of the exemplars.
-        strange: From `strangeness`.
+        unknown: From `strangeness`.
     """
     names = sorted(set(labels))
     usual = float(np.mean(1 - near.max(axis=1))) if near.size else 0.0
     best = _by_action(near, labels)
     result = []
-    for number, place in enumerate(chosen.places):
-        order = np.argsort(-best[place], kind="stable")
+    for number, position in enumerate(chosen.positions):
+        order = np.argsort(-best[position], kind="stable")
         like = [names[int(at)] for at in order[:2]]
-        similarity = float(best[place][order[0]]) if names else None
+        similarity = float(best[position][order[0]]) if names else None
         reason: Reason = "variant"
         if similarity is None:
             reason = "representative"
-        elif strange is not None and similarity < strange:
+        elif unknown is not None and similarity < unknown:
             reason = "new"
-        elif len(names) > 1 and similarity - best[place][order[1]] < CLOSE * usual:
+        elif len(names) > 1 and similarity - best[position][order[1]] < CLOSE * usual:
             reason = "between"
         shown = {"between": 2, "variant": 1}.get(reason, 0)
         result.append(
             Suggestion(
-                place=int(drawn[place]),
+                position=int(drawn[position]),
                 reason=reason,
                 labels=tuple(like[:shown]),
                 similarity=similarity,
@@ -227,7 +227,7 @@ def explained(
 
 
 def _by_action(near: FloatArray, labels: Sequence[str]) -> FloatArray:
-    """Likeness of clips to the nearest exemplar of each action, (N, C)."""
+    """Similarity of clips to the nearest exemplar of each action, (N, C)."""
     names = sorted(set(labels))
     classes = class_numbers(labels, names)
     if not names:

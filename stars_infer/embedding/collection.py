@@ -16,7 +16,7 @@ from stars_infer.embedding.files import EmbeddedFile
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import CollectionError, UsageError
 from stars_infer.index.index import Exemplar
-from stars_infer.similarity.features import Description, vectors_of
+from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
 
 FORMAT = 1
@@ -30,7 +30,7 @@ class Hit:
 
     Attributes:
         source: Where it comes from.
-        similarity: Likeness of the sequences, or cosine of the vectors; at most 1.
+        similarity: Similarity of the sequences, or cosine of the vectors; at most 1.
         label: Its action, where it is known.
     """
 
@@ -45,7 +45,7 @@ class Collection:
 
     Attributes:
         sources: Where they come from.
-        descriptions: What is kept of them: all have a vector or none, and all a sequence or none.
+        clip_features: What is kept of them: all have a vector or none, and all a sequence or none.
         labels: Their actions, where these are known; else None.
         content_hashes: `Clip.content_hash` of each; empty in files of older versions.
         model: Name of the model; None in files of older versions.
@@ -53,7 +53,7 @@ class Collection:
     """
 
     sources: Sequence[str]
-    descriptions: Sequence[Description]
+    clip_features: Sequence[Features]
     labels: Sequence[str] | None = None
     content_hashes: Sequence[str] = ()
     model: str | None = None
@@ -61,7 +61,7 @@ class Collection:
     _searchers: dict[By, Searcher] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        size = len(self.descriptions)
+        size = len(self.clip_features)
         counts = [len(self.sources)]
         counts += [] if self.labels is None else [len(self.labels)]
         counts += [len(self.content_hashes)] if self.content_hashes else []
@@ -80,7 +80,7 @@ class Collection:
         """
         return cls(
             sources=[file.source for file in files],
-            descriptions=[file.description for file in files],
+            clip_features=[file.features for file in files],
             content_hashes=[file.content_hash for file in files],
             model=model.name,
             fingerprint=model.fingerprint,
@@ -88,7 +88,7 @@ class Collection:
 
     @classmethod
     def of_exemplars(
-        cls, exemplars: Iterable[tuple[Exemplar, Description]], model: ModelInfo
+        cls, exemplars: Iterable[tuple[Exemplar, Features]], model: ModelInfo
     ) -> Collection:
         """The exemplars of an index, from `ExemplarIndex.descriptions`.
 
@@ -98,7 +98,7 @@ class Collection:
         kept = list(exemplars)
         return cls(
             sources=[exemplar.source for exemplar, _ in kept],
-            descriptions=[description for _, description in kept],
+            clip_features=[features for _, features in kept],
             labels=[exemplar.label for exemplar, _ in kept],
             content_hashes=[exemplar.content_hash for exemplar, _ in kept],
             model=model.name,
@@ -136,7 +136,7 @@ class Collection:
             raise UsageError(f"{path}: a collection is a NumPy archive, give it the ending .npz")
         arrays: dict[str, Any] = {
             "format": np.array(FORMAT),
-            "embeddings": vectors_of(self.descriptions),
+            "embeddings": vectors_of(self.clip_features),
             "sources": np.array(self.sources, np.str_),
         }
         for name, values in (("labels", self.labels), ("content_hashes", self.content_hashes)):
@@ -153,20 +153,20 @@ class Collection:
             np.savez(beside, **arrays)
 
     def __len__(self) -> int:
-        return len(self.descriptions)
+        return len(self.clip_features)
 
     @property
     def default_by(self) -> By:
         """What is compared unless told: sequences where there are any."""
-        return "vector" if any(one.sequence is None for one in self.descriptions) else "sequence"
+        return "vector" if any(one.sequence is None for one in self.clip_features) else "sequence"
 
     def search(
-        self, queries: Sequence[Description], k: int = 10, *, by: By | None = None
+        self, queries: Sequence[Features], k: int = 10, *, by: By | None = None
     ) -> list[list[Hit]]:
         """The k nearest clips of each query, nearest first.
 
         Args:
-            queries: From `Encoder.describe`.
+            queries: From `Encoder.encode`.
             k: How many.
             by: What is compared; `default_by` if not given.
 
@@ -182,17 +182,17 @@ class Collection:
         return [
             [
                 Hit(
-                    source=self.sources[place],
+                    source=self.sources[position],
                     similarity=float(similarity),
-                    label=None if self.labels is None else self.labels[place],
+                    label=None if self.labels is None else self.labels[position],
                 )
-                for place, similarity in zip(places.tolist(), similarities, strict=True)
+                for position, similarity in zip(positions.tolist(), similarities, strict=True)
             ]
-            for places, similarities in self._searcher(by).nearest(queries, k)
+            for positions, similarities in self._searcher(by).nearest(queries, k)
         ]
 
-    def _check_query(self, query: Description, by: By) -> None:
-        example = self.descriptions[0]
+    def _check_query(self, query: Features, by: By) -> None:
+        example = self.clip_features[0]
         known, asked = (
             (one.vector if by == "vector" else one.sequence) for one in (example, query)
         )
@@ -202,7 +202,7 @@ class Collection:
                 + ("vector" if by == "sequence" else "sequence")
             )
         if asked is None:
-            raise UsageError(f"a query has no {by}: Encoder.describe it without question=True")
+            raise UsageError(f"a query has no {by}: Encoder.encode it without query=True")
         form = slice(None) if by == "vector" else slice(1, None)
         if asked.shape[form] != known.shape[form] or not np.isfinite(asked).all():
             raise UsageError(
@@ -213,14 +213,14 @@ class Collection:
     def _searcher(self, by: By) -> Searcher:
         if by not in self._searchers:
             self._searchers[by] = (
-                VectorSearcher(vectors_of(self.descriptions))
+                VectorSearcher(vectors_of(self.clip_features))
                 if by == "vector"
                 else SequenceSearcher(self._sequences())
             )
         return self._searchers[by]
 
     def _sequences(self) -> list[FloatArray]:
-        return [one.sequence for one in self.descriptions if one.sequence is not None]
+        return [one.sequence for one in self.clip_features if one.sequence is not None]
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
@@ -266,8 +266,8 @@ def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
             raise ValueError(f"embeddings {vectors.shape} are not finite vectors (N, D)")
         return Collection(
             sources=_texts(arrays["sources"]),
-            descriptions=[
-                Description(vector=vector, sequence=sequence)
+            clip_features=[
+                Features(vector=vector, sequence=sequence)
                 for vector, sequence in zip(vectors, sequences, strict=True)
             ],
             labels=_texts(arrays["labels"]) if "labels" in arrays else None,
@@ -308,7 +308,7 @@ def _check_model(path: Path, found: Collection, model: ModelInfo) -> None:
             f"{path}: made by the model {found.model!r} ({found.fingerprint[:12]}), but this is "
             f"{model.name!r} ({model.fingerprint[:12]}); use that model, or embed the clips again"
         )
-    vector = found.descriptions[0].vector
+    vector = found.clip_features[0].vector
     if vector is not None and len(vector) != model.width:
         raise CollectionError(
             f"{path}: vectors of {len(vector)} numbers, but {model.name!r} makes {model.width}; "

@@ -15,7 +15,7 @@ from stars_infer.errors import ClipError, StarsError
 from stars_infer.machine import usable_cores
 from stars_infer.preprocessing.views import views_of
 from stars_infer.readers.files import MANY_CLIPS, read_clips
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 
 Skip = Callable[[ClipError], None]
 """What to do about a clip that cannot be used."""
@@ -28,7 +28,7 @@ class EmbeddedFile:
     Attributes:
         path: The file.
         source: What the clip is called: the file, or `FILE#NAME` where one holds many.
-        description: Its vector, and its sequence where the model makes one.
+        features: Its vector, and its sequence where the model makes one.
         content_hash: `Clip.content_hash`.
         bodies: Actors in the clip, 1 or 2.
         frames: Frames of the clip.
@@ -37,7 +37,7 @@ class EmbeddedFile:
 
     path: Path
     source: str
-    description: Description
+    features: Features
     content_hash: str
     bodies: int
     frames: int
@@ -51,7 +51,7 @@ def embed_files(
     skip: Skip,
     layout: str | None = None,
     convention: Convention | None = None,
-    question: bool = False,
+    query: bool = False,
     people: str = POOLED,
     views: Sequence[str] = (),
     workers: int | None = 1,
@@ -64,7 +64,7 @@ def embed_files(
         skip: Called with the error of each clip that cannot be used; the others go on.
         layout: Short for `convention=Convention(layout=...)`.
         convention: What is known of the files, where they do not say.
-        question: As in `Encoder.describe`.
+        query: As in `Encoder.encode`.
         people: As in `stars_infer.clips.people.parts_by_people`.
         views: Other views of each clip for its description, as in
         `stars_infer.preprocessing.views.views_of`.
@@ -78,7 +78,7 @@ def embed_files(
     wanted = Convention(layout=layout).over(convention or Convention())
     reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
     waiting: list[PreparedClip] = []
-    without_network = question and encoder.info.comparison is not None
+    without_network = query and encoder.info.comparison is not None
     for read in prepared_files(reading, paths, skip=skip, workers=workers):
         waiting.append(read)
         if without_network:
@@ -101,7 +101,7 @@ def _embedded(
         yield EmbeddedFile(
             path=file.path,
             source=file.source,
-            description=Description(vector=vector, sequence=file.sequence, views=file.views),
+            features=Features(vector=vector, sequence=file.sequence, views=file.views),
             content_hash=file.content_hash,
             bodies=len(file.prepared),
             frames=file.frames,
@@ -140,7 +140,7 @@ class PreparedClip:
     content_hash: str
     frames: int
     notes: tuple[str, ...]
-    views: tuple[Description, ...]
+    views: tuple[Features, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -179,7 +179,7 @@ class Reading:
                 yield error
                 continue
             for part, prepared, sequence in parts:
-                views = self.encoder.describe(views_of(part, self.views), question=True)
+                views = self.encoder.encode(views_of(part, self.views), query=True)
                 yield PreparedClip(
                     path=path,
                     source=part.source,

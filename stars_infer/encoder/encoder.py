@@ -19,7 +19,7 @@ from stars_infer.encoder.model import (
     read_model_info,
 )
 from stars_infer.preprocessing.prepare import prepare
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.sequence import motion_sequence, sequence_of
 
 if TYPE_CHECKING:
@@ -101,30 +101,30 @@ class Encoder:
         return self.runtime.batch or 1
 
     def embed(self, clips: Sequence[Clip]) -> FloatArray:
-        """Vectors of clips, (N, D), not normalised.
+        """Vectors of clips, (N, D), not normalized.
 
         Raises:
             ClipError: If a clip cannot be prepared.
         """
         return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
 
-    def describe(self, clips: Sequence[Clip], *, question: bool = False) -> list[Description]:
+    def encode(self, clips: Sequence[Clip], *, query: bool = False) -> list[Features]:
         """What an index holds of clips, and what it is asked with.
 
         Args:
             clips: The clips.
-            question: Leave out what naming them does not need: the network does not run where
+            query: Leave out what naming them does not need: the network does not run where
                 clips are compared by their sequences.
 
         Raises:
             ClipError: If a clip cannot be prepared.
         """
-        if question and self.info.comparison is not None:
-            return [Description(vector=None, sequence=self.prepare(clip)[1]) for clip in clips]
+        if query and self.info.comparison is not None:
+            return [Features(vector=None, sequence=self.prepare(clip)[1]) for clip in clips]
         prepared = [self.prepare(clip) for clip in clips]
         vectors = self.embed_prepared([bodies for bodies, _ in prepared])
         return [
-            Description(vector=vector, sequence=sequence)
+            Features(vector=vector, sequence=sequence)
             for vector, (_, sequence) in zip(vectors, prepared, strict=True)
         ]
 

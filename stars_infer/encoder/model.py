@@ -15,7 +15,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import OF_SEQUENCES, OF_VECTORS, ModelCalibration
 from stars_infer.errors import ModelError
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 
 SCHEMA = 1
 DEFAULT_MODEL = "stars-mocap"
@@ -43,7 +43,7 @@ class ModelInfo:
         comparison: How clips are compared step by step; None for the cosine of their vectors.
         streams: The parts of a fused model's vector, in order; none otherwise.
         own_calibration: How surely it names clips; that of its kind of comparison if None.
-        licence: Licence of the weights.
+        license: License of the weights.
         facts: Free facts: method, training data, steps, export errors.
     """
 
@@ -54,10 +54,10 @@ class ModelInfo:
     fingerprint: str
     layout: str = "ntu25"
     zero_body: tuple[float, ...] | None = None
-    comparison: Comparison | None = None
+    comparison: SequenceConfig | None = None
     streams: tuple[Stream, ...] = ()
     own_calibration: ModelCalibration | None = None
-    licence: str = "unknown"
+    license: str = "unknown"
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ def contract_of(
     preprocessing: Preprocessing,
     absent_bodies: str,
     zero_body: Sequence[float] | None,
-    comparison: Comparison | None = None,
+    comparison: SequenceConfig | None = None,
     streams: Sequence[Stream] = (),
 ) -> dict[str, Any]:
     """What, beside the graph, decides what an index holds of a clip."""
@@ -176,8 +176,8 @@ def read_model_info(folder: Path) -> ModelInfo:
         raise ModelError(f"{path}: not a readable model description ({error})") from error
 
 
-def _comparison(values: dict[str, Any]) -> Comparison:
-    return Comparison(**{**values, "preprocessing": Preprocessing(**values["preprocessing"])})
+def _comparison(values: dict[str, Any]) -> SequenceConfig:
+    return SequenceConfig(**{**values, "preprocessing": Preprocessing(**values["preprocessing"])})
 
 
 def check_fingerprint(folder: Path, info: ModelInfo) -> None:

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 from stars_infer.classification.classifiers import Classifier, Vote, class_numbers
 from stars_infer.errors import UsageError
-from stars_infer.similarity.pairwise import Likeness
+from stars_infer.similarity.pairwise import Similarity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelledClips:
+class LabeledClips:
     """Clips of known action, and how alike they are.
 
     Attributes:
-        likeness: Similarities of clips, by their places.
+        similarity: Similarities of clips, by their places.
         labels: Their actions.
         exemplar: Whether a clip may serve as exemplar.
         query: Whether a clip is to be named.
         classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
     """
 
-    likeness: Likeness
+    similarity: Similarity
     labels: Sequence[str]
     exemplar: NDArray[np.bool_]
     query: NDArray[np.bool_]
@@ -56,9 +56,9 @@ class Draw:
 
 
 def evaluate(
-    clips: LabelledClips, *, shots: Sequence[int], draws: int, seed: int = 0
+    clips: LabeledClips, *, shots: Sequence[int], draws: int, seed: int = 0
 ) -> dict[int, Accuracy]:
-    """Measure n-shot accuracy with the n-nearest-neighbour vote, for several n.
+    """Measure n-shot accuracy with the n-nearest-neighbor vote, for several n.
 
     A clip that was drawn as exemplar is not a query of that draw.
 
@@ -85,7 +85,7 @@ def accuracy_over(accuracies: Sequence[float]) -> Accuracy:
     return Accuracy(mean=float(np.mean(accuracies)), std=float(np.std(accuracies)))
 
 
-def exemplar_pools(clips: LabelledClips, shots: Sequence[int]) -> list[NDArray[np.intp]]:
+def exemplar_pools(clips: LabeledClips, shots: Sequence[int]) -> list[NDArray[np.intp]]:
     """Places of the possible exemplars of each class, in the order of the sorted labels.
 
     Raises:
@@ -99,7 +99,7 @@ def exemplar_pools(clips: LabelledClips, shots: Sequence[int]) -> list[NDArray[n
 
 
 def name_by_draws(
-    clips: LabelledClips,
+    clips: LabeledClips,
     pools: Sequence[NDArray[np.intp]],
     n: int,
     *,
@@ -113,7 +113,7 @@ def name_by_draws(
     Args:
         clips: Clips of known action.
         pools: From `exemplar_pools`.
-        n: Exemplars per class, and neighbours that vote.
+        n: Exemplars per class, and neighbors that vote.
         draws: How often exemplars are drawn.
         seed: Of the draws; those of different n are independent.
 
@@ -128,14 +128,14 @@ def name_by_draws(
         queries = np.setdiff1d(candidates, drawn)
         if not len(queries):
             raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
-        fitted = clips.classifier(n).fit(clips.likeness(drawn, drawn), numbers[drawn], len(pools))
-        predicted = fitted.scores(clips.likeness(queries, drawn)).argmax(axis=1)
+        fitted = clips.classifier(n).fit(clips.similarity(drawn, drawn), numbers[drawn], len(pools))
+        predicted = fitted.scores(clips.similarity(queries, drawn)).argmax(axis=1)
         right = predicted == numbers[queries]
         yield Draw(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
 
 
 def _check(
-    classes: Sequence[str], sizes: Sequence[int], clips: LabelledClips, shots: Sequence[int]
+    classes: Sequence[str], sizes: Sequence[int], clips: LabeledClips, shots: Sequence[int]
 ) -> None:
     if len(classes) < 2:
         raise UsageError(f"few-shot accuracy needs two classes, found {list(classes)}")

@@ -1,4 +1,4 @@
-"""How well strangers are told from known actions, and whether confidence keeps its word."""
+"""How well unknown clips are told from known actions, and whether confidence keeps its word."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classification.calibration import Calibration, Evidence, Prior, Rehearsal
+from stars_infer.classification.calibration import Calibration, LeaveOut, Prior, ScoreFeatures
 from stars_infer.classification.classifiers import Ridge, class_numbers
 from stars_infer.errors import UsageError
-from stars_infer.evaluation.fewshot import LabelledClips, exemplar_pools
+from stars_infer.evaluation.fewshot import LabeledClips, exemplar_pools
 
 Chances = NDArray[np.floating]
 Truths = NDArray[np.bool_]
@@ -48,37 +48,37 @@ def reliability(confidence: Chances, right: Truths, *, bins: int = BINS) -> Reli
         right: Whether they were, (N,).
         bins: How many.
     """
-    places = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    count = np.bincount(places, minlength=bins)
+    positions = np.minimum((confidence * bins).astype(np.intp), bins - 1)
+    count = np.bincount(positions, minlength=bins)
     with np.errstate(invalid="ignore"):
         return Reliability(
-            confidence=np.bincount(places, confidence, bins) / count,
-            right=np.bincount(places, right, bins) / count,
+            confidence=np.bincount(positions, confidence, bins) / count,
+            right=np.bincount(positions, right, bins) / count,
             count=count,
         )
 
 
-def auroc(known: Chances, strangers: Chances) -> float:
-    """Chance that a known clip scores above a stranger; ties count half."""
-    both = np.concatenate((known, strangers))
+def auroc(known: Chances, unknown: Chances) -> float:
+    """Chance that a known clip scores above an unknown clip; ties count half."""
+    both = np.concatenate((known, unknown))
     _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     rest = ranks[: len(known)].sum() - len(known) * (len(known) + 1) / 2
-    return float(rest / (len(known) * len(strangers)))
+    return float(rest / (len(known) * len(unknown)))
 
 
-def false_accept(known: Chances, strangers: Chances, *, recall: float = 0.95) -> float:
-    """Share of strangers above the score that a share `recall` of known clips reaches."""
-    return float(np.mean(strangers >= np.quantile(known, 1 - recall)))
+def false_accept_at_recall(known: Chances, unknown: Chances, *, recall: float = 0.95) -> float:
+    """Share of unknown clips above the score that a share `recall` of known clips reaches."""
+    return float(np.mean(unknown >= np.quantile(known, 1 - recall)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """Answers to Q clips, of which some are strangers.
+    """Answers to Q clips, of which some are unknown clips.
 
     Attributes:
         known: Whether the action of a clip was in the index, (Q,).
-        right: Whether the clip got its name, false for strangers, (Q,).
+        right: Whether the clip got its name, false for unknown clips, (Q,).
         named: Whether it got any name, (Q,).
         chance_known: As the index saw it, (Q,).
         confidence: The same, (Q,).
@@ -101,14 +101,14 @@ class Trial:
         )
 
 
-def stranger_trials(
-    clips: LabelledClips,
+def open_set_trials(
+    clips: LabeledClips,
     n: int,
     *,
     unknown: Callable[[np.random.Generator], Sequence[int]],
     ridge: Ridge,
     prior: Prior,
-    strangers: float | None = None,
+    false_accept_rate: float | None = None,
     draws: int = 10,
     seed: int = 0,
 ) -> list[Trial]:
@@ -120,7 +120,7 @@ def stranger_trials(
         unknown: Draws the classes that the index is not to hold, as places in the sorted labels.
         ridge: Names the clips.
         prior: The model's own calibration.
-        strangers: As in `stars_infer.classification.prediction.Naming`.
+        false_accept_rate: As in `stars_infer.classification.prediction.ClassifyOptions`.
         draws: How often classes and exemplars are drawn.
         seed: Of the draws.
 
@@ -139,18 +139,18 @@ def stranger_trials(
         drawn = np.concatenate([random.choice(pools[c], n, replace=False) for c in held])
         queries = np.setdiff1d(np.flatnonzero(clips.query), drawn)
         classes = np.repeat(np.arange(len(held)), n)
-        fitted = ridge.fit(clips.likeness(drawn, drawn), classes, len(held))
-        calibration = Calibration.of(Rehearsal.of(fitted), prior)
-        scores = fitted.scores(clips.likeness(queries, drawn))
-        evidence = Evidence.of(scores)
-        chance = calibration.chance_known(evidence)
+        fitted = ridge.fit(clips.similarity(drawn, drawn), classes, len(held))
+        calibration = Calibration.of(LeaveOut.of(fitted), prior)
+        scores = fitted.scores(clips.similarity(queries, drawn))
+        score_features = ScoreFeatures.of(scores)
+        chance = calibration.chance_known(score_features)
         trials.append(
             Trial(
                 known=np.isin(numbers[queries], held),
                 right=np.array(held)[scores.argmax(axis=1)] == numbers[queries],
-                named=chance > calibration.threshold(strangers),
+                named=chance > calibration.threshold(false_accept_rate),
                 chance_known=chance,
-                confidence=chance * calibration.chance_right(evidence),
+                confidence=chance * calibration.chance_right(score_features),
             )
         )
     return trials

@@ -1,1 +1,1 @@
-"""The exemplar index: labelled clips in one SQLite file."""
+"""The exemplar index: labeled clips in one SQLite file."""

@@ -1,4 +1,4 @@
-"""Likeness of an index's exemplars to each other, kept in its file: only new ones are compared."""
+"""What an index derives from its exemplars and keeps: their similarities, its calibration."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.index.gallery import Holdings
+from stars_infer.index.gallery import ExemplarStore
 
 Rows = Callable[[NDArray[np.intp], Callable[[], None]], FloatArray]
-"""Likeness (N, E) of the exemplars at some places to all; calls back after each."""
+"""Similarity (N, E) of the exemplars at some places to all; calls back after each."""
 
 
-def likeness_of_index(
+def index_similarities(
     connection: sqlite3.Connection,
     ids: Sequence[int],
     rows: Rows,
     *,
-    done: Callable[[], None] = lambda: None,
+    progress: Callable[[], None] = lambda: None,
 ) -> FloatArray:
-    """Likeness of exemplars (E, E), symmetric; what is not in the file yet is found and kept there.
+    """Similarity of exemplars (E, E), symmetric; what the file lacks is found and kept there.
 
     Args:
         connection: The index.
         ids: Of its exemplars.
         rows: Compares.
-        done: Called for every exemplar that was compared anew.
+        progress: Called for every exemplar that was compared anew.
     """
     wanted = np.array(ids, np.int64)
     known, matrix = _kept_matrix(connection)
-    place = {int(number): at for at, number in enumerate(known)}
-    at = np.array([place.get(number, -1) for number in ids], np.intp)
+    position = {int(number): at for at, number in enumerate(known)}
+    at = np.array([position.get(number, -1) for number in ids], np.intp)
     result = np.zeros((len(ids), len(ids)), np.float32)
     old, new = np.flatnonzero(at >= 0), np.flatnonzero(at < 0)
     result[np.ix_(old, old)] = matrix[np.ix_(at[old], at[old])]
     if len(new):
-        result[new] = rows(new, done)
+        result[new] = rows(new, progress)
         result[:, new] = result[new].T
         result[np.ix_(new, new)] = (result[np.ix_(new, new)] + result[np.ix_(new, new)].T) / 2
         np.fill_diagonal(result, 1.0)
@@ -52,7 +52,7 @@ def likeness_of_index(
 
 
 def _kept_matrix(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], FloatArray]:
-    row = connection.execute("SELECT ids, matrix FROM likeness").fetchone()
+    row = connection.execute("SELECT ids, matrix FROM similarity").fetchone()
     if row is None:
         return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
     ids = np.frombuffer(row[0], "<i8")
@@ -65,9 +65,9 @@ def _keep_matrix(
     """Keep it for the next time; a file that cannot be written is no hindrance."""
     try:
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM likeness")
+        connection.execute("DELETE FROM similarity")
         connection.execute(
-            "INSERT INTO likeness VALUES (?, ?)",
+            "INSERT INTO similarity VALUES (?, ?)",
             (ids.astype("<i8").tobytes(), matrix.astype("<f4").tobytes()),
         )
         connection.execute("COMMIT")
@@ -84,7 +84,7 @@ _CALIBRATION_FORM = 1
 
 def calibration_of_index(
     connection: sqlite3.Connection,
-    holdings: Holdings,
+    store: ExemplarStore,
     model: ModelInfo,
     measured: Callable[[], Calibration],
 ) -> Calibration:
@@ -92,19 +92,19 @@ def calibration_of_index(
 
     Args:
         connection: The index.
-        holdings: Its exemplars.
+        store: Its exemplars.
         model: Its model.
         measured: Measures.
     """
-    sizes = (int((holdings.classes >= 0).sum()), len(holdings.names))
+    sizes = (int((store.classes >= 0).sum()), len(store.names))
     prior = json.loads(json.dumps(asdict(model.calibration.nearest)))
     kept = _kept_calibration(connection, sizes, prior)
     if kept is not None:
         return kept
     found = measured()
     values = asdict(found) | {
-        "strangers": found.strangers.tolist(),
-        "familiar": found.familiar.tolist(),
+        "unknown": found.unknown.tolist(),
+        "known_scores": found.known_scores.tolist(),
     }
     _keep_calibration(
         connection,
@@ -129,12 +129,12 @@ def _kept_calibration(
         return None
     values = stored["calibration"]
     return Calibration(
-        centre=values["centre"],
+        center=values["center"],
         spread=values["spread"],
         known=tuple(values["known"]),
         right=tuple(values["right"]),
-        strangers=np.array(values["strangers"], np.float64),
-        familiar=np.array(values["familiar"], np.float64),
+        unknown=np.array(values["unknown"], np.float64),
+        known_scores=np.array(values["known_scores"], np.float64),
     )
 
 

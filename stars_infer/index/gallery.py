@@ -12,20 +12,20 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, classifier_named
 from stars_infer.classification.open_set import (
-    Judge,
-    NearestJudge,
-    RidgeJudge,
-    Verdict,
-    rehearsal_by_nearest,
+    Decision,
+    NearestOpenSetClassifier,
+    OpenSetClassifier,
+    RidgeOpenSetClassifier,
+    leave_out_by_nearest,
 )
-from stars_infer.classification.prediction import Naming, Neighbour, Prediction
+from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
-from stars_infer.index.rows import Rows, questions_of
-from stars_infer.similarity.features import Description
+from stars_infer.index.rows import Rows, as_queries
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import CANDIDATES, Found, Searcher, searcher_of
 
-SHOWN_NEIGHBOURS = 5
+SHOWN_NEIGHBORS = 5
 """Nearest exemplars that come with an answer."""
 MAX_DEFAULT_VOTERS = 5
 _SAMPLE = 64
@@ -36,61 +36,61 @@ class Gallery:
     """Exemplars, in the order of their places.
 
     Args:
-        holdings: At least one exemplar.
+        store: At least one exemplar.
         model: Whose they are.
-        likeness: Gives the likeness of exemplars among themselves, (E, E); asked once, and only
+        similarity: Gives the similarity of exemplars among themselves, (E, E); asked once, and only
             where there are at most `CANDIDATES`.
         calibrated: Gives the calibration of more than that, which it may have from before.
     """
 
     def __init__(
         self,
-        holdings: Holdings,
+        store: ExemplarStore,
         model: ModelInfo,
         *,
-        likeness: Callable[[], FloatArray],
+        similarity: Callable[[], FloatArray],
         calibrated: Callable[[Callable[[], Calibration]], Calibration],
     ) -> None:
-        self._holdings = holdings
+        self._store = store
         self._model = model
-        self._likeness = likeness
+        self._similarity = similarity
         self._calibrated = calibrated
-        self._searcher, self._classes = holdings.searcher, holdings.classes
+        self._searcher, self._classes = store.searcher, store.classes
         self._sizes = np.bincount(self._classes[self._classes >= 0])
-        self._judges: dict[tuple[str, int], Judge] = {}
+        self._classifiers: dict[tuple[str, int], OpenSetClassifier] = {}
 
-    def nearest(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
+    def nearest(self, queries: Sequence[Features], k: int) -> list[list[Neighbor]]:
         """The k nearest exemplars of each clip, nearest first."""
-        return [self._neighbours(found, k) for found in self._searcher.nearest(queries, k)]
+        return [self._neighbors(found, k) for found in self._searcher.nearest(queries, k)]
 
     @property
     def _is_small(self) -> bool:
         return int(self._sizes.sum()) <= CANDIDATES
 
-    def judge(self, naming: Naming) -> Judge:
+    def open_set(self, options: ClassifyOptions) -> OpenSetClassifier:
         """What names clips and says how surely."""
-        n = naming.k or min(MAX_DEFAULT_VOTERS, int(self._sizes.min()))
-        key = naming.classifier, n
-        if key not in self._judges:
-            self._judges[key] = self._made_judge(naming.classifier, n)
-        return self._judges[key]
+        n = options.k or min(MAX_DEFAULT_VOTERS, int(self._sizes.min()))
+        key = options.classifier, n
+        if key not in self._classifiers:
+            self._classifiers[key] = self._make_classifier(options.classifier, n)
+        return self._classifiers[key]
 
-    def classify(self, queries: Sequence[Description], naming: Naming) -> list[Prediction]:
+    def classify(self, queries: Sequence[Features], options: ClassifyOptions) -> list[Prediction]:
         """Name clips."""
-        judge = self.judge(naming)
-        threshold = judge.calibration.threshold(naming.strangers)
+        open_set = self.open_set(options)
+        threshold = open_set.calibration.threshold(options.false_accept_rate)
         found = self._found(queries)
         return [
-            self._prediction(verdict, near, threshold)
-            for verdict, near in zip(judge.verdicts(found), found, strict=True)
+            self._prediction(decision, near, threshold)
+            for decision, near in zip(open_set.decisions(found), found, strict=True)
         ]
 
-    def _found(self, queries: Sequence[Description]) -> list[Found]:
+    def _found(self, queries: Sequence[Features]) -> list[Found]:
         """What a judge sees of each clip; where it has several views, by the most alike."""
         size = self._searcher.size
         if not self._is_small:
             return [
-                _most_alike([self._holdings.seen(view) for view in (one, *one.views)], size)
+                _most_alike([self._store.candidates(view) for view in (one, *one.views)], size)
                 for one in queries
             ]
         views = [view for one in queries for view in (one, *one.views)]
@@ -99,7 +99,7 @@ class Gallery:
             _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
         ]
 
-    def _made_judge(self, classifier: str, n: int) -> Judge:
+    def _make_classifier(self, classifier: str, n: int) -> OpenSetClassifier:
         how = self._model.comparison
         temperature = None if how is None else how.temperature
         if not self._is_small:
@@ -108,7 +108,7 @@ class Gallery:
                     f"prototypes are made of at most {CANDIDATES:,} exemplars, the index holds "
                     f"{self._sizes.sum():,}: leave --classifier out"
                 )
-            return NearestJudge(
+            return NearestOpenSetClassifier(
                 self._classes,
                 vote=Vote(n=n, temperature=None if classifier == "majority" else temperature),
                 calibration=self._calibrated(self._calibration_by_sample),
@@ -117,8 +117,8 @@ class Gallery:
         own = None
         if classifier != DEFAULT_CLASSIFIER:
             own = classifier_named(classifier, n=n, temperature=temperature)
-        return RidgeJudge(
-            self._likeness(),
+        return RidgeOpenSetClassifier(
+            self._similarity(),
             self._classes,
             len(self._sizes),
             ridge=ridge,
@@ -130,39 +130,41 @@ class Gallery:
         """Measured by some exemplars of a large index."""
         there = np.flatnonzero(self._classes >= 0)
         sample = np.random.default_rng(0).permutation(there)[:_SAMPLE]
-        asked = self._holdings.questions(sample)
-        found = [self._holdings.seen(one) for one in asked]
+        asked = self._store.queries(sample)
+        found = [self._store.candidates(one) for one in asked]
         own = self._classes[sample].tolist()
-        apart = [self._holdings.seen(*one) for one in zip(asked, own, strict=True)]
-        rehearsal = rehearsal_by_nearest(self._classes, sample, found, apart)
-        return Calibration.of(rehearsal, self._model.calibration.nearest)
+        class_out = [self._store.candidates(*one) for one in zip(asked, own, strict=True)]
+        leave_out = leave_out_by_nearest(self._classes, sample, found, class_out)
+        return Calibration.of(leave_out, self._model.calibration.nearest)
 
-    def _neighbours(self, found: Found, k: int) -> list[Neighbour]:
-        places, similarities = found[0][:k], found[1][:k]
-        sources = self._holdings.sources(places)
+    def _neighbors(self, found: Found, k: int) -> list[Neighbor]:
+        positions, similarities = found[0][:k], found[1][:k]
+        sources = self._store.sources(positions)
         return [
-            Neighbour(label=self._name(self._classes[place]), similarity=float(near), source=source)
-            for place, near, source in zip(places, similarities, sources, strict=True)
+            Neighbor(
+                label=self._name(self._classes[position]), similarity=float(near), source=source
+            )
+            for position, near, source in zip(positions, similarities, sources, strict=True)
         ]
 
     def _name(self, number: int) -> str:
-        return self._holdings.names[number]
+        return self._store.names[number]
 
-    def _prediction(self, verdict: Verdict, found: Found, threshold: float) -> Prediction:
-        places, similarities = found
-        classes = self._classes[places]
-        own = classes == verdict.answer
+    def _prediction(self, decision: Decision, found: Found, threshold: float) -> Prediction:
+        positions, similarities = found
+        classes = self._classes[positions]
+        own = classes == decision.answer
         best = float(similarities[own].max())
         other = float(similarities[~own].max()) if not own.all() else None
         return Prediction(
-            label=self._name(verdict.answer),
-            known=verdict.chance_known > threshold,
-            chance_known=verdict.chance_known,
-            confidence=verdict.confidence,
-            second=None if verdict.second is None else self._name(verdict.second),
+            label=self._name(decision.answer),
+            known=decision.chance_known > threshold,
+            chance_known=decision.chance_known,
+            confidence=decision.confidence,
+            second=None if decision.second is None else self._name(decision.second),
             similarity=best,
             margin=None if other is None else best - other,
-            neighbours=tuple(self._neighbours(found, SHOWN_NEIGHBOURS)),
+            neighbors=tuple(self._neighbors(found, SHOWN_NEIGHBORS)),
         )
 
 
@@ -171,14 +173,14 @@ def _most_alike(found: Sequence[Found], size: int) -> Found:
     if len(found) == 1:
         return found[0]
     best = np.full(size, -np.inf, np.float32)
-    for places, similarities in found:
-        np.maximum.at(best, places, similarities)
-    places = np.flatnonzero(np.isfinite(best))
-    places = places[np.argsort(-best[places], kind="stable")]
-    return places, best[places]
+    for positions, similarities in found:
+        np.maximum.at(best, positions, similarities)
+    positions = np.flatnonzero(np.isfinite(best))
+    positions = positions[np.argsort(-best[positions], kind="stable")]
+    return positions, best[positions]
 
 
-class Holdings(Protocol):
+class ExemplarStore(Protocol):
     """Exemplars by their places."""
 
     @property
@@ -193,23 +195,23 @@ class Holdings(Protocol):
     def searcher(self) -> Searcher:
         """Finds exemplars."""
 
-    def seen(self, query: Description, apart: int | None = None) -> Found:
+    def candidates(self, query: Features, class_out: int | None = None) -> Found:
         """The exemplars by which a clip is named, the most alike first.
 
         Args:
             query: The clip.
-            apart: An action that is not to be seen, as if the index did not hold it.
+            class_out: An action that is not to be seen, as if the index did not hold it.
         """
 
-    def sources(self, places: NDArray[np.intp]) -> list[str]:
+    def sources(self, positions: NDArray[np.intp]) -> list[str]:
         """Where exemplars come from."""
 
-    def questions(self, places: NDArray[np.intp]) -> list[Description]:
+    def queries(self, positions: NDArray[np.intp]) -> list[Features]:
         """Exemplars as clips that are to be named."""
 
 
-class AllInMemory:
-    """All exemplars of a small index; see `Holdings`.
+class SmallStore:
+    """All exemplars of a small index; see `ExemplarStore`.
 
     Args:
         rows: Of the exemplars.
@@ -221,19 +223,19 @@ class AllInMemory:
         names, self.classes = np.unique(np.array(rows.labels, object), return_inverse=True)
         self.names: list[str] = names.tolist()
         self._sources = rows.sources
-        self._questions = questions_of(rows, model)
-        self.searcher: Searcher = searcher_of(self._questions)
+        self._queries = as_queries(rows, model)
+        self.searcher: Searcher = searcher_of(self._queries)
 
-    def seen(self, query: Description, apart: int | None = None) -> Found:
-        """See `Holdings`; these are all."""
-        ((places, similar),) = self.searcher.nearest([query], len(self.ids))
-        left = self.classes[places] != (-1 if apart is None else apart)
-        return places[left], similar[left]
+    def candidates(self, query: Features, class_out: int | None = None) -> Found:
+        """See `ExemplarStore`; these are all."""
+        ((positions, similar),) = self.searcher.nearest([query], len(self.ids))
+        left = self.classes[positions] != (-1 if class_out is None else class_out)
+        return positions[left], similar[left]
 
-    def sources(self, places: NDArray[np.intp]) -> list[str]:
-        """See `Holdings`."""
-        return [self._sources[int(place)] for place in places]
+    def sources(self, positions: NDArray[np.intp]) -> list[str]:
+        """See `ExemplarStore`."""
+        return [self._sources[int(position)] for position in positions]
 
-    def questions(self, places: NDArray[np.intp]) -> list[Description]:
-        """See `Holdings`."""
-        return [self._questions[int(place)] for place in places]
+    def queries(self, positions: NDArray[np.intp]) -> list[Features]:
+        """See `ExemplarStore`."""
+        return [self._queries[int(position)] for position in positions]

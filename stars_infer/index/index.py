@@ -1,4 +1,4 @@
-"""The exemplar index: labelled clips in one SQLite file, and how they name others."""
+"""The exemplar index: labeled clips in one SQLite file, and how they name others."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
-from stars_infer.classification.prediction import Naming, Neighbour, Prediction
+from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError
-from stars_infer.index.derived import calibration_of_index, likeness_of_index
-from stars_infer.index.gallery import AllInMemory, Gallery, Holdings
+from stars_infer.index.derived import calibration_of_index, index_similarities
+from stars_infer.index.gallery import ExemplarStore, Gallery, SmallStore
 from stars_infer.index.large.ann import Progress
 from stars_infer.index.large.cache import CacheFolder
-from stars_infer.index.large.store import LargeHoldings
+from stars_infer.index.large.store import LargeStore
 from stars_infer.index.rows import Exemplar as Exemplar
 from stars_infer.index.rows import NewExemplar as NewExemplar
 from stars_infer.index.rows import (
     RowReader,
-    check_description,
+    as_queries,
+    check_features,
     checked,
     count_of,
     exemplar_of,
     insert,
-    questions_of,
 )
 from stars_infer.index.schema import set_up
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import CANDIDATES, searcher_of
 
 _BUSY_SECONDS = 30.0
-_STRANGERS = "strangers"
+_FALSE_ACCEPT = "false_accept_rate"
 
 
 class ExemplarIndex:
-    """Labelled clips as one model describes them.
+    """Labeled clips as one model describes them.
 
     The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, and several
     processes can add at once. What is searched is built from it when first needed, and again when
@@ -53,7 +53,7 @@ class ExemplarIndex:
         self.model = model
         self._db = connection
         self._gallery: tuple[object, Gallery] | None = None
-        self._large: LargeHoldings | None = None
+        self._large: LargeStore | None = None
         self._own_changes = 0
 
     @classmethod
@@ -129,8 +129,8 @@ class ExemplarIndex:
         with self._transaction():
             removed = self._db.execute("DELETE FROM exemplars WHERE label = ?", (label,)).rowcount
             for id_ in ids:
-                done = self._db.execute("DELETE FROM exemplars WHERE id = ?", (id_,))
-                removed += done.rowcount
+                deleted = self._db.execute("DELETE FROM exemplars WHERE id = ?", (id_,))
+                removed += deleted.rowcount
         return removed
 
     def exemplars(self, label: str | None = None) -> list[Exemplar]:
@@ -142,7 +142,7 @@ class ExemplarIndex:
         )
         return [exemplar_of(row) for row in rows]
 
-    def descriptions(self) -> list[tuple[Exemplar, Description]]:
+    def clip_features(self) -> list[tuple[Exemplar, Features]]:
         """All exemplars with what is kept of them, by label and then by age."""
         rows = self._db.execute(
             "SELECT id, label, source, content_hash, added, vector, sequence, bodies "
@@ -151,7 +151,7 @@ class ExemplarIndex:
         return [
             (
                 exemplar_of(row[:5]),
-                Description(
+                Features(
                     vector=np.frombuffer(row[5], "<f4"),
                     sequence=None if row[6] is None else self._sequence(row[6], row[7]),
                 ),
@@ -164,11 +164,11 @@ class ExemplarIndex:
         rows = self._db.execute("SELECT label, count(*) FROM exemplars GROUP BY label")
         return {str(label): int(count) for label, count in rows}
 
-    def search(self, queries: Sequence[Description], k: int) -> list[list[Neighbour]]:
+    def search(self, queries: Sequence[Features], k: int) -> list[list[Neighbor]]:
         """The k nearest exemplars of each clip, nearest first.
 
         Args:
-            queries: From `Encoder.describe`.
+            queries: From `Encoder.encode`.
             k: How many.
 
         Raises:
@@ -176,36 +176,38 @@ class ExemplarIndex:
             UsageError: If a description does not fit the model.
         """
         for query in queries:
-            check_description(query, self.model, "query")
+            check_features(query, self.model, "query")
         return self._current().nearest(queries, k)
 
     def classify(
-        self, queries: Sequence[Description], naming: Naming | None = None
+        self, queries: Sequence[Features], options: ClassifyOptions | None = None
     ) -> list[Prediction]:
         """Name clips by their nearest exemplars, and say how surely.
 
         Args:
-            queries: From `Encoder.describe`, as questions or whole.
-            naming: How; by the default classifier and the index's own threshold if not given.
+            queries: From `Encoder.encode`, as questions or whole.
+            options: How; by the default classifier and the index's own threshold if not given.
 
         Raises:
             ExemplarIndexError: If the index is empty.
             UsageError: If a description does not fit the model.
         """
         for query in queries:
-            check_description(query, self.model, "query")
+            check_features(query, self.model, "query")
         gallery = self._current()
         if not queries:
             return []
-        return gallery.classify(queries, self.naming() if naming is None else naming)
+        return gallery.classify(queries, self.options() if options is None else options)
 
-    def naming(self) -> Naming:
+    def options(self) -> ClassifyOptions:
         """How clips are named if nothing else is said: with the threshold that the index keeps."""
-        row = self._db.execute("SELECT value FROM settings WHERE key = ?", (_STRANGERS,)).fetchone()
-        return Naming(strangers=None if row is None else float(row[0]))
+        row = self._db.execute(
+            "SELECT value FROM settings WHERE key = ?", (_FALSE_ACCEPT,)
+        ).fetchone()
+        return ClassifyOptions(false_accept_rate=None if row is None else float(row[0]))
 
-    def accept_strangers(self, share: float | None) -> None:
-        """Set the threshold for "unknown": the share of strangers that may be named, 0 to 1.
+    def set_false_accept_rate(self, share: float | None) -> None:
+        """Set the threshold for "unknown": the share of unknown clips that may be named, 0 to 1.
 
         Args:
             share: None for "named if more likely known than not".
@@ -213,42 +215,42 @@ class ExemplarIndex:
         Raises:
             UsageError: If it is not between 0 and 1.
         """
-        Naming(strangers=share)
+        ClassifyOptions(false_accept_rate=share)
         with self._transaction():
-            self._db.execute("DELETE FROM settings WHERE key = ?", (_STRANGERS,))
+            self._db.execute("DELETE FROM settings WHERE key = ?", (_FALSE_ACCEPT,))
             if share is not None:
-                self._db.execute("INSERT INTO settings VALUES (?, ?)", (_STRANGERS, repr(share)))
+                self._db.execute("INSERT INTO settings VALUES (?, ?)", (_FALSE_ACCEPT, repr(share)))
 
     def calibration(self) -> Calibration:
-        """How the exemplars tell known clips from strangers.
+        """How the exemplars tell known clips from unknown clips.
 
         Raises:
             ExemplarIndexError: If the index is empty.
         """
-        return self._current().judge(self.naming()).calibration
+        return self._current().open_set(self.options()).calibration
 
-    def prepare(self, done: Progress = lambda at, end: None) -> None:
+    def prepare(self, progress: Progress = lambda at, end: None) -> None:
         """Make ready to name clips: a large index makes what it is searched by, or extends it.
 
         That is kept beside the file, in the folder `INDEX.cache`. Naming does it when it was not
         done.
 
         Args:
-            done: Called with how much is done, and of how much.
+            progress: Called with how much is done, and of how much.
 
         Raises:
             ExemplarIndexError: If the index is empty.
         """
-        self._current(done)
+        self._current(progress)
 
-    def compare_exemplars(self, done: Callable[[], None] = lambda: None) -> FloatArray:
-        """Likeness of all exemplars to each other (E, E), in the order of their ids.
+    def compare_exemplars(self, progress: Callable[[], None] = lambda: None) -> FloatArray:
+        """Similarity of all exemplars to each other (E, E), in the order of their ids.
 
         It is kept in the file; only exemplars that are new are compared. Naming needs it, and makes
         it when it is not there.
 
         Args:
-            done: Called for every exemplar that was compared.
+            progress: Called for every exemplar that was compared.
 
         Raises:
             UsageError: If there are more than `CANDIDATES`, of which not all are compared.
@@ -259,18 +261,18 @@ class ExemplarIndex:
                 f"at most {CANDIDATES:,}"
             )
         rows = RowReader(self._db, self.model).newer()
-        questions = questions_of(rows, self.model)
+        queries = as_queries(rows, self.model)
 
-        def compared(places: NDArray[np.intp], done: Callable[[], None]) -> FloatArray:
-            searcher = searcher_of(questions)
-            result = np.empty((len(places), len(questions)), np.float32)
-            for at, place in enumerate(places):
-                ((found, similar),) = searcher.nearest([questions[place]], len(questions))
+        def compared(positions: NDArray[np.intp], progress: Callable[[], None]) -> FloatArray:
+            searcher = searcher_of(queries)
+            result = np.empty((len(positions), len(queries)), np.float32)
+            for at, position in enumerate(positions):
+                ((found, similar),) = searcher.nearest([queries[position]], len(queries))
                 result[at, found] = similar
-                done()
+                progress()
             return result
 
-        return likeness_of_index(self._db, rows.ids.tolist(), compared, done=done)
+        return index_similarities(self._db, rows.ids.tolist(), compared, progress=progress)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -283,7 +285,7 @@ class ExemplarIndex:
         self._db.execute("COMMIT")
         self._own_changes += 1
 
-    def _current(self, done: Progress = lambda at, end: None) -> Gallery:
+    def _current(self, progress: Progress = lambda at, end: None) -> Gallery:
         """What the file holds now, ready to name clips.
 
         Raises:
@@ -292,17 +294,17 @@ class ExemplarIndex:
         # data_version moves with other connections' changes, not with ours.
         version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes)
         if self._gallery is None or self._gallery[0] != version:
-            holdings = self._holdings(done)
+            store = self._store(progress)
             gallery = Gallery(
-                holdings,
+                store,
                 self.model,
-                likeness=self.compare_exemplars,
-                calibrated=lambda made: calibration_of_index(self._db, holdings, self.model, made),
+                similarity=self.compare_exemplars,
+                calibrated=lambda made: calibration_of_index(self._db, store, self.model, made),
             )
             self._gallery = version, gallery
         return self._gallery[1]
 
-    def _holdings(self, done: Progress) -> Holdings:
+    def _store(self, progress: Progress) -> ExemplarStore:
         size = len(self)
         if not size:
             raise ExemplarIndexError(
@@ -310,10 +312,10 @@ class ExemplarIndex:
                 "`stars fewshot add-class CLASS/*.npy`"
             )
         if size <= CANDIDATES:
-            return AllInMemory(RowReader(self._db, self.model).newer(), self.model)
+            return SmallStore(RowReader(self._db, self.model).newer(), self.model)
         if self._large is None:
-            self._large = LargeHoldings(self._db, CacheFolder(self.path), self.model)
-        self._large.refresh(done)
+            self._large = LargeStore(self._db, CacheFolder(self.path), self.model)
+        self._large.refresh(progress)
         return self._large
 
     def _sequence(self, blob: bytes, bodies: int) -> FloatArray:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
-from stars_infer.similarity.features import Description, vectors_of
-from stars_infer.similarity.nearest import sketch, sketches, unit
+from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.similarity.nearest import coarse_descriptor, coarse_descriptors, unit
 
 Ids = NDArray[np.int64]
 """Numbers of exemplars."""
@@ -60,10 +60,10 @@ def checked(exemplars: Sequence[NewExemplar], model: ModelInfo) -> list[tuple[ob
         label = exemplar.label.strip()
         if not label or not label.isprintable():
             raise UsageError(f"{exemplar.label!r} cannot be a label: give it a printable name")
-        check_description(exemplar.description, model, exemplar.source)
+        check_features(exemplar.features, model, exemplar.source)
     if not exemplars:
         return []
-    vectors = vectors_of([exemplar.description for exemplar in exemplars]).astype("<f4")
+    vectors = vectors_of([exemplar.features for exemplar in exemplars]).astype("<f4")
     added = datetime.now(UTC).isoformat(timespec="seconds")
     return [
         (
@@ -76,17 +76,17 @@ def checked(exemplars: Sequence[NewExemplar], model: ModelInfo) -> list[tuple[ob
             added,
         )
         for exemplar, vector in zip(exemplars, vectors, strict=True)
-        for sequence in (exemplar.description.sequence,)
+        for sequence in (exemplar.features.sequence,)
     ]
 
 
-def check_description(description: Description, model: ModelInfo, source: str) -> None:
+def check_features(features: Features, model: ModelInfo, source: str) -> None:
     """Make sure that a description is one of a model.
 
     Raises:
         UsageError: If it is not.
     """
-    vector, sequence, how = description.vector, description.sequence, model.comparison
+    vector, sequence, how = features.vector, features.sequence, model.comparison
     if vector is not None and (vector.shape != (model.width,) or not np.isfinite(vector).all()):
         raise UsageError(f"{source}: expected a finite vector ({model.width},), got {vector.shape}")
     if how is None:
@@ -96,7 +96,7 @@ def check_description(description: Description, model: ModelInfo, source: str) -
         wanted = f"a finite sequence {how.shape}"
     if not fits:
         found = None if sequence is None else sequence.shape
-        raise UsageError(f"{source}: expected {wanted}, got {found}; use Encoder.describe")
+        raise UsageError(f"{source}: expected {wanted}, got {found}; use Encoder.encode")
 
 
 def insert(
@@ -108,13 +108,13 @@ def insert(
         For each, the exemplar that already holds the same clip, or None where it was added.
     """
     (before,) = connection.execute("SELECT coalesce(max(id), 0) FROM exemplars").fetchone()
-    done = connection.executemany(
+    progress = connection.executemany(
         "INSERT OR IGNORE INTO exemplars "
         "(label, vector, sequence, bodies, source, content_hash, added) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
-    if done.rowcount == len(rows):
+    if progress.rowcount == len(rows):
         return [None] * len(rows)
     hashes = [str(row[5]) for row in rows]
     there: dict[str, Exemplar] = {}
@@ -171,27 +171,27 @@ class RowReader:
             )
         return self._rows(found)
 
-    def directions(self, ids: Ids) -> FloatArray:
-        """What is searched of exemplars (N, W), zero where one is gone; as `directions_of`."""
+    def unit_vectors(self, ids: Ids) -> FloatArray:
+        """What is searched of exemplars (N, W), zero where one is gone; as `unit_vectors_of`."""
         result = np.zeros((len(ids), self.searched_width), np.float32)
         for start in range(0, len(ids), _BLOCK):
             some = ids[start : start + _BLOCK]
             rows = self.with_ids(some)
             order = np.argsort(some)
-            places = start + order[np.searchsorted(some[order], rows.ids)]
-            result[places] = self.directions_of(rows)
+            positions = start + order[np.searchsorted(some[order], rows.ids)]
+            result[positions] = self.unit_vectors_of(rows)
         return result
 
-    def directions_of(self, rows: Rows) -> FloatArray:
-        """Unit vectors (N, D), or unit sketches of sequences."""
+    def unit_vectors_of(self, rows: Rows) -> FloatArray:
+        """Unit vectors (N, D), or unit coarse descriptors of sequences."""
         if self._how is None:
             return unit(rows.data)
         result = np.zeros((len(rows.ids), self.searched_width), np.float32)
         starts = np.cumsum(rows.bodies) - rows.bodies
         for count in np.unique(rows.bodies):
-            places = np.flatnonzero(rows.bodies == count)
-            some = rows.data[starts[places][:, None] + np.arange(count)]
-            result[places] = unit(sketches(some))
+            positions = np.flatnonzero(rows.bodies == count)
+            some = rows.data[starts[positions][:, None] + np.arange(count)]
+            result[positions] = unit(coarse_descriptors(some))
         return result
 
     @property
@@ -199,7 +199,7 @@ class RowReader:
         """W, numbers of what is searched."""
         if self._how is None:
             return self._width
-        return len(sketch(np.zeros((1, *self._how.shape[1:]), np.float16)))
+        return len(coarse_descriptor(np.zeros((1, *self._how.shape[1:]), np.float16)))
 
     def _blocks(self, after: int) -> Iterator[Rows]:
         found = self._db.execute(
@@ -228,7 +228,7 @@ def count_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT count(*) FROM exemplars").fetchone()[0])
 
 
-def labelled_ids(
+def labeled_ids(
     connection: sqlite3.Connection, *, after: int = 0, known: Sequence[str] = ()
 ) -> tuple[Ids, NDArray[np.int32], tuple[str, ...]]:
     """Numbers of exemplars, ascending, and their actions.
@@ -241,7 +241,7 @@ def labelled_ids(
     Returns:
         Numbers (N,), places of their actions (N,), and the actions by their places.
     """
-    places = {name: place for place, name in enumerate(known)}
+    positions = {name: position for position, name in enumerate(known)}
     if after:
         rows = connection.execute("SELECT id, label FROM exemplars WHERE id > ?", (after,))
     else:  # by the index of labels alone, which is a small part of the file
@@ -249,10 +249,10 @@ def labelled_ids(
     ids, labels = [], []
     for number, label in rows:
         ids.append(number)
-        labels.append(places.setdefault(label, len(places)))
+        labels.append(positions.setdefault(label, len(positions)))
     found = np.array(ids, np.int64)
     order = np.argsort(found, kind="stable")
-    return found[order], np.array(labels, np.int32)[order], tuple(places)
+    return found[order], np.array(labels, np.int32)[order], tuple(positions)
 
 
 def sources_of(connection: sqlite3.Connection, ids: Sequence[int]) -> list[str]:
@@ -282,33 +282,33 @@ def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
 
 
-def questions_of(rows: Rows, model: ModelInfo) -> list[Description]:
+def as_queries(rows: Rows, model: ModelInfo) -> list[Features]:
     """Exemplars as clips that are to be named."""
     if model.comparison is None:
-        return [Description(vector=vector) for vector in rows.data]
-    return [Description(vector=None, sequence=sequence) for sequence in rows.parts()]
+        return [Features(vector=vector) for vector in rows.data]
+    return [Features(vector=None, sequence=sequence) for sequence in rows.parts()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewExemplar:
-    """A labelled clip on its way into the index.
+    """A labeled clip on its way into the index.
 
     Attributes:
         label: Its action.
-        description: From `Encoder.describe`.
+        features: From `Encoder.encode`.
         source: Where it comes from.
         content_hash: `Clip.content_hash`, which tells a clip that is already there.
     """
 
     label: str
-    description: Description
+    features: Features
     source: str
     content_hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemplar:
-    """A labelled clip in the index."""
+    """A labeled clip in the index."""
 
     id: int
     label: str

@@ -16,7 +16,7 @@ ALTER TABLE exemplars ADD COLUMN bodies INTEGER NOT NULL DEFAULT 1;
 """
 _NEW_IN_3 = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE likeness (ids BLOB NOT NULL, matrix BLOB NOT NULL);
+CREATE TABLE similarity (ids BLOB NOT NULL, matrix BLOB NOT NULL);
 """
 _NEW_IN_4 = """
 CREATE TABLE removed (id INTEGER PRIMARY KEY);
@@ -25,7 +25,7 @@ CREATE TRIGGER exemplar_removed AFTER DELETE ON exemplars BEGIN
 END;
 CREATE TRIGGER exemplar_rewritten AFTER UPDATE ON exemplars BEGIN
     DELETE FROM settings WHERE key = 'cache';
-    DELETE FROM likeness;
+    DELETE FROM similarity;
 END;
 """
 """What a cache of the exemplars needs to know: which of those it holds are gone, and that none was

@@ -14,7 +14,7 @@ from stars_infer.clips.actors import cast_bodies, select_actors
 from stars_infer.clips.anatomy import person_scale
 from stars_infer.clips.clip import Clip
 from stars_infer.layouts import NTU25, NTU25_JOINTS, Layout
-from stars_infer.preprocessing.normalise import face_camera
+from stars_infer.preprocessing.normalize import face_camera
 from stars_infer.preprocessing.prepare import to_ntu25
 
 LEFT, RIGHT, MIDDLE = "left", "right", "middle"
@@ -22,11 +22,11 @@ PALETTES = (
     {LEFT: "dodger_blue1", RIGHT: "dark_orange", MIDDLE: "default"},
     {LEFT: "medium_purple1", RIGHT: "hot_pink", MIDDLE: "grey62"},
 )
-"""Colours of the limbs of the first and the second actor."""
+"""Colors of the limbs of the first and the second actor."""
 LEAST_COLUMNS = 24
 FEWEST_MOMENTS, MOST_MOMENTS = 4, 6
 HEAD_RADIUS = 0.1
-"""Metres, of a standard adult."""
+"""Meters, of a standard adult."""
 
 _BLANK = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
@@ -37,33 +37,33 @@ _HEAD = NTU25_JOINTS.index("head")
 
 
 class BrailleCanvas:
-    """A grid of dots, two by four to a character; the last colour in a character wins."""
+    """A grid of dots, two by four to a character; the last color in a character wins."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
         self._dots = np.zeros((rows * 4, columns * 2), np.bool_)
-        self._colours: dict[tuple[int, int], str] = {}
+        self._colors: dict[tuple[int, int], str] = {}
 
     @property
     def size(self) -> tuple[int, int]:
         """Dots across and down."""
         return self.columns * 2, self.rows * 4
 
-    def line(self, start: tuple[float, float], end: tuple[float, float], colour: str) -> None:
+    def line(self, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
         """Draw from dot to dot (across, down); what lies outside is cut off."""
         steps = int(max(abs(end[0] - start[0]), abs(end[1] - start[1]))) + 1
         way = np.linspace(start, end, steps + 1)
         for across, down in np.rint(way).astype(int).tolist():
             if 0 <= across < self.columns * 2 and 0 <= down < self.rows * 4:
                 self._dots[down, across] = True
-                self._colours[down // 4, across // 2] = colour
+                self._colors[down // 4, across // 2] = color
 
-    def circle(self, centre: tuple[float, float], radius: float, colour: str) -> None:
+    def circle(self, center: tuple[float, float], radius: float, color: str) -> None:
         """Draw a circle around a dot (across, down)."""
         turn = np.linspace(0, 2 * np.pi, 17)
-        ring = np.stack((np.cos(turn), np.sin(turn)), axis=1) * radius + centre
+        ring = np.stack((np.cos(turn), np.sin(turn)), axis=1) * radius + center
         for start, end in zip(ring[:-1].tolist(), ring[1:].tolist(), strict=True):
-            self.line((start[0], start[1]), (end[0], end[1]), colour)
+            self.line((start[0], start[1]), (end[0], end[1]), color)
 
     def text(self) -> list[Text]:
         """The rows, top first; a character without a dot is a space."""
@@ -74,7 +74,7 @@ class BrailleCanvas:
             text = Text()
             for column, code in enumerate(line):
                 character = chr(_BLANK + code) if code else " "
-                text.append(character, self._colours.get((row, column)))
+                text.append(character, self._colors.get((row, column)))
             lines.append(text)
         return lines
 
@@ -93,7 +93,7 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
     Args:
         clip: Any clip.
         columns: Characters across, `LEAST_COLUMNS` at least.
-        rows: Characters down, at most, without the lines that tell seconds and colours.
+        rows: Characters down, at most, without the lines that tell seconds and colors.
     """
     columns = max(columns, LEAST_COLUMNS)
     kept_frames = np.flatnonzero(clip.presence.any(axis=0))
@@ -122,7 +122,7 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
 
 
 def _legend(actors: int) -> Text:
-    """Which colour is which limb, for so many actors."""
+    """Which color is which limb, for so many actors."""
     text = Text(" ")
     for actor, palette in enumerate(PALETTES[:actors]):
         text.append("second person: " if actor else "")
@@ -135,13 +135,13 @@ def _draw_body(
     canvas: BrailleCanvas, joints: NDArray[np.floating], radius: float, actor: int
 ) -> None:
     """Draw NTU-25 joints (25, 2), in dots: the trunk first, so that limbs before it show."""
-    colours = PALETTES[min(actor, len(PALETTES) - 1)]
+    colors = PALETTES[min(actor, len(PALETTES) - 1)]
     sides = joint_sides(NTU25)
     for parent, child in sorted(NTU25.bones, key=lambda bone: sides[bone[1]] != MIDDLE):
         start, end = joints[parent].tolist(), joints[child].tolist()
-        canvas.line((start[0], start[1]), (end[0], end[1]), colours[sides[child]])
+        canvas.line((start[0], start[1]), (end[0], end[1]), colors[sides[child]])
     head = joints[_HEAD].tolist()
-    canvas.circle((head[0], head[1]), radius, colours[MIDDLE])
+    canvas.circle((head[0], head[1]), radius, colors[MIDDLE])
 
 
 def _moments(frames: int, number: int) -> list[int]:
@@ -156,14 +156,14 @@ def _fit(
     """Find the moments that fit side by side: bodies as tall as can be, then as many as can be.
 
     Args:
-        flat: (M, T, 25, 2), across and down, metres.
+        flat: (M, T, 25, 2), across and down, meters.
         seen: (M, T).
-        radius: Of a head, metres.
+        radius: Of a head, meters.
         columns: Characters across.
         rows: Characters down.
 
     Returns:
-        Their frames, dots per metre, where the picture begins (metres down), and its rows.
+        Their frames, dots per meter, where the picture begins (meters down), and its rows.
     """
     best: tuple[list[int], float, float, int] | None = None
     for number in range(FEWEST_MOMENTS, MOST_MOMENTS + 1):

@@ -23,14 +23,14 @@ from stars_infer.clips.anatomy import (
 )
 from stars_infer.clips.clip import Clip
 from stars_infer.layouts import NTU25_JOINTS, get_layout
-from stars_infer.preprocessing.normalise import SIDES
+from stars_infer.preprocessing.normalize import SIDES
 
 FASTEST = 15.0
 """Speed that no joint of a person reaches, m/s: a fist of a boxer has about 12."""
 STILL = 0.001
-"""A joint that stays within so many metres never moves."""
+"""A joint that stays within so many meters never moves."""
 SMOOTHING = 0.5
-"""Seconds over which the body's centre is averaged before its way is measured."""
+"""Seconds over which the body's center is averaged before its way is measured."""
 
 Positions = NDArray[np.float64]
 
@@ -65,15 +65,15 @@ class JointTrouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where the base of a body's spine is and goes, metres.
+    """Where the base of a body's spine is and goes, meters.
 
     Attributes:
-        centre: Its mean position (x, y, z).
+        center: Its mean position (x, y, z).
         length: Length of its level path, smoothed over `SMOOTHING`.
         reach: Its greatest level distance from where it began.
     """
 
-    centre: tuple[float, float, float]
+    center: tuple[float, float, float]
     length: float
     reach: float
 
@@ -89,7 +89,7 @@ class BodyInspection:
         share: Of the frames in which it is seen.
         repeated: Share of its frames that are the same as the frame before.
         scale: How many times larger than a standard adult it is.
-        unit: The unit its positions look to be in, if not metres.
+        unit: The unit its positions look to be in, if not meters.
         limbs: Lengths against a person's.
         troubles: Joints that never move, jump or lie at the origin.
         up: The axis along which it mostly stands, such as `+y`.
@@ -117,8 +117,8 @@ class BodyInspection:
 
     @property
     def height(self) -> float:
-        """Its height in centimetres, if the file is in metres."""
-        return next(limb.centimetres for limb in self.limbs if limb.kind == "height")
+        """Its height in centimeters, if the file is in meters."""
+        return next(limb.centimeters for limb in self.limbs if limb.kind == "height")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,9 +182,9 @@ def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
     ntu25 = np.einsum("jv,tvc->tjc", layout.ntu25_matrix(), joints)
     scale = person_scale(ntu25)
     unit = likely_unit(scale)
-    metre = UNITS[unit] if unit else 1.0
-    limbs = measure_limbs(ntu25, synthesised=layout.synthesised)
-    troubles = _troubles(joints, steps, layout.joints, fps=clip.fps, metre=metre)
+    meter = UNITS[unit] if unit else 1.0
+    limbs = measure_limbs(ntu25, synthesized=layout.synthesized)
+    troubles = _troubles(joints, steps, layout.joints, fps=clip.fps, meter=meter)
     up, axis = _up(ntu25)
     facing, turning = _facing(ntu25) if up == "+y" else (None, None)
     return BodyInspection(
@@ -215,12 +215,12 @@ def _spans(mask: BoolArray, fps: float) -> tuple[Span, ...]:
 
 
 def _troubles(
-    joints: FloatArray, steps: Positions, names: tuple[str, ...], *, fps: float, metre: float
+    joints: FloatArray, steps: Positions, names: tuple[str, ...], *, fps: float, meter: float
 ) -> tuple[JointTrouble, ...]:
-    """Look at each joint of (T, V, 3); `metre` is how many units of the file are one."""
-    still = np.ptp(joints, axis=0).max(axis=1) < STILL * metre
+    """Look at each joint of (T, V, 3); `meter` is how many units of the file are one."""
+    still = np.ptp(joints, axis=0).max(axis=1) < STILL * meter
     speed = np.linalg.norm(steps, axis=2) * fps
-    jumps = (speed > FASTEST * metre).mean(axis=0) if len(steps) else np.zeros(len(names))
+    jumps = (speed > FASTEST * meter).mean(axis=0) if len(steps) else np.zeros(len(names))
     at_origin = (~joints.any(axis=2)).mean(axis=0)
     if len(joints) < 2:
         still[:] = False
@@ -259,7 +259,7 @@ def _way(root: Positions, up: int, fps: float) -> Way:
     smooth = windows.mean(axis=2)
     x, y, z = root.mean(axis=0).tolist()
     return Way(
-        centre=(x, y, z),
+        center=(x, y, z),
         length=float(np.linalg.norm(np.diff(smooth, axis=0), axis=1).sum()),
         reach=float(np.linalg.norm(smooth - smooth[0], axis=1).max()),
     )
@@ -269,7 +269,7 @@ def _findings(scale: float, unit: str | None, limbs: tuple[Limb, ...], up: str) 
     findings = []
     if unit:
         findings.append(
-            f"{scale:,.0f} times a person's size: are these {unit}? Positions are taken as metres"
+            f"{scale:,.0f} times a person's size: are these {unit}? Positions are taken as meters"
         )
     elif {limb.verdict for limb in limbs} <= {"short", "long"}:
         findings.append(f"{scale:,.2g} times a person's size, in no usual unit: a person at all?")

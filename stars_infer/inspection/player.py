@@ -21,7 +21,7 @@ from stars_infer.inspection.report import body_lines, clip_line, clip_notes, lim
 from stars_infer.layouts import NTU25_JOINTS, Layout, get_layout
 
 SQUARE = 0.5
-"""Side of the floor's squares, metres."""
+"""Side of the floor's squares, meters."""
 _LIMB_COLUMNS = ("limb", "left or only, cm", "right, cm", "a person's, cm", "verdict")
 
 
@@ -38,7 +38,7 @@ def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
         clips: At least one clip, each with what `inspect_clip` says of it.
 
     Returns:
-        HTML. It loads nothing; positions are in it, rounded to millimetres.
+        HTML. It loads nothing; positions are in it, rounded to millimeters.
     """
     names = _names([clip.source for clip, _ in clips])
     template = files("stars_infer").joinpath("player.html").read_text(encoding="utf-8")
@@ -96,9 +96,9 @@ def _standing_for(layout: Layout, joint: str) -> int:
 
 
 def _poses(clip: Clip, number: int) -> list[list[int] | None]:
-    """Positions of a body in millimetres, (V · 3) a frame; none where it is not seen."""
-    millimetres = np.rint(clip.bodies[number].astype(np.float64) * 1000).astype(np.int64)
-    poses = millimetres.reshape(clip.frames, -1).tolist()
+    """Positions of a body in millimeters, (V · 3) a frame; none where it is not seen."""
+    millimeters = np.rint(clip.bodies[number].astype(np.float64) * 1000).astype(np.int64)
+    poses = millimeters.reshape(clip.frames, -1).tolist()
     seen = clip.presence[number].tolist()
     return [pose if there else None for pose, there in zip(poses, seen, strict=True)]
 

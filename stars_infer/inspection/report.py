@@ -32,11 +32,11 @@ def seen_line(body: BodyInspection) -> str:
 
 def body_lines(body: BodyInspection) -> list[str]:
     """Where a body stands, looks and goes, and which joints look wrong."""
-    x, y, z = body.way.centre
+    x, y, z = body.way.center
     way = body.way
     lines = [
         f"stands along {body.up}{_facing(body)}",
-        f"centre at ({x:.2f}, {y:.2f}, {z:.2f}) m; goes {way.length:.2f} m, at most "
+        f"center at ({x:.2f}, {y:.2f}, {z:.2f}) m; goes {way.length:.2f} m, at most "
         f"{way.reach:.2f} m away",
     ]
     if body.repeated:
@@ -65,7 +65,7 @@ def problems(body: BodyInspection) -> list[str]:
 
 
 def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
-    """Limb, left, right (or the only one, on the left), a person's, verdict; in centimetres.
+    """Limb, left, right (or the only one, on the left), a person's, verdict; in centimeters.
 
     Behind ± is the variation over the clip; ≈ stands before lengths that are estimated.
     """
@@ -82,9 +82,9 @@ def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
 
 
 def _measured(limb: Limb) -> str:
-    digits = 1 if limb.centimetres < 1000 else 0
+    digits = 1 if limb.centimeters < 1000 else 0
     about = "≈" if limb.estimated else ""
-    return f"{about}{limb.centimetres:,.{digits}f} ±{limb.variation:3.0f} %"
+    return f"{about}{limb.centimeters:,.{digits}f} ±{limb.variation:3.0f} %"
 
 
 def _verdict(verdicts: list[str]) -> str:

@@ -1,7 +1,7 @@
 """Joint layouts: names and bones of a skeleton, and its way to the 25 joints of NTU RGB+D.
 
 Every layout is a TOML file in this folder, read when it is first asked for; a user's own file does
-as well. A layout is named, or recognised by the names of its joints, never guessed from a joint
+as well. A layout is named, or recognized by the names of its joints, never guessed from a joint
 count: NTU and OpenPose BODY_25 both have 25.
 """
 

@@ -24,6 +24,6 @@ def _length(joint: str) -> float:
 STANDARD_LENGTHS: NDArray[np.float32] = np.array(
     [_length(joint) for joint in NTU25_JOINTS], np.float32
 )
-"""Length of the bone that ends at each NTU-25 joint, metres: round figures of an adult of 1.75 m.
+"""Length of the bone that ends at each NTU-25 joint, meters: round figures of an adult of 1.75 m.
 
 The base of the spine, where all bones begin, has none."""

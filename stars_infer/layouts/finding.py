@@ -73,7 +73,7 @@ def layouts_with(joint_count: int) -> list[str]:
 def layout_for_names(
     names: Sequence[str], *, among: Sequence[Layout] | None = None
 ) -> tuple[Layout, tuple[int, ...]] | None:
-    """Recognise a layout by the names of joints, as a hierarchy or a table has them.
+    """Recognize a layout by the names of joints, as a hierarchy or a table has them.
 
     Names are compared as they are, then without what tools put before them (`mixamorig:`,
     `Character1:`, a beginning that all share); if nothing fits, once more without regard to case,

@@ -34,7 +34,7 @@ class Layout:
         joints: Joint names in file order.
         bones: Pairs of joint indices that are joined by a bone, parent first; together one tree.
         mirror: Pairs of joint indices, left and right.
-        centre: The middle of the body, as a mixture of joints.
+        center: The middle of the body, as a mixture of joints.
         ntu25: For every NTU-25 joint, the mixture of this layout's joints that stands for it.
         by_name: Whether files of it name their joints, which may come in any order and among
             others, so that their number says nothing.
@@ -45,7 +45,7 @@ class Layout:
     joints: tuple[str, ...]
     bones: tuple[tuple[int, int], ...]
     mirror: tuple[tuple[int, int], ...]
-    centre: Mixture
+    center: Mixture
     ntu25: Mapping[str, Mixture]
     by_name: bool = False
 
@@ -72,7 +72,7 @@ class Layout:
         return f"{self.joints} {self.ntu25}" if own else self.name
 
     @property
-    def synthesised(self) -> tuple[str, ...]:
+    def synthesized(self) -> tuple[str, ...]:
         """NTU-25 joints that no joint of this layout is.
 
         They are made of several joints, or are a copy: where one joint stands for several of

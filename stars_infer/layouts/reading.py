@@ -10,7 +10,7 @@ from typing import Any
 from stars_infer.errors import UsageError
 from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture
 
-_KEYS = ("name", "about", "centre", "joints", "bones", "mirror", "ntu25")
+_KEYS = ("name", "about", "center", "joints", "bones", "mirror", "ntu25")
 _OPTIONAL = ("by_name",)
 _TOLERANCE = 1e-6
 """How far the weights of a mixture may be from one."""
@@ -60,7 +60,7 @@ class _File:
             joints=joints,
             bones=bones,
             mirror=mirror,
-            centre=self.mixture("centre", self.table["centre"], place),
+            center=self.mixture("center", self.table["center"], place),
             ntu25=self.ntu25(place),
             by_name=self.table.get("by_name", False),
         )

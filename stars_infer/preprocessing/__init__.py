@@ -1,1 +1,1 @@
-"""Prepare, normalise and resample clips, and make views of them."""
+"""Prepare, normalize and resample clips, and make views of them."""

@@ -16,7 +16,7 @@ from stars_infer.clips.actors import select_actors
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
-from stars_infer.preprocessing.normalise import PACE_FRAMES, even_pace, face_camera, standard_body
+from stars_infer.preprocessing.normalize import PACE_FRAMES, even_pace, face_camera, standard_body
 from stars_infer.preprocessing.resample import resize
 
 CENTRE_JOINT = 1
@@ -31,8 +31,8 @@ class Preprocessing:
 
     Attributes:
         frames: Frames of the input, T.
-        crop: Share of the clip kept by the centre crop.
-        centre_joint: NTU-25 joint whose first position becomes the origin.
+        crop: Share of the clip kept by the center crop.
+        center_joint: NTU-25 joint whose first position becomes the origin.
         face_camera: Turn the clip about the vertical until actor 1 faces the camera.
         standard_body: Give every body the same bone lengths.
         pace: How much of time follows the motion, 0 (even in time) to 1 (even in motion).
@@ -41,7 +41,7 @@ class Preprocessing:
 
     frames: int = 120
     crop: float = 0.9
-    centre_joint: int = CENTRE_JOINT
+    center_joint: int = CENTRE_JOINT
     face_camera: bool = False
     standard_body: bool = False
     pace: float = 0.0
@@ -55,7 +55,7 @@ class Preprocessing:
 
     def contract(self) -> dict[str, Any]:
         """What decides vectors; steps that are left out are not named, as in older models."""
-        named, once = ("frames", "crop", "centre_joint"), {"samplings": 1}
+        named, once = ("frames", "crop", "center_joint"), {"samplings": 1}
         return {
             key: value
             for key, value in asdict(self).items()
@@ -65,7 +65,7 @@ class Preprocessing:
     def in_words(self) -> str:
         """Its steps, for people."""
         steps = [
-            f"centre crop {self.crop:g}" if self.crop < 1 else "",
+            f"center crop {self.crop:g}" if self.crop < 1 else "",
             f"resized to {self.frames} frames",
             "turned to face the camera" if self.face_camera else "",
             "given standard bone lengths" if self.standard_body else "",
@@ -76,21 +76,21 @@ class Preprocessing:
 
 
 def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
-    """Select actors, map to NTU-25, centre, crop, resize, and normalise as the model asks.
+    """Select actors, map to NTU-25, center, crop, resize, and normalize as the model asks.
 
     Args:
         clip: Any layout, any number of bodies.
         how: The model's preprocessing; the paper's if not given.
 
     Returns:
-        Present bodies (1 or 2, frames, 25, 3), metres, float32; several samplings follow each
+        Present bodies (1 or 2, frames, 25, 3), meters, float32; several samplings follow each
         other, (1 or 2, samplings * frames, 25, 3), and share their turn, bone lengths and pace.
 
     Raises:
         ClipError: If fewer than two frames show a body.
     """
     how = how or Preprocessing()
-    joints = centre_crop(centred_actors(clip, centre_joint=how.centre_joint), how.crop)
+    joints = center_crop(centerd_actors(clip, center_joint=how.center_joint), how.crop)
     if how.pace:
         joints = resize(joints, PACE_FRAMES)
     else:
@@ -98,17 +98,17 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
     if how.face_camera:
         joints = face_camera(joints)
     if how.standard_body:
-        joints = centre(standard_body(joints), centre_joint=how.centre_joint)
+        joints = center(standard_body(joints), center_joint=how.center_joint)
     if how.pace:
         joints = even_pace(joints, how.frames, how.pace, samplings=how.samplings)
     return joints
 
 
-def centred_actors(clip: Clip, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:
-    """Actors of a clip in NTU-25 joints, with actor 1's first centre joint as origin.
+def centerd_actors(clip: Clip, *, center_joint: int = CENTRE_JOINT) -> FloatArray:
+    """Actors of a clip in NTU-25 joints, with actor 1's first center joint as origin.
 
     Returns:
-        (1 or 2, T', 25, 3) in metres; an actor's missing frames are zero.
+        (1 or 2, T', 25, 3) in meters; an actor's missing frames are zero.
 
     Raises:
         ClipError: If fewer than two frames show a body.
@@ -120,7 +120,7 @@ def centred_actors(clip: Clip, *, centre_joint: int = CENTRE_JOINT) -> FloatArra
             f"a body is seen in {actors.shape[1]} frame(s) only, but a motion needs at least "
             f"{MIN_FRAMES}: record longer",
         )
-    return centre(to_ntu25(actors, clip.layout), centre_joint=centre_joint)
+    return center(to_ntu25(actors, clip.layout), center_joint=center_joint)
 
 
 def to_ntu25(joints: FloatArray, layout: str) -> FloatArray:
@@ -130,18 +130,18 @@ def to_ntu25(joints: FloatArray, layout: str) -> FloatArray:
     return np.asarray(np.matmul(get_layout(layout).ntu25_matrix(), joints))
 
 
-def centre(actors: FloatArray, *, centre_joint: int = CENTRE_JOINT) -> FloatArray:
-    """Subtract the centre joint of actor 1's first frame from all joints (M, T, 25, 3).
+def center(actors: FloatArray, *, center_joint: int = CENTRE_JOINT) -> FloatArray:
+    """Subtract the center joint of actor 1's first frame from all joints (M, T, 25, 3).
 
     Frames in which an actor is missing (all zero) stay zero. No scaling, no rotation.
     """
     present = np.asarray(actors.any(axis=(2, 3)))
     first = int(np.argmax(present[0]))
-    origin = actors[0, first, centre_joint]
+    origin = actors[0, first, center_joint]
     return np.where(present[:, :, None, None], actors - origin, np.float32(0))
 
 
-def centre_crop(joints: FloatArray, share: float) -> FloatArray:
+def center_crop(joints: FloatArray, share: float) -> FloatArray:
     """Keep the middle share of the frames of (M, T, V, 3): [b, T-b), b = int((1-share)*T/2)."""
     frames = joints.shape[1]
     bias = int((1 - share) * frames / 2)

@@ -26,7 +26,7 @@ def moments(frames: int, samplings: int = 1) -> NDArray[np.float64]:
 
 
 def resize(joints: FloatArray, frames: int, *, samplings: int = 1) -> FloatArray:
-    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centres, edges clamped.
+    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centers, edges clamped.
 
     Several samplings follow each other, (M, samplings * frames, V, 3).
     """

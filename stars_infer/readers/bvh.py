@@ -1,7 +1,7 @@
 """Biovision hierarchies, `.bvh`: a skeleton, and the rotations of its joints in every frame.
 
 Joints are placed by forward kinematics, all frames of a joint at once. The format names no units;
-centimetres are usual. Channels may come in any order, at any joint; a joint's position channels
+centimeters are usual. Channels may come in any order, at any joint; a joint's position channels
 take the place of its offset. The end of a chain is called after its joint, `Foot_end`.
 """
 

@@ -32,7 +32,7 @@ _PAIRING = [
         (0x0000FFFF0000FFFF, 4, 32),
     )
 ]
-"""Three steps from eight digits to one number: neighbours are joined, 10 a + b, 100 a + b, ..."""
+"""Three steps from eight digits to one number: neighbors are joined, 10 a + b, 100 a + b, ..."""
 
 
 def first_numbers(text: bytes, *, columns: int, wanted: int) -> NDArray[np.float64]:
@@ -135,7 +135,7 @@ class _Table:
         return values.reshape(-1, wanted), short.reshape(-1, wanted)
 
     def wholes(self, end: Places, count: Places) -> NDArray[np.number]:
-        """As `digits`; those of metres have one at most."""
+        """As `digits`; those of meters have one at most."""
         if count.max(initial=0) > 1:
             return self.digits(end, count)
         return (self.bytes[end - 1] - np.uint8(_ZERO)) * count

@@ -1,6 +1,6 @@
 """Landmarks of MediaPipe Pose: one object `{x, y, z, visibility}` a joint.
 
-Only world landmarks are in metres: their origin is the middle of the hips, x points right, y down
+Only world landmarks are in meters: their origin is the middle of the hips, x points right, y down
 and z away from the camera. Image landmarks are shares of the picture, and no positions.
 """
 
@@ -22,7 +22,7 @@ KEYS = (*WORLD_KEYS, *NAMED_KEYS, *IMAGE_KEYS)
 _SURE_KEYS = ("visibility", "score", "confidence")
 _HIPS = (23, 24)
 _HIPS_APART_FROM_ORIGIN = 0.05
-"""Metres: world landmarks are estimated around the hips, give or take."""
+"""Meters: world landmarks are estimated around the hips, give or take."""
 
 
 def poses_of_landmarks(frame: Any, where: str, source: str) -> list[Pose]:

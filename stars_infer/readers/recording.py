@@ -56,7 +56,7 @@ class Recording:
 
 
 def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) -> Clip:
-    """Make a clip: its layout's joints, in metres, y up, right-handed; doubts become its notes.
+    """Make a clip: its layout's joints, in meters, y up, right-handed; doubts become its notes.
 
     Args:
         recording: What the file holds.
@@ -222,7 +222,7 @@ def _misfit(recording: Recording, layout: Layout) -> str:
 
 
 def _turned(joints: NDArray[np.generic], convention: Convention) -> NDArray[np.generic]:
-    """Positions of any shape that `Clip.from_array` takes, in metres, y up, right-handed."""
+    """Positions of any shape that `Clip.from_array` takes, in meters, y up, right-handed."""
     if not np.issubdtype(joints.dtype, np.number) or 3 not in joints.shape:
         return joints  # which `Clip.from_array` refuses
     if joints.shape[-1] != 3 and joints.shape[0] == 3:

@@ -1,7 +1,7 @@
 """NTU RGB+D `.skeleton` text: frames, bodies in a frame, 25 joints of a body.
 
 Per frame a body count; per body a line of 10 values that opens with its tracking id, a joint
-count, and a line of 12 values per joint that opens with x y z in metres (REFERENCE 4).
+count, and a line of 12 values per joint that opens with x y z in meters (REFERENCE 4).
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from stars_infer.errors import UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
-LEAST_CONFIDENCE = 0.58
-"""Less sure windows are background; see docs/long-and-live.md for what other values give."""
-JOIN = 0.3
+MIN_CONFIDENCE = 0.58
+"""Less sure windows are background; docs/segmentation-and-streaming.md shows other values."""
+MERGE_GAP = 0.3
 """Segments of the same action that are nearer than this, seconds, are one."""
 
 _UNLIKE = 0.75
@@ -54,27 +54,30 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cutting:
+class SegmentOptions:
     """How a recording is cut.
 
     Attributes:
         grid: Windows that are looked at.
-        least: Least confidence of a segment, 0 to 1; more for fewer and surer segments.
-        join: Gap between segments of the same action up to which they are one, seconds.
-        shortest: Segments shorter than this are background, seconds.
+        min_confidence: Least confidence of a segment, 0 to 1; more for fewer and surer segments.
+        merge_gap: Gap between segments of the same action up to which they are one, seconds.
+        min_duration: Segments shorter than this are background, seconds.
     """
 
     grid: WindowGrid = field(default_factory=WindowGrid)
-    least: float = LEAST_CONFIDENCE
-    join: float = JOIN
-    shortest: float = 0.0
+    min_confidence: float = MIN_CONFIDENCE
+    merge_gap: float = MERGE_GAP
+    min_duration: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.least < 1:
-            raise UsageError(f"the least confidence lies between 0 and 1, got {self.least}")
-        if self.join < 0 or self.shortest < 0:
+        if not 0 < self.min_confidence < 1:
             raise UsageError(
-                f"gaps and lengths are not negative, got join {self.join}, shortest {self.shortest}"
+                f"the least confidence lies between 0 and 1, got {self.min_confidence}"
+            )
+        if self.merge_gap < 0 or self.min_duration < 0:
+            raise UsageError(
+                "gaps and lengths are not negative, got merge_gap "
+                f"{self.merge_gap}, min_duration {self.min_duration}"
             )
 
 
@@ -82,7 +85,7 @@ def segment(
     clip: Clip,
     encoder: Encoder,
     index: ExemplarIndex,
-    how: Cutting | None = None,
+    how: SegmentOptions | None = None,
     *,
     progress: Progress | None = None,
 ) -> list[Segment]:
@@ -101,18 +104,18 @@ def segment(
     Raises:
         ExemplarIndexError: If the index is empty.
     """
-    how = how or Cutting()
+    how = how or SegmentOptions()
     windows = how.grid.windows(clip.frames, clip.fps)
     found = []
-    for done, (_, named) in enumerate(name_windows(clip, windows, encoder, index), start=1):
-        if named is not None and confidence_of(named) > how.least:
+    for count, (_, named) in enumerate(name_windows(clip, windows, encoder, index), start=1):
+        if named is not None and confidence_of(named) > how.min_confidence:
             found.append(named)
         if progress is not None:
-            progress(done, len(windows))
+            progress(count, len(windows))
     return segments_of(found, clip.fps, how)
 
 
-def segments_of(windows: Sequence[NamedWindow], fps: float, how: Cutting) -> list[Segment]:
+def segments_of(windows: Sequence[NamedWindow], fps: float, how: SegmentOptions) -> list[Segment]:
     """Choose the segments of a recording among its named windows.
 
     Args:
@@ -120,11 +123,11 @@ def segments_of(windows: Sequence[NamedWindow], fps: float, how: Cutting) -> lis
         fps: Frames per second of the recording.
         how: How it is cut.
     """
-    threshold = log_odds(how.least)
+    threshold = log_odds(how.min_confidence)
     worths = [log_odds(confidence_of(window)) - threshold for window in windows]
     chosen = best_apart([window.window for window in windows], worths)
-    segments = joined((_segment(windows[place], fps) for place in chosen), how.join)
-    return [part for part in segments if part.end - part.start >= how.shortest]
+    segments = joined((_segment(windows[place], fps) for place in chosen), how.merge_gap)
+    return [part for part in segments if part.end - part.start >= how.min_duration]
 
 
 def confidence_of(window: NamedWindow) -> float:
@@ -183,7 +186,7 @@ def best_apart(windows: Sequence[Window], worths: Sequence[float]) -> list[int]:
 
 
 def joined(segments: Iterable[Segment], gap: float) -> list[Segment]:
-    """Make one of neighbouring segments of the same action, at most so many seconds apart."""
+    """Make one of neighboring segments of the same action, at most so many seconds apart."""
     result: list[Segment] = []
     for part in segments:
         last = result[-1] if result else None

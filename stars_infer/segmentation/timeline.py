@@ -18,7 +18,7 @@ _STEPS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14
 """Seconds between ticks."""
 _MOST_TICKS = 14
 _GOLDEN = 137.508
-"""Degrees of hue from one label to the next: neighbours in the legend never look alike."""
+"""Degrees of hue from one label to the next: neighbors in the legend never look alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Timeline:
 
 
 def labels_of(timelines: Sequence[Timeline]) -> list[str]:
-    """The labels there are, in order; their places decide their colours."""
+    """The labels there are, in order; their places decide their colors."""
     return sorted({part.label for timeline in timelines for part in timeline.segments})
 
 
@@ -60,7 +60,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 
 def timeline_svg(timelines: Sequence[Timeline]) -> str:
-    """A picture of recordings, each a bar with its segments in the colours of the legend."""
+    """A picture of recordings, each a bar with its segments in the colors of the legend."""
     labels = labels_of(timelines)
     legend, legend_rows = _legend(labels, top=_TOP + _ROW * len(timelines))
     height = _TOP + _ROW * len(timelines) + _LEGEND_ROW * legend_rows + _TOP
@@ -125,7 +125,7 @@ def _row(timeline: Timeline, labels: Sequence[str], *, top: int) -> str:
         )
         parts.append(
             f'<g><title>{_text(said)}</title><rect x="{left:.2f}" y="{bar}" width="{width:.2f}" '
-            f'height="{_BAR}" rx="2" fill="{_colour(labels.index(part.label))}"/>'
+            f'height="{_BAR}" rx="2" fill="{_color(labels.index(part.label))}"/>'
             + _inside(part.label, left, width, bar)
             + "</g>"
         )
@@ -152,7 +152,7 @@ def _inside(label: str, left: float, width: float, bar: int) -> str:
 
 
 def _legend(labels: Sequence[str], *, top: int) -> tuple[str, int]:
-    """Colours and labels in rows, and how many rows."""
+    """Colors and labels in rows, and how many rows."""
     parts = []
     x, row = float(_MARGIN), 0
     for place, label in enumerate(labels):
@@ -161,14 +161,14 @@ def _legend(labels: Sequence[str], *, top: int) -> tuple[str, int]:
             x, row = float(_MARGIN), row + 1
         y = top + row * _LEGEND_ROW
         parts.append(
-            f'<rect x="{x:.1f}" y="{y}" width="14" height="14" rx="2" fill="{_colour(place)}"/>'
+            f'<rect x="{x:.1f}" y="{y}" width="14" height="14" rx="2" fill="{_color(place)}"/>'
             f'<text x="{x + 20:.1f}" y="{y + 11}">{_text(label)}</text>'
         )
         x += width
     return "\n".join(parts), row + 1 if labels else 0
 
 
-def _colour(place: int) -> str:
+def _color(place: int) -> str:
     return f"hsl({hue_of(place):.0f} 65% 68%)"
 
 

@@ -22,7 +22,7 @@ STEPS = 6
 SEEN = 0.5
 """Share of a window in which somebody must be seen."""
 STILL = 0.02
-"""Metres by which the joints of somebody who stands still depart from their mean, root mean square:
+"""Meters by which the joints of somebody who stands still depart from their mean, root mean square:
 twice a sensor's noise. A window with less motion is background, and not compared at all."""
 BATCH = 32
 
@@ -112,7 +112,7 @@ def cut(clip: Clip, window: Window) -> Clip | None:
 
 
 def motion(clip: Clip) -> float:
-    """By how much the joints of the body that moves most depart from their mean, metres.
+    """By how much the joints of the body that moves most depart from their mean, meters.
 
     Root mean square over frames and joints, seen from the middle of the body.
     """
@@ -171,16 +171,16 @@ def name_parts(
     parts: Sequence[Clip], encoder: Encoder, index: ExemplarIndex
 ) -> list[Prediction | None]:
     """Name parts of a recording; None for one that cannot be used."""
-    described = []
+    encoded = []
     usable = []
     for part in parts:
         try:
-            described += encoder.describe([part], question=True)
+            encoded += encoder.encode([part], query=True)
         except ClipError:  # two bodies that are seen by turns, of which no frame is left
             usable.append(False)
         else:
             usable.append(True)
-    answers = iter(index.classify(described))
+    answers = iter(index.classify(encoded))
     return [next(answers) if good else None for good in usable]
 
 

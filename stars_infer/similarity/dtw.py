@@ -1,4 +1,4 @@
-"""Likeness of sequences by dynamic time warping, one query against many exemplars at once."""
+"""Similarity of sequences by dynamic time warping, one query against many exemplars at once."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ class WarpingGallery:
     def __init__(self, sequences: Sequence[FloatArray]) -> None:
         self.size = len(sequences)
         counts = np.array([len(sequence) for sequence in sequences])
-        self._places = {n: np.flatnonzero(counts == n) for n in sorted(set(counts.tolist()))}
+        self._positions = {n: np.flatnonzero(counts == n) for n in sorted(set(counts.tolist()))}
         self._bodies = {
-            n: [_Bodies(np.stack([sequences[int(at)][body] for at in places])) for body in range(n)]
-            for n, places in self._places.items()
+            n: [
+                _Bodies(np.stack([sequences[int(at)][body] for at in positions]))
+                for body in range(n)
+            ]
+            for n, positions in self._positions.items()
         }
 
     def similarities(self, query: FloatArray) -> FloatArray:
-        """Likeness of a sequence (1 or 2, S, F) to every exemplar, (E,).
+        """Similarity of a sequence (1 or 2, S, F) to every exemplar, (E,).
 
         1 is the same; two sequences that have nothing in common come to about 0. Two bodies are
         paired as fits best; a body without counterpart counts as 0.
         """
         result = np.zeros(self.size, np.float32)
         with single_threaded():
-            for count, places in self._places.items():
+            for count, positions in self._positions.items():
                 table = [
                     [bodies.similarities(body) for bodies in self._bodies[count]] for body in query
                 ]
-                result[places] = _best_pairing(table)
+                result[positions] = _best_pairing(table)
         return result
 
 
@@ -55,13 +58,13 @@ def similarities_once(query: FloatArray, sequences: Sequence[FloatArray]) -> Flo
     result = np.zeros(len(sequences), np.float32)
     with single_threaded():
         for count in np.unique(counts):
-            places = np.flatnonzero(counts == count)
-            exemplars = np.stack([sequences[int(at)] for at in places]).astype(np.float32)
+            positions = np.flatnonzero(counts == count)
+            exemplars = np.stack([sequences[int(at)] for at in positions]).astype(np.float32)
             table = [
                 [_similar_once(body, exemplars[:, other]) for other in range(count)]
                 for body in np.asarray(query, np.float32)
             ]
-            result[places] = _best_pairing(table)
+            result[positions] = _best_pairing(table)
     return result
 
 
@@ -126,7 +129,7 @@ def warping_distances(costs: FloatArray) -> FloatArray:
 
 
 def _best_pairing(table: list[list[FloatArray]]) -> FloatArray:
-    """Mean likeness of the better pairing of bodies, from that of each pair [query][exemplar]."""
+    """Mean similarity of the better pairing of bodies, from that of each pair [query][exemplar]."""
     if len(table) == 1:
         return np.asarray(np.max(table[0], axis=0) / len(table[0]))
     if len(table[0]) == 1:

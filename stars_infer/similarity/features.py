@@ -12,7 +12,7 @@ from stars_infer.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Description:
+class Features:
     """A clip as an index holds it.
 
     Attributes:
@@ -24,16 +24,16 @@ class Description:
 
     vector: FloatArray | None
     sequence: FloatArray | None = None
-    views: tuple[Description, ...] = ()
+    views: tuple[Features, ...] = ()
 
 
-def vectors_of(descriptions: Sequence[Description]) -> FloatArray:
+def vectors_of(clip_features: Sequence[Features]) -> FloatArray:
     """The vectors of clips, (N, D).
 
     Raises:
         UsageError: If a clip was described as a question, without its vector.
     """
-    vectors = [item.vector for item in descriptions if item.vector is not None]
-    if len(vectors) < len(descriptions):
-        raise UsageError("a clip has no vector: Encoder.describe it without question=True")
+    vectors = [item.vector for item in clip_features if item.vector is not None]
+    if len(vectors) < len(clip_features):
+        raise UsageError("a clip has no vector: Encoder.encode it without query=True")
     return np.stack(vectors)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError
 from stars_infer.similarity.dtw import WarpingGallery, similarities_once
-from stars_infer.similarity.features import Description, vectors_of
+from stars_infer.similarity.features import Features, vectors_of
 
 if TYPE_CHECKING:
     import faiss
@@ -20,9 +20,9 @@ CANDIDATES = 1000
 """Most exemplars of which all are compared with a clip."""
 SEEN = 500
 """Exemplars that are looked at in a larger index: the nearest by vector, or those that are warped,
-whose sketches are nearest."""
-SKETCH_PARTS = 4
-"""Into so many parts a sketch cuts a sequence, in time and by size."""
+whose coarse descriptors are nearest."""
+DESCRIPTOR_PARTS = 4
+"""Into so many parts a coarse descriptor cuts a sequence, in time and by size."""
 
 ACTIONS = 6
 """Actions, as far as there are so many, of which exemplars are looked at to name a clip."""
@@ -38,7 +38,7 @@ class Searcher(Protocol):
 
     size: int
 
-    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
+    def nearest(self, queries: Sequence[Features], k: int) -> list[Found]:
         """The k nearest exemplars of each query, fewer if there are fewer."""
 
 
@@ -58,18 +58,18 @@ class VectorSearcher:
         self._flat: faiss.IndexFlatIP = faiss.IndexFlatIP(width)
         self._flat.add(unit(vectors))
 
-    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
+    def nearest(self, queries: Sequence[Features], k: int) -> list[Found]:
         """See `Searcher`."""
         return self.nearest_to(vectors_of(queries), k)
 
     def nearest_to(self, vectors: FloatArray, k: int) -> list[Found]:
         """The same for vectors (N, D)."""
-        similarities, places = self._flat.search(unit(vectors), min(k, self.size))
-        return list(zip(places, similarities, strict=True))
+        similarities, positions = self._flat.search(unit(vectors), min(k, self.size))
+        return list(zip(positions, similarities, strict=True))
 
 
 class SequenceSearcher:
-    """Likeness of sequences by time warping; in a large index only of likely exemplars.
+    """Similarity of sequences by time warping; in a large index only of likely exemplars.
 
     Args:
         sequences: Of the exemplars, (1 or 2, S, F) each.
@@ -78,53 +78,55 @@ class SequenceSearcher:
     def __init__(self, sequences: Sequence[FloatArray]) -> None:
         self.size = len(sequences)
         self._sequences = sequences
-        self._all = self._sketches = None
+        self._all = self._coarse = None
         if self.size <= CANDIDATES:
             self._all = WarpingGallery(sequences)
         else:
-            self._sketches = VectorSearcher(np.stack([sketch(item) for item in sequences]))
+            self._coarse = VectorSearcher(np.stack([coarse_descriptor(item) for item in sequences]))
 
-    def nearest(self, queries: Sequence[Description], k: int) -> list[Found]:
+    def nearest(self, queries: Sequence[Features], k: int) -> list[Found]:
         """See `Searcher`; of a large index at most `SEEN` are found."""
         return [self._nearest(query, k) for query in queries]
 
-    def _nearest(self, query: Description, k: int) -> Found:
+    def _nearest(self, query: Features, k: int) -> Found:
         assert query.sequence is not None
         if self._all is not None:
-            places, similarities = np.arange(self.size), self._all.similarities(query.sequence)
+            positions, similarities = np.arange(self.size), self._all.similarities(query.sequence)
         else:
-            assert self._sketches is not None
-            ((places, _),) = self._sketches.nearest_to(sketch(query.sequence)[None], SEEN)
-            likely = [self._sequences[int(place)] for place in places]
+            assert self._coarse is not None
+            ((positions, _),) = self._coarse.nearest_to(
+                coarse_descriptor(query.sequence)[None], SEEN
+            )
+            likely = [self._sequences[int(position)] for position in positions]
             similarities = similarities_once(query.sequence, likely)
         order = np.argsort(-similarities, kind="stable")[:k]
-        return places[order], similarities[order]
+        return positions[order], similarities[order]
 
 
-def searcher_of(descriptions: Sequence[Description]) -> Searcher:
+def searcher_of(clip_features: Sequence[Features]) -> Searcher:
     """What finds exemplars: by their sequences where all have one, else by their vectors."""
-    sequences = [item.sequence for item in descriptions if item.sequence is not None]
-    if len(sequences) == len(descriptions):
+    sequences = [item.sequence for item in clip_features if item.sequence is not None]
+    if len(sequences) == len(clip_features):
         return SequenceSearcher(sequences)
-    return VectorSearcher(vectors_of(descriptions))
+    return VectorSearcher(vectors_of(clip_features))
 
 
-def sketch(sequence: FloatArray) -> FloatArray:
+def coarse_descriptor(sequence: FloatArray) -> FloatArray:
     """A short form of a sequence (M, S, F), compared without warping, (8 F,).
 
     The mean over bodies, averaged over each quarter of the time, and, so that pace matters less,
     over each quarter of the values that each number takes in the course of it.
     """
-    return np.asarray(sketches(sequence[None])[0])
+    return np.asarray(coarse_descriptors(sequence[None])[0])
 
 
-def sketches(sequences: FloatArray) -> FloatArray:
+def coarse_descriptors(sequences: FloatArray) -> FloatArray:
     """The same of many that have as many bodies, (N, M, S, F)."""
     mean = np.asarray(sequences, np.float32).mean(axis=1)
     parts = [
         part.mean(axis=1)
         for numbers in (mean, np.sort(mean, axis=1))
-        for part in np.array_split(numbers, min(SKETCH_PARTS, mean.shape[1]), axis=1)
+        for part in np.array_split(numbers, min(DESCRIPTOR_PARTS, mean.shape[1]), axis=1)
     ]
     return np.concatenate(parts, axis=1)
 

@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Description, vectors_of
+from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import unit
 
 _BLOCK = 256
 """Clips that one is warped to at once; smaller blocks waste less of the table's half."""
 
-Likeness = Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray]
+Similarity = Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray]
 """Similarities (Q, E) of clips at some places to exemplars at others."""
 
 
-def cosine_of(vectors: FloatArray) -> Likeness:
+def cosine_of(vectors: FloatArray) -> Similarity:
     """Cosine of vectors (N, D)."""
-    directions = unit(vectors)
-    return lambda queries, exemplars: np.asarray(directions[queries] @ directions[exemplars].T)
+    unit_vectors = unit(vectors)
+    return lambda queries, exemplars: np.asarray(unit_vectors[queries] @ unit_vectors[exemplars].T)
 
 
-class WarpedLikeness:
-    """Likeness of sequences by time warping; each query is warped once, to all possible exemplars.
+class DTWSimilarity:
+    """Similarity of sequences by time warping; each query is warped once, to all exemplars.
 
     Args:
         sequences: Of all clips, (1 or 2, S, F) each.
@@ -36,13 +36,13 @@ class WarpedLikeness:
     def __init__(self, sequences: Sequence[FloatArray], exemplars: NDArray[np.bool_]) -> None:
         self._sequences = sequences
         self._gallery = WarpingGallery(
-            [sequences[int(place)] for place in np.flatnonzero(exemplars)]
+            [sequences[int(position)] for position in np.flatnonzero(exemplars)]
         )
         self._column = exemplars.cumsum() - 1
         self._rows: dict[int, FloatArray] = {}
 
     def __call__(self, queries: NDArray[np.intp], exemplars: NDArray[np.intp]) -> FloatArray:
-        """See `Likeness`."""
+        """See `Similarity`."""
         return np.stack([self._row(int(query))[self._column[exemplars]] for query in queries])
 
     def _row(self, query: int) -> FloatArray:
@@ -51,31 +51,31 @@ class WarpedLikeness:
         return self._rows[query]
 
 
-def likeness_of(descriptions: Sequence[Description], exemplars: NDArray[np.bool_]) -> Likeness:
-    """Likeness as the model compares: of sequences where it makes them, else of vectors.
+def similarity_of(clip_features: Sequence[Features], exemplars: NDArray[np.bool_]) -> Similarity:
+    """Similarity as the model compares: of sequences where it makes them, else of vectors.
 
     Args:
-        descriptions: From `Encoder.describe`.
+        clip_features: From `Encoder.encode`.
         exemplars: Which of them may be exemplars, (N,).
     """
-    sequences = [item.sequence for item in descriptions if item.sequence is not None]
-    if len(sequences) == len(descriptions):
-        return WarpedLikeness(sequences, exemplars)
-    return cosine_of(vectors_of(descriptions))
+    sequences = [item.sequence for item in clip_features if item.sequence is not None]
+    if len(sequences) == len(clip_features):
+        return DTWSimilarity(sequences, exemplars)
+    return cosine_of(vectors_of(clip_features))
 
 
 def between(
-    queries: Sequence[Description],
-    exemplars: Sequence[Description],
+    queries: Sequence[Features],
+    exemplars: Sequence[Features],
     *,
-    done: Callable[[], None] | None = None,
+    progress: Callable[[], None] | None = None,
 ) -> FloatArray:
-    """Likeness of clips to exemplars, as the model compares, (Q, E).
+    """Similarity of clips to exemplars, as the model compares, (Q, E).
 
     Args:
-        queries: From `Encoder.describe`.
+        queries: From `Encoder.encode`.
         exemplars: The same of the exemplars.
-        done: Called after each query, for progress.
+        progress: Called after each query, for progress.
     """
     if not queries or not exemplars:
         return np.zeros((len(queries), len(exemplars)), np.float32)
@@ -87,43 +87,43 @@ def between(
     rows = []
     for sequence in asked:
         rows.append(gallery.similarities(sequence))
-        if done is not None:
-            done()
+        if progress is not None:
+            progress()
     return np.stack(rows)
 
 
 def pairwise(
-    descriptions: Sequence[Description], *, done: Callable[[], None] | None = None
+    clip_features: Sequence[Features], *, progress: Callable[[], None] | None = None
 ) -> FloatArray:
-    """Likeness of every clip to every other, as the model compares.
+    """Similarity of every clip to every other, as the model compares.
 
     Every pair is compared once, exactly: about 5 microseconds a pair of sequences.
 
     Args:
-        descriptions: From `Encoder.describe`, all as questions or none.
-        done: Called after each clip, for progress.
+        clip_features: From `Encoder.encode`, all as questions or none.
+        progress: Called after each clip, for progress.
 
     Returns:
         (E, E), symmetric, 1 on the diagonal.
     """
-    sequences = [item.sequence for item in descriptions if item.sequence is not None]
-    if not descriptions or len(sequences) < len(descriptions):
-        table = _cosines(descriptions)
+    sequences = [item.sequence for item in clip_features if item.sequence is not None]
+    if not clip_features or len(sequences) < len(clip_features):
+        table = _cosines(clip_features)
     else:
-        table = _warped(sequences, done)
+        table = _warped(sequences, progress)
     np.fill_diagonal(table, 1.0)
     return table
 
 
-def _cosines(descriptions: Sequence[Description]) -> FloatArray:
-    if not descriptions:
+def _cosines(clip_features: Sequence[Features]) -> FloatArray:
+    if not clip_features:
         return np.zeros((0, 0), np.float32)
-    directions = unit(vectors_of(descriptions))
-    table = directions @ directions.T
+    unit_vectors = unit(vectors_of(clip_features))
+    table = unit_vectors @ unit_vectors.T
     return np.asarray((table + table.T) / 2)
 
 
-def _warped(sequences: Sequence[FloatArray], done: Callable[[], None] | None) -> FloatArray:
+def _warped(sequences: Sequence[FloatArray], progress: Callable[[], None] | None) -> FloatArray:
     """The lower half, block by block, and its mirror image."""
     size = len(sequences)
     table = np.zeros((size, size), np.float32)
@@ -133,7 +133,7 @@ def _warped(sequences: Sequence[FloatArray], done: Callable[[], None] | None) ->
         for start, block in zip(starts, blocks, strict=True):
             if start < row:
                 table[row, start : start + block.size] = block.similarities(query)
-        if done is not None:
-            done()
+        if progress is not None:
+            progress()
     lower = np.tril(table, -1)
     return np.asarray(lower + lower.T)

@@ -22,28 +22,28 @@ JOINTS = (0, 1, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
 STEPS = 32
 """Moments of a sequence; half as many lose up to seven points, twice as many win none."""
 STILL = 0.03
-"""Motion of all joints together, metres a step, below which it is a sensor's noise: a clip in which
+"""Motion of all joints together, meters a step, below which it is a sensor's noise: a clip in which
 nobody moves is not made to move by scaling."""
 
-NORMALISED = Preprocessing(frames=64, crop=1.0, face_camera=True, standard_body=True, pace=0.5)
+NORMALIZED = Preprocessing(frames=64, crop=1.0, face_camera=True, standard_body=True, pace=0.5)
 """What differs between people who do the same, taken out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class SequenceConfig:
     """How clips are compared step by step; stored in `model.json`.
 
     Attributes:
         preprocessing: How clips are prepared for it, whatever the encoder wants.
         steps: S, moments of the sequence; the frames of the prepared clip are a multiple of it.
         motion: Share of the motion in the comparison, 0 to 1; the rest is the posture's.
-        kernel_width: Of the kernel by which the classifier sees likeness, as in
+        kernel_width: Of the kernel by which the classifier sees similarity, as in
             `stars_infer.classification.classifiers.Ridge`.
         temperature: Where exemplars vote, one that is less like the clip than the nearest by so
             much has 1/e of its vote.
     """
 
-    preprocessing: Preprocessing = NORMALISED
+    preprocessing: Preprocessing = NORMALIZED
     steps: int = STEPS
     motion: float = 0.28
     kernel_width: float = 0.12
@@ -77,7 +77,7 @@ class Comparison:
         return fits and bool(np.isfinite(sequence).all())
 
     def contract(self) -> dict[str, Any]:
-        """What decides sequences; how classes follow from likeness may be changed at any time."""
+        """What decides sequences; how classes follow from similarity may be changed at any time."""
         return {
             "preprocessing": self.preprocessing.contract(),
             "steps": self.steps,
@@ -92,7 +92,7 @@ class Comparison:
         )
 
 
-def sequence_of(clip: Clip, how: Comparison) -> FloatArray:
+def sequence_of(clip: Clip, how: SequenceConfig) -> FloatArray:
     """Prepare a clip and take its sequence, (M, S, F).
 
     Raises:
@@ -101,7 +101,7 @@ def sequence_of(clip: Clip, how: Comparison) -> FloatArray:
     return motion_sequence(prepare(clip, how.preprocessing), how)
 
 
-def motion_sequence(bodies: FloatArray, how: Comparison) -> FloatArray:
+def motion_sequence(bodies: FloatArray, how: SequenceConfig) -> FloatArray:
     """Postures and motions of a prepared clip.
 
     Args:

@@ -25,37 +25,38 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Streaming:
+class StreamOptions:
     """How a stream is named.
 
     Attributes:
-        every: Seconds from one answer to the next.
+        interval: Seconds from one answer to the next.
         lengths: Windows that end now and are looked at, seconds.
         fps: Frames per second of frames that come without time, and those a window is brought to.
-        enter: Smoothed confidence with which a label becomes the answer.
-        leave: Smoothed confidence below which it ceases to be.
-        hold: Seconds that a label stays at least.
+        on_threshold: Smoothed confidence with which a label becomes the answer.
+        off_threshold: Smoothed confidence below which it ceases to be.
+        min_hold: Seconds that a label stays at least.
         smoothing: Seconds after which a past answer counts 1/e in the smoothing.
     """
 
-    every: float = 0.2
+    interval: float = 0.2
     lengths: tuple[float, ...] = LENGTHS
     fps: float = 30.0
-    enter: float = 0.5
-    leave: float = 0.25
-    hold: float = 0.8
+    on_threshold: float = 0.5
+    off_threshold: float = 0.25
+    min_hold: float = 0.8
     smoothing: float = 0.3
 
     def __post_init__(self) -> None:
-        positive = (self.every, self.fps, *self.lengths)
+        positive = (self.interval, self.fps, *self.lengths)
         if not self.lengths or not all(0 < value < math.inf for value in positive):
             raise UsageError(f"times, lengths and rates of a stream must be above 0: {self}")
-        if not 0 < self.leave <= self.enter < 1:
+        if not 0 < self.off_threshold <= self.on_threshold < 1:
             raise UsageError(
-                f"expected 0 < leave <= enter < 1, got leave {self.leave}, enter {self.enter}"
+                f"expected 0 < off_threshold <= on_threshold < 1, "
+                f"got {self.off_threshold} and {self.on_threshold}"
             )
-        if self.hold < 0 or self.smoothing < 0:
-            raise UsageError(f"hold and smoothing must not be negative: {self}")
+        if self.min_hold < 0 or self.smoothing < 0:
+            raise UsageError(f"min_hold and smoothing must not be negative: {self}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +91,9 @@ class StreamClassifier:
     """Frames in, from time to time an answer out.
 
     Memory is bounded: frames older than the longest window are forgotten, and of a source that
-    sends more than 60 frames a second some are left out. Where computing takes longer than `every`,
-    the answers that would have come meanwhile are skipped, so that the stream never falls behind.
+    sends more than 60 frames a second some are left out. Where computing takes longer than
+    `interval`, the answers that would have come meanwhile are skipped, so that the stream never
+    falls behind.
 
     Args:
         encoder: The model.
@@ -111,9 +113,9 @@ class StreamClassifier:
         index: ExemplarIndex,
         *,
         layout: str = "ntu25",
-        how: Streaming | None = None,
+        how: StreamOptions | None = None,
     ) -> None:
-        self.how = how or Streaming()
+        self.how = how or StreamOptions()
         self.layout = layout
         self.late = self.skipped = self.restarts = 0
         self._encoder, self._index = encoder, index
@@ -129,7 +131,7 @@ class StreamClassifier:
         """Take a frame.
 
         Args:
-            frame: Joints (V, 3) or (M, V, 3), metres. A body that is all zeros is absent; joints
+            frame: Joints (V, 3) or (M, V, 3), meters. A body that is all zeros is absent; joints
                 that are NaN, or lost at zero in the frames that are kept, are mended as those of
                 clips are.
             time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
@@ -162,13 +164,13 @@ class StreamClassifier:
         answer = self._steady.answer(label, confidence, time)
         took = clock.perf_counter() - began
         # The next one is due `every` after this one was, not after it was given: the pace stays.
-        self._due += self.how.every
+        self._due += self.how.interval
         if self._due <= time + _ROUNDING:
-            self._due = time + self.how.every
-        missed = math.floor((time + took - self._due) / self.how.every) + 1
+            self._due = time + self.how.interval
+        missed = math.floor((time + took - self._due) / self.how.interval) + 1
         if missed > 0:
             self.skipped += missed
-            self._due += missed * self.how.every
+            self._due += missed * self.how.interval
         return StreamAnswer(
             time=time,
             label=answer.label,
@@ -233,7 +235,7 @@ class Hysteresis:
         how: Thresholds and times.
     """
 
-    def __init__(self, how: Streaming) -> None:
+    def __init__(self, how: StreamOptions) -> None:
         self._how = how
         self._levels: dict[str, float] = {}
         self._label: str | None = None
@@ -252,7 +254,7 @@ class Hysteresis:
         if self._since is None:
             self._since = time
         before = self._label
-        if before is None or time - self._since >= self._how.hold:
+        if before is None or time - self._since >= self._how.min_hold:
             self._label = self._held()
         changed = self._label != before
         if changed:
@@ -274,8 +276,11 @@ class Hysteresis:
     def _held(self) -> str | None:
         """The label that holds now: another one only if it is likelier and likely enough."""
         likeliest = max(self._levels, key=self._levels.__getitem__, default=None)
-        if likeliest is not None and self._levels[likeliest] >= self._how.enter:
+        if likeliest is not None and self._levels[likeliest] >= self._how.on_threshold:
             return likeliest
-        if self._label is not None and self._levels.get(self._label, 0.0) >= self._how.leave:
+        if (
+            self._label is not None
+            and self._levels.get(self._label, 0.0) >= self._how.off_threshold
+        ):
             return self._label
         return None

@@ -24,7 +24,7 @@ class Frame:
     """A moment of a stream.
 
     Attributes:
-        bodies: Joint positions (M, V, 3), metres, y up, right-handed; NaN where a joint is unknown.
+        bodies: Joint positions (M, V, 3), meters, y up, right-handed; NaN where a joint is unknown.
             M is 0 if nobody is seen.
         time: Seconds; None if the line does not say.
         layout: Name of the joint layout.

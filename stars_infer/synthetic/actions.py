@@ -24,7 +24,7 @@ class Performer:
         vigour: Size of movement; 1 is average.
         phase: Where in a repeated movement the clip starts, 0 to 1.
         heading: Turn about the vertical, radians; 0 faces the camera.
-        jitter: Standard deviation of the sensor's noise, metres.
+        jitter: Standard deviation of the sensor's noise, meters.
     """
 
     body: Proportions
@@ -82,10 +82,10 @@ def wave(time: Positions, who: Performer) -> Motion:
 def clap(time: Positions, who: Performer) -> Motion:
     """Both hands meet before the chest, again and again."""
     motion = _standing(len(time))
-    centre = who.body.shoulder / who.body.arm
+    center = who.body.shoulder / who.body.arm
     apart = 0.06 + 0.34 * who.vigour * _pulse(_cycle(time, who, 1.8))
     for side, sign in enumerate((-1, 1)):
-        motion.wrists[:, side, 0] = sign * (apart - centre)
+        motion.wrists[:, side, 0] = sign * (apart - center)
         motion.wrists[:, side, 1] = -0.25
         motion.wrists[:, side, 2] = -0.62
     return motion
@@ -189,7 +189,7 @@ def perform(name: str, random: np.random.Generator, *, seconds: float = 2.8) -> 
         seconds: Average duration; the recording differs from it by up to a fifth.
 
     Returns:
-        Joints (1 or 2, T, 25, 3) in the sensor's frame (x right, y up, z away), metres.
+        Joints (1 or 2, T, 25, 3) in the sensor's frame (x right, y up, z away), meters.
     """
     frames = round(FPS * seconds * random.uniform(0.8, 1.2))
     time = np.arange(frames) / FPS

@@ -1,6 +1,6 @@
 """A kinematic body: from where hands, feet and hips go to the 25 joints of NTU RGB+D.
 
-Body frame: x to the body's right, y up, -z ahead; metres. Arms and legs are two bones each, so
+Body frame: x to the body's right, y up, -z ahead; meters. Arms and legs are two bones each, so
 elbows and knees follow from the ends by geometry and bone lengths stay constant.
 """
 
@@ -22,7 +22,7 @@ _SIDES = (("left", -1.0), ("right", 1.0))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proportions:
-    """Lengths of a body, metres."""
+    """Lengths of a body, meters."""
 
     spine: float
     neck: float
@@ -39,7 +39,7 @@ class Proportions:
 
     @classmethod
     def of_height(cls, height: float) -> Proportions:
-        """Average proportions of an adult of so many metres."""
+        """Average proportions of an adult of so many meters."""
         return cls(
             spine=0.29 * height,
             neck=0.12 * height,
@@ -69,7 +69,7 @@ class Motion:
     """Where the ends of a body go, in its own frame.
 
     Attributes:
-        hips: Centre of the hips above the floor and about the start, (T, 3), in leg lengths;
+        hips: Center of the hips above the floor and about the start, (T, 3), in leg lengths;
             (0, 1, 0) is standing.
         lean: Trunk forward from upright, (T,), radians.
         wrists: Left and right wrist from their shoulder, (T, 2, 3), in arm lengths.
@@ -84,7 +84,7 @@ class Motion:
 
 
 def joints_of(motion: Motion, body: Proportions) -> FloatArray:
-    """Joints (T, 25, 3) of a body in motion, metres above the floor in its own frame."""
+    """Joints (T, 25, 3) of a body in motion, meters above the floor in its own frame."""
     frames = len(motion.lean)
     joints = np.zeros((frames, len(NTU25_JOINTS), 3))
     base = motion.hips * body.leg

@@ -19,7 +19,7 @@ def skeleton_text(bodies: FloatArray) -> str:
     """The text of a `.skeleton` file; a body is left out of frames where it is all zeros.
 
     Args:
-        bodies: (M, T, 25, 3), metres.
+        bodies: (M, T, 25, 3), meters.
     """
     lines = [str(bodies.shape[1])]
     for frame in np.moveaxis(bodies, 1, 0):

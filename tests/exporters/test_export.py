@@ -16,7 +16,7 @@ from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.exporters.verify import verify_onnx
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.checkpoint import load_checkpoint, load_weights
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
@@ -179,9 +179,9 @@ def test_export_says_what_is_missing(stars, trained, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def normalising(tmp_path_factory, trained):
+def normalizing(tmp_path_factory, trained):
     """A run whose views show neither heading nor size nor pace, and its model."""
-    run = tmp_path_factory.mktemp("normalising") / "run"
+    run = tmp_path_factory.mktemp("normalizing") / "run"
     for arguments in (
         ["train", "pretrain", trained / "pack", "--out", run, "--steps", 2, "--warmup", 0,
          "--batch", 4, "--accelerator", "cpu", "--quiet", "--frames", 32, "--width", 16,
@@ -194,21 +194,21 @@ def normalising(tmp_path_factory, trained):
     return run
 
 
-def test_a_run_that_normalises(normalising):
-    info = read_model_info(normalising / "model")
-    check_fingerprint(normalising / "model", info)
+def test_a_run_that_normalizes(normalizing):
+    info = read_model_info(normalizing / "model")
+    check_fingerprint(normalizing / "model", info)
     assert info.preprocessing == Preprocessing(
         frames=32, face_camera=True, standard_body=True, pace=0.5
     )
-    assert info.comparison == Comparison()
-    card = (normalising / "model/README.md").read_text()
-    assert "centre crop 0.9, resized to 32 frames, turned to face the camera" in card
+    assert info.comparison == SequenceConfig()
+    card = (normalizing / "model/README.md").read_text()
+    assert "center crop 0.9, resized to 32 frames, turned to face the camera" in card
     assert "given standard bone lengths, pace 0.5" in card
     assert "72% posture and 28% motion" in card
 
 
-def test_comparison_can_be_chosen(stars, normalising, tmp_path):
-    code, _, err = stars("export", "--onnx", normalising, "--out", "model", "--compare", "vectors")
+def test_comparison_can_be_chosen(stars, normalizing, tmp_path):
+    code, _, err = stars("export", "--onnx", normalizing, "--out", "model", "--compare", "vectors")
     assert code == 0, err
     info = read_model_info(tmp_path / "model")
     assert info.comparison is None
@@ -216,15 +216,15 @@ def test_comparison_can_be_chosen(stars, normalising, tmp_path):
     assert "cosine of the vectors" in (tmp_path / "model/README.md").read_text()
 
 
-def test_an_unknown_comparison_is_refused(stars, normalising, tmp_path):
-    code, _, err = stars("export", "--onnx", normalising, "--out", "model", "--compare", "nonsense")
+def test_an_unknown_comparison_is_refused(stars, normalizing, tmp_path):
+    code, _, err = stars("export", "--onnx", normalizing, "--out", "model", "--compare", "nonsense")
     assert code == 2
     assert "--compare is vectors or warping, not 'nonsense'" in " ".join(err.split())
     assert left(tmp_path) == []
 
 
-def test_clips_are_named_step_by_step_from_the_shell(stars, normalising, recordings, monkeypatch):
-    monkeypatch.setenv("STARS_MODEL", str(normalising / "model"))
+def test_clips_are_named_step_by_step_from_the_shell(stars, normalizing, recordings, monkeypatch):
+    monkeypatch.setenv("STARS_MODEL", str(normalizing / "model"))
     actions = ("wave", "squat", "handshake")
     clips = {action: sorted((recordings / action).iterdir()) for action in actions}
     taught = [clip for action in actions for clip in clips[action][:2]]
@@ -239,25 +239,25 @@ def test_clips_are_named_step_by_step_from_the_shell(stars, normalising, recordi
     (itself,) = [
         json.loads(line) for line in stars("classify", taught[0], "--json")[1].splitlines()
     ]
-    assert itself["neighbours"][0]["source"] == str(taught[0])
+    assert itself["neighbors"][0]["source"] == str(taught[0])
     assert itself["similarity"] == pytest.approx(1, abs=1e-2)
     code, out, err = stars("fewshot", "eval", recordings, "--shots", 1, "--draws", 3, "--json")
     assert code == 0, err
     assert json.loads(out)["shots"]["1"]["mean"] > 80
 
 
-def test_descriptions_of_a_comparing_model_hold_sequences(normalising):
-    encoder = Encoder.load(normalising / "model", device="cpu")
+def test_descriptions_of_a_comparing_model_hold_sequences(normalizing):
+    encoder = Encoder.load(normalizing / "model", device="cpu")
     clips = [Clip.from_array(perform(a, np.random.default_rng(0))) for a in ("wave", "handshake")]
-    one, two = encoder.describe(clips)
+    one, two = encoder.encode(clips)
     assert (one.sequence.shape, two.sequence.shape) == ((1, 32, 120), (2, 32, 120))
     np.testing.assert_allclose(np.stack((one.vector, two.vector)), encoder.embed(clips), atol=1e-5)
 
 
-def test_a_tuned_encoder_sees_clips_as_the_one_it_starts_from(stars, normalising, trained):
+def test_a_tuned_encoder_sees_clips_as_the_one_it_starts_from(stars, normalizing, trained):
     for name, flags, expected in (("same", [], True), ("other", ["--no-face-camera"], False)):
         code, _, err = stars(
-            "train", "tune", trained / "pack", "--from", normalising, "--out", name, "--steps", 1,
+            "train", "tune", trained / "pack", "--from", normalizing, "--out", name, "--steps", 1,
             "--batch", 4, "--queue", 16, "--accelerator", "cpu", "--quiet", *flags,
         )  # fmt: skip
         assert code == 0, err

@@ -97,14 +97,14 @@ def test_usage(stars, tiny_model):
         assert "1,8,64" in " ".join(err.split())
     for flags, says in (
         (["--workspace", 0], "workspace 0 MiB"),
-        (["--optimization-level", 6], "optimisation level 6: expected 0 to 5"),
+        (["--optimization-level", 6], "optimization level 6: expected 0 to 5"),
     ):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", *flags)
         assert (code, says in " ".join(err.split())) == (2, True)
 
 
 def test_what_only_a_run_can_be_told(stars, tiny_model, tmp_path):
-    for flags in (["--crop", 0.8], ["--compare", "vectors"], ["--licence", "MIT"]):
+    for flags in (["--crop", 0.8], ["--compare", "vectors"], ["--license", "MIT"]):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", *flags)
         assert code == 2
         assert "is a model already, which keeps how it sees clips" in " ".join(err.split())

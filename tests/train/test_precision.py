@@ -28,12 +28,12 @@ SMALL = {
     "skeleton2vec": {"decoder_depth": 1},
     "nnclr": {"queue": 20, "hidden": 32},
     "stars": {"queue": 20, "hidden": 32},
-    "heads": {"queue": 20, "hidden": 32},
+    "head-init": {"queue": 20, "hidden": 32},
     "mamp-nnclr": {"queue": 20, "hidden": 32, "decoder_depth": 1},
     "moco": {"queue": 20, "hidden": 32, "projection": 8},
     "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
     "skeattnclr": {"queue": 20, "hidden": 32, "projection": 8},
-    "likeness": {},
+    "dtw-distillation": {},
     "classifier": {"hidden": 32},
 }
 CASES = [(method, TRANSFORMER) for method in METHODS] + [
@@ -49,12 +49,14 @@ CASES = [(method, TRANSFORMER) for method in METHODS] + [
 )
 def test_every_method_and_network_trains_in_bf16(trained, tmp_path, name, shape):
     pack = Pack.open(trained / "pack")
-    # Likeness learns from the third step on, when it has seen as many clips as it has numbers.
+    # Similarity learns from the third step on, when it has seen as many clips as it has numbers.
     config = RunConfig(
         method=name,
         data="pack",
         clips=len(pack.clips),
-        loop=LoopConfig(steps=4 if name == "likeness" else 2, batch=8, log_every=1, lr=1e-3),
+        loop=LoopConfig(
+            steps=4 if name == "dtw-distillation" else 2, batch=8, log_every=1, lr=1e-3
+        ),
         encoder=shape,
         views=ViewConfig(rotation=0.3),
         settings=METHODS[name].config_class(**SMALL[name]),

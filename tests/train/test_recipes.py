@@ -110,9 +110,9 @@ def test_recipes_from_the_shell(stars, trained, tmp_path):
 
 def test_three_stages_go_on_with_the_heads(stars, trained, tmp_path):
     tiny = ["--steps", 2, "--batch", 8, "--queue", 32, "--hidden", 16, "--accelerator", "cpu", "-q"]
-    heads, tuned = tmp_path / "heads", tmp_path / "tuned"
+    heads, tuned = tmp_path / "head-init", tmp_path / "tuned"
     tune = ["train", "tune", trained / "pack"]
-    first = stars(*tune, "--from", trained / "mamp", "--recipe", "heads", "--out", heads, *tiny)
+    first = stars(*tune, "--from", trained / "mamp", "--recipe", "head-init", "--out", heads, *tiny)
     assert first[0] == 0, first
     second = stars(*tune, "--from", heads, "--recipe", "stars-3stage", "--out", tuned, *tiny)
     assert second[0] == 0, second

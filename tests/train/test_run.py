@@ -19,7 +19,7 @@ from stars_infer.train.loop import fit
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.classifier import ClassifierConfig
 from stars_infer.train.methods.dino import DinoConfig
-from stars_infer.train.methods.likeness import LikenessConfig
+from stars_infer.train.methods.dtw_distillation import DTWDistillationConfig
 from stars_infer.train.methods.mae import MaeConfig
 from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
@@ -42,12 +42,12 @@ SMALL = {
     "skeleton2vec": Skeleton2vecConfig(decoder_depth=1, momentum=0.9),
     "nnclr": NnclrConfig(queue=20, hidden=32),
     "stars": StarsConfig(queue=20, hidden=32),
-    "heads": NnclrConfig(queue=20, hidden=32),
+    "head-init": NnclrConfig(queue=20, hidden=32),
     "mamp-nnclr": MampNnclrConfig(queue=20, hidden=32, decoder_depth=1),
     "moco": MocoConfig(queue=20, hidden=32, projection=8),
     "dino": DinoConfig(prototypes=24, hidden=32, bottleneck=8, local_views=1),
     "skeattnclr": SkeAttnClrConfig(queue=20, hidden=32, projection=8),
-    "likeness": LikenessConfig(),
+    "dtw-distillation": DTWDistillationConfig(),
     "classifier": ClassifierConfig(hidden=32),
 }
 
@@ -105,7 +105,7 @@ def test_killed_run_resumes_with_the_same_losses_and_weights(tmp_path, pack, met
     assert losses(tmp_path / "killed") == losses(tmp_path / "whole")
     assert resumed.weights.keys() == whole.weights.keys()
     assert ("contrast.queue.vectors" in whole.weights) == (
-        method in ("stars", "heads", "nnclr", "mamp-nnclr")
+        method in ("stars", "head-init", "nnclr", "mamp-nnclr")
     )
     for name, tensor in whole.weights.items():
         torch.testing.assert_close(resumed.weights[name], tensor, rtol=0, atol=0, msg=name)

@@ -28,12 +28,12 @@ SMALL = {
     "skeleton2vec": {"decoder_depth": 1, "momentum": 0.9},
     "nnclr": {"queue": 20, "hidden": 32},
     "stars": {"queue": 20, "hidden": 32},
-    "heads": {"queue": 20, "hidden": 32},
+    "head-init": {"queue": 20, "hidden": 32},
     "mamp-nnclr": {"queue": 20, "hidden": 32, "decoder_depth": 1},
     "moco": {"queue": 20, "hidden": 32, "projection": 8},
     "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
     "skeattnclr": {"queue": 20, "hidden": 32, "projection": 8},
-    "likeness": {"mask_ratio": 0.5},
+    "dtw-distillation": {"mask_ratio": 0.5},
     # What a network drops at random differs between processes by design.
     "classifier": {"hidden": 32, "dropout": 0.0, "drop_path": 0.0},
 }

@@ -21,8 +21,8 @@ from stars_infer.train.datasets.ntu.splits import OFFICIAL_SPLITS, with_few_shot
 from stars_infer.train.datasets.pack import PackedClip, SourceClip, Splits
 from stars_infer.train.datasets.pku.actions import PKU_ACTIONS
 from stars_infer.train.datasets.pku.splits import SPLIT_FILES
+from stars_infer.train.datasets.preassigned import preassigned_actors
 from stars_infer.train.datasets.raw import LeftOut, Outcome, RawSet, Unit
-from stars_infer.train.datasets.tracked import tracked_actors
 
 ACTIONS: Mapping[str, Sequence[str]] = {
     "ntu60": NTU_ACTIONS[:60],
@@ -124,7 +124,7 @@ class _Part:
             (classes,) = np.nonzero(self.labels[number] > 0)
             if len(classes) != 1:
                 raise ClipError(source, f"its label names {len(classes)} classes, expected one")
-            actors = tracked_actors(np.moveaxis(rows, 1, 0).astype(np.float32), source=source)
+            actors = preassigned_actors(np.moveaxis(rows, 1, 0).astype(np.float32), source=source)
         except ClipError as error:
             return LeftOut.because(name, error)
         except (zipfile.BadZipFile, OSError, ValueError) as error:

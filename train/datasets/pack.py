@@ -1,6 +1,6 @@
 """Packs: the actors of many clips in one memory-mapped file.
 
-A pack is a folder of `joints.f32` (float32 positions in metres, one track of (T, 25, 3) after the
+A pack is a folder of `joints.f32` (float32 positions in meters, one track of (T, 25, 3) after the
 other) and `pack.json` (where each clip lies, its label, subject and source). Each actor is a track
 of its own, so that an absent second body takes no space. Float32 is kept because the prediction
 target of stage 1 is the motion between frames, which half precision (1 mm at 1 m) would drown.
@@ -58,7 +58,7 @@ class PackedClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceClip:
-    """A clip on its way into a pack: actors (M, T, 25, 3) as `centred_actors` gives them."""
+    """A clip on its way into a pack: actors (M, T, 25, 3) as `centerd_actors` gives them."""
 
     actors: FloatArray
     label: str
@@ -71,7 +71,7 @@ class Pack:
     """Training clips: rows of joints and where each clip lies in them."""
 
     joints: FloatArray
-    """(rows, 25, 3), metres."""
+    """(rows, 25, 3), meters."""
     clips: tuple[PackedClip, ...]
     facts: dict[str, Any]
     """How the pack was made: sources, windows, frame rate."""

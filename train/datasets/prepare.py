@@ -15,9 +15,9 @@ from stars_infer.train.datasets.mamp_npz import open_mamp_npz
 from stars_infer.train.datasets.ntu.names import NTU_SETS
 from stars_infer.train.datasets.ntu.recordings import open_ntu
 from stars_infer.train.datasets.pku.recordings import open_pku
+from stars_infer.train.datasets.preassigned import MAX_FRAMES
 from stars_infer.train.datasets.pyskl import open_pyskl
 from stars_infer.train.datasets.raw import UNUSABLE, LeftOut, RawSet
-from stars_infer.train.datasets.tracked import MAX_FRAMES
 
 DATASETS = ("ntu60", "ntu120", "pku1", "pku2")
 MOST_WORKERS = 24
@@ -63,7 +63,7 @@ def prepare_dataset(
     skip: Skip,
     watch: Watch,
 ) -> Prepared:
-    """Make a pack of a data set: official names and splits, denoised, centred, at most 300 frames.
+    """Make a pack of a data set: official names and splits, denoised, centerd, at most 300 frames.
 
     A run that was killed is continued where it stopped; the pack is then the same, byte for byte,
     as that of one run, whatever the number of workers.

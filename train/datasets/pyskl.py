@@ -20,8 +20,8 @@ from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName
 from stars_infer.train.datasets.ntu.splits import with_few_shot_parts
 from stars_infer.train.datasets.pack import PackedClip, SourceClip, Splits
+from stars_infer.train.datasets.preassigned import preassigned_actors
 from stars_infer.train.datasets.raw import MISSING, TWICE, LeftOut, Outcome, RawSet, Unit
-from stars_infer.train.datasets.tracked import tracked_actors
 
 _PARTS = {"train": "train", "val": "test", "test": "test"}
 
@@ -103,7 +103,7 @@ def _read(annotation: _Annotation, source: str) -> SourceClip | LeftOut:
     try:
         if joints.ndim != 4 or len(joints) > 2 or joints.shape[2:] != (25, 3):
             raise ClipError(source, f"expected keypoints (1 or 2, T, 25, 3), got {joints.shape}")
-        actors = tracked_actors(joints.astype(np.float32), source=source)
+        actors = preassigned_actors(joints.astype(np.float32), source=source)
     except ClipError as error:
         return LeftOut.because(annotation.name, error)
     sample = SampleName.parse(annotation.name)

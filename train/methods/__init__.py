@@ -2,7 +2,7 @@
 
 from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.methods.dino import Dino
-from stars_infer.train.methods.likeness import Likeness
+from stars_infer.train.methods.dtw_distillation import DTWDistillation
 from stars_infer.train.methods.mae import Mae
 from stars_infer.train.methods.mamp import Mamp
 from stars_infer.train.methods.mamp_nnclr import MampNnclr
@@ -11,7 +11,7 @@ from stars_infer.train.methods.moco import Moco
 from stars_infer.train.methods.nnclr import Nnclr
 from stars_infer.train.methods.skeattnclr import SkeAttnClr
 from stars_infer.train.methods.skeleton2vec import Skeleton2vec
-from stars_infer.train.methods.stars import Heads, Stars
+from stars_infer.train.methods.stars import HeadInit, Stars
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
@@ -22,11 +22,11 @@ METHODS: dict[str, type[Method]] = {
         Nnclr,
         SkeAttnClr,
         Stars,
-        Heads,
+        HeadInit,
         MampNnclr,
         Moco,
         Dino,
-        Likeness,
+        DTWDistillation,
         Classifier,
     )
 }

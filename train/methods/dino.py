@@ -1,6 +1,6 @@
 """DINO tuning: the student predicts the teacher's soft clusters of another view (STARS Table 6, 9).
 
-Teacher outputs are centred by Sinkhorn-Knopp, features are spread by KoLeo (both as in DINOv2).
+Teacher outputs are centerd by Sinkhorn-Knopp, features are spread by KoLeo (both as in DINOv2).
 Local views, short crops that only the student sees, are optional (STARS Table 10).
 """
 
@@ -33,7 +33,7 @@ class DinoConfig:
         student_temperature: Softmax temperature of the student.
         teacher_temperature: Softmax temperature of the teacher.
         momentum: How much of the teacher stays each step.
-        koleo: Weight of the KoLeo regulariser.
+        koleo: Weight of the KoLeo regularizer.
         prototypes: Clusters.
         hidden: Hidden width of the head.
         bottleneck: Width before the clusters.
@@ -91,10 +91,10 @@ class ClusterHead(nn.Module):
 def sinkhorn(logits: Tensor, temperature: float) -> Tensor:
     """Soft assignments (B, K) in which, over all processes, all clusters are used alike.
 
-    Each row adds up to 1; three rounds of normalising clusters and clips in turn.
+    Each row adds up to 1; three rounds of normalizing clusters and clips in turn.
     """
     scaled = logits.float() / temperature
-    # Each row's own largest value falls out in the first normalisation of rows.
+    # Each row's own largest value falls out in the first normalization of rows.
     share = (scaled - scaled.amax(dim=1, keepdim=True)).exp()
     rows = len(share) * processes()
     share = share / share.sum(dim=1, keepdim=True)
@@ -132,12 +132,12 @@ class Dino(Tuning):
         self.teacher = Teacher(self, self.head)
 
     @property
-    def copies(self) -> int:
+    def num_views(self) -> int:
         """Two global views."""
         return _GLOBAL_VIEWS
 
     @property
-    def local_copies(self) -> int:
+    def num_local_views(self) -> int:
         """Short crops for the student."""
         return self.config.local_views
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stars_infer.similarity.sequence import JOINTS, STILL, Comparison
+from stars_infer.similarity.sequence import JOINTS, STILL, SequenceConfig
 
 
-def motion_sequences(bodies: Tensor, how: Comparison) -> Tensor:
+def motion_sequences(bodies: Tensor, how: SequenceConfig) -> Tensor:
     """Postures and motions of bodies, as `similarity.sequence.motion_sequence` takes them.
 
     Args:
@@ -34,7 +34,7 @@ def motion_sequences(bodies: Tensor, how: Comparison) -> Tensor:
     return torch.cat([part.flatten(2) for part in parts], dim=2)
 
 
-def likeness(sequences: Tensor, others: Tensor) -> Tensor:
+def similarity(sequences: Tensor, others: Tensor) -> Tensor:
     """1 - d / 2S for the warping distance d of sequences (N, S, F) to others (L, S, F), (N, L).
 
     1 is the same; two that have nothing in common come to about 0.

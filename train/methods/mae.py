@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalised
+from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalized
 from stars_infer.train.networks.encoder import segment_tokens
 from stars_infer.train.views.batch import Batch
 
@@ -34,4 +34,4 @@ class Mae(MaskedPrediction):
 
     def target(self, bodies: Tensor) -> Tensor:
         """The coordinates of each token."""
-        return normalised(segment_tokens(bodies, self.encoder.config.segment))
+        return normalized(segment_tokens(bodies, self.encoder.config.segment))

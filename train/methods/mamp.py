@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stars_infer.errors import UsageError
-from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalised
+from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalized
 from stars_infer.train.methods.masking import motion_aware_order
 from stars_infer.train.networks.encoder import segment_tokens
 from stars_infer.train.views.batch import Batch
@@ -39,7 +39,7 @@ class MampConfig(MaskedConfig):
 
 
 def motion_target(bodies: Tensor, *, stride: int, segment: int) -> Tensor:
-    """What is predicted: motion per token, normalised to zero mean and unit variance.
+    """What is predicted: motion per token, normalized to zero mean and unit variance.
 
     Args:
         bodies: (N, T, V, 3).
@@ -51,7 +51,7 @@ def motion_target(bodies: Tensor, *, stride: int, segment: int) -> Tensor:
     """
     motion = torch.zeros_like(bodies)
     motion[:, :-stride] = bodies[:, stride:] - bodies[:, :-stride]
-    return normalised(segment_tokens(motion, segment))
+    return normalized(segment_tokens(motion, segment))
 
 
 class Mamp(MaskedPrediction):

@@ -40,7 +40,7 @@ class MaskedConfig:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
-def normalised(tokens: Tensor) -> Tensor:
+def normalized(tokens: Tensor) -> Tensor:
     """Tokens (N, L, l*C) with zero mean and unit variance each (unbiased, as published)."""
     mean, variance = tokens.mean(2, keepdim=True), tokens.var(2, keepdim=True)
     return (tokens - mean) / (variance + 1e-6).sqrt()
@@ -91,7 +91,7 @@ class MaskedPrediction(Method):
 
     @abstractmethod
     def target(self, bodies: Tensor) -> Tensor:
-        """What is predicted of every token of (N, T, V, 3), normalised: (N, Te*V, l*3)."""
+        """What is predicted of every token of (N, T, V, 3), normalized: (N, Te*V, l*3)."""
 
     def forward(self, *views: Batch) -> StepOutput:
         """Mean squared error over the hidden tokens of all bodies (STARS equation 4)."""

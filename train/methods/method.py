@@ -67,7 +67,7 @@ class Method(nn.Module):
         self.encoder = build_encoder(encoder)
 
     @property
-    def copies(self) -> int:
+    def num_views(self) -> int:
         """Random views of each clip that a step needs."""
         return 1
 
@@ -87,7 +87,7 @@ class Method(nn.Module):
         return 0.9, 0.95
 
     @property
-    def local_copies(self) -> int:
+    def num_local_views(self) -> int:
         """Further views of each clip, of short crops."""
         return 0
 
@@ -117,4 +117,4 @@ class Method(nn.Module):
         """Loss of a step's views."""
 
     def after_step(self, keys: Tensor | None) -> None:
-        """Called after each optimiser step, with the keys of all processes."""
+        """Called after each optimizer step, with the keys of all processes."""

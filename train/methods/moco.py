@@ -69,7 +69,7 @@ class Moco(Tuning):
         self.queue = VectorQueue(config.queue, config.projection)
 
     @property
-    def copies(self) -> int:
+    def num_views(self) -> int:
         """A query and a key of every clip."""
         return 2
 

@@ -1,6 +1,6 @@
-"""NNCLR: a clip's positive is its nearest neighbour among past clips (STARS 3.2, Algorithm 1).
+"""NNCLR: a clip's positive is its nearest neighbor among past clips (STARS 3.2, Algorithm 1).
 
-One view per clip. `NeighbourContrast` is the loss with its heads; `Nnclr` trains a whole encoder
+One view per clip. `NeighborContrast` is the loss with its heads; `Nnclr` trains a whole encoder
 with it from scratch (STARS Table 12); `stars.py` tunes a pretrained one.
 """
 
@@ -26,10 +26,10 @@ from stars_infer.train.views.batch import Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NnclrConfig:
-    """Constants of nearest-neighbour contrast.
+    """Constants of nearest-neighbor contrast.
 
     Attributes:
-        queue: Past projections kept as candidates for the nearest neighbour.
+        queue: Past projections kept as candidates for the nearest neighbor.
         temperature: Softmax temperature of the contrast.
         hidden: Hidden width of the predictor.
     """
@@ -45,7 +45,7 @@ class NnclrConfig:
             raise UsageError(f"temperature must be above 0, not {self.temperature:g}")
 
 
-class NeighbourContrast(nn.Module):
+class NeighborContrast(nn.Module):
     """Projector, predictor, queue and loss of NNCLR."""
 
     def __init__(self, width: int, config: NnclrConfig) -> None:
@@ -67,7 +67,7 @@ class NeighbourContrast(nn.Module):
         """
         projected = self.projector(features)
         z = F.normalize(projected.float(), dim=1).detach()
-        # The predictor takes the projection as it is, not normalised.
+        # The predictor takes the projection as it is, not normalized.
         p = gathered(F.normalize(self.predictor(projected).float(), dim=1))
         logits = self.queue.nearest(z) @ p.T / self.temperature
         return F.cross_entropy(logits, own_rows(len(z), z.device)), z
@@ -84,7 +84,7 @@ class Nnclr(Method):
     def __init__(self, encoder: EncoderConfig, config: NnclrConfig) -> None:
         super().__init__(encoder)
         self.config = config
-        self.contrast = NeighbourContrast(encoder.width, config)
+        self.contrast = NeighborContrast(encoder.width, config)
 
     def forward(self, *views: Batch) -> StepOutput:
         """Contrast of a batch."""

@@ -41,7 +41,7 @@ class Skeleton2vecConfig(MaskedConfig):
             over the run. Runs of a few thousand steps want 0.99.
         target_layers: What the teacher shows of each block: ffn (what its second half adds; the
             paper) or block (its output; the public code).
-        target_norm: How that is normalised before the mean over blocks: instance (each feature
+        target_norm: How that is normalized before the mean over blocks: instance (each feature
             over the tokens; the paper) or layer (each token over its features).
     """
 

@@ -1,7 +1,7 @@
-"""Stage 2, STARS: tune half the encoder by nearest-neighbour contrast (REFERENCE 3).
+"""Stage 2, STARS: tune half the encoder by nearest-neighbor contrast (REFERENCE 3).
 
 One view per clip and no augmentation beyond the crop: the positive of a clip is its nearest
-neighbour among the projections of past batches.
+neighbor among the projections of past batches.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stars_infer.train.methods.method import StepOutput
-from stars_infer.train.methods.nnclr import NeighbourContrast, NnclrConfig
+from stars_infer.train.methods.nnclr import NeighborContrast, NnclrConfig
 from stars_infer.train.methods.tuning import Tuning
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views.batch import Batch
@@ -33,7 +33,7 @@ class StarsConfig(NnclrConfig):
 class Stars(Tuning):
     """NNCLR tuning of a pretrained encoder.
 
-    Started from a run of head initialisation, it goes on with its heads and queue: STARS-3stage.
+    Started from a run of head initialization, it goes on with its heads and queue: STARS-3stage.
     """
 
     name: ClassVar[str] = "stars"
@@ -44,7 +44,7 @@ class Stars(Tuning):
     def __init__(self, encoder: EncoderConfig, config: StarsConfig) -> None:
         super().__init__(encoder, config.tuned_blocks)
         self.config = config
-        self.contrast = NeighbourContrast(encoder.width, config)
+        self.contrast = NeighborContrast(encoder.width, config)
 
     def forward(self, *views: Batch) -> StepOutput:
         """Contrast of a batch."""
@@ -59,11 +59,11 @@ class Stars(Tuning):
             self.contrast.queue.push(keys)
 
 
-class Heads(Stars):
+class HeadInit(Stars):
     """NNCLR's projector and predictor on a frozen encoder."""
 
-    name: ClassVar[str] = "heads"
-    title: ClassVar[str] = "head initialisation"
+    name: ClassVar[str] = "head-init"
+    title: ClassVar[str] = "head initialization"
     config_class: ClassVar[type[Any]] = NnclrConfig
     continues: ClassVar[tuple[str, ...]] = ()
 

@@ -25,7 +25,7 @@ class Backbone(nn.Module):
 
     @abstractmethod
     def forward(self, bodies: Tensor) -> Tensor:
-        """Final tokens (N, Te*V', D), time-major, of bodies (N, T, V, 3) in metres."""
+        """Final tokens (N, Te*V', D), time-major, of bodies (N, T, V, 3) in meters."""
 
     def pooled(self, bodies: Tensor) -> Tensor:
         """Mean of the final tokens, (N, D)."""

@@ -16,7 +16,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (B, D), or (B, D, T) over clips and time."""
+        """Normalize (B, D), or (B, D, T) over clips and time."""
         if not self.training or processes() == 1:
             return super().forward(input)
         return _over_processes(self, input)
@@ -26,14 +26,14 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     """The same of `BatchNorm2d`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (B, D, T, V) over clips, time and joints."""
+        """Normalize (B, D, T, V) over clips, time and joints."""
         if not self.training or processes() == 1:
             return super().forward(input)
         return _over_processes(self, input)
 
 
 def _over_processes(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor) -> Tensor:
-    """Normalise (B, D, ...); processes may have different numbers of rows."""
+    """Normalize (B, D, ...); processes may have different numbers of rows."""
     x = input.float().transpose(1, -1)
     values = x.reshape(-1, x.shape[-1])
     rows = summed(values.new_tensor(float(len(values))))

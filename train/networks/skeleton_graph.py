@@ -1,4 +1,4 @@
-"""The skeleton as a graph: who is whose neighbour, towards the middle of the body or away."""
+"""The skeleton as a graph: who is whose neighbor, towards the middle of the body or away."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from stars_infer.arrays import FloatArray
 from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 
-CENTRE = NTU25_JOINTS.index("spine at shoulders")
+CENTER = NTU25_JOINTS.index("spine at shoulders")
 """Joint from which distance is counted, as in ST-GCN on NTU RGB+D."""
 
 
 def spatial_partition() -> FloatArray:
     """Adjacency of NTU-25 in three parts (3, V, V), row to column (ST-GCN section 3.3).
 
-    A joint's neighbours and itself are parted into those as far from `CENTRE` as it is, those
+    A joint's neighbors and itself are parted into those as far from `CENTER` as it is, those
     nearer, and those farther. Each column of the three together adds up to 1. The edges are the
     layout's bones.
     """
@@ -23,18 +23,18 @@ def spatial_partition() -> FloatArray:
     for joint, parent in enumerate(NTU25_PARENTS):
         near[joint, parent] = near[parent, joint] = True
     away = _distances(near)
-    normalised = near / near.sum(axis=0)
+    normalized = near / near.sum(axis=0)
     parts = np.zeros((3, joints, joints), np.float32)
     for source, target in zip(*np.nonzero(near), strict=True):
         part = int(away[source] < away[target]) + 2 * int(away[source] > away[target])
-        parts[part, source, target] = normalised[source, target]
+        parts[part, source, target] = normalized[source, target]
     return parts
 
 
 def _distances(near: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> FloatArray:
-    """Edges from `CENTRE` to each joint, (V,)."""
+    """Edges from `CENTER` to each joint, (V,)."""
     away = np.full(len(near), np.inf, np.float32)
-    reached = np.arange(len(near)) == CENTRE
+    reached = np.arange(len(near)) == CENTER
     step = 0
     while np.isinf(away).any():
         away[reached & np.isinf(away)] = step

@@ -21,7 +21,7 @@ KERNEL = 9
 
 
 class GraphBlock(nn.Module):
-    """Convolution over each joint's neighbours, then over the frames: (N, C, T, V).
+    """Convolution over each joint's neighbors, then over the frames: (N, C, T, V).
 
     Args:
         channels_in: C before.
@@ -61,9 +61,9 @@ class GraphBlock(nn.Module):
         return F.relu(mixed if self.residual is None else mixed + self.residual(x))
 
     def gathered(self, x: Tensor) -> Tensor:
-        """What every joint gets from its neighbours: sum over k of (W_k x + b_k) A_k.
+        """What every joint gets from its neighbors: sum over k of (W_k x + b_k) A_k.
 
-        The neighbours are summed up first and weighted then, as two large products.
+        The neighbors are summed up first and weighted then, as two large products.
         """
         n, channels, frames, joints = x.shape
         graph, parts = self.graph * self.edges, len(self.graph)

@@ -11,7 +11,7 @@ STREAMS = JOINT, MOTION, BONE = "joint", "motion", "bone"
 
 
 def stream_of(bodies: Tensor, stream: str) -> Tensor:
-    """A stream (N, T, V, 3) of bodies (N, T, V, 3), metres.
+    """A stream (N, T, V, 3) of bodies (N, T, V, 3), meters.
 
     It is the first step of an encoder, and so of its exported graph.
 

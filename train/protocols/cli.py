@@ -63,7 +63,7 @@ def knn(
     split: Split = None,
     k: Annotated[
         list[int] | None,
-        typer.Option("--k", help="Neighbours that vote; repeatable.", show_default="1 to 40"),
+        typer.Option("--k", help="Neighbors that vote; repeatable.", show_default="1 to 40"),
     ] = None,
     crop: Crop = CROP,
     samplings: Samplings = 1,
@@ -78,7 +78,7 @@ def knn(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Nearest neighbours of frozen features, by cosine; the first k is the one plotted."""
+    """Nearest neighbors of frozen features, by cosine; the first k is the one plotted."""
     output = Output(json=json, quiet=quiet)
     measured, task = opened(
         run, data, split, like, seed, plots, weights=weights, samplings=samplings

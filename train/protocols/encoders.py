@@ -62,7 +62,7 @@ class MeasuredEncoder:
         """Name of the method, as the papers' tables have it."""
         if self.config is None:
             return "random weights"
-        if self.config.method == "stars" and self._started_from("heads"):
+        if self.config.method == "stars" and self._started_from("head-init"):
             return "STARS-3stage"
         title, shape = METHODS[self.config.method].title, self.config.encoder
         if shape.network in (BIGRU, DSTA):

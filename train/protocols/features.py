@@ -1,4 +1,4 @@
-"""Clip features of a frozen network: the centre crop as at use, or random crops."""
+"""Clip features of a frozen network: the center crop as at use, or random crops."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.normalise import frames_to_normalise, normalised
+from stars_infer.train.views.normalize import frames_to_normalize, normalized
 from stars_infer.train.views.views import Views, resident, resize_tracks
 
 CROP = 0.9
-"""Share kept by the centre crop (STARS 4.2); MAMP's public configurations have 0.95."""
+"""Share kept by the center crop (STARS 4.2); MAMP's public configurations have 0.95."""
 CPU_BATCH, BATCH = 8, 256
 """Clips that run at once."""
 
@@ -53,12 +53,12 @@ def clip_features(
     track: Track = untracked,
     what: str = "encoding",
 ) -> Tensor:
-    """Features of every clip of a pack, its centre crop resized, (clips, F) on the device.
+    """Features of every clip of a pack, its center crop resized, (clips, F) on the device.
 
     Args:
         pack: The clips.
         encode: The network, on the device of `fabric` and in evaluation mode.
-        views: How the encoder wants clips: frames, normalisation, and `absent_bodies`. There,
+        views: How the encoder wants clips: frames, normalization, and `absent_bodies`. There,
             `present` is the mean over the bodies that are there; `zeros` lets a missing second
             body count as one of all zeros, which is run once; `copy`, a missing body that repeats
             the first, changes no mean and is `present`.
@@ -75,7 +75,7 @@ def clip_features(
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share up to 1, not {crop:g}")
     size = max(1, batch_size(fabric) // samplings)
-    batches = centre_batches(
+    batches = center_batches(
         pack, views=views, crop=crop, samplings=samplings, device=fabric.device, size=size
     )
     encode = _autocast(encode, fabric)
@@ -158,7 +158,7 @@ def random_crop_features(
 def _autocast(network: Encode, fabric: Fabric) -> Encode:
     """A network in the precision of `fabric`, float32 in and out.
 
-    What prepares its clips is not: turned in bf16, joints would be off by millimetres.
+    What prepares its clips is not: turned in bf16, joints would be off by millimeters.
     """
 
     def run(x: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ def _autocast(network: Encode, fabric: Fabric) -> Encode:
     return run
 
 
-def centre_batches(
+def center_batches(
     pack: Pack,
     *,
     views: ViewConfig,
@@ -177,7 +177,7 @@ def centre_batches(
     device: torch.device,
     size: int,
 ) -> Iterator[Batch]:
-    """Centre crops of all clips in order, so many clips at a time, as `prepare` makes them."""
+    """Center crops of all clips in order, so many clips at a time, as `prepare` makes them."""
     joints = resident(pack, device)
     bodies = torch.tensor([clip.bodies for clip in pack.clips])
     length = torch.tensor([clip.frames for clip in pack.clips])
@@ -190,13 +190,13 @@ def centre_batches(
         slot = torch.arange(len(clip)) - (count.cumsum(0) - count)[clip]
         first = start[these][clip] + slot * length[these][clip] + bias[these][clip]
         kept = (length - 2 * bias)[these][clip]
-        frames = frames_to_normalise(views)
+        frames = frames_to_normalize(views)
         taken = torch.from_numpy(moments(frames, 1 if views.pace else samplings))
         places = first.to(joints.device), kept.to(joints.device)
         made = resize_tracks(joints, *places, frames, moments=taken.to(joints.device))
         clip, slot = clip.to(device), slot.to(device)
         yield Batch(
-            bodies=normalised(
+            bodies=normalized(
                 made.to(device), clip, slot, clips=len(count), config=views, samplings=samplings
             ),
             clip=clip,

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 
 from stars_infer.errors import UsageError
 from stars_infer.evaluation.fewshot import (
-    LabelledClips,
+    LabeledClips,
     accuracy_over,
     exemplar_pools,
     name_by_draws,
@@ -64,8 +64,8 @@ def fewshot(
         .numpy()
         for part, what in ((task.train, "encoding exemplars"), (task.test, "encoding queries"))
     )
-    clips = LabelledClips(
-        likeness=cosine_of(np.concatenate((exemplars, queries))),
+    clips = LabeledClips(
+        similarity=cosine_of(np.concatenate((exemplars, queries))),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=np.repeat([True, False], [len(exemplars), len(queries)]),
         query=np.repeat([False, True], [len(exemplars), len(queries)]),

@@ -51,7 +51,7 @@ class Tuning:
         flags: Single settings that differ from the recipe, by name.
         resume: Go on from the checkpoint in `out`, if there is one.
         compiled: Run the network through `torch.compile`.
-        crop: Share of the tested clips kept by the centre crop.
+        crop: Share of the tested clips kept by the center crop.
         report: Told about each logged step.
         track: Shows progress of naming the test clips.
     """
@@ -133,7 +133,7 @@ def tuned_result(
 def tuning_config(
     measured: MeasuredEncoder, task: Task, shown: Pack, *, how: Tuning, seed: int | None = None
 ) -> RunConfig:
-    """The configuration of a fine-tuning on some labelled clips.
+    """The configuration of a fine-tuning on some labeled clips.
 
     Raises:
         UsageError: If the recipe is not one of a classifier.
@@ -164,7 +164,7 @@ def tuning_config(
 def tune_and_name(
     measured: MeasuredEncoder, task: Task, shown: Pack, config: RunConfig, out: Path, *, how: Tuning
 ) -> Named:
-    """Train on some labelled clips, or go on, and name the test clips.
+    """Train on some labeled clips, or go on, and name the test clips.
 
     Raises:
         TrainingStoppedError: If a signal ended the training.
@@ -193,7 +193,7 @@ def name_clips(
     how: Tuning,
     samplings: int = 1,
 ) -> Named:
-    """Name the test clips by a fine-tuned encoder; `shown` are the clips it has learnt from."""
+    """Name the test clips by a fine-tuned encoder; `shown` are the clips it has learned from."""
     classifier = Classifier(config.encoder, config.settings)
     load_weights(classifier, checkpoint.weights, source=str(how.out))
     classifier.to(how.fabric.device).eval()

@@ -75,7 +75,7 @@ class Part:
         if not part.scores:
             raise UsageError(
                 f"{path}: has no class scores to add; linear, finetune, semi and transfer leave "
-                "them: measure it again. For neighbours fuse the models, `stars model fuse`"
+                "them: measure it again. For neighbors fuse the models, `stars model fuse`"
             )
         return part
 

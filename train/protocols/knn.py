@@ -41,13 +41,13 @@ def knn(
     crop: float = CROP,
     track: Track = untracked,
 ) -> Result:
-    """Measure an encoder by the nearest neighbours of its frozen features.
+    """Measure an encoder by the nearest neighbors of its frozen features.
 
     Args:
         measured: The encoder.
         task: The training part is the gallery.
         fabric: From `open_fabric`.
-        ks: Numbers of neighbours that vote; those of `KS` that the gallery allows if not given.
+        ks: Numbers of neighbors that vote; those of `KS` that the gallery allows if not given.
         crop: Share of each clip kept.
         track: Shows progress.
 

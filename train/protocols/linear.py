@@ -41,11 +41,11 @@ class LinearConfig:
         epochs: Passes over the training clips.
         batch: Clips per step.
         lr: Learning rate at the start of the cosine to 0.
-        drop_after: Share of the steps after which the rate is a tenth, instead of the cosine; 0.6
+        milestone: Share of the steps after which the rate is a tenth, instead of the cosine; 0.6
             in SkeAttnCLR, at a rate of 3.
         momentum: Of SGD.
         crops: Random crops of each training clip that are encoded, used epoch by epoch in turn;
-            0 encodes the centre crop once, as many as epochs is the papers' fresh crop.
+            0 encodes the center crop once, as many as epochs is the papers' fresh crop.
         rotation: Largest random angle per axis of random crops, radians.
         seed: Of first weights, order and crops.
     """
@@ -53,7 +53,7 @@ class LinearConfig:
     epochs: int = 100
     batch: int = 256
     lr: float = 0.1
-    drop_after: float | None = None
+    milestone: float | None = None
     momentum: float = 0.9
     crops: int = 0
     rotation: float = 0.3
@@ -64,13 +64,13 @@ class LinearConfig:
             raise UsageError("epochs and batch must be at least 1, crops at least 0")
         if not (self.lr > 0 and 0 <= self.momentum < 1 and self.rotation >= 0):
             raise UsageError("lr must be above 0, momentum a share below 1, rotation not below 0")
-        if self.drop_after is not None and not 0 < self.drop_after <= 1:
-            raise UsageError(f"drop_after is a share up to 1, not {self.drop_after:g}")
+        if self.milestone is not None and not 0 < self.milestone <= 1:
+            raise UsageError(f"drop_after is a share up to 1, not {self.milestone:g}")
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of a step, from 0, of so many."""
-        if self.drop_after is not None:
-            return self.lr * (DROP if step >= round(self.drop_after * steps) else 1.0)
+        if self.milestone is not None:
+            return self.lr * (DROP if step >= round(self.milestone * steps) else 1.0)
         return self.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
@@ -90,7 +90,7 @@ def linear(
         task: What to learn and to name.
         fabric: From `open_fabric`.
         config: Constants.
-        crop: Share of each clip kept by the centre crop.
+        crop: Share of each clip kept by the center crop.
         track: Shows progress.
     """
     config = config or LinearConfig()

@@ -54,7 +54,7 @@ RecipeName = Annotated[
 tuning_flags = with_flags(
     (
         ("Classifier", (ClassifierConfig,)),
-        ("Optimisation", (LoopConfig,)),
+        ("Optimization", (LoopConfig,)),
         ("Views", (ViewConfig,)),
     ),
     without=(

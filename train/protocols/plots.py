@@ -171,8 +171,8 @@ def _confusion_png(result: Result, path: Path) -> None:
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    colours = LinearSegmentedColormap.from_list("share", _SCALE)
-    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=100)
+    colors = LinearSegmentedColormap.from_list("share", _SCALE)
+    image = axes.imshow(shares, cmap=colors, vmin=0, vmax=100)
     axes.set_xticks(range(count), result.classes, rotation=90, fontsize=size)
     axes.set_yticks(range(count), result.classes, fontsize=size)
     axes.set_xticks(np.arange(count - 1) + 0.5, minor=True)
@@ -255,7 +255,7 @@ def _confusion_figure(result: Result) -> Any:
             z=np.round(_shares(result.confusion), 1).tolist(), x=places, y=places,
             customdata=[[[row, column] for column in names] for row in names],
             zmin=0, zmax=100, xgap=1, ygap=1, colorbar={"title": "%"},
-            colorscale=[[n / (len(_SCALE) - 1), colour] for n, colour in enumerate(_SCALE)],
+            colorscale=[[n / (len(_SCALE) - 1), color] for n, color in enumerate(_SCALE)],
             hovertemplate=(
                 "%{customdata[0]} named %{customdata[1]}: %{z:.1f} %<extra></extra>"
             ),

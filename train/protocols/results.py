@@ -63,7 +63,7 @@ class Result:
         labels: Their class numbers (N,).
         predictions: What they were named, (N,), by setting; none where there are many draws.
         class_scores: By which they were named so, (N, C), under the same names; none where
-            neighbours vote. Those of several encoders can be added: see `fusion`.
+            neighbors vote. Those of several encoders can be added: see `fusion`.
         notes: What a reader of the figures should know.
     """
 

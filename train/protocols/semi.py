@@ -1,6 +1,6 @@
 """Semi-supervised: fine-tuning on a small share of the labels, several times (STARS appendix B).
 
-The labelled clips are drawn anew for every run. They are drawn action by action, so that each
+The labeled clips are drawn anew for every run. They are drawn action by action, so that each
 action keeps its share and at least one clip; MAMP's public code draws from all clips alike, which
 `per_action=False` does.
 """
@@ -69,7 +69,7 @@ def semi(
         setting = f"{100 * share:g}%"
         accuracies = []
         for run in range(seed, seed + runs):
-            places = draw_labelled(task.train_labels, share, seed=run, per_action=per_action)
+            places = draw_labeled(task.train_labels, share, seed=run, per_action=per_action)
             shown = replace(task.train, clips=tuple(task.train.clips[p] for p in places))
             config = tuning_config(measured, task, shown, how=how, seed=run)
             out = how.out / f"{setting}-{run}"
@@ -104,7 +104,7 @@ def semi(
     )
 
 
-def draw_labelled(
+def draw_labeled(
     labels: NDArray[np.intp], share: float, *, seed: int, per_action: bool = True
 ) -> NDArray[np.intp]:
     """Places of the clips whose labels are known, in order.

@@ -15,7 +15,7 @@ from stars_infer.train.protocols.results import accuracy
 from stars_infer.train.protocols.task import open_task
 from stars_infer.train.run import RunConfig
 
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 
 def validation(method: Method, config: RunConfig, fabric: Fabric) -> Callable[[], float]:
@@ -30,8 +30,8 @@ def validation(method: Method, config: RunConfig, fabric: Fabric) -> Callable[[]
     if config.split is None:
         raise UsageError("--validate-every needs --split: its test part is what is measured")
     task = open_task(Path(config.data), config.split)
-    if len(task.train.clips) < NEIGHBOURS:
-        raise UsageError(f"--validate-every needs {NEIGHBOURS} clips to train on")
+    if len(task.train.clips) < NEIGHBORS:
+        raise UsageError(f"--validate-every needs {NEIGHBORS} clips to train on")
 
     def measure() -> float:
         gallery, queries = (
@@ -43,7 +43,7 @@ def validation(method: Method, config: RunConfig, fabric: Fabric) -> Callable[[]
             )
             for part in (task.train, task.test)
         )
-        named = nearest_votes(gallery, task.train_labels, queries, ks=[NEIGHBOURS])
-        return accuracy(named[NEIGHBOURS], task.test_labels)
+        named = nearest_votes(gallery, task.train_labels, queries, ks=[NEIGHBORS])
+        return accuracy(named[NEIGHBORS], task.test_labels)
 
     return measure

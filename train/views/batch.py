@@ -13,7 +13,7 @@ class Batch:
     """Bodies of several clips as sequences of their own.
 
     Attributes:
-        bodies: (N, T, V, 3), metres.
+        bodies: (N, T, V, 3), meters.
         clip: To which clip of the batch each body belongs, (N,), 0 to clips-1.
         clips: B.
         noise: Uniform noise per token, (N, Te*V).

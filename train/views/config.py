@@ -9,7 +9,7 @@ from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import Preprocessing
 
 ABSENT_BODIES = ("present", "zeros", "copy")
-_NORMALISATION = ("face_camera", "standard_body", "pace")
+_NORMALIZATION = ("face_camera", "standard_body", "pace")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +31,12 @@ class ViewConfig:
         yaw: Largest random turn about the vertical, radians.
         bone_lengths: Deviation of the logarithm of bone lengths; 0.1 spans small and tall people.
         posture: Deviation of angles by which bones are turned over the whole clip, radians.
-        jitter: Largest deviation of the trembling of joints, metres; each clip has its own.
-        jumps: Probability that a joint is off its place for some frames.
+        jitter: Largest deviation of the trembling of joints, meters; each clip has its own.
+        outliers: Probability that a joint is off its place for some frames.
         hidden_limbs: Probability that an arm or a leg is held still for a part of the clip.
         slowest_rate: Least share of the frames that is kept before resizing; 0.5 makes 15 to 30 Hz
             of 30.
-        poorer_layouts: Probability that a clip has the joints of a layout with fewer.
+        reduced_layouts: Probability that a clip has the joints of a layout with fewer.
         absent_bodies: What a missing second body is: present (left out), zeros (MAMP on NTU-60
             and PKU), or copy (of the first; MAMP on NTU-120).
         face_camera: Turn clips about the vertical until the body faces the camera, as the exported
@@ -60,10 +60,10 @@ class ViewConfig:
     bone_lengths: float = 0.0
     posture: float = 0.0
     jitter: float = 0.0
-    jumps: float = 0.0
+    outliers: float = 0.0
     hidden_limbs: float = 0.0
     slowest_rate: float = 1.0
-    poorer_layouts: float = 0.0
+    reduced_layouts: float = 0.0
     absent_bodies: str = "present"
     face_camera: bool = False
     standard_body: bool = False
@@ -78,7 +78,7 @@ class ViewConfig:
             raise UsageError(f"padding is a share up to 1, not {self.padding:g}")
         if not 0 < self.local_shortest <= self.local_longest <= 1:
             raise UsageError("local_shortest and local_longest are shares up to 1, in that order")
-        for name in ("mirror", "axis_mask", "jumps", "hidden_limbs", "poorer_layouts"):
+        for name in ("mirror", "axis_mask", "outliers", "hidden_limbs", "reduced_layouts"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a probability, not {getattr(self, name):g}")
         for name in ("rotation", "shear", "yaw", "bone_lengths", "posture", "jitter"):
@@ -97,9 +97,9 @@ class ViewConfig:
     def inherited(self) -> dict[str, Any]:
         """What whoever goes on with the encoder, or measures it, has to keep.
 
-        Steps of normalisation are named where there are any: a later recipe may add some.
+        Steps of normalization are named where there are any: a later recipe may add some.
         """
-        steps = {name: getattr(self, name) for name in _NORMALISATION if getattr(self, name)}
+        steps = {name: getattr(self, name) for name in _NORMALIZATION if getattr(self, name)}
         return {"absent_bodies": self.absent_bodies, **steps}
 
     def preprocessing(self, *, crop: float) -> Preprocessing:
@@ -116,14 +116,14 @@ class ViewConfig:
     def augments(self) -> bool:
         """Whether two views of a clip differ by more than their crops."""
         turns = any((self.rotation, self.mirror, self.axis_mask, self.shear, self.yaw))
-        return turns or self.padding > 0 or self.disturbs
+        return turns or self.padding > 0 or self.corrupts
 
     @property
-    def disturbs(self) -> bool:
+    def corrupts(self) -> bool:
         """Whether bodies are reshaped, or seen as through a sensor."""
         return self.slowest_rate < 1 or any(
             (
-                self.bone_lengths, self.posture, self.jitter, self.jumps,
-                self.hidden_limbs, self.poorer_layouts,
+                self.bone_lengths, self.posture, self.jitter, self.outliers,
+                self.hidden_limbs, self.reduced_layouts,
             )
         )  # fmt: skip

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.preprocessing.normalise import CHAIN, PACE_FRAMES
+from stars_infer.preprocessing.normalize import CHAIN, PACE_FRAMES
 from stars_infer.train.views import sensor
 from stars_infer.train.views.augment import MIRRORED_JOINTS, rotations
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.normalise import bones, rebuilt
+from stars_infer.train.views.normalize import bones, rebuilt
 
 _JOINTS = len(NTU25_JOINTS)
 _UNIFORM = 3 * (_JOINTS + len(sensor.LIMBS)) + 3
@@ -21,7 +21,7 @@ _NORMAL = _JOINTS * (1 + 3 + 3)
 """Normal numbers a body: of lengths, posture and jumps."""
 
 
-class Disturbance:
+class Corruption:
     """Everything random that happens to the bodies of a batch.
 
     All of it is drawn for the whole batch, so that a clip meets the same fate in whatever part.
@@ -38,28 +38,28 @@ class Disturbance:
         self.config = config
         self._uniform = torch.rand(batch, 2, _UNIFORM, generator=random, device=device)
         self._normal = torch.randn(batch, 2, _NORMAL, generator=random, device=device)
-        self._trembling = (
+        self._jitter = (
             torch.randn(batch, 2, PACE_FRAMES, _JOINTS, 3, generator=random, device=device)
             if config.jitter
             else None
         )
 
-    def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> DisturbedBodies:
+    def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> CorruptedBodies:
         """What happens to some bodies: clip (N,) within a part of the batch, and slot (N,)."""
         device = self._uniform.device
         clip, slot = clip.to(device), slot.to(device)
-        return DisturbedBodies(
+        return CorruptedBodies(
             config=self.config,
             uniform=self._uniform[part][clip, slot],
             # A camera's rate, noise and joints are those of the clip, not of the body.
             camera=self._uniform[part][clip, 0, -3:],
             normal=self._normal[part][clip, slot],
-            trembling=None if self._trembling is None else self._trembling[part][clip, slot],
+            jitter=None if self._jitter is None else self._jitter[part][clip, slot],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisturbedBodies:
+class CorruptedBodies:
     """What happens to N bodies.
 
     Attributes:
@@ -67,14 +67,14 @@ class DisturbedBodies:
         uniform: (N, U).
         camera: The last three uniform numbers, the same for both bodies of a clip, (N, 3).
         normal: (N, G).
-        trembling: Normal (N, K, V, 3), or None.
+        jitter: Normal (N, K, V, 3), or None.
     """
 
     config: ViewConfig
     uniform: Tensor
     camera: Tensor
     normal: Tensor
-    trembling: Tensor | None
+    jitter: Tensor | None
 
     @property
     def rate(self) -> Tensor:
@@ -88,7 +88,7 @@ class DisturbedBodies:
         present = bodies.flatten(2).any(dim=2)[:, :, None, None]
         count = len(bodies)
         lengths, vectors = self.normal[:, :_JOINTS], self.normal[:, _JOINTS:]
-        posture, jumps = vectors.view(count, 2, _JOINTS, 3).unbind(1)
+        posture, outliers = vectors.view(count, 2, _JOINTS, 3).unbind(1)
         if config.bone_lengths:
             bodies = lengthened(bodies, lengths, config.bone_lengths)
         if config.posture:
@@ -96,22 +96,22 @@ class DisturbedBodies:
         if config.hidden_limbs:
             limbs = self.uniform[:, 3 * _JOINTS : -3].reshape(count, 3, -1)
             bodies = sensor.hidden(bodies, limbs, config.hidden_limbs)
-        if self.trembling is not None:
+        if self.jitter is not None:
             bodies = bodies + self._at_the_camera_rate(bodies.shape[1], length)
-        if config.jumps:
+        if config.outliers:
             joints = self.uniform[:, : 3 * _JOINTS].reshape(count, 3, -1)
-            bodies = sensor.jumping(bodies, jumps, joints, config.jumps)
-        if config.poorer_layouts:
-            kinds = len(sensor.POORER)
-            drawn = (self.camera[:, 2] / config.poorer_layouts * kinds).long()
+            bodies = sensor.jumping(bodies, outliers, joints, config.outliers)
+        if config.reduced_layouts:
+            kinds = len(sensor.REDUCED)
+            drawn = (self.camera[:, 2] / config.reduced_layouts * kinds).long()
             bodies = sensor.with_joints_of(bodies, drawn.where(drawn < kinds, -1))
         return bodies * present
 
     def _at_the_camera_rate(self, frames: int, length: Tensor) -> Tensor:
         """Trembling of joints, new with every recorded frame and linear between, (N, T, V, 3)."""
-        assert self.trembling is not None
+        assert self.jitter is not None
         jitter = self.config.jitter * self.camera[:, 0]
-        noise = sensor.trembling(self.trembling, jitter)
+        noise = sensor.jitter(self.jitter, jitter)
         recorded = (length.to(jitter) * self.rate)[:, None]
         steps = torch.arange(frames, device=jitter.device) + 0.5
         position = (steps * recorded / frames - 0.5).clamp(min=0)

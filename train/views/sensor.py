@@ -1,8 +1,8 @@
 """What a depth camera makes of a body: jitter, jumps, hidden limbs, floor noise, fewer joints.
 
 Motion capture is clean; what users have is not. The sizes are those of Kinect recordings: a joint
-trembles by one or two centimetres, hands and feet by more; a hand that is lost jumps by some ten
-centimetres or stays where it was last seen.
+trembles by one or two centimeters, hands and feet by more; a hand that is lost jumps by some ten
+centimeters or stays where it was last seen.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LIMBS = (
 _SHAKY = 2.0
 """How much more than other joints hands and feet tremble."""
 _JUMP = 0.15
-"""Deviation of a jump on each axis, metres."""
+"""Deviation of a jump on each axis, meters."""
 _HIDDEN = (0.1, 0.4)
 """Least and most of a clip for which a limb is hidden, as a share; a jump lasts a fifth of that."""
 
 
-def trembling(noise: Tensor, jitter: Tensor) -> Tensor:
-    """Noise (N, T, 25, 3), normal, as the trembling of joints with a deviation (N,) in metres."""
+def jitter(noise: Tensor, jitter: Tensor) -> Tensor:
+    """Noise (N, T, 25, 3), normal, as the trembling of joints with a deviation (N,) in meters."""
     weight = torch.ones(len(NTU25_JOINTS), device=noise.device)
     weight[_joints(LIMBS[0][2:] + LIMBS[1][2:] + LIMBS[2][1:] + LIMBS[3][1:])] = _SHAKY
     return noise * weight[:, None] * jitter[:, None, None, None]
@@ -84,9 +84,9 @@ def with_joints_of(bodies: Tensor, which: Tensor) -> Tensor:
 
     Args:
         bodies: Bodies.
-        which: Place in `POORER` of each body's layout, (N,); -1 for none.
+        which: Place in `REDUCED` of each body's layout, (N,); -1 for none.
     """
-    matrices = torch.stack([torch.eye(len(NTU25_JOINTS)), *map(reduction, POORER)]).to(bodies)
+    matrices = torch.stack([torch.eye(len(NTU25_JOINTS)), *map(reduction, REDUCED)]).to(bodies)
     return torch.einsum("nuv,ntvc->ntuc", matrices[which + 1], bodies)
 
 
@@ -109,5 +109,5 @@ def _during(first: Tensor, end: Tensor, frames: int) -> Tensor:
     return (times >= first[..., None]) & (times < end[..., None])
 
 
-POORER = tuple(map(get_layout, ("kinect20", "h36m17", "openni15")))
+REDUCED = tuple(map(get_layout, ("kinect20", "h36m17", "openni15")))
 """Layouts with fewer joints; a run's draws of them depend on which there are, in which order."""

@@ -17,15 +17,15 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.views.augment import axis_masks, mirror, rotations, shears, shifted_in_time
 from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.corruption import Disturbance
+from stars_infer.train.views.corruption import Corruption
 from stars_infer.train.views.mixing import Mixing, lenders_of
-from stars_infer.train.views.normalise import frames_to_normalise, normalised
+from stars_infer.train.views.normalize import frames_to_normalize, normalized
 
 _MOST_OF_THE_GPU = 0.5
 """Share of a GPU's free memory up to which a pack lives there."""
 _ORDER = 1 << 31
 """Stands for the order of a pass where other random numbers have the number of a view."""
-_DISTURBANCE, _MIXING = 1, 2
+_CORRUPTION, _MIXING = 1, 2
 """Follow the number of a view where its disturbance is drawn, and what is mixed into it."""
 
 
@@ -39,8 +39,8 @@ class Views:
         seed: Decides, with the step's number, everything random.
         tokens: Noise values a body, for masking; 0 for none.
         device: Where batches are made.
-        copies: Views of each clip in a step.
-        local_copies: Further views of each clip, of local crops.
+        num_views: Views of each clip in a step.
+        num_local_views: Further views of each clip, of local crops.
         mixing: How one more view is made: the first one, with parts of other clips of the batch.
     """
 
@@ -53,8 +53,8 @@ class Views:
         seed: int,
         tokens: int,
         device: str,
-        copies: int = 1,
-        local_copies: int = 0,
+        num_views: int = 1,
+        num_local_views: int = 0,
         mixing: Mixing | None = None,
     ) -> None:
         self.config = config
@@ -62,7 +62,7 @@ class Views:
         self.seed = seed
         self.tokens = tokens
         self.device = torch.device(device)
-        self.copies, self.local_copies = copies, local_copies
+        self.num_views, self.num_local_views = num_views, num_local_views
         self.mixing = mixing
         self.clips = len(pack.clips)
         self.classes = tuple(sorted({clip.label for clip in pack.clips}))
@@ -96,10 +96,10 @@ class Views:
             The global views, then the local ones, then the mixed one.
         """
         clips = self.clips_of_step(step)
-        views = [self._view(clips, step, number, part) for number in range(self.copies)]
+        views = [self._view(clips, step, number, part) for number in range(self.num_views)]
         views += [
-            self._view(clips, step, self.copies + number, part, local=True)
-            for number in range(self.local_copies)
+            self._view(clips, step, self.num_views + number, part, local=True)
+            for number in range(self.num_local_views)
         ]
         if self.mixing is not None:
             views.append(self._mixed_view(clips, step, part, views[0], self.mixing))
@@ -133,21 +133,21 @@ class Views:
         clips = clips[part]
         start, length = self._crop(clips, share, place, local=local)
         track, clip, slot = self._tracks(clips)
-        disturbance = None
-        if config.disturbs:
-            seed = _mixed(self.seed, step, number, _DISTURBANCE)
-            disturbance = Disturbance(config, self.batch, seed, self.device).of(part, clip, slot)
+        corruption = None
+        if config.corrupts:
+            seed = _mixed(self.seed, step, number, _CORRUPTION)
+            corruption = Corruption(config, self.batch, seed, self.device).of(part, clip, slot)
         joints = self._joints.device
         bodies = resize_tracks(
             self._joints,
             (start[clip] + track).to(joints),
             length[clip].to(joints),
-            frames_to_normalise(config),
-            keep=None if disturbance is None else disturbance.rate.to(joints),
+            frames_to_normalize(config),
+            keep=None if corruption is None else corruption.rate.to(joints),
             moments=None if moments is None else moments[part][clip].to(joints),
         ).to(self.device)
-        if disturbance is not None:
-            bodies = disturbance.apply(bodies, length[clip])
+        if corruption is not None:
+            bodies = corruption.apply(bodies, length[clip])
         if config.absent_bodies != "present":
             bodies, clip, slot = _with_second_bodies(
                 bodies, clip, slot, len(clips), copied=config.absent_bodies == "copy"
@@ -158,7 +158,7 @@ class Views:
         if config.rotation or config.shear or config.axis_mask or config.yaw:
             bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
         places = clip.to(self.device), slot.to(self.device)
-        bodies = normalised(bodies, *places, clips=len(clips), config=config)
+        bodies = normalized(bodies, *places, clips=len(clips), config=config)
         if shift is not None:
             bodies = shifted_in_time(bodies, shift[clip].to(self.device), padding=config.padding)
         return Batch(

@@ -1,4 +1,4 @@
-"""Approximate nearest neighbours of unit vectors: inverted lists of 8-bit codes, in FAISS.
+"""Approximate nearest neighbors of unit vectors: inverted lists of 8-bit codes, in FAISS.
 
 A vector lies in the list of its nearest centroid (k-means on the sphere); what parts it from there
 is kept in 8 bits a number (Sivic and Zisserman 2003; Jégou et al. 2011). A search looks into the
@@ -40,7 +40,7 @@ _WIDER = 4
 """Times as many lists are looked into where too few were found."""
 _BLOCK = 20_000
 
-Directions = Callable[[slice], FloatArray]
+UnitVectors = Callable[[slice], FloatArray]
 """Unit vectors (N, D) at some places."""
 Progress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
@@ -49,7 +49,7 @@ Found = tuple[NDArray[np.intp], FloatArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NeighbourLists:
+class IVFIndex:
     """Unit vectors, each at a place.
 
     Attributes:
@@ -64,20 +64,20 @@ class NeighbourLists:
 
     @classmethod
     def of(
-        cls, size: int, directions: Directions, *, done: Progress = lambda at, end: None
-    ) -> NeighbourLists:
+        cls, size: int, unit_vectors: UnitVectors, *, progress: Progress = lambda at, end: None
+    ) -> IVFIndex:
         """Make lists.
 
         Args:
             size: How many vectors there are.
-            directions: Gives them.
-            done: Progress.
+            unit_vectors: Gives them.
+            progress: Progress.
         """
         faiss = _faiss()
-        width, end = directions(slice(0, 1)).shape[1], 2 * size
+        width, end = unit_vectors(slice(0, 1)).shape[1], 2 * size
         if size <= FLAT:
             index = faiss.IndexFlatIP(width)
-            _add(index, size, directions, done)
+            _add(index, size, unit_vectors, progress)
             return cls(index=index, probes=None, trained=size)
         count = min(2 ** round(np.log2(2 * size**0.5)), size // _POINTS)
         index = faiss.IndexIVFScalarQuantizer(
@@ -87,15 +87,17 @@ class NeighbourLists:
             faiss.ScalarQuantizer.QT_8bit,
             faiss.METRIC_INNER_PRODUCT,
         )
-        sample = _spread(size, min(size, _POINTS * count), directions)
-        index.quantizer.add(_centroids(sample, count, lambda at: done(size * at // _ROUNDS, end)))
+        sample = _spread(size, min(size, _POINTS * count), unit_vectors)
+        index.quantizer.add(
+            _centroids(sample, count, lambda at: progress(size * at // _ROUNDS, end))
+        )
         index.train(sample)  # the codes; the centroids are there
-        asked = _spread(size, _TRIED, directions)
-        truth = _add(index, size, directions, lambda at, _: done(size + at, end), asked)
+        asked = _spread(size, _TRIED, unit_vectors)
+        truth = _add(index, size, unit_vectors, lambda at, _: progress(size + at, end), asked)
         return cls(index=index, probes=_probes(index, count, asked, truth), trained=size)
 
     @classmethod
-    def load(cls, path: Path, *, probes: int | None, trained: int) -> NeighbourLists:
+    def load(cls, path: Path, *, probes: int | None, trained: int) -> IVFIndex:
         """Read what `save` wrote; lists are mapped into memory where the system can.
 
         Raises:
@@ -131,12 +133,12 @@ class NeighbourLists:
         return int(self.index.d)
 
     def nearest(
-        self, directions: FloatArray, k: int, *, there: NDArray[np.uint8] | None = None
+        self, unit_vectors: FloatArray, k: int, *, there: NDArray[np.uint8] | None = None
     ) -> list[Found]:
         """The k nearest of each unit vector (N, D), by their codes.
 
         Args:
-            directions: What is asked.
+            unit_vectors: What is asked.
             k: How many; more lists are looked into until there are so many, if there are.
             there: A bit a place, the lowest first: whether it may be found; all if None.
         """
@@ -144,31 +146,31 @@ class NeighbourLists:
         how: dict[str, Any] = {} if there is None else {"sel": faiss.IDSelectorBitmap(there)}
         end = min(k, self.size if there is None else int(np.unpackbits(there).sum()))
         if not end:
-            return [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(directions)
+            return [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(unit_vectors)
         if self.probes is None:
             parameters = faiss.SearchParameters(**how)
-            return _found(*self.index.search(directions, end, params=parameters))
+            return _found(*self.index.search(unit_vectors, end, params=parameters))
         probes = self.probes * -(-end // _REACH)
         while True:
             parameters = faiss.SearchParametersIVF(nprobe=probes, **how)
-            found = _found(*self.index.search(directions, end, params=parameters))
+            found = _found(*self.index.search(unit_vectors, end, params=parameters))
             lists = faiss.extract_index_ivf(self.index).nlist
-            if probes >= lists or all(len(places) == end for places, _ in found):
+            if probes >= lists or all(len(positions) == end for positions, _ in found):
                 return found
             probes *= _WIDER
 
 
-def _found(cosines: FloatArray, places: NDArray[np.int64]) -> list[Found]:
+def _found(cosines: FloatArray, positions: NDArray[np.int64]) -> list[Found]:
     """Without the gaps where fewer were found."""
     return [
         (at[at >= 0].astype(np.intp), near[at >= 0])
-        for at, near in zip(places, cosines, strict=True)
+        for at, near in zip(positions, cosines, strict=True)
     ]
 
 
 def extended(
-    path: Path, old: NeighbourLists, added: int, directions: Directions, *, done: Progress
-) -> NeighbourLists:
+    path: Path, old: IVFIndex, added: int, unit_vectors: UnitVectors, *, progress: Progress
+) -> IVFIndex:
     """Lists that were saved, with more vectors in them; the centroids stay.
 
     Raises:
@@ -178,40 +180,40 @@ def extended(
         path: Where they were saved.
         old: The same, loaded, which stay as they are.
         added: How many more vectors there are.
-        directions: Gives those.
-        done: Progress, in vectors.
+        unit_vectors: Gives those.
+        progress: Progress, in vectors.
     """
     index = _faiss().read_index(str(path))
-    _add(index, added, directions, done)
-    return NeighbourLists(index=index, probes=old.probes, trained=old.trained)
+    _add(index, added, unit_vectors, progress)
+    return IVFIndex(index=index, probes=old.probes, trained=old.trained)
 
 
 def _add(
     index: faiss.Index,
     size: int,
-    directions: Directions,
-    done: Progress,
+    unit_vectors: UnitVectors,
+    progress: Progress,
     asked: FloatArray | None = None,
 ) -> NDArray[np.intp]:
     """Add vectors block by block; which are truly nearest to some that are asked, (Q, N)."""
     faiss = _faiss()
-    places, near = [], []
+    positions, near = [], []
     for start in range(0, size, _BLOCK):
-        block = directions(slice(start, min(size, start + _BLOCK)))
+        block = unit_vectors(slice(start, min(size, start + _BLOCK)))
         index.add(block)
         if asked is not None:
             cosines, found = faiss.knn(asked, block, _NEAREST + 1, faiss.METRIC_INNER_PRODUCT)
-            places.append(found + start)
+            positions.append(found + start)
             near.append(cosines)
-        done(min(size, start + _BLOCK), size)
+        progress(min(size, start + _BLOCK), size)
     if asked is None:
         return np.zeros((0, 0), np.intp)
     order = np.argsort(-np.concatenate(near, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(np.concatenate(places, axis=1), order, axis=1)
+    best = np.take_along_axis(np.concatenate(positions, axis=1), order, axis=1)
     return np.asarray(best[:, : _NEAREST + 1], np.intp)
 
 
-def _centroids(sample: FloatArray, count: int, done: Callable[[int], None]) -> FloatArray:
+def _centroids(sample: FloatArray, count: int, progress: Callable[[int], None]) -> FloatArray:
     """Spherical k-means (count, D), round after round."""
     centroids = None
     for number in range(_ROUNDS):
@@ -220,15 +222,15 @@ def _centroids(sample: FloatArray, count: int, done: Callable[[int], None]) -> F
         )
         means.train(sample, init_centroids=centroids)
         centroids = means.centroids
-        done(number + 1)
+        progress(number + 1)
     return np.asarray(centroids, np.float32)
 
 
-def _spread(size: int, count: int, directions: Directions) -> FloatArray:
-    """Vectors from all over the places, in blocks of neighbours: these are read at once."""
+def _spread(size: int, count: int, unit_vectors: UnitVectors) -> FloatArray:
+    """Vectors from all over the places, in blocks of neighbors: these are read at once."""
     block = max(1, min(64, count // 64))
     starts = np.linspace(0, size - block, -(-count // block)).astype(np.intp)
-    return np.concatenate([directions(slice(int(at), int(at) + block)) for at in starts])[:count]
+    return np.concatenate([unit_vectors(slice(int(at), int(at) + block)) for at in starts])[:count]
 
 
 def _probes(index: faiss.Index, lists: int, asked: FloatArray, truth: NDArray[np.intp]) -> int:

@@ -1,6 +1,6 @@
 """What a large index is searched by, kept beside its file so that it need not be made again.
 
-In the folder `INDEX.cache` lie neighbour lists (FAISS) and the numbers and actions of the exemplars
+In the folder `INDEX.cache` lie inverted lists (FAISS) and the numbers and actions of the exemplars
 in them. Both files are named after a token, which the index itself keeps: only the cache of that
 token counts, and it is written when the cache is complete. Exemplars never change and their
 numbers are never used again, so that an index with the token holds what the cache holds, less what
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.index.large.ann import NeighbourLists
+from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.rows import Ids
 
 FORM = 1
@@ -38,7 +38,7 @@ _READ = 2**22
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cache:
-    """Exemplars in neighbour lists, by their places there.
+    """Exemplars in inverted lists, by their places there.
 
     Attributes:
         token: Names it.
@@ -49,7 +49,7 @@ class Cache:
     """
 
     token: str
-    lists: NeighbourLists
+    lists: IVFIndex
     ids: Ids
     labels: NDArray[np.int32]
     names: tuple[str, ...]
@@ -80,9 +80,7 @@ class CacheFolder:
                 ids, labels, names = facts["ids"], facts["labels"], facts["names"]
             if form != FORM or (size, crc) != _checked(self.lists_of(token)):
                 return None
-            lists = NeighbourLists.load(
-                self.lists_of(token), probes=probes or None, trained=trained
-            )
+            lists = IVFIndex.load(self.lists_of(token), probes=probes or None, trained=trained)
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None
         if lists.width != width or not lists.size == len(ids) == len(labels):
@@ -115,14 +113,16 @@ class CacheFolder:
                 )
                 file.flush()
                 os.fsync(file.fileno())
-            done = _write_token(connection, made, before)
+            progress = _write_token(connection, made, before)
         except (OSError, RuntimeError, sqlite3.OperationalError):
-            done = False
-        self._sweep(drop=before if done else made.token, keep=made.token if done else before)
-        return done
+            progress = False
+        self._sweep(
+            drop=before if progress else made.token, keep=made.token if progress else before
+        )
+        return progress
 
     def lists_of(self, token: str) -> Path:
-        """Where the neighbour lists of a token lie."""
+        """Where the inverted lists of a token lie."""
         return self.path / f"{token}.faiss"
 
     def can_keep(self, connection: sqlite3.Connection) -> bool:

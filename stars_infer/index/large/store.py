@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.index.large.ann import CHOSEN, NeighbourLists, Progress, extended
+from stars_infer.index.large.ann import CHOSEN, IVFIndex, Progress, extended
 from stars_infer.index.large.cache import Cache, CacheFolder, current_token, new_token, removed_ids
 from stars_infer.index.rows import (
     Ids,
     RowReader,
     Rows,
+    as_queries,
     count_of,
-    labelled_ids,
-    questions_of,
+    labeled_ids,
     sources_of,
 )
 from stars_infer.machine import single_threaded
 from stars_infer.similarity.dtw import similarities_once
-from stars_infer.similarity.features import Description, vectors_of
+from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import (
     ACTIONS,
     OTHERS,
     SEEN,
     Found,
-    sketches,
+    coarse_descriptors,
     unit,
 )
 
@@ -51,30 +51,30 @@ class _Fresh:
     Attributes:
         ids: Numbers of them, block after block.
         labels: Places of their actions in `names`, the same.
-        directions: What is searched of them, the same.
+        unit_vectors: What is searched of them, the same.
         names: Actions, those of the cache first.
         last: The largest number that was read.
     """
 
     ids: list[Ids] = field(default_factory=list)
     labels: list[NDArray[np.int32]] = field(default_factory=list)
-    directions: list[FloatArray] = field(default_factory=list)
+    unit_vectors: list[FloatArray] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
     last: int = 0
 
-    def add(self, rows: Rows, directions: FloatArray) -> None:
+    def add(self, rows: Rows, unit_vectors: FloatArray) -> None:
         """Take in rows that are newer still."""
         if not len(rows.ids):
             return
         numbers = [self.names.setdefault(label, len(self.names)) for label in rows.labels]
         self.ids.append(rows.ids)
         self.labels.append(np.array(numbers, np.int32))
-        self.directions.append(directions)
+        self.unit_vectors.append(unit_vectors)
         self.last = int(rows.ids[-1])
 
 
-class LargeHoldings:
-    """The exemplars of a large index: those in its cache, then newer ones; see `Holdings`.
+class LargeStore:
+    """The exemplars of a large index: those in its cache, then newer ones; see `ExemplarStore`.
 
     Args:
         connection: The index.
@@ -98,15 +98,15 @@ class LargeHoldings:
         self._token: str | None = None
         self._ids: Ids = np.zeros(0, np.int64)
 
-    def refresh(self, done: Progress = lambda at, end: None) -> None:
+    def refresh(self, progress: Progress = lambda at, end: None) -> None:
         """Take over what the index holds now; make or extend the cache where that is due.
 
         Args:
-            done: Progress of the cache.
+            progress: Progress of the cache.
         """
         self._follow_cache()
         if self._is_due() and self._folder.can_keep(self._db):
-            self._renew(done)
+            self._renew(progress)
         while True:
             self._db.execute("BEGIN")  # all that follows is of one moment
             try:
@@ -117,33 +117,36 @@ class LargeHoldings:
             finally:
                 self._db.execute("COMMIT")
             self._follow_cache()
-        self._fresh.add(rows, self._reader.directions_of(rows))
+        self._fresh.add(rows, self._reader.unit_vectors_of(rows))
         self._lay_out(gone)
 
-    def seen(self, query: Description, apart: int | None = None) -> Found:
-        """See `Holdings`; these are the nearest, and the nearest of further actions.
+    def candidates(self, query: Features, apart: int | None = None) -> Found:
+        """See `ExemplarStore`; these are the nearest, and the nearest of further actions.
 
         Of an action with a thousand exemplars all the nearest may be: then nothing would tell how
-        far other actions are, which is what strangers are known by.
+        far other actions are, which is what unknown clips are known by.
         """
         without = np.zeros(len(self._ids), np.bool_) if apart is None else self.classes == apart
-        ((places, similar),) = self.searcher.nearest([query], SEEN, without=without)
-        while len(actions := np.unique(self.classes[places])) < ACTIONS:
+        ((positions, similar),) = self.searcher.nearest([query], SEEN, without=without)
+        while len(actions := np.unique(self.classes[positions])) < ACTIONS:
             without |= np.isin(self.classes, actions)
             ((others, less),) = self.searcher.nearest([query], OTHERS, without=without)
             if not len(others):
                 break
-            places, similar = np.concatenate((places, others)), np.concatenate((similar, less))
+            positions, similar = (
+                np.concatenate((positions, others)),
+                np.concatenate((similar, less)),
+            )
         order = np.argsort(-similar, kind="stable")
-        return places[order], similar[order]
+        return positions[order], similar[order]
 
-    def sources(self, places: NDArray[np.intp]) -> list[str]:
-        """See `Holdings`."""
-        return sources_of(self._db, self._ids[places].tolist())
+    def sources(self, positions: NDArray[np.intp]) -> list[str]:
+        """See `ExemplarStore`."""
+        return sources_of(self._db, self._ids[positions].tolist())
 
-    def questions(self, places: NDArray[np.intp]) -> list[Description]:
-        """See `Holdings`; those that were removed just now are left out."""
-        return questions_of(self._reader.with_ids(self._ids[places]), self._model)
+    def queries(self, positions: NDArray[np.intp]) -> list[Features]:
+        """See `ExemplarStore`; those that were removed just now are left out."""
+        return as_queries(self._reader.with_ids(self._ids[positions]), self._model)
 
     def _follow_cache(self) -> None:
         """Load the cache that counts, unless it is loaded; another may come to count meanwhile."""
@@ -155,7 +158,7 @@ class LargeHoldings:
     def _take(self, cache: Cache | None) -> None:
         self._cache, self._fresh = cache, _Fresh()
         if cache is not None:
-            self._fresh.names = {name: place for place, name in enumerate(cache.names)}
+            self._fresh.names = {name: position for position, name in enumerate(cache.names)}
             self._fresh.last = int(cache.ids[-1])
 
     def _held(self) -> int:
@@ -177,9 +180,9 @@ class LargeHoldings:
             or listed - held > _MOST_GONE * listed
         )
 
-    def _renew(self, done: Progress) -> None:
+    def _renew(self, progress: Progress) -> None:
         """Make the cache anew, or put into it what is new; a process that is faster is followed."""
-        made = self._extended(done) or self._made(done)
+        made = self._extended(progress) or self._made(progress)
         if self._folder.keep(self._db, made, before=self._token):
             self._token = made.token
             self._take(made)
@@ -188,14 +191,14 @@ class LargeHoldings:
         else:
             self._follow_cache()
 
-    def _made(self, done: Progress) -> Cache:
-        ids, labels, names = labelled_ids(self._db)
-        lists = NeighbourLists.of(
-            len(ids), lambda places: self._reader.directions(ids[places]), done=done
+    def _made(self, progress: Progress) -> Cache:
+        ids, labels, names = labeled_ids(self._db)
+        lists = IVFIndex.of(
+            len(ids), lambda positions: self._reader.unit_vectors(ids[positions]), progress=progress
         )
         return Cache(token=new_token(), lists=lists, ids=ids, labels=labels, names=names)
 
-    def _extended(self, done: Progress) -> Cache | None:
+    def _extended(self, progress: Progress) -> Cache | None:
         """None where the lists should be laid out anew."""
         old = self._cache
         if old is None or old.lists.probes is None:
@@ -203,14 +206,14 @@ class LargeHoldings:
         held, size = self._held(), count_of(self._db)
         if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
             return None
-        ids, labels, names = labelled_ids(self._db, after=int(old.ids[-1]), known=old.names)
+        ids, labels, names = labeled_ids(self._db, after=int(old.ids[-1]), known=old.names)
         try:
             lists = extended(
                 self._folder.lists_of(old.token),
                 old.lists,
                 len(ids),
-                lambda places: self._reader.directions(ids[places]),
-                done=done,
+                lambda positions: self._reader.unit_vectors(ids[positions]),
+                progress=progress,
             )
         except RuntimeError:  # deleted, or damaged since it was loaded
             return None
@@ -231,15 +234,15 @@ class LargeHoldings:
         there[np.searchsorted(ids, gone[np.isin(gone, ids)])] = False
         every = list(self._fresh.names)
         present = np.flatnonzero(np.bincount(labels[there], minlength=len(every)))
-        order = sorted(present.tolist(), key=lambda place: every[place])
-        self.names = [every[place] for place in order]
+        order = sorted(present.tolist(), key=lambda position: every[position])
+        self.names = [every[position] for position in order]
         number = np.full(len(every), -1, np.intp)
         number[order] = np.arange(len(order))
         self.classes = np.where(there, number[labels], -1)
         empty = np.zeros((0, self._reader.searched_width), np.float32)
         self.searcher = LargeSearcher(
             cached[0].lists if cached else None,
-            np.concatenate([empty, *self._fresh.directions]),
+            np.concatenate([empty, *self._fresh.unit_vectors]),
             ids=ids,
             there=there,
             reader=self._reader,
@@ -251,11 +254,11 @@ class LargeSearcher:
 
     Where vectors are compared, the nearest by their codes are compared again by their vectors, and
     similarities beyond those are by code. Where sequences are, the `SEEN` nearest by their
-    sketches are warped, and no others are found.
+    coarse descriptors are warped, and no others are found.
 
     Args:
         lists: Of the exemplars at the first places, if there are any.
-        fresh: Unit vectors or sketches of those at the places that follow, (N, W).
+        fresh: Unit vectors or coarse descriptors of those at the places that follow, (N, W).
         ids: Numbers of the exemplars, ascending, (P,).
         there: Which of them have not been removed, (P,).
         reader: Reads them.
@@ -263,7 +266,7 @@ class LargeSearcher:
 
     def __init__(
         self,
-        lists: NeighbourLists | None,
+        lists: IVFIndex | None,
         fresh: FloatArray,
         *,
         ids: Ids,
@@ -275,7 +278,7 @@ class LargeSearcher:
         self._there = there
 
     def nearest(
-        self, queries: Sequence[Description], k: int, *, without: BoolArray | None = None
+        self, queries: Sequence[Features], k: int, *, without: BoolArray | None = None
     ) -> list[Found]:
         """See `Searcher`; of sequences at most `SEEN` are found.
 
@@ -293,12 +296,13 @@ class LargeSearcher:
             found = [self._chosen(one, *at) for one, at in zip(vectors, likely, strict=True)]
         else:
             asked = [np.asarray(one.sequence) for one in queries]
-            drawn = unit(np.concatenate([sketches(one[None]) for one in asked]))
+            drawn = unit(np.concatenate([coarse_descriptors(one[None]) for one in asked]))
             likely = self._likely(drawn, min(k, SEEN) if without is not None else SEEN, there)
             found = [
-                self._warped(one, places) for one, (places, _) in zip(asked, likely, strict=True)
+                self._warped(one, positions)
+                for one, (positions, _) in zip(asked, likely, strict=True)
             ]
-        return [(places[:k], similar[:k]) for places, similar in found]
+        return [(positions[:k], similar[:k]) for positions, similar in found]
 
     def _likely(self, asked: FloatArray, most: int, there: BoolArray) -> list[Found]:
         """The nearest of each (N, W) by codes and fresh vectors."""
@@ -313,29 +317,29 @@ class LargeSearcher:
             cosines = asked @ self._fresh.T
         cosines[:, ~there[len(first) :]] = -np.inf
         result = []
-        for (places, near), row in zip(listed, cosines, strict=True):
+        for (positions, near), row in zip(listed, cosines, strict=True):
             fresh = np.flatnonzero(np.isfinite(row))
-            places = np.concatenate((places, start + fresh))
-            result.append(_best(places, np.concatenate((near, row[fresh])), most))
+            positions = np.concatenate((positions, start + fresh))
+            result.append(_best(positions, np.concatenate((near, row[fresh])), most))
         return result
 
-    def _chosen(self, asked: FloatArray, places: NDArray[np.intp], near: FloatArray) -> Found:
+    def _chosen(self, asked: FloatArray, positions: NDArray[np.intp], near: FloatArray) -> Found:
         """The best by their codes, now by their vectors; those by code alone come after them."""
         if self._lists is None or self._lists.probes is None:
-            return places, near
-        rows = self._reader.with_ids(self._ids[places[:CHOSEN]])
+            return positions, near
+        rows = self._reader.with_ids(self._ids[positions[:CHOSEN]])
         exact = np.asarray(unit(rows.data) @ asked)
         chosen = np.searchsorted(self._ids, rows.ids)
         best, similar = _best(chosen, exact, CHOSEN)
         rest = np.minimum(near[CHOSEN:], similar[-1]) if len(similar) else near[CHOSEN:]
-        return np.concatenate((best, places[CHOSEN:])), np.concatenate((similar, rest))
+        return np.concatenate((best, positions[CHOSEN:])), np.concatenate((similar, rest))
 
-    def _warped(self, asked: FloatArray, places: NDArray[np.intp]) -> Found:
-        rows = self._reader.with_ids(self._ids[places])
+    def _warped(self, asked: FloatArray, positions: NDArray[np.intp]) -> Found:
+        rows = self._reader.with_ids(self._ids[positions])
         similar = similarities_once(asked, rows.parts())
         return _best(np.searchsorted(self._ids, rows.ids), similar, len(similar))
 
 
-def _best(places: NDArray[np.intp], similar: FloatArray, most: int) -> Found:
+def _best(positions: NDArray[np.intp], similar: FloatArray, most: int) -> Found:
     order = np.argsort(-similar, kind="stable")[:most]
-    return places[order], similar[order]
+    return positions[order], similar[order]

@@ -29,13 +29,13 @@ def data(people):
 
 
 def by_label(data):
-    """A likeness that knows the answer."""
+    """A similarity that knows the answer."""
     classes = sorted(set(data.labels))
     return cosine_of(np.eye(3, dtype=np.float32)[[classes.index(label) for label in data.labels]])
 
 
 def test_shots_beyond_the_smallest_class_are_left_open(data):
-    rows = measured([Method(name="knows", likeness=by_label)], [data])
+    rows = measured([Method(name="knows", similarity=by_label)], [data])
     assert list(rows["knows"]["own"]) == [1, 2]
     assert cell(rows["knows"]["own"]) == "100.0 / 100.0 / – (± 0.0)"
 
@@ -65,11 +65,11 @@ def test_warping_finds_the_slower_of_two(data):
 
 
 def test_a_model_and_a_run_give_the_same_vectors(data, tiny_model, trained):
-    places = np.arange(len(data.clips))
+    positions = np.arange(len(data.clips))
     tables = []
     for model in (tiny_model, trained / "stars"):
         first, *_ = of_model(str(model))
-        tables.append(first.likeness(data)(places, places))
+        tables.append(first.similarity(data)(positions, positions))
     assert np.allclose(*tables, atol=1e-3)
 
 

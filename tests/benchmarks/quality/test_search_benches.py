@@ -11,7 +11,7 @@ EACH = 12
 
 @pytest.fixture(scope="module")
 def table():
-    """Likeness of three actions of twelve clips each, well apart."""
+    """Similarity of three actions of twelve clips each, well apart."""
     random = np.random.default_rng(0)
     classes = np.repeat(np.arange(3), EACH)
     points = np.eye(3)[classes] + 0.05 * random.normal(size=(3 * EACH, 3))
@@ -21,21 +21,21 @@ def table():
 @pytest.fixture
 def pool(table):
     classes = np.repeat(np.arange(3), EACH)
-    places = np.random.default_rng(1).permutation(3 * EACH)
+    positions = np.random.default_rng(1).permutation(3 * EACH)
     return suggest.Pool(
-        table=table, classes=classes, pool=places[:30], queries=places[30:], width=0.12
+        table=table, classes=classes, pool=positions[:30], queries=positions[30:], width=0.12
     )
 
 
 @pytest.mark.parametrize("rule", suggest.RULES.values(), ids=suggest.RULES)
 def test_every_rule_chooses_other_clips_of_the_pool(pool, rule):
     random = np.random.default_rng(0)
-    labelled = np.zeros(0, np.intp)
+    labeled = np.zeros(0, np.intp)
     for _ in range(3):
-        chosen = rule(pool, labelled, 5, random)
+        chosen = rule(pool, labeled, 5, random)
         assert len(set(chosen.tolist())) == 5
-        assert set(chosen.tolist()) <= set(pool.pool.tolist()) - set(labelled.tolist())
-        labelled = np.concatenate([labelled, chosen])
+        assert set(chosen.tolist()) <= set(pool.pool.tolist()) - set(labeled.tolist())
+        labeled = np.concatenate([labeled, chosen])
 
 
 def test_accuracy_is_the_share_of_queries_named_right(pool):
@@ -61,7 +61,7 @@ def test_auroc_is_the_chance_that_a_bad_one_is_ranked_first():
 def test_wrong_labels_of_separate_actions_are_all_found(table, monkeypatch):
     monkeypatch.setattr(check, "DRAWS", 3)
     known = check.Known(data=SimpleNamespace(), table=table, classes=np.repeat(np.arange(3), EACH))
-    assert check.mislabelled(known, 10, 0.05) == "100.0 / 100 / 100 / 100"
+    assert check.mislabeled(known, 10, 0.05) == "100.0 / 100 / 100 / 100"
     assert check.good(known, 10).startswith("0.0 / ")
 
 

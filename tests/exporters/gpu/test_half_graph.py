@@ -83,7 +83,7 @@ def test_islands_are_float32_and_products_are_not(written):
     for operator in ("LayerNormalization", "Softmax", "ReduceMean"):
         assert set(kinds_of(half, operator)) == {FULL}, operator
     first, *others = kinds_of(half, "MatMul")
-    assert first == FULL, "positions in metres are read in full"
+    assert first == FULL, "positions in meters are read in full"
     assert set(others) == {HALF}
     assert set(kinds_of(half, "Gelu")) == {HALF}
     # Of each block two sums are of the residual stream; position and embedding add two more.

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from stars_infer.classification.calibration import (
     OF_VECTORS,
     Calibration,
-    Evidence,
+    LeaveOut,
     ModelCalibration,
     Prior,
-    Rehearsal,
+    ScoreFeatures,
 )
 from stars_infer.classification.classifiers import Ridge
 from stars_infer.errors import UsageError
-from stars_infer.evaluation.open_set import auroc, false_accept, reliability
+from stars_infer.evaluation.open_set import auroc, false_accept_at_recall, reliability
 from tests.stars_infer.classification.test_classifiers import gallery
 
 PRIOR = OF_VECTORS.ridge
@@ -22,17 +22,17 @@ PRIOR = OF_VECTORS.ridge
 def calibration_of(vectors, classes):
     count = int(classes.max()) + 1
     ridge = Ridge().fit(vectors @ vectors.T, classes, count)
-    return ridge, Calibration.of(Rehearsal.of(ridge), PRIOR)
+    return ridge, Calibration.of(LeaveOut.of(ridge), PRIOR)
 
 
 def test_margin_is_to_the_best_other_class_and_negative_where_that_is_ahead():
     scores = np.array([[0.9, 0.5, 0.1], [0.2, 0.6, 0.3]])
-    best = Evidence.of(scores)
+    best = ScoreFeatures.of(scores)
     np.testing.assert_allclose(best.score, [0.9, 0.6])
     np.testing.assert_allclose(best.margin, [0.4, 0.3])
     np.testing.assert_allclose(best.strength, [1.3, 0.9])
-    np.testing.assert_allclose(Evidence.of(scores, np.array([1, 1])).margin, [-0.4, 0.3])
-    np.testing.assert_allclose(Evidence.of(np.array([[0.7]])).margin, [0.7])
+    np.testing.assert_allclose(ScoreFeatures.of(scores, np.array([1, 1])).margin, [-0.4, 0.3])
+    np.testing.assert_allclose(ScoreFeatures.of(np.array([[0.7]])).margin, [0.7])
 
 
 def test_strangers_are_less_likely_known_than_takes_of_known_actions():
@@ -40,8 +40,8 @@ def test_strangers_are_less_likely_known_than_takes_of_known_actions():
     held = numbers < 12
     teach = held & (np.arange(len(numbers)) % 2 == 0)
     ridge, calibration = calibration_of(vectors[teach], numbers[teach])
-    likeness = vectors[~teach] @ vectors[teach].T
-    chance = calibration.chance_known(Evidence.of(ridge.scores(likeness)))
+    similarity = vectors[~teach] @ vectors[teach].T
+    chance = calibration.chance_known(ScoreFeatures.of(ridge.scores(similarity)))
     known = numbers[~teach] < 12
     assert auroc(chance[known], chance[~known]) > 0.95
     named = chance > calibration.threshold(0.1)
@@ -62,10 +62,10 @@ def test_the_share_of_strangers_that_was_asked_for_is_let_pass():
 def test_with_too_few_classes_the_models_own_calibration_speaks(classes, each):
     vectors, numbers = gallery(2, classes=classes, each=each)
     ridge, calibration = calibration_of(vectors, numbers)
-    assert (calibration.centre, calibration.spread) == (PRIOR.centre, PRIOR.spread)
+    assert (calibration.center, calibration.spread) == (PRIOR.center, PRIOR.spread)
     assert calibration.accepted(0.5)[0] is None
-    evidence = Evidence.of(ridge.scores(np.stack((vectors[0], -vectors[0])) @ vectors.T))
-    same, other = calibration.chance_known(evidence)
+    score_features = ScoreFeatures.of(ridge.scores(np.stack((vectors[0], -vectors[0])) @ vectors.T))
+    same, other = calibration.chance_known(score_features)
     assert same > other
     assert calibration.threshold(0.1) == pytest.approx(0.9)
 
@@ -95,11 +95,11 @@ def test_calibration_error_is_the_mean_gap():
 
 
 def test_auroc_and_false_accept_are_their_definitions():
-    known, strangers = np.array([0.9, 0.8, 0.5, 0.5]), np.array([0.5, 0.1])
-    pairs = [(k > s) + (k == s) / 2 for k in known for s in strangers]
-    assert auroc(known, strangers) == pytest.approx(np.mean(pairs))
-    assert false_accept(known, strangers, recall=1.0) == pytest.approx(0.5)
-    assert false_accept(np.linspace(0, 1, 101), np.linspace(0, 1, 101)) == pytest.approx(
+    known, unknown = np.array([0.9, 0.8, 0.5, 0.5]), np.array([0.5, 0.1])
+    pairs = [(k > s) + (k == s) / 2 for k in known for s in unknown]
+    assert auroc(known, unknown) == pytest.approx(np.mean(pairs))
+    assert false_accept_at_recall(known, unknown, recall=1.0) == pytest.approx(0.5)
+    assert false_accept_at_recall(np.linspace(0, 1, 101), np.linspace(0, 1, 101)) == pytest.approx(
         0.95, abs=0.01
     )
 
@@ -107,4 +107,4 @@ def test_auroc_and_false_accept_are_their_definitions():
 def test_a_models_calibration_survives_json():
     assert ModelCalibration.from_json(OF_VECTORS.to_json()) == OF_VECTORS
     with pytest.raises(UsageError, match="two curves of three numbers"):
-        Prior(known=(1, 2), right=(1, 2, 3), centre=0, spread=1)
+        Prior(known=(1, 2), right=(1, 2, 3), center=0, spread=1)

@@ -50,9 +50,9 @@ def test_many_votes_at_once_are_single_votes(clips):
     [(None, 1), (0.02, 0), (0.14, 0), (0.15, 1), (1e6, 1)],
 )
 def test_at_a_low_temperature_a_much_nearer_exemplar_beats_two(temperature, winner):
-    likeness = np.array([[0.8, 0.9, 0.8, 0.1]], np.float32)
+    similarity = np.array([[0.8, 0.9, 0.8, 0.1]], np.float32)
     fitted = Vote(n=3, temperature=temperature).fit(np.eye(4), np.array([1, 0, 1, 0]), 2)
-    assert fitted.scores(likeness).argmax() == winner
+    assert fitted.scores(similarity).argmax() == winner
 
 
 def test_shares_of_votes_sum_to_one_but_for_the_trace_that_breaks_ties():
@@ -63,9 +63,9 @@ def test_shares_of_votes_sum_to_one_but_for_the_trace_that_breaks_ties():
 
 def gallery(seed, classes=4, each=5, width=6, spread=0.3):
     random = np.random.default_rng(seed)
-    centres = random.normal(size=(classes, width))
+    centers = random.normal(size=(classes, width))
     numbers = np.repeat(np.arange(classes), each)
-    vectors = centres[numbers] + spread * random.normal(size=(classes * each, width))
+    vectors = centers[numbers] + spread * random.normal(size=(classes * each, width))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors, numbers
 
@@ -73,17 +73,17 @@ def gallery(seed, classes=4, each=5, width=6, spread=0.3):
 @pytest.mark.parametrize("rule", [Ridge(), Ridge(width=0.2), Vote(n=3), Prototypes()])
 def test_every_classifier_names_clips_of_distinct_classes(rule):
     vectors, classes = gallery(0)
-    likeness = vectors @ vectors.T
+    similarity = vectors @ vectors.T
     np.testing.assert_array_equal(
-        rule.fit(likeness, classes, 4).scores(likeness).argmax(axis=1), classes
+        rule.fit(similarity, classes, 4).scores(similarity).argmax(axis=1), classes
     )
 
 
 def test_ridge_is_the_least_squares_solution():
     vectors, classes = gallery(1)
-    likeness = vectors @ vectors.T
-    fitted = Ridge(width=0.5, noise=0.2, balance=0).fit(likeness, classes, 4)
-    kernel = np.exp((likeness - 1) / 0.5)
+    similarity = vectors @ vectors.T
+    fitted = Ridge(width=0.5, noise=0.2, balance=0).fit(similarity, classes, 4)
+    kernel = np.exp((similarity - 1) / 0.5)
     targets = np.eye(4)[classes]
     # The minimum of |K w - y|² + noise wᵀ K w has no slope.
     slope = kernel @ (kernel @ fitted.weights - targets) + 0.2 * kernel @ fitted.weights
@@ -94,16 +94,16 @@ def test_ridge_is_the_least_squares_solution():
 @given(st.integers(0, 99), st.integers(2, 5), st.integers(1, 4))
 def test_leaving_out_in_closed_form_is_fitting_again(seed, classes, each):
     vectors, numbers = gallery(seed, classes, each)
-    likeness = vectors @ vectors.T
+    similarity = vectors @ vectors.T
     # Without balance, so that taking one out does not change the noise of the others.
     rule = Ridge(width=0.5, balance=0)
-    fitted = rule.fit(likeness, numbers, classes)
-    alone, apart = fitted.without_itself(), fitted.without_its_class()
-    kernel = np.exp((likeness - 1) / 0.5)
+    fitted = rule.fit(similarity, numbers, classes)
+    one_out, class_out = fitted.without_itself(), fitted.without_its_class()
+    kernel = np.exp((similarity - 1) / 0.5)
     targets = np.eye(classes)[numbers]
     for one in range(len(numbers)):
-        for scores, left in ((alone, np.arange(len(numbers)) != one),
-                             (apart, numbers != numbers[one])):  # fmt: skip
+        for scores, left in ((one_out, np.arange(len(numbers)) != one),
+                             (class_out, numbers != numbers[one])):  # fmt: skip
             inner = kernel[np.ix_(left, left)] + 0.15 * np.eye(left.sum())
             expected = kernel[one, left] @ np.linalg.solve(inner, targets[left])
             np.testing.assert_allclose(scores[one], expected, atol=1e-8)
@@ -116,20 +116,24 @@ def test_a_stranger_scores_low_and_a_large_class_does_not_win_by_its_number():
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     classes = np.array([0] * 20 + [1])
     fitted = Ridge(width=0.5).fit(vectors @ vectors.T, classes, 2)
-    stranger, small, between = np.eye(width)[5], np.eye(width)[1], np.array([1, 1.2] + 6 * [0.0])
+    unknown_clip, small, between = (
+        np.eye(width)[5],
+        np.eye(width)[1],
+        np.array([1, 1.2] + 6 * [0.0]),
+    )
     scores = fitted.scores(
-        np.stack((stranger, small, between / np.linalg.norm(between))) @ vectors.T
+        np.stack((unknown_clip, small, between / np.linalg.norm(between))) @ vectors.T
     )
     assert scores[0].max() < 0.5 * scores[1].max()
     assert scores[1].argmax() == scores[2].argmax() == 1
 
 
-def test_likeness_that_is_no_inner_product_is_made_solvable():
+def test_similarity_that_is_no_inner_product_is_made_solvable():
     random = np.random.default_rng(3)
-    likeness = random.uniform(0, 1, (30, 30))
-    likeness = (likeness + likeness.T) / 2
-    np.fill_diagonal(likeness, 1)
-    fitted = Ridge(width=2.0).fit(likeness, np.arange(30) % 3, 3)
+    similarity = random.uniform(0, 1, (30, 30))
+    similarity = (similarity + similarity.T) / 2
+    np.fill_diagonal(similarity, 1)
+    fitted = Ridge(width=2.0).fit(similarity, np.arange(30) % 3, 3)
     assert np.linalg.eigvalsh(np.linalg.inv(fitted.inverse))[0] > 0.1
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from stars_infer.classification.prediction import Prediction
 from stars_infer.clips.clip import Clip
 from stars_infer.index.index import ExemplarIndex, NewExemplar
-from stars_infer.similarity.features import Description
-from stars_infer.similarity.sequence import Comparison, sequence_of
+from stars_infer.similarity.features import Features
+from stars_infer.similarity.sequence import SequenceConfig, sequence_of
 from stars_infer.synthetic.actions import perform
 
 FPS = 30.0
@@ -24,13 +24,15 @@ STILL_SECONDS = 1.5
 class FakeEncoder:
     """Describes clips by their sequences, without a network."""
 
-    described: int = 0
-    info: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(comparison=Comparison()))
+    encoded: int = 0
+    info: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(comparison=SequenceConfig())
+    )
 
-    def describe(self, clips, *, question=False):
-        self.described += len(clips)
+    def encode(self, clips, *, query=False):
+        self.encoded += len(clips)
         return [
-            Description(vector=None, sequence=sequence_of(clip, Comparison())) for clip in clips
+            Features(vector=None, sequence=sequence_of(clip, SequenceConfig())) for clip in clips
         ]
 
 
@@ -54,7 +56,7 @@ class FakeIndex:
                 second=None,
                 similarity=self.similarity,
                 margin=self.margin,
-                neighbours=(),
+                neighbors=(),
             )
             for _ in queries
         ]
@@ -69,9 +71,9 @@ def filled_index(path, encoder, *, exemplars=5):
         index.add(
             [
                 NewExemplar(
-                    label=action, description=item, source=action, content_hash=clip.content_hash
+                    label=action, features=item, source=action, content_hash=clip.content_hash
                 )
-                for clip, item in zip(clips, encoder.describe(clips), strict=True)
+                for clip, item in zip(clips, encoder.encode(clips), strict=True)
             ]
         )
     return index

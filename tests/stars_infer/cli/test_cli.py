@@ -102,15 +102,15 @@ def test_classify_names_clips_and_explains(taught, recordings):
     for answer in answers:
         assert set(answer) == {
             "source", "answer", "label", "known", "confidence", "chance_known", "second",
-            "similarity", "margin", "neighbours", "bodies", "frames", "notes",
+            "similarity", "margin", "neighbors", "bodies", "frames", "notes",
         }  # fmt: skip
         assert answer["label"] in ACTIONS
         assert answer["second"] in set(ACTIONS) - {answer["label"]}
         assert answer["answer"] == (answer["label"] if answer["known"] else "unknown")
-        assert len(answer["neighbours"]) == 5
-        near = [neighbour["similarity"] for neighbour in answer["neighbours"]]
+        assert len(answer["neighbors"]) == 5
+        near = [neighbor["similarity"] for neighbor in answer["neighbors"]]
         assert near == sorted(near, reverse=True)
-        assert set(answer["neighbours"][0]) == {"label", "similarity", "source"}
+        assert set(answer["neighbors"][0]) == {"label", "similarity", "source"}
         assert answer["frames"] > 60
     assert answers[-1]["bodies"] == 2
     shown = taught("classify", *clips)[1]
@@ -125,18 +125,18 @@ def test_classify_names_clips_and_explains(taught, recordings):
 def test_the_threshold_decides_what_is_unknown_and_info_says_so(taught, recordings):
     clip = sorted((recordings / "squat").iterdir())[3]
     before = records(taught("fewshot", "info", "--json")[1])[0]
-    assert (before["strangers"], before["threshold"]) == (None, 0.5)
-    code, out, _ = taught("fewshot", "threshold", "--strangers", 1, "--json")
+    assert (before["unknown clips"], before["threshold"]) == (None, 0.5)
+    code, out, _ = taught("fewshot", "threshold", "--false-accept", 1, "--json")
     assert code == 0
-    assert records(out)[0]["strangers"] == 0.01
+    assert records(out)[0]["unknown clips"] == 0.01
     after = records(taught("fewshot", "info", "--json")[1])[0]
-    assert after["strangers"] == 0.01
+    assert after["unknown clips"] == 0.01
     assert after["threshold"] > 0.5
     (answer,) = records(taught("classify", clip, "--json")[1])
     assert answer["known"] == (answer["chance_known"] > after["threshold"])
-    assert taught("classify", clip, "--strangers", 0.001, "--quiet")[0] == 0
+    assert taught("classify", clip, "--false-accept", 0.001, "--quiet")[0] == 0
     assert taught("classify", clip, "--classifier", "forest")[0] == 2
-    assert taught("fewshot", "threshold", "--strangers", 120)[0] == 2
+    assert taught("fewshot", "threshold", "--false-accept", 120)[0] == 2
     assert "more likely known than not" in taught("fewshot", "threshold")[2]
 
 
@@ -146,7 +146,7 @@ def test_strangers_are_counted_by_eval(stars, recordings, tmp_path):
     assert code == 0, err
     (result,) = records(out)
     assert set(result) == {
-        "model", "shots", "auroc", "false_accept_at_95", "strangers_named", "known_named",
+        "model", "shots", "auroc", "fpr_at_95", "unknown_named", "known_named",
         "right_of_named", "calibration_error",
     }  # fmt: skip
     assert result["auroc"] > 50
@@ -170,7 +170,7 @@ def test_an_exemplar_finds_itself(taught, recordings):
     (answer,) = records(taught("classify", clip, "--json")[1])
     assert answer["label"] == "squat"
     assert answer["similarity"] == pytest.approx(1, abs=1e-5)
-    assert answer["neighbours"][0]["source"] == str(clip)
+    assert answer["neighbors"][0]["source"] == str(clip)
 
 
 def test_one_bad_clip_does_not_stop_the_others(taught, recordings, tmp_path):

@@ -11,7 +11,7 @@ from stars_infer.synthetic.actions import perform
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three clips of each of two actions in centimetres, z up; the folder of one."""
+    """Three clips of each of two actions in centimeters, z up; the folder of one."""
     for action in ("clap", "wave"):
         (tmp_path / action).mkdir()
         for number in range(3):
@@ -66,9 +66,9 @@ def test_a_flood_of_notes_is_cut(stars, folder, monkeypatch):
 def test_one_action_in_other_conventions_is_the_same_clip(stars, folder):
     assert stars("fewshot", "add-class", folder / "0.npy", *RIGHT)[0] == 0
     joints = perform("wave", np.random.default_rng(0))
-    np.save("metres.npy", joints)
+    np.save("meters.npy", joints)
     np.save("unity.npy", joints * np.array([-1, 1, 1], np.float32))
-    for file, options in (("metres.npy", ()), ("unity.npy", ("--left-handed",))):
+    for file, options in (("meters.npy", ()), ("unity.npy", ("--left-handed",))):
         (line,) = stars("classify", file, *options, "--json")[1].splitlines()
         assert json.loads(line)["similarity"] == pytest.approx(1, abs=1e-4)
 

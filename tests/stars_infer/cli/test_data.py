@@ -24,7 +24,7 @@ def clips(tmp_path, monkeypatch, recordings):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Run the command line as if in a terminal of 80 columns that shows colours."""
+    """Run the command line as if in a terminal of 80 columns that shows colors."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "80")
 
@@ -62,7 +62,7 @@ def test_inspect_tells_what_was_read(clips):
     text = " ".join(out.split())
     for words in (
         "wave.skeleton", "ntu25, 25 joints", "at 30 fps; 1 body", "body 0, acts: seen 0.0–",
-        "stands along +y, faces towards the camera (-z)", "centre at (", "upper arm", "height",
+        "stands along +y, faces towards the camera (-z)", "center at (", "upper arm", "height",
     ):  # fmt: skip
         assert words in text
     assert not has_picture(out)
@@ -110,7 +110,7 @@ def test_json_has_all_numbers(clips):
         "facing", "turning", "way", "findings",
     }  # fmt: skip
     assert len(body["limbs"]) == 12
-    assert 140 < next(li["centimetres"] for li in body["limbs"] if li["kind"] == "height") < 210
+    assert 140 < next(li["centimeters"] for li in body["limbs"] if li["kind"] == "height") < 210
 
 
 def test_quiet_is_a_line_a_body(clips):
@@ -148,7 +148,7 @@ def test_one_bad_file_does_not_stop_the_others(clips):
 def test_units_are_asked_about(clips, waving):
     np.save("mm.npy", waving * 1000)
     _, out, _ = call_stars("data", "inspect", "mm.npy")
-    assert "are these millimetres?" in out
+    assert "are these millimeters?" in out
     (told,) = records(call_stars("data", "inspect", "mm.npy", "--json")[1])
     assert any("--units mm" in note for note in told["notes"])
     (told,) = records(call_stars("data", "inspect", "mm.npy", "--units", "mm", "--json")[1])

@@ -20,7 +20,7 @@ def test_all_layouts_are_listed(stars):
     for name, line in listed.items():
         layout = get_layout(name)
         assert line["joint_count"] == len(layout.joints)
-        assert line["synthesised_count"] == len(layout.synthesised)
+        assert line["synthesised_count"] == len(layout.synthesized)
         assert (line["about"], line["by_name"]) == (layout.about, layout.by_name)
     code, out, err = stars("layouts")
     assert code == 0
@@ -37,7 +37,7 @@ def test_one_layout_is_shown_joint_by_joint(stars):
     lines = out.splitlines()
     assert len(lines) == 20 + 25
     assert lines[5] == "5\tleft elbow\tleft shoulder\tright elbow"
-    assert lines[20 + 2] == "2\tneck\t0.5 shoulder centre + 0.5 head\tyes"
+    assert lines[20 + 2] == "2\tneck\t0.5 shoulder center + 0.5 head\tyes"
     assert lines[20 + 3] == "3\thead\thead\t"
     code, out, err = stars("layouts", "h36m17")
     assert code == 0
@@ -54,7 +54,7 @@ def test_one_layout_as_json_is_what_its_file_says(stars):
     assert ["wrist" in parent for parent, child in shown["bones"] if "thumb" in child] == [True] * 2
     assert ["left wrist", "right wrist"] in shown["mirror"]
     assert shown["ntu25"]["neck"] == {"neck": 1.0}
-    assert shown["synthesised"] == ["middle of spine", "spine at shoulders"]
+    assert shown["synthesized"] == ["middle of spine", "spine at shoulders"]
 
 
 def test_a_layout_of_ones_own_is_checked(stars, tmp_path):

@@ -83,7 +83,7 @@ def test_what_cannot_be_searched(stars, recordings, encoder):
     code, _, err = stars("search", clip, "--in", "none.npz")
     assert code == 1
     assert "none.npz: no such collection" in err
-    code, _, err = stars("search", clip, "--in", recordings, "--by", "colour")
+    code, _, err = stars("search", clip, "--in", recordings, "--by", "color")
     assert code == 2
     assert "choose sequence or vector" in err
     vectors = np.ones((2, encoder.info.width), np.float32)
@@ -149,7 +149,7 @@ def test_check_finds_a_wrong_label_and_strict_fails(taught, recordings):
     code, out, _ = taught("fewshot", "check", "--json")
     assert code == 0
     (found,) = records(out)
-    assert (found["kind"], found["labels"]) == ("mislabelled", ["wave", "squat"])
+    assert (found["kind"], found["labels"]) == ("mislabeled", ["wave", "squat"])
     assert found["sources"] == [str(clip)]
     assert found["remedy"].startswith(f"look; then stars fewshot remove --id {found['ids'][0]} ")
     assert f"add-class {clip} --label squat" in found["remedy"]
@@ -175,7 +175,7 @@ def test_check_finds_a_copy_under_another_label(taught, recordings, tmp_path):
     taught("fewshot", "remove", "--id", found["ids"][0])
     taught("fewshot", "add-class", tmp_path / "again.npy", "--label", "clap")
     kinds = {one["kind"] for one in records(taught("fewshot", "check", "--json")[1])}
-    assert {"contradiction", "mislabelled"} <= kinds
+    assert {"contradiction", "mislabeled"} <= kinds
 
 
 def exemplar(number, label, source="a clip.npy"):
@@ -186,38 +186,40 @@ def exemplar(number, label, source="a clip.npy"):
     ("finding", "found", "cure"),
     [
         (
-            Finding(kind="contradiction", places=(1, 0), labels=("wave", "clap"), similarity=1.0),
+            Finding(
+                kind="contradiction", positions=(1, 0), labels=("wave", "clap"), similarity=1.0
+            ),
             "the same motion is 'clap' in 3",
             "keep the right one: stars fewshot remove --id 5, or stars fewshot remove --id 3",
         ),
         (
-            Finding(kind="mislabelled", places=(0,), labels=("clap", "high wave")),
-            "likely 'high wave': its neighbours are",
+            Finding(kind="mislabeled", positions=(0,), labels=("clap", "high wave")),
+            "likely 'high wave': its neighbors are",
             "look; then stars fewshot remove --id 3 and "
             "stars fewshot add-class 'a clip.npy' --label 'high wave'",
         ),
         (
-            Finding(kind="outlier", places=(0,), labels=("clap",)),
+            Finding(kind="outlier", positions=(0,), labels=("clap",)),
             "unlike all other examples of 'clap'",
             "look; then stars fewshot remove --id 3, or add more like it",
         ),
         (
-            Finding(kind="disagreement", places=(0, 1), labels=("clap",), count=2, size=2),
+            Finding(kind="disagreement", positions=(0, 1), labels=("clap",), count=2, size=2),
             "two examples of 'clap' contradict each other",
             "look at them; stars fewshot add-class CLIPS --label clap",
         ),
         (
-            Finding(kind="disagreement", places=(0, 1), labels=("clap",), count=2, size=3),
+            Finding(kind="disagreement", positions=(0, 1), labels=("clap",), count=2, size=3),
             "2 of 3 examples of 'clap' are more like other actions",
             "look at them; stars fewshot add-class CLIPS --label clap",
         ),
         (
-            Finding(kind="overlap", places=(0, 1), labels=("clap", "wave"), count=4, size=10),
+            Finding(kind="overlap", positions=(0, 1), labels=("clap", "wave"), count=4, size=10),
             "'clap' and 'wave' overlap: 4 of 10 name the other",
             "add examples of both, or give both one label",
         ),
         (
-            Finding(kind="few", places=(0,), labels=("clap",), size=1),
+            Finding(kind="few", positions=(0,), labels=("clap",), size=1),
             "1 example",
             "stars fewshot add-class CLIPS --label clap",
         ),
@@ -232,7 +234,7 @@ def test_findings_in_words(finding, found, cure):
 def test_reasons_in_words():
     def said(reason, *labels):
         return why(
-            Suggestion(place=0, reason=reason, labels=labels, similarity=0.5, stands_for=1)
+            Suggestion(position=0, reason=reason, labels=labels, similarity=0.5, stands_for=1)
         )  # fmt: skip
 
     assert said("representative") == "typical of many"

@@ -69,9 +69,9 @@ def test_options_decide_what_is_kept(taught, long):
         _, out, _ = taught("segment", "morning ü.npy", "--json", *options)
         return json.loads(out)["segments"]
 
-    assert found("--least", "0.9999") == []
-    assert found("--shortest", "60") == []
-    parts = found("--length", "2", "--join", "0")
+    assert found("--min-confidence", "0.9999") == []
+    assert found("--min-duration", "60") == []
+    parts = found("--window", "2", "--merge-gap", "0")
     assert parts
     # Windows of 2 s; two that follow each other at once are one segment.
     assert all(round(part["end"] - part["start"], 2) % 2 == 0 for part in parts)
@@ -100,9 +100,9 @@ def test_a_recording_may_be_longer_than_a_clip(taught, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--least", "2"], "between 0 and 1"),
-        (["--length", "0"], "lengths above 0"),
-        (["--join", "-1"], "not negative"),
+        (["--min-confidence", "2"], "between 0 and 1"),
+        (["--window", "0"], "lengths above 0"),
+        (["--merge-gap", "-1"], "not negative"),
     ],
 )
 def test_impossible_options_are_refused(taught, long, options, message):

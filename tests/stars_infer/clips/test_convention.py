@@ -1,4 +1,4 @@
-"""Units, axes and frame rate: from whatever a file is in to metres, y up, right-handed."""
+"""Units, axes and frame rate: from whatever a file is in to meters, y up, right-handed."""
 
 import numpy as np
 import pytest
@@ -32,9 +32,9 @@ def test_a_camera_whose_y_points_down_keeps_its_depth():
 
 
 def test_units():
-    metres = {"m": 1.7, "cm": 170, "mm": 1700, "in": 1.7 / 0.0254}
-    assert set(metres) == set(UNITS)
-    for unit, length in metres.items():
+    meters = {"m": 1.7, "cm": 170, "mm": 1700, "in": 1.7 / 0.0254}
+    assert set(meters) == set(UNITS)
+    for unit, length in meters.items():
         got = to_standard(np.array([[0, length, 0]]), Convention(units=unit))
         np.testing.assert_allclose(got, [[0, 1.7, 0]], rtol=1e-6)
 
@@ -67,7 +67,7 @@ def test_what_is_no_convention(wrong, says):
 
 
 def test_words_for_units():
-    assert Convention(units="Centimetres").units == "cm"
+    assert Convention(units="Centimeters").units == "cm"
     assert Convention(units="inches").units == "in"
 
 

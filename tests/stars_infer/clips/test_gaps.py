@@ -194,7 +194,7 @@ def test_what_neither_side_shows_has_standard_bones():
     assert ((foot * ahead).sum(axis=1) > 0).all()
 
 
-def test_a_joint_of_no_role_lies_on_its_neighbour():
+def test_a_joint_of_no_role_lies_on_its_neighbor():
     joints = in_layout(walking(), "azure32")
     layout = get_layout("azure32")
     eye, head = layout.joints.index("nose"), layout.joints.index("head")
@@ -274,7 +274,7 @@ def test_confidence_of_another_shape_is_refused():
         Clip.from_array(walking(bodies=2), confidence=np.ones((FRAMES, 25)))
 
 
-def test_notes_of_several_gaps_are_summarised():
+def test_notes_of_several_gaps_are_summarized():
     joints = walking(bodies=2)
     for start in range(0, 50, 10):
         joints[0, start : start + 3, 7] = NAN

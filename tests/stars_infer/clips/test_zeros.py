@@ -84,16 +84,16 @@ def test_a_noisy_root_stays_and_others_are_mended(action):
     zero[lost], missing[lost] = 0, np.nan
     mended = Clip.from_array(zero)
     assert not mended.bodies[0, :, 0].any()
-    # A joint whose neighbours happen to be a bone from the origin may stay there: no harm done.
+    # A joint whose neighbors happen to be a bone from the origin may stay there: no harm done.
     away = np.linalg.norm(mended.bodies - Clip.from_array(missing).bodies, axis=3)
     assert (away > 1e-6).mean() < 0.01
     assert away.max() < 0.12
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("centre", [lambda x: x, about])
-def test_a_joint_that_is_never_seen_is_placed(action, centre):
-    joints = centre(acted(action))
+@pytest.mark.parametrize("center", [lambda x: x, about])
+def test_a_joint_that_is_never_seen_is_placed(action, center):
+    joints = center(acted(action))
     lost = np.zeros(joints.shape[:3], bool)
     lost[:, :, place(*HAND, "head")] = True
     assert "4 joints" in check_as_nan(joints, lost)
@@ -111,9 +111,9 @@ def test_joints_that_lie_on_the_root_stay_with_it():
     joints = in_layout(acted("walk"), "cmu-mb")
     root, *others = map(layout.joints.index, ("Hips", "LHipJoint", "RHipJoint", "LowerBack"))
     joints[:, :, others] = joints[:, :, [root]]
-    for centred in (about(joints, root), joints - joints[:, :1, root : root + 1]):
-        clip = Clip.from_array(centred, layout="cmu-mb")
-        np.testing.assert_array_equal(clip.bodies, centred)
+    for centerd in (about(joints, root), joints - joints[:, :1, root : root + 1]):
+        clip = Clip.from_array(centerd, layout="cmu-mb")
+        np.testing.assert_array_equal(clip.bodies, centerd)
         assert clip.notes == ()
     lost = np.zeros(joints.shape[:3], bool)
     lost[0, 5:9, [root, *others]] = True
@@ -143,8 +143,8 @@ def test_whole_numbers_and_signed_zeros():
     whole[:, 10:14, place("head")] = 0
     clip = Clip.from_array(whole)
     assert clip.notes[0].startswith("body 0: 1 joint at exactly (0, 0, 0) in 4 of ")
-    centred = np.rint(about(acted()) * 1000).astype(np.int32)
-    assert Clip.from_array(centred).notes == ()
+    centerd = np.rint(about(acted()) * 1000).astype(np.int32)
+    assert Clip.from_array(centerd).notes == ()
     signed = acted()
     signed[:, 10:14, place("head")] = -0.0
     assert "in 4 of" in Clip.from_array(signed).notes[0]

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from stars_infer.curation import neighbours as near_by
+from stars_infer.curation import neighbors as near_by
 from stars_infer.curation.check import check, fit_of, twins
-from stars_infer.curation.neighbours import Neighbourhood, neighbourhood
-from stars_infer.similarity.features import Description
+from stars_infer.curation.neighbors import Neighborhood, neighborhood
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import pairwise
 
 LABELS = ["clap"] * 6 + ["squat"] * 6 + ["wave"] * 6
@@ -13,10 +13,10 @@ LABELS = ["clap"] * 6 + ["squat"] * 6 + ["wave"] * 6
 def clusters(seed=0, *, spread=0.2, width=12):
     """Eighteen clips of three actions, in the order of `LABELS`."""
     random = np.random.default_rng(seed)
-    centres = np.repeat(random.normal(size=(3, width)), 6, axis=0)
+    centers = np.repeat(random.normal(size=(3, width)), 6, axis=0)
     return [
-        Description(vector=np.float32(centre + spread * random.normal(size=width)))
-        for centre in centres
+        Features(vector=np.float32(center + spread * random.normal(size=width)))
+        for center in centers
     ]
 
 
@@ -33,7 +33,7 @@ def test_nothing_is_found_where_nothing_is_wrong():
 def test_a_wrong_label_is_found_with_the_right_one(seed):
     labels = ["squat", *LABELS[1:]]
     (one,) = check(clusters(seed), labels)
-    assert (one.kind, one.places, one.labels) == ("mislabelled", (0,), ("squat", "clap"))
+    assert (one.kind, one.positions, one.labels) == ("mislabeled", (0,), ("squat", "clap"))
     table = pairwise(clusters(seed))
     assert one.similarity == pytest.approx(table[0, 1:6].max(), abs=1e-6)
 
@@ -49,52 +49,52 @@ def test_an_index_of_nothing_but_copies():
 def test_twins_are_duplicates_or_contradictions():
     clips = clusters()
     (one,) = check([*clips, clips[14]], [*LABELS, "wave"])
-    assert (one.kind, one.places, one.labels) == ("duplicate", (18, 14), ("wave",))
+    assert (one.kind, one.positions, one.labels) == ("duplicate", (18, 14), ("wave",))
     assert one.similarity == pytest.approx(1)
     found = check([*clips, clips[2]], [*LABELS, "wave"])
     (two,) = of_kind(found, "contradiction")
-    assert (two.places, two.labels) == ((18, 2), ("wave", "clap"))
+    assert (two.positions, two.labels) == ((18, 2), ("wave", "clap"))
     # The rest says which of the two is wrong.
-    (wrong,) = of_kind(found, "mislabelled")
-    assert (wrong.places, wrong.labels) == ((18,), ("wave", "clap"))
+    (wrong,) = of_kind(found, "mislabeled")
+    assert (wrong.positions, wrong.labels) == ((18,), ("wave", "clap"))
     assert found.index(two) < found.index(wrong)
 
 
-def test_copies_of_a_wrongly_labelled_clip_do_not_vouch_for_each_other():
+def test_copies_of_a_wrongly_labeled_clip_do_not_vouch_for_each_other():
     clips = clusters()
     found = check([*clips, clips[2], clips[2]], [*LABELS, "wave", "wave"])
-    assert {one.places[0] for one in of_kind(found, "mislabelled")} == {18, 19}
+    assert {one.positions[0] for one in of_kind(found, "mislabeled")} == {18, 19}
 
 
 def test_an_outlier_is_found():
     clips = clusters()
     far = -sum(one.vector for one in clips)
-    clips[3] = Description(vector=np.float32(far))
+    clips[3] = Features(vector=np.float32(far))
     (one,) = check(clips, LABELS)
-    assert (one.kind, one.places, one.labels) == ("outlier", (3,), ("clap",))
+    assert (one.kind, one.positions, one.labels) == ("outlier", (3,), ("clap",))
 
 
 def test_two_examples_that_have_nothing_in_common_contradict_each_other():
     clips, labels = clusters(), [*LABELS, "throw", "throw"]
     found = check([*clips, clips[0], clips[6]], labels)
     (one,) = of_kind(found, "disagreement")
-    assert (one.labels, one.places, one.count, one.size) == (("throw",), (18, 19), 2, 2)
-    assert not of_kind(found, "mislabelled")
+    assert (one.labels, one.positions, one.count, one.size) == (("throw",), (18, 19), 2, 2)
+    assert not of_kind(found, "mislabeled")
     (few,) = of_kind(found, "few")
     assert (few.labels, few.size) == (("throw",), 2)
 
 
 def test_actions_that_cannot_be_told_apart_overlap():
     random = np.random.default_rng(1)
-    centres = random.normal(size=(3, 12))
-    same = [centres[0]] * 12 + [centres[1]] * 6
-    clips = [Description(vector=np.float32(c + 0.2 * random.normal(size=12))) for c in same]
+    centers = random.normal(size=(3, 12))
+    same = [centers[0]] * 12 + [centers[1]] * 6
+    clips = [Features(vector=np.float32(c + 0.2 * random.normal(size=12))) for c in same]
     found = of_kind(check(clips, ["clap", "wave"] * 6 + ["squat"] * 6), "overlap")
     (one,) = found
     assert one.labels == ("clap", "wave")
     assert one.size == 12
-    assert one.count == len(one.places) >= 0.2 * 12
-    assert all(place < 12 for place in one.places)
+    assert one.count == len(one.positions) >= 0.2 * 12
+    assert all(position < 12 for position in one.positions)
 
 
 def test_poor_actions_and_tiny_indexes():
@@ -107,7 +107,7 @@ def test_poor_actions_and_tiny_indexes():
 
 
 def test_a_wrong_label_does_not_speak_against_right_ones():
-    # One clip of "clap" is called "wave": by it alone, its neighbours would be "wave" too.
+    # One clip of "clap" is called "wave": by it alone, its neighbors would be "wave" too.
     table = np.array(
         [
             [1.00, 0.80, 0.90, 0.20, 0.20],
@@ -118,7 +118,7 @@ def test_a_wrong_label_does_not_speak_against_right_ones():
         ],
         np.float32,
     )
-    near = Neighbourhood.of_table(table)
+    near = Neighborhood.of_table(table)
     classes = np.array([0, 0, 1, 1, 1])
     fit = fit_of(near, classes, twins(near, classes))
     assert (fit.lead > 0).tolist() == [False, False, True, False, False]
@@ -127,12 +127,12 @@ def test_a_wrong_label_does_not_speak_against_right_ones():
     np.testing.assert_allclose(fit.own, [0.8, 0.8, 0.1, 0.9, 0.9])
 
 
-def test_mislabelled_exemplars_of_a_larger_index_are_found_among_candidates(monkeypatch):
+def test_mislabeled_exemplars_of_a_larger_index_are_found_among_candidates(monkeypatch):
     monkeypatch.setattr(near_by, "EXACT", 10)
     monkeypatch.setattr(near_by, "CANDIDATES", 8)
     labels = ["squat", *LABELS[1:]]
-    (one,) = of_kind(check(clusters(), labels), "mislabelled")
-    assert (one.places, one.labels) == ((0,), ("squat", "clap"))
+    (one,) = of_kind(check(clusters(), labels), "mislabeled")
+    assert (one.positions, one.labels) == ((0,), ("squat", "clap"))
 
 
 @pytest.mark.parametrize("sequences", [True, False])
@@ -140,7 +140,7 @@ def test_candidates_are_the_nearest_of_all(monkeypatch, sequences):
     random = np.random.default_rng(2)
     points = np.repeat(random.normal(size=(8, 1, 1, 6)), 3, axis=0)
     clips = [
-        Description(
+        Features(
             vector=np.float32(point[0, 0] + 0.1 * random.normal(size=6)),
             sequence=np.float32(point + 0.1 * random.normal(size=(1, 16, 6)))
             if sequences
@@ -148,16 +148,16 @@ def test_candidates_are_the_nearest_of_all(monkeypatch, sequences):
         )
         for point in points
     ]
-    exact = neighbourhood(clips)
+    exact = neighborhood(clips)
     assert exact.exact
-    assert exact.places.shape == (24, 23)
+    assert exact.positions.shape == (24, 23)
     monkeypatch.setattr(near_by, "EXACT", 20)
     monkeypatch.setattr(near_by, "CANDIDATES", 6)
     told = []
-    some = neighbourhood(clips, done=lambda: told.append(1))
+    some = neighborhood(clips, progress=lambda: told.append(1))
     assert not some.exact
     assert len(told) == 24
-    assert some.places.shape == (24, 6)
-    np.testing.assert_array_equal(some.places[:, :2], exact.places[:, :2])
+    assert some.positions.shape == (24, 6)
+    np.testing.assert_array_equal(some.positions[:, :2], exact.positions[:, :2])
     np.testing.assert_allclose(some.similarities[:, :2], exact.similarities[:, :2], atol=1e-5)
-    assert (some.places != np.arange(24)[:, None]).all()
+    assert (some.positions != np.arange(24)[:, None]).all()

@@ -4,7 +4,7 @@ import pytest
 from stars_infer.curation import suggest as suggestion
 from stars_infer.curation.suggest import choose, compared, doubt, strangeness_of, suggest
 from stars_infer.errors import UsageError
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
 
@@ -12,7 +12,7 @@ def at(*degrees):
     """Clips whose vectors point so."""
     angles = np.deg2rad(np.array(degrees, np.float64))
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    return [Description(vector=vector) for vector in vectors]
+    return [Features(vector=vector) for vector in vectors]
 
 
 def test_without_an_index_each_group_is_represented_by_its_middle():
@@ -22,29 +22,29 @@ def test_without_an_index_each_group_is_represented_by_its_middle():
     for x, y, angle in [*planes, (2, 6, 0)]:
         vector = np.zeros(7, np.float32)
         vector[[x, y]] = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-        clips.append(Description(vector=vector))
+        clips.append(Features(vector=vector))
     got = suggest(clips, 3)
-    assert {one.place: one.stands_for for one in got} == {2: 5, 6: 3, 8: 1}
+    assert {one.position: one.stands_for for one in got} == {2: 5, 6: 3, 8: 1}
     assert {one.reason for one in got} == {"representative"}
     assert all(one.similarity is None and one.labels == () for one in got)
 
 
 def test_copies_are_not_suggested_before_something_else():
     clips = at(*[50] * 20, 0, 180)
-    places = [one.place for one in suggest(clips, 3)]
-    assert sorted(place if place >= 20 else 0 for place in places) == [0, 20, 21]
+    positions = [one.position for one in suggest(clips, 3)]
+    assert sorted(position if position >= 20 else 0 for position in positions) == [0, 20, 21]
 
 
 def test_reasons():
     known = at(0, 20, 60, 80)
     labels = ["clap", "clap", "wave", "wave"]
     clips = at(40, 41, 39, 180, 181, 182, 100, 101, 102, 1)
-    got = {one.place: one for one in suggest(clips, 3, exemplars=known, labels=labels)}
+    got = {one.position: one for one in suggest(clips, 3, exemplars=known, labels=labels)}
     by_reason = {one.reason: one for one in got.values()}
     assert set(by_reason) == {"new", "between", "variant"}
-    assert by_reason["new"].place == 4
+    assert by_reason["new"].position == 4
     assert by_reason["new"].labels == ()
-    assert by_reason["between"].place in (0, 1, 2)
+    assert by_reason["between"].position in (0, 1, 2)
     assert set(by_reason["between"].labels) == {"clap", "wave"}
     assert by_reason["variant"].labels == ("wave",)
     assert by_reason["new"].similarity == pytest.approx(np.cos(np.deg2rad(101)), abs=1e-5)
@@ -53,7 +53,7 @@ def test_reasons():
 def test_no_clip_is_suggested_that_an_exemplar_stands_for():
     clips = at(0, 0.1, 90, 90.1)
     got = suggest(clips, 1, exemplars=at(0), labels=["clap"])
-    assert got[0].place in (2, 3)
+    assert got[0].position in (2, 3)
     assert got[0].stands_for == 2
     assert got[0].reason == "variant"
     assert got[0].labels == ("clap",)
@@ -61,23 +61,23 @@ def test_no_clip_is_suggested_that_an_exemplar_stands_for():
 
 def test_the_greedy_choice_is_that_of_the_definition():
     random = np.random.default_rng(3)
-    clips = [Description(vector=random.normal(size=3).astype(np.float32)) for _ in range(30)]
-    known = [Description(vector=random.normal(size=3).astype(np.float32)) for _ in range(4)]
+    clips = [Features(vector=random.normal(size=3).astype(np.float32)) for _ in range(30)]
+    known = [Features(vector=random.normal(size=3).astype(np.float32)) for _ in range(4)]
     labels = ["a", "b", "a", "c"]
     table, near = pairwise(clips), between(clips, known)
     weight, chosen = doubt(near, labels), []
     for _ in range(5):
         totals = [
             sum(
-                weight[i] * max(near[i].max(), *(table[i, j] for j in [*chosen, place]))
+                weight[i] * max(near[i].max(), *(table[i, j] for j in [*chosen, position]))
                 for i in range(30)
             )
-            if place not in chosen
+            if position not in chosen
             else -np.inf
-            for place in range(30)
+            for position in range(30)
         ]
         chosen.append(int(np.argmax(totals)))
-    assert choose(table, near, labels, 5).places.tolist() == chosen
+    assert choose(table, near, labels, 5).positions.tolist() == chosen
 
 
 def test_doubt_is_one_between_two_actions_and_less_beside_one():
@@ -88,14 +88,14 @@ def test_doubt_is_one_between_two_actions_and_less_beside_one():
     assert (doubt(near, ["a", "a", "a"]) == 1).all()
 
 
-def test_strangeness_is_the_usual_likeness_of_different_actions():
+def test_strangeness_is_the_usual_similarity_of_different_actions():
     table = np.array([[1, 0.9, 0.3], [0.9, 1, 0.5], [0.3, 0.5, 1]], np.float32)
     assert strangeness_of(table, ["a", "a", "b"]) == pytest.approx(0.5)
     assert strangeness_of(table, ["a", "a", "a"]) is None
 
 
 def test_fewer_clips_than_asked_for_and_none():
-    assert sorted(one.place for one in suggest(at(0, 90), 10)) == [0, 1]
+    assert sorted(one.position for one in suggest(at(0, 90), 10)) == [0, 1]
     assert suggest([], 3) == []
     with pytest.raises(UsageError, match="at least 1 suggestion"):
         suggest(at(0), 0)
@@ -106,19 +106,19 @@ def test_fewer_clips_than_asked_for_and_none():
 def test_of_many_clips_some_are_drawn(monkeypatch):
     monkeypatch.setattr(suggestion, "MOST", 10)
     clips = at(*range(0, 80, 2))
-    places = [{one.place for one in suggest(clips, 10, seed=seed)} for seed in (0, 0, 1)]
-    assert places[0] == places[1] != places[2]
-    assert max(places[0]) > 10
+    positions = [{one.position for one in suggest(clips, 10, seed=seed)} for seed in (0, 0, 1)]
+    assert positions[0] == positions[1] != positions[2]
+    assert max(positions[0]) > 10
 
 
 def test_progress_is_told_as_often_as_announced():
     random = np.random.default_rng(0)
     clips = [
-        Description(vector=None, sequence=random.normal(size=(1, 8, 6)).astype(np.float32))
+        Features(vector=None, sequence=random.normal(size=(1, 8, 6)).astype(np.float32))
         for _ in range(6)
     ]
     told = []
-    suggest(clips[:4], 2, done=lambda: told.append(1))
+    suggest(clips[:4], 2, progress=lambda: told.append(1))
     assert len(told) == compared(4, 0) == 4
-    suggest(clips[:4], 2, exemplars=clips[4:], labels=["a", "b"], done=lambda: told.append(1))
+    suggest(clips[:4], 2, exemplars=clips[4:], labels=["a", "b"], progress=lambda: told.append(1))
     assert len(told) == 4 + compared(4, 2) == 12

@@ -7,16 +7,16 @@ from stars_infer.embedding.collection import FORMAT, Collection
 from stars_infer.embedding.files import embed_files
 from stars_infer.errors import CollectionError, UsageError
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
 
 STEPS, WIDTH = 8, 6
 
 
-def descriptions(count, *, seed=0, sequences=True):
+def clip_features(count, *, seed=0, sequences=True):
     random = np.random.default_rng(seed)
     return [
-        Description(
+        Features(
             vector=random.normal(size=4).astype(np.float32),
             sequence=random.normal(size=(1 + n % 2, STEPS, WIDTH)).astype(np.float16)
             if sequences
@@ -29,7 +29,7 @@ def descriptions(count, *, seed=0, sequences=True):
 def collection(count=7, **change):
     values = {
         "sources": [f"clip {n}.npy" for n in range(count)],
-        "descriptions": descriptions(count),
+        "descriptions": clip_features(count),
         "content_hashes": [f"{n:064x}" for n in range(count)],
         "model": "some",
         "fingerprint": "f" * 64,
@@ -46,13 +46,13 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         assert loaded.labels == labels
         assert loaded.content_hashes == saved.content_hashes
         assert (loaded.model, loaded.fingerprint) == ("some", "f" * 64)
-        for one, other in zip(loaded.descriptions, saved.descriptions, strict=True):
+        for one, other in zip(loaded.clip_features, saved.clip_features, strict=True):
             np.testing.assert_array_equal(one.vector, other.vector)
             np.testing.assert_array_equal(one.sequence, other.sequence)
             assert one.sequence.dtype == np.float16
         assert os.listdir(tmp_path) == ["x.npz"]
         for one, other in zip(
-            loaded.search(saved.descriptions, 3), saved.search(saved.descriptions, 3), strict=True
+            loaded.search(saved.clip_features, 3), saved.search(saved.clip_features, 3), strict=True
         ):
             assert one == other
 
@@ -60,14 +60,14 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
 @pytest.mark.parametrize("by", ["sequence", "vector", None])
 def test_it_finds_the_nearest_by_either_comparison(by):
     kept = collection()
-    queries = descriptions(3, seed=5)
+    queries = clip_features(3, seed=5)
     if by == "vector":
         vectors, asked = (
-            unit(np.stack([one.vector for one in some])) for some in (kept.descriptions, queries)
+            unit(np.stack([one.vector for one in some])) for some in (kept.clip_features, queries)
         )
         expected = asked @ vectors.T
     else:
-        gallery = WarpingGallery([one.sequence for one in kept.descriptions])
+        gallery = WarpingGallery([one.sequence for one in kept.clip_features])
         expected = np.stack([gallery.similarities(one.sequence) for one in queries])
     for hits, near in zip(kept.search(queries, 4, by=by), expected, strict=True):
         order = np.argsort(-near)[:4]
@@ -78,29 +78,29 @@ def test_it_finds_the_nearest_by_either_comparison(by):
 
 
 def test_what_is_not_there_cannot_be_compared():
-    kept, (query,) = collection(descriptions=descriptions(7, sequences=False)), descriptions(1)
+    kept, (query,) = collection(clip_features=clip_features(7, sequences=False)), clip_features(1)
     assert kept.default_by == "vector"
     with pytest.raises(UsageError, match="holds no sequences: search it by vector"):
         kept.search([query], 1, by="sequence")
     with pytest.raises(UsageError, match="a query has no vector"):
-        kept.search([Description(vector=None, sequence=query.sequence)], 1)
-    asked = [Description(vector=None, sequence=one.sequence) for one in descriptions(7)]
+        kept.search([Features(vector=None, sequence=query.sequence)], 1)
+    asked = [Features(vector=None, sequence=one.sequence) for one in clip_features(7)]
     with pytest.raises(UsageError, match="holds no vectors: search it by sequence"):
-        collection(descriptions=asked).search([query], 1, by="vector")
+        collection(clip_features=asked).search([query], 1, by="vector")
     with pytest.raises(UsageError, match="a clip has no vector"):
-        collection(descriptions=asked).save("never.npz")
+        collection(clip_features=asked).save("never.npz")
     with pytest.raises(UsageError, match="at least 1; got 0"):
         kept.search([query], 0)
 
 
 def test_queries_of_another_form_are_refused():
-    longer = Description(vector=np.ones(4, np.float32), sequence=np.ones((1, 9, WIDTH), np.float32))
+    longer = Features(vector=np.ones(4, np.float32), sequence=np.ones((1, 9, WIDTH), np.float32))
     with pytest.raises(UsageError, match=r"expected a finite sequence \(8, 6\), got \(9, 6\)"):
         collection().search([longer], 1)
-    wide = Description(vector=np.ones(5, np.float32))
+    wide = Features(vector=np.ones(5, np.float32))
     with pytest.raises(UsageError, match=r"expected a finite vector \(4,\), got \(5,\)"):
         collection().search([wide], 1, by="vector")
-    broken = Description(vector=np.full(4, np.nan, np.float32))
+    broken = Features(vector=np.full(4, np.nan, np.float32))
     with pytest.raises(UsageError, match="finite"):
         collection().search([broken], 1, by="vector")
 
@@ -111,7 +111,7 @@ def test_parts_that_do_not_fit_make_no_collection():
     with pytest.raises(UsageError, match="as many sources"):
         collection(labels=["one"])
     with pytest.raises(UsageError, match="at least one clip"):
-        Collection(sources=[], descriptions=[])
+        Collection(sources=[], clip_features=[])
 
 
 def test_an_older_file_is_searched_by_cosine(tmp_path, encoder):
@@ -119,7 +119,7 @@ def test_an_older_file_is_searched_by_cosine(tmp_path, encoder):
     np.savez(tmp_path / "old.npz", embeddings=vectors, sources=np.array(list("abcde")))
     old = Collection.load(tmp_path / "old.npz", model=encoder.info)
     assert old.default_by == "vector"
-    ((hit,),) = old.search([Description(vector=2 * vectors[3])], 1)
+    ((hit,),) = old.search([Features(vector=2 * vectors[3])], 1)
     assert (hit.source, hit.similarity) == ("d", pytest.approx(1))
     np.savez(tmp_path / "old.npz", embeddings=vectors[:, :9], sources=np.array(list("abcde")))
     with pytest.raises(CollectionError, match=f"vectors of 9 numbers.* makes {encoder.info.width}"):
@@ -131,7 +131,7 @@ def test_a_file_of_another_model_is_refused_and_both_are_named(tmp_path, encoder
     files = list(embed_files(encoder, clips, layout=None, skip=pytest.fail))
     Collection.of_files(files, encoder.info).save(tmp_path / "mine.npz")
     mine = Collection.load(tmp_path / "mine.npz", model=encoder.info)
-    assert mine.search([files[1].description], 1)[0][0].source == str(clips[1])
+    assert mine.search([files[1].features], 1)[0][0].source == str(clips[1])
     collection().save(tmp_path / "other.npz")
     with pytest.raises(CollectionError) as refused:
         Collection.load(tmp_path / "other.npz", model=encoder.info)

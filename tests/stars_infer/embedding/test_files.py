@@ -50,8 +50,8 @@ def same(one, two):
     return (
         (one.path, one.source, one.content_hash, one.bodies, one.frames, one.notes)
         == (two.path, two.source, two.content_hash, two.bodies, two.frames, two.notes)
-        and np.array_equal(one.description.sequence, two.description.sequence)
-        and len(one.description.views) == len(two.description.views)
+        and np.array_equal(one.features.sequence, two.features.sequence)
+        and len(one.features.views) == len(two.features.views)
     )
 
 
@@ -72,10 +72,10 @@ def test_files_that_are_soon_read_start_no_process(files, monkeypatch):
 
     monkeypatch.setattr("stars_infer.parallel.ProcessPoolExecutor", refuse)
     monkeypatch.setattr(prepared_files, "PATIENCE", 3600.0)
-    assert len(outcomes(Encoder.load(), files * 3, question=True, workers=2)) == 21
+    assert len(outcomes(Encoder.load(), files * 3, query=True, workers=2)) == 21
     monkeypatch.setattr(prepared_files, "PATIENCE", 0.0)
     with pytest.raises(AssertionError, match="a process was started"):
-        outcomes(Encoder.load(), files * 30, question=True, workers=2)
+        outcomes(Encoder.load(), files * 30, query=True, workers=2)
 
 
 def test_reading_goes_on_here_until_processes_are_there(files, monkeypatch):
@@ -83,8 +83,8 @@ def test_reading_goes_on_here_until_processes_are_there(files, monkeypatch):
     monkeypatch.setattr("stars_infer.parallel._LOOK", 0.0)
     encoder = Encoder.load()
     many = files * 12
-    alone = outcomes(encoder, many, question=True)
-    together = outcomes(encoder, many, question=True, workers=2)
+    alone = outcomes(encoder, many, query=True)
+    together = outcomes(encoder, many, query=True, workers=2)
     assert all(same(one, two) for one, two in zip(alone, together, strict=True))
 
 
@@ -125,6 +125,6 @@ def test_a_file_of_many_clips_is_read_clip_after_clip(tmp_path, monkeypatch):
     path = tmp_path / "many.pkl"
     path.write_bytes(pickle.dumps({"annotations": annotations}))
     found = embed_files(
-        Encoder.load(), [path] * 20, skip=pytest.fail, question=True, workers=2, layout="ntu25"
+        Encoder.load(), [path] * 20, skip=pytest.fail, query=True, workers=2, layout="ntu25"
     )
     assert next(found).source == f"{path}#c0"

@@ -90,7 +90,7 @@ def spoilt(tiny_model, tmp_path, **changes):
 
 
 def test_description_and_graph_must_belong_together(tiny_model, tmp_path):
-    other = {"frames": 120, "crop": 0.5, "centre_joint": 1}
+    other = {"frames": 120, "crop": 0.5, "center_joint": 1}
     with pytest.raises(ModelError, match="do not belong together"):
         Encoder.load(spoilt(tiny_model, tmp_path, preprocessing=other))
 

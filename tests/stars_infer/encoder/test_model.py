@@ -17,10 +17,10 @@ from stars_infer.encoder.model import (
 )
 from stars_infer.errors import ModelError
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 
 GRAPH = b"graph"
-NORMALISING = Preprocessing(frames=64, face_camera=True, standard_body=True, pace=0.5)
+NORMALIZING = Preprocessing(frames=64, face_camera=True, standard_body=True, pace=0.5)
 
 
 def model(preprocessing=None, comparison=None):
@@ -42,8 +42,10 @@ def written(folder, values):
     return folder
 
 
-@pytest.mark.parametrize("comparison", [None, Comparison(steps=16, motion=0.5, temperature=0.1)])
-@pytest.mark.parametrize("preprocessing", [Preprocessing(), NORMALISING])
+@pytest.mark.parametrize(
+    "comparison", [None, SequenceConfig(steps=16, motion=0.5, temperature=0.1)]
+)
+@pytest.mark.parametrize("preprocessing", [Preprocessing(), NORMALIZING])
 def test_a_description_survives_its_file(tmp_path, preprocessing, comparison):
     info = model(preprocessing, comparison)
     again = read_model_info(written(tmp_path, info.to_json()))
@@ -52,15 +54,15 @@ def test_a_description_survives_its_file(tmp_path, preprocessing, comparison):
 
 
 def test_a_model_made_before_keeps_its_fingerprint(tmp_path):
-    assert set(Preprocessing().contract()) == {"frames", "crop", "centre_joint"}
+    assert set(Preprocessing().contract()) == {"frames", "crop", "center_joint"}
     # As `stars export` wrote both before there were steps and comparisons.
-    preprocessing = {"frames": 120, "crop": 0.9, "centre_joint": 1}
+    preprocessing = {"frames": 120, "crop": 0.9, "center_joint": 1}
     contract = {"preprocessing": preprocessing, "absent_bodies": PRESENT, "zero_body": None}
     digest = hashlib.sha256(GRAPH + json.dumps(contract, sort_keys=True).encode()).hexdigest()
     old = {
         "schema": 1, "name": "old", "preprocessing": preprocessing, "width": 8,
         "absent_bodies": PRESENT, "fingerprint": digest, "layout": "ntu25", "zero_body": None,
-        "licence": "unknown", "facts": {},
+        "license": "unknown", "facts": {},
     }  # fmt: skip
     info = read_model_info(written(tmp_path, old))
     check_fingerprint(tmp_path, info)
@@ -82,20 +84,20 @@ def test_every_step_of_the_preprocessing_decides_the_fingerprint(step):
 
 
 def test_steps_and_motion_decide_the_fingerprint_and_the_temperature_does_not():
-    base = model(NORMALISING, Comparison())
-    assert base.fingerprint != model(NORMALISING).fingerprint
+    base = model(NORMALIZING, SequenceConfig())
+    assert base.fingerprint != model(NORMALIZING).fingerprint
     for change, same in (
         ({"steps": 16}, False),
         ({"motion": 0.5}, False),
         ({"temperature": 1}, True),
     ):
-        other = model(NORMALISING, replace(Comparison(), **change))
+        other = model(NORMALIZING, replace(SequenceConfig(), **change))
         assert (other.fingerprint == base.fingerprint) is same
 
 
 def test_a_changed_comparison_does_not_belong_to_the_graph(tmp_path):
-    info = model(NORMALISING, Comparison())
-    other = replace(info, comparison=Comparison(steps=16))
+    info = model(NORMALIZING, SequenceConfig())
+    other = replace(info, comparison=SequenceConfig(steps=16))
     with pytest.raises(ModelError, match="do not belong together"):
         check_fingerprint(written(tmp_path, other.to_json()), other)
 
@@ -111,5 +113,5 @@ def test_a_damaged_comparison_is_refused(tmp_path, comparison):
 
 
 def test_comparisons_are_written_in_full():
-    values = model(comparison=Comparison()).to_json()["comparison"]
-    assert values == asdict(Comparison())
+    values = model(comparison=SequenceConfig()).to_json()["comparison"]
+    assert values == asdict(SequenceConfig())

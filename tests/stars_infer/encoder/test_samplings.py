@@ -10,10 +10,10 @@ import pytest
 from stars_infer import Clip, Encoder, prepare
 from stars_infer.encoder.model import contract_of, fingerprint_of, read_model_info
 from stars_infer.errors import ModelError, UsageError
-from stars_infer.preprocessing.normalise import even_pace
+from stars_infer.preprocessing.normalize import even_pace
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.preprocessing.resample import moments, resize
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.synthetic.actions import perform
 
 
@@ -88,7 +88,7 @@ def test_the_vector_of_a_clip_is_the_mean_over_its_samplings(tiny_model, tmp_pat
         each = np.stack([one.embed_bodies(run) for run in runs])
         assert np.abs(each - each[0]).max() > 1e-4
         np.testing.assert_allclose(vector, each.mean(axis=(0, 1)), atol=1e-5)
-        np.testing.assert_allclose(vector, many.describe([clip])[0].vector, atol=1e-5)
+        np.testing.assert_allclose(vector, many.encode([clip])[0].vector, atol=1e-5)
         np.testing.assert_allclose(vector, many.embed([clip])[0], atol=1e-5)
     assert np.abs(vectors - one.embed(clips)).max() > 1e-5
 
@@ -132,4 +132,4 @@ def test_impossible_samplings_are_refused(tiny_model, tmp_path, samplings):
 
 def test_a_comparison_takes_a_clip_once():
     with pytest.raises(UsageError, match="a comparison takes a clip once"):
-        Comparison(preprocessing=Preprocessing(frames=64, samplings=2))
+        SequenceConfig(preprocessing=Preprocessing(frames=64, samplings=2))

@@ -5,15 +5,15 @@ import pytest
 
 from stars_infer.classification.classifiers import Vote
 from stars_infer.errors import UsageError
-from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.evaluation.fewshot import LabeledClips, evaluate
 from stars_infer.similarity.pairwise import cosine_of
 from tests.plain_vote import plain_vote
 
 
-def labelled(vectors, labels, exemplar=None, query=None):
+def labeled(vectors, labels, exemplar=None, query=None):
     everyone = np.ones(len(labels), np.bool_)
-    return LabelledClips(
-        likeness=cosine_of(np.asarray(vectors, np.float32)),
+    return LabeledClips(
+        similarity=cosine_of(np.asarray(vectors, np.float32)),
         labels=labels,
         exemplar=everyone if exemplar is None else np.asarray(exemplar),
         query=everyone if query is None else np.asarray(query),
@@ -22,10 +22,10 @@ def labelled(vectors, labels, exemplar=None, query=None):
 
 def clusters(spread, classes=4, each=12, width=16):
     random = np.random.default_rng(0)
-    centres = random.normal(size=(classes, width))
+    centers = random.normal(size=(classes, width))
     labels = [f"c{n}" for n in range(classes) for _ in range(each)]
-    points = np.repeat(centres, each, axis=0)
-    return labelled(points + spread * random.normal(size=points.shape), labels)
+    points = np.repeat(centers, each, axis=0)
+    return labeled(points + spread * random.normal(size=points.shape), labels)
 
 
 def test_well_separated_classes_are_named_and_noise_is_guessed():
@@ -46,23 +46,23 @@ def test_exemplars_and_queries_keep_to_their_sides():
     # Two subjects whose classes point in opposite directions: naming across them is all wrong.
     vectors = [[1, 0], [0, 1], [0, 1], [1, 0]]
     first = [True, True, False, False]
-    clips = labelled(vectors, ["a", "b", "a", "b"], exemplar=first, query=np.logical_not(first))
+    clips = labeled(vectors, ["a", "b", "a", "b"], exemplar=first, query=np.logical_not(first))
     assert evaluate(clips, shots=[1], draws=3)[1].mean == 0
 
 
 def test_a_drawn_exemplar_is_no_query_of_that_draw():
     # Every clip would find itself; without itself, the other class is always nearer.
-    clips = labelled([[1, 0], [-1, 0], [0, 1], [0, -1]], ["a", "a", "b", "b"])
+    clips = labeled([[1, 0], [-1, 0], [0, 1], [0, -1]], ["a", "a", "b", "b"])
     assert evaluate(clips, shots=[1], draws=20)[1].mean == 0
 
 
 @pytest.mark.parametrize(
     ("clips", "shots", "says"),
     [
-        (labelled([[1, 0]], ["a"]), [1], "two classes"),
-        (labelled(np.eye(3), ["a", "a", "b"]), [2], "'b' has 1 possible exemplars, too few for 2"),
-        (labelled(np.eye(2), ["a", "b"]), [1], "all clips were drawn"),
-        (labelled(np.eye(2), ["a", "b"], query=[False, False]), [1], "check --queries"),
+        (labeled([[1, 0]], ["a"]), [1], "two classes"),
+        (labeled(np.eye(3), ["a", "a", "b"]), [2], "'b' has 1 possible exemplars, too few for 2"),
+        (labeled(np.eye(2), ["a", "b"]), [1], "all clips were drawn"),
+        (labeled(np.eye(2), ["a", "b"], query=[False, False]), [1], "check --queries"),
     ],
 )
 def test_what_cannot_be_measured(clips, shots, says):
@@ -76,7 +76,7 @@ def by_the_whole_matrix(clips, n, draws, seed):
     numbers = np.array([classes.index(label) for label in clips.labels])
     pools = [np.flatnonzero((numbers == c) & clips.exemplar) for c in range(len(classes))]
     everyone = np.arange(len(numbers))
-    similarities = clips.likeness(everyone, everyone)
+    similarities = clips.similarity(everyone, everyone)
     random = np.random.default_rng([seed, n])
     accuracies = []
     for _ in range(draws):
@@ -106,7 +106,7 @@ def test_figures_are_those_of_the_definition(n):
 def test_temperature_decides_the_vote_of_a_draw():
     # The query lies on one exemplar of its class; the next two are of the other class.
     angles = np.deg2rad([0, 0, 90, 90, 40, 40, 40])
-    clips = labelled(
+    clips = labeled(
         np.stack((np.cos(angles), np.sin(angles)), axis=1),
         ["a", "a", "a", "a", "b", "b", "b"],
         exemplar=[False] + [True] * 6,

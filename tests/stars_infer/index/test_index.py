@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from stars_infer import ExemplarIndex
-from stars_infer.classification.prediction import UNKNOWN, Naming
+from stars_infer.classification.prediction import UNKNOWN, ClassifyOptions
 from stars_infer.encoder.model import PRESENT, ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index.index import NewExemplar
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.features import Description
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.features import Features
+from stars_infer.similarity.sequence import SequenceConfig
 
 MODEL = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=8, absent_bodies=PRESENT, fingerprint="f" * 64
@@ -29,7 +29,7 @@ def exemplar(label, direction, *, name="", tilt=0.0):
     vector[(direction + 1) % 8] = tilt
     name = name or f"{label}-{direction}-{tilt}"
     return NewExemplar(
-        label=label, description=Description(vector=vector), source=name, content_hash=name
+        label=label, features=Features(vector=vector), source=name, content_hash=name
     )
 
 
@@ -41,7 +41,7 @@ def index(tmp_path):
 
 def test_nearest_exemplars_by_cosine(index):
     index.add([exemplar("a", 0), exemplar("b", 1), exemplar("c", 2)])
-    query = Description(vector=5 * exemplar("?", 1, tilt=0.5).description.vector)
+    query = Features(vector=5 * exemplar("?", 1, tilt=0.5).features.vector)
     ((nearest, second),) = index.search([query], 2)
     assert (nearest.label, second.label) == ("b", "c")
     assert nearest.similarity == pytest.approx(2 / np.hypot(2, 0.5))
@@ -67,7 +67,7 @@ def test_adding_a_clip_twice_says_so_and_changes_nothing(index):
 
 def test_searches_see_changes_of_this_and_other_connections(tmp_path, index):
     index.add([exemplar("a", 0)])
-    query = [exemplar("?", 3).description]
+    query = [exemplar("?", 3).features]
     assert index.search(query, 1)[0][0].label == "a"
     index.add([exemplar("b", 3)])
     assert index.search(query, 1)[0][0].label == "b"
@@ -87,9 +87,9 @@ def test_remove(index):
 
 def test_empty_index_says_what_to_do(index):
     with pytest.raises(ExemplarIndexError, match="the index is empty; add clips with"):
-        index.search([Description(vector=np.ones(8, np.float32))], 1)
+        index.search([Features(vector=np.ones(8, np.float32))], 1)
     with pytest.raises(ExemplarIndexError, match="the index is empty"):
-        index.classify([Description(vector=np.ones(8, np.float32))])
+        index.classify([Features(vector=np.ones(8, np.float32))])
 
 
 def test_index_of_another_model_is_refused_with_both_named(tmp_path, index):
@@ -123,23 +123,23 @@ def test_labels_are_printable(index, label):
 
 def test_descriptions_must_fit_the_model(index):
     for vector in (np.ones(9, np.float32), np.full(8, np.nan, np.float32)):
-        wrong = replace(exemplar("a", 0), description=Description(vector=vector))
+        wrong = replace(exemplar("a", 0), features=Features(vector=vector))
         with pytest.raises(UsageError, match="expected a finite vector"):
             index.add([wrong])
 
 
-MAJORITY = Naming(classifier="majority")
+MAJORITY = ClassifyOptions(classifier="majority")
 
 
 def test_votes_follow_the_smallest_class(index):
     index.add([exemplar("a", 0, tilt=t) for t in (0.3, 0.4, 0.5)])
     index.add([exemplar("b", 0, tilt=0.0)])
-    query = [exemplar("?", 0).description]
+    query = [exemplar("?", 0).features]
     (one,) = index.classify(query, MAJORITY)
     assert one.label == "b"
     assert one.similarity == pytest.approx(1)
     assert one.margin == pytest.approx(1 - 2 / np.hypot(2, 0.3), abs=1e-6)
-    assert [near.label for near in one.neighbours] == ["b", "a", "a", "a"]
+    assert [near.label for near in one.neighbors] == ["b", "a", "a", "a"]
     (three,) = index.classify(query, replace(MAJORITY, k=3))
     assert three.label == "a"
     assert three.margin < 0
@@ -147,11 +147,11 @@ def test_votes_follow_the_smallest_class(index):
 
 def test_a_clip_of_another_kind_is_unknown_and_a_known_one_is_not(index):
     index.add([exemplar(str(number), number, tilt=t) for number in range(4) for t in (0.0, 0.2)])
-    known, stranger = index.classify([exemplar("?", 1).description, exemplar("?", 6).description])
+    known, unknown_clip = index.classify([exemplar("?", 1).features, exemplar("?", 6).features])
     assert (known.answer, known.label, known.known) == ("1", "1", True)
-    assert (stranger.answer, stranger.known) == (UNKNOWN, False)
-    assert stranger.confidence < 0.3 < 0.7 < known.confidence
-    assert stranger.label in "0123"
+    assert (unknown_clip.answer, unknown_clip.known) == (UNKNOWN, False)
+    assert unknown_clip.confidence < 0.3 < 0.7 < known.confidence
+    assert unknown_clip.label in "0123"
     assert known.second in "023"
 
 
@@ -159,28 +159,28 @@ def test_the_threshold_is_kept_and_can_be_given_for_once(tmp_path):
     path = tmp_path / "stars.db"
     with ExemplarIndex.open(path, MODEL) as index:
         index.add([exemplar(str(n), n, tilt=t) for n in range(4) for t in (0.0, 0.2)])
-        query = [exemplar("?", 1).description]
-        assert index.naming() == Naming()
-        index.accept_strangers(0.01)
+        query = [exemplar("?", 1).features]
+        assert index.options() == ClassifyOptions()
+        index.set_false_accept_rate(0.01)
     with ExemplarIndex.open(path, MODEL) as index:
-        assert index.naming() == Naming(strangers=0.01)
+        assert index.options() == ClassifyOptions(false_accept_rate=0.01)
         strict = index.calibration().threshold(0.01)
         (answer,) = index.classify(query)
         assert answer.known == (answer.chance_known > strict)
-        assert index.classify(query, Naming(strangers=0.999))[0].known
-        index.accept_strangers(None)
-        assert index.naming() == Naming()
+        assert index.classify(query, ClassifyOptions(false_accept_rate=0.999))[0].known
+        index.set_false_accept_rate(None)
+        assert index.options() == ClassifyOptions()
         for share in (0.0, 1.0, -1.0, 2.0):
             with pytest.raises(UsageError, match="above 0 and below 100 %"):
-                index.accept_strangers(share)
+                index.set_false_accept_rate(share)
 
 
 def test_unknown_classifier_is_refused():
     with pytest.raises(UsageError, match="no classifier 'forest'"):
-        Naming(classifier="forest")
+        ClassifyOptions(classifier="forest")
 
 
-def test_likeness_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path):
+def test_similarity_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path):
     path = tmp_path / "stars.db"
     with ExemplarIndex.open(path, MODEL) as index:
         index.add([exemplar("a", n) for n in range(4)])
@@ -197,7 +197,7 @@ def test_likeness_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path):
         np.testing.assert_array_equal(again[:3, :3], first[np.ix_([0, 2, 3], [0, 2, 3])])
         np.testing.assert_array_equal(again, again.T)
         vectors = np.stack(
-            [d.vector for _, d in sorted(index.descriptions(), key=lambda p: p[0].id)]
+            [d.vector for _, d in sorted(index.clip_features(), key=lambda p: p[0].id)]
         )
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         np.testing.assert_allclose(again, unit @ unit.T, atol=1e-6)
@@ -220,35 +220,35 @@ def test_an_index_that_cannot_be_written_still_names_clips(tmp_path):
         blocker = sqlite3.connect(path, isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
         index._db.execute("PRAGMA busy_timeout = 10")
-        assert index.classify([exemplar("?", 1).description])[0].label == "1"
+        assert index.classify([exemplar("?", 1).features])[0].label == "1"
         blocker.close()
 
 
 def test_a_large_index_is_judged_by_the_nearest(index, monkeypatch):
     monkeypatch.setattr("stars_infer.index.gallery.CANDIDATES", 20)
     index.add([exemplar(str(n), n, tilt=t / 40) for n in range(5) for t in range(6)])
-    known, stranger = index.classify([exemplar("?", 1).description, exemplar("?", 6).description])
+    known, unknown_clip = index.classify([exemplar("?", 1).features, exemplar("?", 6).features])
     assert known.answer == "1"
-    assert stranger.chance_known < known.chance_known
+    assert unknown_clip.chance_known < known.chance_known
     with pytest.raises(UsageError, match="at most 20 exemplars, the index holds 30"):
-        index.classify([exemplar("?", 1).description], Naming(classifier="prototypes"))
+        index.classify([exemplar("?", 1).features], ClassifyOptions(classifier="prototypes"))
 
 
 def test_single_class_has_no_margin(index):
     index.add([exemplar("a", 0), exemplar("a", 1)])
-    (answer,) = index.classify([exemplar("?", 0).description])
+    (answer,) = index.classify([exemplar("?", 0).features])
     assert answer.margin is None
 
 
 def test_margin_reaches_a_second_label_however_far(index):
     index.add([exemplar("a", 0, tilt=t / 1000) for t in range(200)])
     index.add([exemplar("b", 4)])
-    (answer,) = index.classify([exemplar("?", 0).description])
+    (answer,) = index.classify([exemplar("?", 0).features])
     assert (answer.label, answer.margin) == ("a", pytest.approx(1.0, abs=1e-6))
 
 
-VOTE = Naming(classifier="vote", k=3)
-COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=Comparison(steps=4))
+VOTE = ClassifyOptions(classifier="vote", k=3)
+COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=SequenceConfig(steps=4))
 
 
 def moving(seed, *, bodies=1, noise=0.0):
@@ -257,12 +257,12 @@ def moving(seed, *, bodies=1, noise=0.0):
     sequence = random.normal(size=(2, *COMPARING.comparison.shape[1:]))[:bodies]
     sequence += noise * np.random.default_rng(99).normal(size=sequence.shape)
     sequence /= np.sqrt(np.square(sequence).sum(axis=2).mean(axis=1))[:, None, None]
-    return Description(vector=np.ones(8, np.float32), sequence=sequence.astype(np.float32))
+    return Features(vector=np.ones(8, np.float32), sequence=sequence.astype(np.float32))
 
 
 def moving_exemplar(label, seed, **how):
     name = f"{label}-{seed}"
-    return NewExemplar(label=label, description=moving(seed, **how), source=name, content_hash=name)
+    return NewExemplar(label=label, features=moving(seed, **how), source=name, content_hash=name)
 
 
 def test_sequences_of_one_and_two_bodies_are_found_by_warping(tmp_path):
@@ -292,9 +292,9 @@ def test_the_model_says_how_votes_are_weighted(tmp_path):
     with ExemplarIndex.open(tmp_path / "stars.db", COMPARING) as index:
         index.add([moving_exemplar("near", 0), moving_exemplar("near", 7)])
         index.add([moving_exemplar("far", 0, noise=0.5)])
-        index.add([replace(moving_exemplar("far", 1), description=moving(0, noise=0.6))])
+        index.add([replace(moving_exemplar("far", 1), features=moving(0, noise=0.6))])
         assert index.classify([moving(0)], VOTE)[0].label == "near"
-    warm = replace(COMPARING, comparison=Comparison(steps=4, temperature=1e6))
+    warm = replace(COMPARING, comparison=SequenceConfig(steps=4, temperature=1e6))
     with ExemplarIndex.open(tmp_path / "stars.db", warm) as index:
         assert index.classify([moving(0)], VOTE)[0].label == "far"
 
@@ -309,11 +309,11 @@ def test_the_model_says_how_votes_are_weighted(tmp_path):
     ],
 )
 def test_descriptions_without_the_right_sequence_are_refused(tmp_path, sequence, says):
-    wrong = Description(vector=np.ones(8, np.float32), sequence=sequence)
+    wrong = Features(vector=np.ones(8, np.float32), sequence=sequence)
     with ExemplarIndex.open(tmp_path / "stars.db", COMPARING) as index:
         index.add([moving_exemplar("a", 0)])
         with pytest.raises(UsageError, match=f"clip.npy: expected a finite sequence .*{says}"):
-            index.add([replace(moving_exemplar("a", 1), description=wrong, source="clip.npy")])
+            index.add([replace(moving_exemplar("a", 1), features=wrong, source="clip.npy")])
         for ask in (partial(index.search, k=1), index.classify):
             with pytest.raises(UsageError, match="query: expected a finite sequence"):
                 ask([wrong])
@@ -374,4 +374,4 @@ def test_a_kill_loses_nothing_that_was_added(tmp_path):
         assert len(index) >= before
         assert index.counts()["kept"] == 1
         index.add([exemplar("after", 2)])
-        assert index.search([exemplar("?", 2).description], 1)[0][0].label == "after"
+        assert index.search([exemplar("?", 2).features], 1)[0][0].label == "after"

@@ -9,7 +9,7 @@ from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.index import NewExemplar
 from stars_infer.index.schema import APPLICATION_ID, SCHEMA
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 
 MODEL = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=4, absent_bodies=PRESENT, fingerprint="f" * 64
@@ -63,7 +63,7 @@ def schema_of(path):
 
 def test_an_index_of_the_first_schema_keeps_what_it_holds_and_can_be_added_to(old_index):
     new = NewExemplar(
-        label="c", description=Description(vector=direction(2)), source="c.npy", content_hash="c"
+        label="c", features=Features(vector=direction(2)), source="c.npy", content_hash="c"
     )
     for _ in range(2):  # the second time it is an index of today
         with ExemplarIndex.open(old_index, MODEL) as index:
@@ -73,7 +73,7 @@ def test_an_index_of_the_first_schema_keeps_what_it_holds_and_can_be_added_to(ol
             index.add([new])
             assert index.counts() == {"a": 1, "b": 1, "c": 1}
             for number, label in enumerate("abc"):
-                (answer,) = index.classify([Description(vector=direction(number))])
+                (answer,) = index.classify([Features(vector=direction(number))])
                 assert answer.label == label
         assert schema_of(old_index) == SCHEMA == 4
 

@@ -24,12 +24,12 @@ def dots(text):
     return sum((ord(c) - 0x2800).bit_count() for c in text if 0x2800 < ord(c) < 0x2900)
 
 
-def inked(line, colour):
-    """Where in a line something of a colour stands."""
+def inked(line, color):
+    """Where in a line something of a color stands."""
     return {
         place
         for span in line.spans
-        if str(span.style) == colour
+        if str(span.style) == color
         for place in range(span.start, span.end)
         if line.plain[place] != " "
     }
@@ -56,7 +56,7 @@ def test_lines():
     assert plain(diagonal) == ["⠑⢄"]
 
 
-def test_the_last_colour_wins():
+def test_the_last_color_wins():
     canvas = BrailleCanvas(2, 1)
     canvas.line((0, 0), (3, 0), "red")
     canvas.line((0, 3), (0, 3), "blue")
@@ -120,7 +120,7 @@ def test_the_right_arm_waves_on_the_left_of_the_picture(waving):
             assert max(right) < min(left)
 
 
-def test_two_actors_have_their_colours():
+def test_two_actors_have_their_colors():
     bodies = perform("handshake", np.random.default_rng(0))
     drawn = draw_clip(Clip.from_array(bodies))
     styles = {str(span.style) for span in drawn.spans}

@@ -18,7 +18,7 @@ FPS = 25.0
 
 
 def standing(frames=50, walked=0.0):
-    """Somebody of 1.80 m who faces -z, swings the arms, and goes so many metres to +x."""
+    """Somebody of 1.80 m who faces -z, swings the arms, and goes so many meters to +x."""
     time = np.linspace(0, 2, frames)
     wrists = np.zeros((frames, 2, 3))
     wrists[..., 1] = -0.7
@@ -45,7 +45,7 @@ def body_of(joints, **options):
 
 
 def lengths(body):
-    return {limb.name: limb.centimetres for limb in body.limbs}
+    return {limb.name: limb.centimeters for limb in body.limbs}
 
 
 def test_a_known_body_has_its_lengths():
@@ -148,8 +148,8 @@ def test_way():
     # Half a second of four, averaged, is not walked.
     assert body.way.length == pytest.approx(3.0 * 88 / 99, abs=0.02)
     assert body.way.reach == pytest.approx(body.way.length, abs=1e-3)
-    assert body.way.centre[0] == pytest.approx(1.5, abs=0.01)
-    assert body.way.centre[1] == pytest.approx(0.95 * BODY.leg, abs=0.01)
+    assert body.way.center[0] == pytest.approx(1.5, abs=0.01)
+    assert body.way.center[1] == pytest.approx(0.95 * BODY.leg, abs=0.01)
     there_and_back = np.concatenate((standing(100, walked=3.0), standing(100, walked=3.0)[::-1]))
     both = body_of(there_and_back).way
     assert both.length > 1.8 * both.reach
@@ -194,7 +194,7 @@ def test_two_bodies_a_third_and_gaps():
     assert [(gap.start, gap.end) for gap in found.gaps] == [(4.0, 5.7)]
     assert clip_notes(found) == ["nobody is seen 4.0–5.7 s"]
     assert "not chosen as an actor" in seen_line(found.bodies[2])
-    assert found.bodies[1].way.centre[0] - found.bodies[0].way.centre[0] == pytest.approx(
+    assert found.bodies[1].way.center[0] - found.bodies[0].way.center[0] == pytest.approx(
         1, abs=0.1
     )
 
@@ -231,7 +231,7 @@ def test_another_layout_has_the_same_limbs():
 
 def test_limbs_that_end_at_made_up_joints_are_estimated():
     layout = get_layout("openni15")
-    assert "left wrist" in layout.synthesised
+    assert "left wrist" in layout.synthesized
     random = np.random.default_rng(0)
     body = body_of(random.normal(size=(9, len(layout.joints), 3)), layout="openni15")
     estimated = {limb.name for limb in body.limbs if limb.estimated}
@@ -271,8 +271,8 @@ def test_any_clip_can_be_inspected_and_told(bodies, frames, scale, seed):
     assert plain["frames"] == frames
     assert any(body["actor"] for body in plain["bodies"])
     for body, told in zip(found.bodies, plain["bodies"], strict=True):
-        assert [limb["centimetres"] for limb in told["limbs"]] == pytest.approx(
-            [limb.centimetres for limb in body.limbs], abs=1e-3
+        assert [limb["centimeters"] for limb in told["limbs"]] == pytest.approx(
+            [limb.centimeters for limb in body.limbs], abs=1e-3
         )
         assert len(limb_rows(body)) == len(PLAUSIBLE)
         assert body_lines(body)

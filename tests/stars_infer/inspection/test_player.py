@@ -90,7 +90,7 @@ def test_the_inspection_is_beneath(clip):
     text = player_page([(clip, inspect_clip(clip))])
     (forearm,) = re.findall(r"<tr><th>forearm</th>(.*?)</tr>", text)
     left = next(limb for limb in inspect_clip(clip).bodies[0].limbs if limb.name == "left forearm")
-    assert f"{left.centimetres:.1f} ±" in forearm
+    assert f"{left.centimeters:.1f} ±" in forearm
 
 
 def test_several_clips_have_their_sections(clip, waving):
@@ -134,10 +134,10 @@ def test_every_element_that_the_script_wants_is_there(clip):
 
 
 def test_a_file_in_millimetres_has_a_floor_of_its_size(waving):
-    (metres,) = page_of(Clip.from_array(waving)).data
-    (millimetres,) = page_of(Clip.from_array(waving * np.float32(1000))).data
-    assert millimetres["square"] == 1000 * metres["square"]
-    assert millimetres["person"] == pytest.approx(1000 * metres["person"], rel=1e-2)
+    (meters,) = page_of(Clip.from_array(waving)).data
+    (millimeters,) = page_of(Clip.from_array(waving * np.float32(1000))).data
+    assert millimeters["square"] == 1000 * meters["square"]
+    assert millimeters["person"] == pytest.approx(1000 * meters["person"], rel=1e-2)
 
 
 def test_the_script_is_one(clip, tmp_path):

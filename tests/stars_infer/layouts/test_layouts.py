@@ -16,7 +16,7 @@ from stars_infer.layouts import (
     mixture_matrix,
 )
 from stars_infer.layouts.bones import STANDARD_LENGTHS
-from stars_infer.preprocessing.normalise import CHAIN
+from stars_infer.preprocessing.normalize import CHAIN
 from stars_infer.preprocessing.prepare import prepare, to_ntu25
 from stars_infer.synthetic.actions import perform
 from tests.bodies import at, axes, in_layout
@@ -71,7 +71,7 @@ def test_there_are_layouts_of_sensors_pose_estimators_and_motion_capture():
 @pytest.mark.parametrize(
     ("name", "count", "first", "last"),
     [
-        ("kinect20", 20, "hip centre", "right foot"),
+        ("kinect20", 20, "hip center", "right foot"),
         ("azure32", 32, "pelvis", "right ear"),
         ("openni15", 15, "head", "right foot"),
         ("h36m17", 17, "pelvis", "right wrist"),
@@ -129,7 +129,7 @@ def test_mirror_pairs_of_ntu25_are_left_and_right():
 @every_layout
 def test_every_ntu_joint_is_a_mixture_that_sums_to_one(layout):
     np.testing.assert_allclose(layout.ntu25_matrix().sum(axis=1), 1, atol=1e-6)
-    assert sum(layout.centre.values()) == pytest.approx(1)
+    assert sum(layout.center.values()) == pytest.approx(1)
 
 
 @every_layout
@@ -144,7 +144,7 @@ def test_the_mirror_image_of_a_body_maps_to_the_mirror_image(layout):
 def test_joints_that_are_not_synthesised_are_those_of_the_source(layout):
     joints = np.random.default_rng(0).normal(size=(4, len(layout.joints), 3)).astype(np.float32)
     mapped = to_ntu25(joints, layout.name)
-    true = [name for name in NTU25_JOINTS if name not in layout.synthesised]
+    true = [name for name in NTU25_JOINTS if name not in layout.synthesized]
     sources = {next(iter(layout.ntu25[name])) for name in true}
     assert len(sources) == len(true)
     for name in true:
@@ -162,7 +162,7 @@ def test_a_body_in_a_layout_maps_back_to_itself(layout, action):
     for name, distance in zip(NTU25_JOINTS, away.tolist(), strict=True):
         # Where a layout ends at wrist and ankle, the rest of hand and foot is lost.
         end = any(part in name for part in ("hand", "thumb", "foot"))
-        allowed = 1e-6 if name not in layout.synthesised else 0.17 if end else 0.06
+        allowed = 1e-6 if name not in layout.synthesized else 0.17 if end else 0.06
         assert distance <= allowed, name
 
 
@@ -230,9 +230,9 @@ def test_clips_of_a_layout_go_the_whole_way(layout):
     ],
 )
 def test_what_is_synthesised_follows_from_the_table(name, made):
-    assert sorted(get_layout(name).synthesised) == sorted(made)
-    assert "left foot" in get_layout("openni15").synthesised  # a copy of its ankle
-    assert "left ankle" not in get_layout("openni15").synthesised
+    assert sorted(get_layout(name).synthesized) == sorted(made)
+    assert "left foot" in get_layout("openni15").synthesized  # a copy of its ankle
+    assert "left ankle" not in get_layout("openni15").synthesized
 
 
 def test_what_h36m17_and_openni15_lack_is_made_up():
@@ -264,7 +264,7 @@ def test_unknown_names_are_refused_by_name():
 @every_layout
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**16), before=st.sampled_from(PREFIXES))
-def test_a_layout_is_recognised_by_its_names_in_any_order(layout, seed, before):
+def test_a_layout_is_recognized_by_its_names_in_any_order(layout, seed, before):
     random = np.random.default_rng(seed)
     names = [before + name for name in (*layout.joints, "tail", "antenna")]
     order = random.permutation(len(names))
@@ -294,7 +294,7 @@ def test_names_that_come_twice_are_nobodys():
 
 
 @pytest.mark.parametrize("name", ["cmu", "hdm05", "bandai"])
-def test_real_hierarchies_are_recognised(shared, name):
+def test_real_hierarchies_are_recognized(shared, name):
     with np.load(shared / f"data/mocap/{name}.npz") as archive:
         names = archive["joint_names"].tolist()
         positions = archive["positions"][:600].astype(np.float32)

@@ -73,8 +73,8 @@ def test_equal_clips_of_equal_layouts_are_equal(own, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (('centre = "torso"\n', ""), "centre is missing; a layout has name, about"),
-        (('centre = "torso"\n', 'centre = "torso"\nroot = 1\n'), "root is not known"),
+        (('center = "torso"\n', ""), "center is missing; a layout has name, about"),
+        (('center = "torso"\n', 'center = "torso"\nroot = 1\n'), "root is not known"),
         (('name = "ours"', 'name = "theirs"'), "name is 'theirs', but the file is called 'ours'"),
         (('about = "', 'about = 1 # "'), "about must be one line of text"),
         (('"head", "neck", "torso"', '"head", "neck", 3'), "joints must be a list of names"),
@@ -121,7 +121,7 @@ def test_a_file_may_give_every_joint_as_a_mixture(own):
     joints[0] = 2
     mapped = get_layout(path).ntu25_matrix() @ joints
     assert mapped[NTU25_JOINTS.index("head"), 0] == pytest.approx(3)
-    assert "head" in get_layout(path).synthesised
+    assert "head" in get_layout(path).synthesized
 
 
 def test_the_guide_shows_a_layout_that_works(tmp_path):
@@ -129,8 +129,8 @@ def test_the_guide_shows_a_layout_that_works(tmp_path):
     (tmp_path / "my-sensor.toml").write_text(example)
     layout = get_layout(str(tmp_path / "my-sensor.toml"))
     assert len(layout.joints) == 9
-    assert "left hand" not in layout.synthesised
-    assert "left thumb" in layout.synthesised
+    assert "left hand" not in layout.synthesized
+    assert "left thumb" in layout.synthesized
 
 
 def test_the_guide_names_every_layout():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stars_infer import Clip, prepare, read_clip
 from stars_infer.clips.actors import cast_bodies, select_actors
 from stars_infer.errors import ClipError
-from stars_infer.preprocessing.prepare import CENTRE_JOINT, centre_crop, centred_actors
+from stars_infer.preprocessing.prepare import CENTRE_JOINT, center_crop, centerd_actors
 from stars_infer.preprocessing.resample import resize
 
 
@@ -37,7 +37,7 @@ def test_golden_crop_and_resize(shared):
     for name in outputs:
         _, frames, share = name.split("_")
         joints = np.moveaxis(golden[f"in_{frames}"], (3, 0), (0, 3))
-        got = resize(centre_crop(joints, float(share[1:])), 120)
+        got = resize(center_crop(joints, float(share[1:])), 120)
         np.testing.assert_allclose(np.moveaxis(got, (0, 3), (3, 0)), golden[name], atol=1e-5)
 
 
@@ -45,7 +45,7 @@ def test_golden_ntu_files(shared):
     golden = np.load(shared / "golden/ntu_prepared.npz")
     assert golden.files
     for name in golden.files:
-        actors = centred_actors(read_clip(shared / f"data/ntu-samples/{name}.skeleton"))
+        actors = centerd_actors(read_clip(shared / f"data/ntu-samples/{name}.skeleton"))
         expected = np.moveaxis(golden[name], 1, 0)
         np.testing.assert_allclose(actors, expected, atol=1e-6, rtol=0)
 
@@ -54,7 +54,7 @@ def test_prepared_shape_and_origin():
     prepared = prepare(clip_of((person(70), 0)))
     assert prepared.shape == (1, 120, 25, 3)
     assert prepared.dtype == np.float32
-    actors = centred_actors(clip_of((person(70), 0)))
+    actors = centerd_actors(clip_of((person(70), 0)))
     np.testing.assert_array_equal(actors[0, 0, CENTRE_JOINT], 0)
 
 
@@ -129,7 +129,7 @@ def test_a_third_body_does_not_overwrite_the_second():
 
 
 def test_missing_frames_of_an_actor_stay_zero():
-    actors = centred_actors(clip_of((person(40, speed=0.1), 0), (person(20, seed=1), 10)))
+    actors = centerd_actors(clip_of((person(40, speed=0.1), 0), (person(20, seed=1), 10)))
     assert actors[1, 10:30].any(axis=(1, 2)).all()
     assert not actors[1, :10].any()
     assert not actors[1, 30:].any()
@@ -146,7 +146,7 @@ def test_a_body_in_a_single_frame_is_refused():
 @given(frames=st.integers(1, 400), share=st.floats(0.1, 1.0))
 def test_crop_is_central_and_never_empty(frames, share):
     joints = np.arange(frames, dtype=np.float32).reshape(1, -1, 1, 1)
-    kept = centre_crop(joints, share).ravel()
+    kept = center_crop(joints, share).ravel()
     assert len(kept) >= 1
     assert kept[0] == frames - 1 - kept[-1]
 

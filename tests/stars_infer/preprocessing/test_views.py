@@ -6,7 +6,7 @@ from stars_infer.errors import UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.preprocessing.views import CROP_SHARES, mirrored, views_of
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from tests.stars_infer.index.test_index import MODEL, exemplar
 
 
@@ -39,10 +39,10 @@ def test_crops_are_from_the_middle():
 def test_the_most_alike_view_counts(tmp_path):
     with ExemplarIndex.open(tmp_path / "stars.db", MODEL) as index:
         index.add([exemplar(str(n), n) for n in range(4)])
-        one, two = (exemplar("?", n, tilt=t).description for n, t in ((0, 1.0), (2, 0.1)))
-        both = Description(vector=one.vector, views=(two,))
+        one, two = (exemplar("?", n, tilt=t).features for n, t in ((0, 1.0), (2, 0.1)))
+        both = Features(vector=one.vector, views=(two,))
         alone, other, seen = index.classify([one, two, both])
         assert (alone.label, other.label, seen.label) == ("0", "2", "2")
         assert seen.similarity == other.similarity
-        found = {near.label: near.similarity for near in seen.neighbours}
+        found = {near.label: near.similarity for near in seen.neighbors}
         assert found["0"] == pytest.approx(alone.similarity)

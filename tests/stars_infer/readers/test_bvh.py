@@ -105,7 +105,7 @@ def test_forward_kinematics_is_that_of_matrices(tmp_path, seed, end):
 
 
 def person(prefix="", at=(0.0, 90.0, 0.0)):
-    """A hierarchy of Mixamo's names, of a person's size in centimetres, and its channels."""
+    """A hierarchy of Mixamo's names, of a person's size in centimeters, and its channels."""
     offsets = {"Hips": at, "LeftUpLeg": (9, -5, 0), "RightUpLeg": (-9, -5, 0), "Neck": (0, 15, 0),
                "LeftShoulder": (5, 10, 0), "RightShoulder": (-5, 10, 0)}  # fmt: skip
     joints = []

@@ -29,7 +29,7 @@ def marks(points, visibility=0.9, **more):
 
 
 def turned(points):
-    """Metres, y up: the camera's axes, turned about z."""
+    """Meters, y up: the camera's axes, turned about z."""
     return points * [-1, -1, 1]
 
 

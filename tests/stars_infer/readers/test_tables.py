@@ -22,11 +22,11 @@ def joints():
 
 
 STYLES = {
-    "hip centre_x": "{joint}_{axis}",
-    "hip centre.X": "{joint}.{AXIS}",
-    "x_hip centre": "{axis}_{joint}",
-    "X hip centre": "{AXIS} {joint}",
-    "hip centre:x": "{joint}:{axis}",
+    "hip center_x": "{joint}_{axis}",
+    "hip center.X": "{joint}.{AXIS}",
+    "x_hip center": "{axis}_{joint}",
+    "X hip center": "{AXIS} {joint}",
+    "hip center:x": "{joint}:{axis}",
 }
 
 

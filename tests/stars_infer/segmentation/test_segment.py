@@ -9,8 +9,8 @@ from stars_infer.clips.clip import Clip
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.segmentation.segment import (
-    Cutting,
     Segment,
+    SegmentOptions,
     best_apart,
     confidence_of,
     joined,
@@ -82,7 +82,7 @@ def test_nobody_and_standing_still_are_not_even_compared():
     for joints in (still, np.concatenate([gone, still[:30]])):
         clip = Clip.from_array(joints.astype(np.float32))
         assert segment(clip, encoder, FakeIndex()) == []
-    assert encoder.described == 0
+    assert encoder.encoded == 0
 
 
 def test_an_empty_index_is_refused(tmp_path, encoder, waving):
@@ -99,7 +99,7 @@ def test_a_long_recording_of_a_short_action(encoder, index):
     clip = Clip.from_array(np.concatenate([still, joints]), recording=True)
     told = []
     (found,) = segment(
-        clip, encoder, index, progress=lambda done, total: told.append((done, total))
+        clip, encoder, index, progress=lambda progress, total: told.append((progress, total))
     )
     assert found.label == "squat"
     assert abs(found.start - 700) < 1.5
@@ -121,8 +121,8 @@ def test_progress_and_windows_agree_with_the_grid():
         (lambda: WindowGrid(lengths=()), "need lengths above 0"),
         (lambda: WindowGrid(lengths=(1.0, -2.0)), "need lengths above 0"),
         (lambda: WindowGrid(steps=0), "at least 1 step"),
-        (lambda: Cutting(least=1.0), "between 0 and 1"),
-        (lambda: Cutting(join=-1), "not negative"),
+        (lambda: SegmentOptions(min_confidence=1.0), "between 0 and 1"),
+        (lambda: SegmentOptions(merge_gap=-1), "not negative"),
     ],
 )
 def test_impossible_settings_are_refused(how, message):
@@ -156,7 +156,7 @@ def test_windows_are_named_in_their_order():
     assert max(index.asked) <= 32
 
 
-def test_confidence_grows_with_likeness_and_lead():
+def test_confidence_grows_with_similarity_and_lead():
     plain = confidence_of(window(0, 9, similarity=0.9, margin=0.05))
     assert confidence_of(window(0, 9, similarity=0.95, margin=0.05)) > plain
     assert confidence_of(window(0, 9, similarity=0.9, margin=0.1)) > plain
@@ -189,7 +189,7 @@ def test_no_other_choice_of_windows_is_worth_more(drawn):
     assert all(worths[place] > 0 for place in chosen)
 
 
-def test_neighbours_of_the_same_action_are_one():
+def test_neighbors_of_the_same_action_are_one():
     parts = [part(0, 1), part(1.2, 2, confidence=0.95), part(2.6, 3), part(3, 4, "b")]
     assert joined(parts, 0.3) == [part(0, 2, confidence=0.95), part(2.6, 3), part(3, 4, "b")]
     assert joined(parts, 0.0) == parts
@@ -197,10 +197,10 @@ def test_neighbours_of_the_same_action_are_one():
 
 def test_short_segments_are_background():
     windows = [window(0, 21), window(60, 120)]
-    assert len(segments_of(windows, FPS, Cutting())) == 2
-    (long,) = segments_of(windows, FPS, Cutting(shortest=1.0))
+    assert len(segments_of(windows, FPS, SegmentOptions())) == 2
+    (long,) = segments_of(windows, FPS, SegmentOptions(min_duration=1.0))
     assert (long.start, long.end) == (2.0, 4.0)
-    assert segments_of(windows, FPS, Cutting(least=0.999)) == []
+    assert segments_of(windows, FPS, SegmentOptions(min_confidence=0.999)) == []
 
 
 def test_times_for_people():

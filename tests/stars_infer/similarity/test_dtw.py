@@ -41,24 +41,24 @@ def sequence(seed, bodies=1, steps=16):
     return (waves / size[:, None, None]).astype(np.float32)
 
 
-def likeness(a, b):
+def similarity(a, b):
     return float(WarpingGallery([b]).similarities(a)[0])
 
 
 @pytest.mark.parametrize("bodies", [1, 2])
 def test_the_same_is_alike_by_one_and_opposites_by_less_than_nothing(bodies):
     some = sequence(0, bodies)
-    assert likeness(some, some) == pytest.approx(1, abs=1e-5)
-    assert likeness(some, np.zeros_like(some)) == pytest.approx(0.5, abs=1e-5)
-    assert likeness(some, -some) < 0.5
+    assert similarity(some, some) == pytest.approx(1, abs=1e-5)
+    assert similarity(some, np.zeros_like(some)) == pytest.approx(0.5, abs=1e-5)
+    assert similarity(some, -some) < 0.5
 
 
 @settings(max_examples=25, deadline=None)
 @given(a=st.integers(0, 99), b=st.integers(0, 99), m=st.integers(1, 2), n=st.integers(1, 2))
-def test_likeness_is_symmetric(a, b, m, n):
+def test_similarity_is_symmetric(a, b, m, n):
     one, other = sequence(a, m), sequence(b, n)
-    assert likeness(one, other) == pytest.approx(likeness(other, one), abs=1e-5)
-    assert likeness(one, other) <= 1 + 1e-5
+    assert similarity(one, other) == pytest.approx(similarity(other, one), abs=1e-5)
+    assert similarity(one, other) <= 1 + 1e-5
 
 
 def test_the_same_at_another_pace_stays_nearer_than_something_else():
@@ -77,22 +77,22 @@ def test_the_same_at_another_pace_stays_nearer_than_something_else():
 def test_bodies_are_paired_as_fits_best():
     first, second, third = sequence(1), sequence(2), sequence(3)
     pair, swapped = np.concatenate((first, second)), np.concatenate((second, first))
-    assert likeness(pair, swapped) == pytest.approx(1, abs=1e-5)
+    assert similarity(pair, swapped) == pytest.approx(1, abs=1e-5)
     mixed = np.concatenate((third, first))
     expected = max(
-        likeness(first, third) + likeness(second, first),
-        likeness(first, first) + likeness(second, third),
+        similarity(first, third) + similarity(second, first),
+        similarity(first, first) + similarity(second, third),
     )
-    assert likeness(pair, mixed) == pytest.approx(expected / 2, abs=1e-5)
+    assert similarity(pair, mixed) == pytest.approx(expected / 2, abs=1e-5)
 
 
 def test_a_body_without_counterpart_counts_nothing():
     first, second, third = sequence(1), sequence(2), sequence(3)
     pair = np.concatenate((second, first))
-    assert likeness(first, pair) == pytest.approx(0.5, abs=1e-5)
-    best = max(likeness(third, first), likeness(third, second))
-    assert likeness(third, pair) == pytest.approx(best / 2, abs=1e-5)
-    assert likeness(pair, third) == pytest.approx(best / 2, abs=1e-5)
+    assert similarity(first, pair) == pytest.approx(0.5, abs=1e-5)
+    best = max(similarity(third, first), similarity(third, second))
+    assert similarity(third, pair) == pytest.approx(best / 2, abs=1e-5)
+    assert similarity(pair, third) == pytest.approx(best / 2, abs=1e-5)
 
 
 def test_a_mixed_gallery_keeps_its_order():
@@ -100,7 +100,7 @@ def test_a_mixed_gallery_keeps_its_order():
     for query in (sequence(20), sequence(21, bodies=2)):
         together = WarpingGallery(exemplars).similarities(query)
         assert together.dtype == np.float32
-        np.testing.assert_allclose(together, [likeness(query, e) for e in exemplars], atol=1e-6)
+        np.testing.assert_allclose(together, [similarity(query, e) for e in exemplars], atol=1e-6)
         halves = [exemplar.astype(np.float16) for exemplar in exemplars]
         np.testing.assert_allclose(
             similarities_once(query, halves), WarpingGallery(halves).similarities(query), atol=1e-5

@@ -3,12 +3,12 @@ import pytest
 
 from stars_infer.similarity import nearest as search
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import (
-    SKETCH_PARTS,
+    DESCRIPTOR_PARTS,
     SequenceSearcher,
     VectorSearcher,
-    sketch,
+    coarse_descriptor,
     unit,
 )
 
@@ -20,8 +20,8 @@ def sequences(count, *, seed=0, steps=16, width=6):
     return [p + 0.1 * random.normal(size=(1 + n % 2, steps, width)) for n, p in enumerate(points)]
 
 
-def described(sequence):
-    return Description(vector=np.ones(2, np.float32), sequence=np.float32(sequence))
+def encoded(sequence):
+    return Features(vector=np.ones(2, np.float32), sequence=np.float32(sequence))
 
 
 @pytest.mark.parametrize("candidates", [1000, 5])
@@ -32,18 +32,18 @@ def test_the_nearest_sequence_is_found_in_small_and_large_indexes(monkeypatch, c
     searcher = SequenceSearcher(exemplars)
     assert searcher.size == 40
     random = np.random.default_rng(1)
-    for place in (0, 13, 39):
-        query = exemplars[place] + random.normal(0, 0.05, exemplars[place].shape)
-        ((places, similarities),) = searcher.nearest([described(query)], 3)
-        assert places[0] == place
+    for position in (0, 13, 39):
+        query = exemplars[position] + random.normal(0, 0.05, exemplars[position].shape)
+        ((positions, similarities),) = searcher.nearest([encoded(query)], 3)
+        assert positions[0] == position
         assert (np.diff(similarities) <= 0).all()
         direct = WarpingGallery(exemplars).similarities(np.float32(query))
-        np.testing.assert_allclose(similarities, direct[places], atol=1e-6)
+        np.testing.assert_allclose(similarities, direct[positions], atol=1e-6)
 
 
 def test_a_large_index_gives_at_most_its_candidates(monkeypatch):
     exemplars = [np.float32(item) for item in sequences(40)]
-    query = described(exemplars[0])
+    query = encoded(exemplars[0])
     assert len(SequenceSearcher(exemplars).nearest([query], 100)[0][0]) == 40
     monkeypatch.setattr(search, "CANDIDATES", 5)
     monkeypatch.setattr(search, "SEEN", 5)
@@ -55,8 +55,8 @@ def test_a_large_index_gives_at_most_its_candidates(monkeypatch):
 @pytest.mark.parametrize("steps", [16, 30, 3])
 def test_a_sketch_averages_bodies_and_quarters_of_time_and_of_values(steps):
     sequence = np.float32(sequences(2, steps=steps)[1])
-    drawn = sketch(sequence.astype(np.float16))
-    parts = min(SKETCH_PARTS, steps)
+    drawn = coarse_descriptor(sequence.astype(np.float16))
+    parts = min(DESCRIPTOR_PARTS, steps)
     assert drawn.shape == (2 * parts * 6,)
     assert drawn.dtype == np.float32
     quarter = -(-steps // parts)
@@ -65,13 +65,15 @@ def test_a_sketch_averages_bodies_and_quarters_of_time_and_of_values(steps):
     lowest = np.sort(body, axis=0)[:quarter].mean(axis=0)
     np.testing.assert_allclose(drawn[6 * parts : 6 * parts + 6], lowest, atol=2e-3)
     slower = np.concatenate([sequence[:, :1], sequence], axis=1)
-    assert not np.allclose(sketch(slower)[: 6 * parts], drawn[: 6 * parts], atol=1e-3)
-    np.testing.assert_allclose(sketch(sequence[::-1]), sketch(sequence), atol=1e-6)
+    assert not np.allclose(coarse_descriptor(slower)[: 6 * parts], drawn[: 6 * parts], atol=1e-3)
+    np.testing.assert_allclose(
+        coarse_descriptor(sequence[::-1]), coarse_descriptor(sequence), atol=1e-6
+    )
 
 
 def test_vectors_are_compared_by_their_direction():
     vectors = np.float32([[1, 0], [0, 2], [-1, 0]])
-    ((places, similarities),) = VectorSearcher(vectors).nearest_to(np.float32([[3, 1]]), 5)
-    assert places.tolist() == [0, 1, 2]
+    ((positions, similarities),) = VectorSearcher(vectors).nearest_to(np.float32([[3, 1]]), 5)
+    assert positions.tolist() == [0, 1, 2]
     np.testing.assert_allclose(similarities, [0.9486833, 0.3162278, -0.9486833], atol=1e-6)
     np.testing.assert_array_equal(unit(np.zeros((1, 2), np.float32)), [[0, 0]])

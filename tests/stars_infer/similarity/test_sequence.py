@@ -4,10 +4,10 @@ import pytest
 from stars_infer import Clip, prepare
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import JOINTS, Comparison, motion_sequence
+from stars_infer.similarity.sequence import JOINTS, SequenceConfig, motion_sequence
 from stars_infer.synthetic.actions import perform
 
-HOW = Comparison(preprocessing=Preprocessing(), steps=20, motion=0.3)
+HOW = SequenceConfig(preprocessing=Preprocessing(), steps=20, motion=0.3)
 WIDTH = 3 * len(JOINTS)
 
 
@@ -53,7 +53,7 @@ def test_a_body_that_never_moves_has_no_motion():
 
 def test_frames_that_cannot_be_cut_are_refused():
     with pytest.raises(UsageError, match="120 frames cannot be cut into 32 equal steps"):
-        Comparison(preprocessing=Preprocessing(frames=120))
+        SequenceConfig(preprocessing=Preprocessing(frames=120))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_frames_that_cannot_be_cut_are_refused():
 )
 def test_impossible_comparisons_are_refused(wrong):
     with pytest.raises(UsageError, match="at least 2 steps, a share of motion from 0 to 1"):
-        Comparison(**wrong)
+        SequenceConfig(**wrong)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from stars_infer.errors import UsageError
 from stars_infer.streaming.buffer import MAX_BODIES, FrameBuffer
-from stars_infer.streaming.classifier import Hysteresis, StreamClassifier, Streaming
+from stars_infer.streaming.classifier import Hysteresis, StreamClassifier, StreamOptions
 from tests.stars_infer.cli.streaming import FPS, FakeEncoder, FakeIndex, filled_index, recording
 
 
@@ -50,12 +50,12 @@ def test_irregular_times_and_lost_joints_change_nothing(encoder, index):
 
 def test_an_answer_comes_every_so_often():
     joints, _ = recording("wave", "kick")
-    classifier = StreamClassifier(FakeEncoder(), FakeIndex(), how=Streaming(every=0.5))
+    classifier = StreamClassifier(FakeEncoder(), FakeIndex(), how=StreamOptions(interval=0.5))
     answers = labels_of(classifier, joints, np.arange(len(joints)) / FPS)
     gaps = np.diff([answer.time for answer in answers])
     assert np.allclose(gaps, 0.5, atol=1 / FPS)
     assert classifier.skipped == classifier.late == 0
-    without = StreamClassifier(FakeEncoder(), FakeIndex(), how=Streaming(every=0.5))
+    without = StreamClassifier(FakeEncoder(), FakeIndex(), how=StreamOptions(interval=0.5))
     times = [answer.time for frame in joints if (answer := without.push(frame)) is not None]
     assert times == pytest.approx([answer.time for answer in answers], abs=1e-6)
 
@@ -63,7 +63,7 @@ def test_an_answer_comes_every_so_often():
 def test_answers_are_skipped_when_computing_takes_too_long(monkeypatch):
     now = itertools.count()
     joints, _ = recording("wave", "kick")
-    classifier = StreamClassifier(FakeEncoder(), FakeIndex(), how=Streaming(every=0.2))
+    classifier = StreamClassifier(FakeEncoder(), FakeIndex(), how=StreamOptions(interval=0.2))
     # Every computing seems to take a second: the clock is read before and after.
     monkeypatch.setattr(time, "perf_counter", lambda: float(next(now)))
     answers = labels_of(classifier, joints, np.arange(len(joints)) / FPS)
@@ -155,7 +155,7 @@ def test_a_time_that_is_none_is_refused(waving):
 )
 def test_impossible_settings_are_refused(values):
     with pytest.raises(UsageError):
-        Streaming(**values)
+        StreamOptions(**values)
 
 
 def steady(how, *moments):
@@ -167,7 +167,7 @@ def steady(how, *moments):
 
 
 def test_a_label_enters_above_one_threshold_and_leaves_below_a_lower_one():
-    how = Streaming(enter=0.6, leave=0.3, hold=0.0, smoothing=0.0)
+    how = StreamOptions(on_threshold=0.6, off_threshold=0.3, min_hold=0.0, smoothing=0.0)
     answers = steady(how, ("a", 0.5), ("a", 0.7), ("a", 0.4), ("a", 0.2), ("a", 0.4))
     assert [answer.label for answer in answers] == [None, "a", "a", None, None]
     assert [answer.changed for answer in answers] == [False, True, False, True, False]
@@ -176,20 +176,20 @@ def test_a_label_enters_above_one_threshold_and_leaves_below_a_lower_one():
 
 def test_one_odd_moment_does_not_change_the_label():
     flicker = [("a", 0.9)] * 5 + [("b", 0.9), *[("a", 0.9)] * 4] * 5
-    answers = steady(Streaming(), *flicker)
+    answers = steady(StreamOptions(), *flicker)
     assert [answer.label for answer in answers if answer.changed] == ["a"]
-    bare = steady(Streaming(smoothing=0.0, hold=0.0), *flicker)
+    bare = steady(StreamOptions(smoothing=0.0, min_hold=0.0), *flicker)
     assert sum(answer.changed for answer in bare) == 11
 
 
 def test_a_label_is_held_for_a_while():
-    how = Streaming(enter=0.5, leave=0.4, hold=1.0, smoothing=0.0)
+    how = StreamOptions(on_threshold=0.5, off_threshold=0.4, min_hold=1.0, smoothing=0.0)
     answers = steady(how, ("a", 0.9), *[("b", 0.9)] * 9)
     assert [answer.label for answer in answers] == ["a"] * 5 + ["b"] * 5
 
 
 def test_nothing_for_long_is_unknown():
-    answers = steady(Streaming(), *[("a", 0.9)] * 6, *[(None, 0.0)] * 12)
+    answers = steady(StreamOptions(), *[("a", 0.9)] * 6, *[(None, 0.0)] * 12)
     assert answers[5].label == "a"
     assert answers[-1].label is None
     assert answers[-1].confidence < 0.01

@@ -3,7 +3,7 @@ import pytest
 
 from stars_infer.errors import ClipError, StarsError, UsageError
 from stars_infer.layouts import NTU25_JOINTS, get_layout, layout_names
-from stars_infer.preprocessing.normalise import face_camera
+from stars_infer.preprocessing.normalize import face_camera
 from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, PackWriter, SourceClip
 from stars_infer.train.datasets.sources import Windows, clips_of, open_training_data

@@ -1,4 +1,4 @@
-"""PKU-MMD: recordings cut into labelled clips, official lists."""
+"""PKU-MMD: recordings cut into labeled clips, official lists."""
 
 import shutil
 

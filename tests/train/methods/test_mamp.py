@@ -27,7 +27,7 @@ def golden(shared, tmp_path):
     arrays = np.load(shared / "golden/mamp_small.npz")
     weights, config = public_mamp.golden_weights(arrays)
     path = public_mamp.save(weights, tmp_path / "mamp_small.pth")
-    checkpoint = read_public_mamp(path, heads=config["heads"])
+    checkpoint = read_public_mamp(path, heads=config["head-init"])
     run = RunConfig.from_json(checkpoint.config, source="golden")
     assert (run.encoder.width, run.encoder.depth) == (config["dim"], config["depth"])
     method = build_method(run)

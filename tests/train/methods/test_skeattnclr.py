@@ -245,7 +245,7 @@ def test_mixed_windows_must_fit_the_views():
 
 
 def test_sgd_and_its_drop():
-    loop = LoopConfig(steps=60, optimizer="sgd", lr=0.1, weight_decay=1e-4, drop_after=5 / 6)
+    loop = LoopConfig(steps=60, optimizer="sgd", lr=0.1, weight_decay=1e-4, milestone=5 / 6)
     optimizer = make_optimizer(made(), loop, depth=3)
     assert isinstance(optimizer, torch.optim.SGD)
     assert [(g["momentum"], g["weight_decay"]) for g in optimizer.param_groups] == [(0.9, 1e-4)]
@@ -255,7 +255,7 @@ def test_sgd_and_its_drop():
     for wrong, says in (
         ({"optimizer": "adam"}, "optimizer is one of adamw, sgd"),
         ({"sgd_momentum": 1.0}, "sgd_momentum is a share"),
-        ({"drop_after": 0.0}, "drop_after is a share"),
+        ({"milestone": 0.0}, "drop_after is a share"),
     ):
         with pytest.raises(UsageError, match=says):
             LoopConfig(**wrong)

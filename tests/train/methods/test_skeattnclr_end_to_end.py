@@ -155,7 +155,7 @@ def test_a_fused_model_classifies_and_its_index_takes_no_other(
     clip = sorted((recordings / "squat").iterdir())[0]
     answer = json.loads(done("classify", clip, "--json"))
     assert answer["label"] == "squat"
-    assert answer["neighbours"][0]["similarity"] == pytest.approx(1, abs=1e-4)
+    assert answer["neighbors"][0]["similarity"] == pytest.approx(1, abs=1e-4)
     code, _, err = call_stars("classify", clip, "--model", parts[0])
     assert code == 1
     assert "three" in err

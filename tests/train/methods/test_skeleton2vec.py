@@ -114,8 +114,8 @@ def test_targets_by_the_formula():
         mean, variance = mixed.mean(1, keepdim=True), mixed.var(1, keepdim=True, unbiased=False)
         layers.append((mixed - mean) / (variance + 1e-5).sqrt())
     mean = sum(layers) / 2
-    centred = mean - mean.mean(2, keepdim=True)
-    expected = centred / (centred.square().mean(2, keepdim=True) + 1e-5).sqrt()
+    centerd = mean - mean.mean(2, keepdim=True)
+    expected = centerd / (centerd.square().mean(2, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(method.target(bodies), expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(x, method.encoder.blocks[1](method.encoder.blocks[0](
         method.encoder.tokens(bodies))))  # fmt: skip
@@ -130,7 +130,7 @@ def test_instance_norm_is_over_the_tokens_of_a_body():
 
 @pytest.mark.parametrize("layers", ["ffn", "block"])
 @pytest.mark.parametrize("norm", ["instance", "layer"])
-def test_targets_are_normalised_and_know_the_whole_clip(layers, norm):
+def test_targets_are_normalized_and_know_the_whole_clip(layers, norm):
     method = made(target_layers=layers, target_norm=norm)
     bodies = batch_of().bodies
     target = method.target(bodies)

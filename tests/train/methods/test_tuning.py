@@ -107,7 +107,7 @@ def test_dino_compares_each_student_view_with_the_other_teacher_views():
     config = DinoConfig(prototypes=10, hidden=16, bottleneck=8, local_views=1, koleo=0.0)
     method = made(Dino, config)
     views = [batch_of(seed=n) for n in range(3)]
-    assert (method.copies, method.local_copies) == (2, 1)
+    assert (method.num_views, method.num_local_views) == (2, 1)
     loss = method(*views).loss
     outputs = [method.head(method.encoder.pooled(view.bodies)) for view in views]
     targets = [sinkhorn(output, 0.04) for output in outputs[:2]]

@@ -14,15 +14,15 @@ from stars_infer.train.methods.stars import Stars, StarsConfig
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.dsta import places
 from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
-from stars_infer.train.networks.skeleton_graph import CENTRE, spatial_partition
+from stars_infer.train.networks.skeleton_graph import CENTER, spatial_partition
 from stars_infer.train.networks.stgcn import GraphBlock
 from stars_infer.train.networks.streams import STREAMS, stream_of
 
 SMALL = {
-    "transformer": {"depth": 1, "heads": 2},
+    "transformer": {"depth": 1, "head-init": 2},
     "stgcn": {"depth": 3},
     "bigru": {"depth": 2},
-    "dsta": {"depth": 3, "heads": 2},
+    "dsta": {"depth": 3, "head-init": 2},
 }
 
 
@@ -91,7 +91,7 @@ def test_the_graph_of_the_skeleton():
     )
     assert [bool(parts[part, source, elbow]) for part, source in
             ((0, elbow), (1, shoulder), (2, wrist))] == [True] * 3  # fmt: skip
-    assert not parts[1, :, CENTRE].any()
+    assert not parts[1, :, CENTER].any()
     np.testing.assert_allclose(parts[:, :, elbow].sum(), 1)
     np.testing.assert_allclose(parts[1, shoulder, elbow], 1 / 3)
 

@@ -51,8 +51,8 @@ def test_clips_are_prepared_in_float32(whole, fabric, bf16, rule):
         assert bodies.dtype == torch.float32
         return bodies.flatten(1)
 
-    centre = [clip_features(whole, seen, views=views, fabric=one) for one in (fabric, bf16)]
-    torch.testing.assert_close(*centre, rtol=0, atol=0)
+    center = [clip_features(whole, seen, views=views, fabric=one) for one in (fabric, bf16)]
+    torch.testing.assert_close(*center, rtol=0, atol=0)
     turned = replace(views, rotation=0.3)
     random = [
         random_crop_features(whole, seen, turned, crops=1, fabric=one) for one in (fabric, bf16)

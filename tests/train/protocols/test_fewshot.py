@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import UsageError
-from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.evaluation.fewshot import LabeledClips, evaluate
 from stars_infer.similarity.pairwise import cosine_of
 from stars_infer.train.protocols.features import pooled_features
 from stars_infer.train.protocols.fewshot import fewshot
@@ -11,8 +11,8 @@ from stars_infer.train.protocols.fewshot import fewshot
 def test_figures_are_those_of_the_runtime(task, measured, fabric):
     result = fewshot(measured, task, fabric=fabric, shots=[2, 1], draws=7, seed=5)
     vectors = [pooled_features(measured, part, fabric=fabric) for part in (task.train, task.test)]
-    clips = LabelledClips(
-        likeness=cosine_of(np.concatenate(vectors)),
+    clips = LabeledClips(
+        similarity=cosine_of(np.concatenate(vectors)),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=np.arange(36) < 18,
         query=np.arange(36) >= 18,

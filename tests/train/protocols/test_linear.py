@@ -16,8 +16,8 @@ def named(head, features):
 def test_separable_classes_are_learnt_and_random_labels_are_not():
     random = torch.Generator().manual_seed(0)
     labels = np.arange(200) % 4
-    centres = torch.randn(4, 16, generator=random) * 3
-    features = centres[labels] + 0.1 * torch.randn(200, 16, generator=random)
+    centers = torch.randn(4, 16, generator=random) * 3
+    features = centers[labels] + 0.1 * torch.randn(200, 16, generator=random)
     fit = {"classes": 4, "config": LinearConfig(epochs=20), "device": CPU}
     head = fit_linear(features[None, :100], labels[:100], **fit)
     assert (named(head, features[100:]) == labels[100:]).all()
@@ -70,14 +70,14 @@ def test_protocol_learns_three_motions(task, measured, fabric, crops):
 
 
 def test_the_rate_drops_or_follows_a_cosine():
-    cosine, drop = LinearConfig(lr=3.0), LinearConfig(lr=3.0, drop_after=0.6)
+    cosine, drop = LinearConfig(lr=3.0), LinearConfig(lr=3.0, milestone=0.6)
     assert [cosine.rate(step, 10) for step in (0, 5)] == pytest.approx([3.0, 1.5])
     assert [drop.rate(step, 10) for step in (0, 5, 6, 9)] == pytest.approx([3.0, 3.0, 0.3, 0.3])
 
 
 def test_impossible_settings():
     for wrong in (
-        {"epochs": 0}, {"crops": -1}, {"lr": 0.0}, {"momentum": 1.0}, {"drop_after": 0.0},
+        {"epochs": 0}, {"crops": -1}, {"lr": 0.0}, {"momentum": 1.0}, {"milestone": 0.0},
     ):  # fmt: skip
         with pytest.raises(UsageError):
             LinearConfig(**wrong)

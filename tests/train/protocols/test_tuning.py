@@ -10,7 +10,7 @@ from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import Checkpoint
 from stars_infer.train.protocols.encoders import load_encoder
 from stars_infer.train.protocols.finetune import Tuning, finetune, name_clips, tuning_config
-from stars_infer.train.protocols.semi import draw_labelled, semi
+from stars_infer.train.protocols.semi import draw_labeled, semi
 from stars_infer.train.protocols.transfer import transfer
 from stars_infer.train.recipe import load_recipe
 from stars_infer.train.run import build_method
@@ -65,25 +65,25 @@ def test_actions_keep_their_names_where_some_were_not_shown(task, measured, fabr
     assert set(named.predictions) == {task.classes.index("jump")}
 
 
-def test_labelled_shares_by_hand():
+def test_labeled_shares_by_hand():
     labels = np.repeat([0, 1, 2], [100, 50, 7])
-    drawn = draw_labelled(labels, 0.1, seed=0)
+    drawn = draw_labeled(labels, 0.1, seed=0)
     # Whole parts 10, 5 and, at least, 1: 16 where int(0.1 * 157) is 15.
     assert np.bincount(labels[drawn]).tolist() == [10, 5, 1]
     assert len(set(drawn)) == len(drawn)
-    assert draw_labelled(labels, 0.1, seed=0).tolist() == drawn.tolist()
-    assert draw_labelled(labels, 0.1, seed=1).tolist() != drawn.tolist()
+    assert draw_labeled(labels, 0.1, seed=0).tolist() == drawn.tolist()
+    assert draw_labeled(labels, 0.1, seed=1).tolist() != drawn.tolist()
     # 22.2 + 11.1 + 1.55 of int(34.85) = 34: the whole parts do.
-    assert np.bincount(labels[draw_labelled(labels, 0.222, seed=0)]).tolist() == [22, 11, 1]
+    assert np.bincount(labels[draw_labeled(labels, 0.222, seed=0)]).tolist() == [22, 11, 1]
     # 29.8, 14.9 and 2.09 of int(46.79) = 46: one clip is left, for the largest rest.
-    assert np.bincount(labels[draw_labelled(labels, 0.298, seed=0)]).tolist() == [29, 15, 2]
-    assert len(draw_labelled(labels, 0.1, seed=0, per_action=False)) == 15
-    assert draw_labelled(labels, 1.0, seed=0).tolist() == list(range(157))
+    assert np.bincount(labels[draw_labeled(labels, 0.298, seed=0)]).tolist() == [29, 15, 2]
+    assert len(draw_labeled(labels, 0.1, seed=0, per_action=False)) == 15
+    assert draw_labeled(labels, 1.0, seed=0).tolist() == list(range(157))
     for share in (0.0, 1.5, -1):
         with pytest.raises(UsageError, match="--share"):
-            draw_labelled(labels, share, seed=0)
+            draw_labeled(labels, share, seed=0)
     with pytest.raises(UsageError, match="fewer than two actions"):
-        draw_labelled(labels, 0.01, seed=0, per_action=False)
+        draw_labeled(labels, 0.01, seed=0, per_action=False)
 
 
 def test_semi_supervised_runs_have_mean_and_deviation(task, measured, fabric, tmp_path):

@@ -5,7 +5,7 @@ from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.views.augment import MIRRORED_JOINTS
 from stars_infer.train.views.corruption import lengthened, posed
-from stars_infer.train.views.normalise import bones
+from stars_infer.train.views.normalize import bones
 
 
 def bodies(count=1):

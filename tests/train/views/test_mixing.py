@@ -58,7 +58,7 @@ def clips():
 
 
 def mixed_views(clips, **config):
-    made = views(clips, batch=6, copies=2, frames=64, shortest_crop=1.0, **config)
+    made = views(clips, batch=6, num_views=2, frames=64, shortest_crop=1.0, **config)
     made.mixing = Mixing()
     return made
 

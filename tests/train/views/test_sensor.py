@@ -7,11 +7,11 @@ from stars_infer.preprocessing.prepare import to_ntu25
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.views.sensor import (
     LIMBS,
-    POORER,
+    REDUCED,
     hidden,
+    jitter,
     jumping,
     reduction,
-    trembling,
     with_joints_of,
 )
 
@@ -37,7 +37,7 @@ def drifting(count=1):
 
 def test_joints_tremble_by_what_was_asked_for_and_hands_and_feet_twice_as_much():
     noise = torch.randn(2, 4000, 25, 3, generator=torch.Generator().manual_seed(0))
-    spread = trembling(noise, torch.tensor([0.01, 0.02])).std(dim=(1, 3))
+    spread = jitter(noise, torch.tensor([0.01, 0.02])).std(dim=(1, 3))
     shaky = joints(
         *("left hand", "tip of left hand", "left thumb", "right hand", "tip of right hand"),
         *("right thumb", "left ankle", "left foot", "right ankle", "right foot"),
@@ -121,13 +121,13 @@ def test_a_jump_lasts_a_frame_at_least():
     assert (shifted != 0).all(dim=3).sum(dim=1).tolist() == [[1] * 25]
 
 
-@pytest.mark.parametrize("layout", POORER, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("layout", REDUCED, ids=lambda layout: layout.name)
 def test_reduced_bodies_are_those_of_a_file_of_that_layout(layout):
     matrix = reduction(layout)
     torch.testing.assert_close(matrix.sum(dim=1), torch.ones(25))
     torch.testing.assert_close(matrix @ matrix, matrix, atol=1e-6, rtol=0)
     bodies = walking()
-    reduced = with_joints_of(bodies, torch.tensor([POORER.index(layout)]))
+    reduced = with_joints_of(bodies, torch.tensor([REDUCED.index(layout)]))
     assert (reduced - bodies).abs().max() > 0.01
     same = [
         next(NTU25_JOINTS.index(name) for name in NTU25_JOINTS if layout.ntu25[name] == {joint: 1})
@@ -138,10 +138,10 @@ def test_reduced_bodies_are_those_of_a_file_of_that_layout(layout):
 
 
 def test_only_the_bodies_of_poorer_layouts_are_reduced():
-    assert [layout.name for layout in POORER] == ["kinect20", "h36m17", "openni15"]
+    assert [layout.name for layout in REDUCED] == ["kinect20", "h36m17", "openni15"]
     bodies = walking(4)
     mixed = with_joints_of(bodies, torch.tensor([-1, 0, 1, 2]))
     torch.testing.assert_close(mixed[0], bodies[0], rtol=0, atol=1e-6)
-    for place, layout in enumerate(POORER):
+    for place, layout in enumerate(REDUCED):
         expected = torch.einsum("uv,tvc->tuc", reduction(layout), bodies[place + 1])
         torch.testing.assert_close(mixed[place + 1], expected)

@@ -7,7 +7,7 @@ import torch
 from stars_infer import Clip, prepare
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.preprocessing.prepare import Preprocessing, centred_actors
+from stars_infer.preprocessing.prepare import Preprocessing, centerd_actors
 from stars_infer.preprocessing.resample import resize
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
@@ -21,7 +21,7 @@ def source(frames, bodies=1, seed=0):
     return SourceClip(actors=actors, label=str(seed), subject="", source="")
 
 
-def views(clips, *, batch=4, seed=0, copies=1, local_copies=0, **config):
+def views(clips, *, batch=4, seed=0, num_views=1, num_local_views=0, **config):
     return Views(
         Pack.from_clips(clips),
         ViewConfig(**config),
@@ -29,8 +29,8 @@ def views(clips, *, batch=4, seed=0, copies=1, local_copies=0, **config):
         seed=seed,
         tokens=750,
         device="cpu",
-        copies=copies,
-        local_copies=local_copies,
+        num_views=num_views,
+        num_local_views=num_local_views,
     )
 
 
@@ -59,7 +59,7 @@ def acted(name, frames, *, seed=0, absent=None):
     return Clip.from_array(joints)
 
 
-NORMALISED = (
+NORMALIZED = (
     {"face_camera": True},
     {"standard_body": True},
     {"pace": 0.5},
@@ -67,10 +67,10 @@ NORMALISED = (
 )
 
 
-@pytest.mark.parametrize("steps", NORMALISED, ids=lambda steps: "+".join(steps))
+@pytest.mark.parametrize("steps", NORMALIZED, ids=lambda steps: "+".join(steps))
 @pytest.mark.parametrize("whose", ["as many frames", "other frames"])
-def test_normalised_views_of_whole_clips_are_what_prepare_gives(steps, whose):
-    # Training resamples before it normalises, use after; with as many frames it is the same.
+def test_normalized_views_of_whole_clips_are_what_prepare_gives(steps, whose):
+    # Training resamples before it normalizes, use after; with as many frames it is the same.
     exact = whose == "as many frames"
     frames = (128 if "pace" in steps else 64) if exact else 90
     some = [
@@ -81,7 +81,7 @@ def test_normalised_views_of_whole_clips_are_what_prepare_gives(steps, whose):
         acted("handshake", frames, absent=1 if exact else None, seed=1),
     ]
     clips = [
-        SourceClip(actors=centred_actors(c), label=str(n), subject="", source="")
+        SourceClip(actors=centerd_actors(c), label=str(n), subject="", source="")
         for n, c in enumerate(some)
     ]
     late = [clip for clip in clips if not clip.actors[0, 0].any()]
@@ -106,21 +106,21 @@ def test_views_that_face_the_camera_do_not_show_a_turn():
     torch.testing.assert_close(seen[..., 1], views(clips).draw(0)[0].bodies[..., 1])
 
 
-DISTURBED = {
+CORRUPTED = {
     "bone_lengths": 0.1,
     "posture": 0.1,
     "jitter": 0.02,
-    "jumps": 0.3,
+    "outliers": 0.3,
     "hidden_limbs": 0.3,
     "slowest_rate": 0.5,
-    "poorer_layouts": 0.5,
+    "reduced_layouts": 0.5,
 }
 
 
 def test_disturbed_views_are_decided_by_step_and_differ_between_copies():
     clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
-    everything = DISTURBED | {"face_camera": True, "standard_body": True, "pace": 0.5}
-    one, again = (views(clips, copies=2, shortest_crop=1.0, **everything) for _ in range(2))
+    everything = CORRUPTED | {"face_camera": True, "standard_body": True, "pace": 0.5}
+    one, again = (views(clips, num_views=2, shortest_crop=1.0, **everything) for _ in range(2))
     for step in (5, 2):
         for a, b in zip(one.draw(step), again.draw(step), strict=True):
             torch.testing.assert_close(a.bodies, b.bodies, rtol=0, atol=0)
@@ -133,8 +133,8 @@ def test_disturbed_views_are_decided_by_step_and_differ_between_copies():
 @pytest.mark.parametrize("absent_bodies", ["present", "zeros", "copy"])
 def test_parts_of_a_disturbed_batch_make_up_the_batch(absent_bodies):
     clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
-    normalised = {"face_camera": True, "standard_body": True, "pace": 0.5}
-    some = views(clips, yaw=3.0, absent_bodies=absent_bodies, **DISTURBED, **normalised)
+    normalized = {"face_camera": True, "standard_body": True, "pace": 0.5}
+    some = views(clips, yaw=3.0, absent_bodies=absent_bodies, **CORRUPTED, **normalized)
     (whole,) = some.draw(7)
     parts = [some.draw(7, slice(0, 1))[0], some.draw(7, slice(1, 4))[0]]
     torch.testing.assert_close(torch.cat([p.bodies for p in parts]), whole.bodies)
@@ -298,7 +298,7 @@ def test_copies_of_a_clip_differ_and_local_ones_are_short():
     frames = np.arange(400, dtype=np.float32)
     actors = np.broadcast_to(frames[None, :, None, None], (1, 400, 25, 3)).astype(np.float32)
     clip = SourceClip(actors=actors, label="", subject="", source="")
-    some = views([clip], batch=1, copies=2, local_copies=2)
+    some = views([clip], batch=1, num_views=2, num_local_views=2)
     shares = []
     for step in range(50):
         drawn = some.draw(step)
@@ -338,7 +338,7 @@ def test_shear_and_axis_mask_by_hand():
 
 
 @pytest.mark.parametrize(
-    "augmentation", ["mirror", "rotation", "axis_mask", "shear", "yaw", *DISTURBED]
+    "augmentation", ["mirror", "rotation", "axis_mask", "shear", "yaw", *CORRUPTED]
 )
 def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
     clips = [source(60, seed=n) for n in range(8)]
@@ -357,9 +357,9 @@ def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
     [
         ({"mirror": 1.5}, "mirror is a probability, not 1.5"),
         ({"axis_mask": -1}, "axis_mask is a probability"),
-        ({"jumps": 1.1}, "jumps is a probability, not 1.1"),
+        ({"outliers": 1.1}, "jumps is a probability, not 1.1"),
         ({"hidden_limbs": -0.1}, "hidden_limbs is a probability"),
-        ({"poorer_layouts": 2}, "poorer_layouts is a probability, not 2"),
+        ({"reduced_layouts": 2}, "poorer_layouts is a probability, not 2"),
         ({"rotation": -1}, "rotation must not be below 0, is -1"),
         ({"shear": -1}, "shear must not be below 0, is -1"),
         ({"yaw": -0.5}, "yaw must not be below 0, is -0.5"),
@@ -384,10 +384,10 @@ def test_which_views_disturb_and_which_augment():
     assert not ViewConfig().augments
     assert not ViewConfig(face_camera=True, standard_body=True, pace=0.5).augments
     assert ViewConfig(yaw=1.0).augments
-    assert not ViewConfig(yaw=1.0, rotation=0.3).disturbs
-    for name, amount in DISTURBED.items():
+    assert not ViewConfig(yaw=1.0, rotation=0.3).corrupts
+    for name, amount in CORRUPTED.items():
         config = ViewConfig(**{name: amount})
-        assert (config.disturbs, config.augments) == (True, True), name
+        assert (config.corrupts, config.augments) == (True, True), name
 
 
 def test_what_an_encoder_hands_on_is_how_it_sees_clips():

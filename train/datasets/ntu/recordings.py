@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from stars_infer.errors import ClipError, StarsError
-from stars_infer.preprocessing.prepare import centred_actors
+from stars_infer.preprocessing.prepare import centerd_actors
 from stars_infer.readers.files import read_clip
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.missing import missing_skeletons
 from stars_infer.train.datasets.ntu.names import NTU_SETS, SampleName
 from stars_infer.train.datasets.ntu.splits import ntu_splits
 from stars_infer.train.datasets.pack import SourceClip
+from stars_infer.train.datasets.preassigned import first_frames
 from stars_infer.train.datasets.raw import (
     MISSING,
     NO_NAME,
@@ -23,7 +24,6 @@ from stars_infer.train.datasets.raw import (
     RawSet,
     Unit,
 )
-from stars_infer.train.datasets.tracked import first_frames
 
 
 def open_ntu(dataset: str, folder: Path) -> RawSet:
@@ -71,10 +71,10 @@ def open_ntu(dataset: str, folder: Path) -> RawSet:
 
 
 def read_sample(unit: Unit, *, folder: Path) -> Outcome:
-    """Read one sample, choose and centre its actors, keep its first 300 frames."""
+    """Read one sample, choose and center its actors, keep its first 300 frames."""
     (path,) = unit.paths
     try:
-        actors = first_frames(centred_actors(read_clip(path)))
+        actors = first_frames(centerd_actors(read_clip(path)))
     except ClipError as error:
         return (LeftOut.because(path.relative_to(folder).as_posix(), error),)
     sample = SampleName.parse(unit.name)

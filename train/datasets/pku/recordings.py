@@ -1,7 +1,7 @@
 """The recordings of PKU-MMD as downloaded: minutes of skeletons, and the intervals of actions.
 
 `PKU_Skeleton_Renew/0002-L.txt` (part II: A01N01-L.txt) has a row of 150 values per frame: two
-bodies, 25 joints in the order of NTU RGB+D, x y z in metres, zeros for an absent body.
+bodies, 25 joints in the order of NTU RGB+D, x y z in meters, zeros for an absent body.
 `Train_Label_PKU_final/0002-L.txt` has a line `class,start,end,confidence` per action. Frames
 count from 0 and `end` is not part of the action, as in the public preparations.
 """
@@ -20,6 +20,7 @@ from stars_infer.errors import ClipError, StarsError
 from stars_infer.train.datasets.pack import SourceClip
 from stars_infer.train.datasets.pku.actions import PKU_ACTIONS
 from stars_infer.train.datasets.pku.splits import pku_splits, read_split_files
+from stars_infer.train.datasets.preassigned import preassigned_actors
 from stars_infer.train.datasets.raw import (
     BROKEN_INTERVAL,
     NO_LABELS,
@@ -30,7 +31,6 @@ from stars_infer.train.datasets.raw import (
     RawSet,
     Unit,
 )
-from stars_infer.train.datasets.tracked import tracked_actors
 
 _NAMES = {
     "pku1": re.compile(r"\d{4}-[LMR]"),
@@ -92,7 +92,7 @@ def open_pku(dataset: str, folder: Path) -> RawSet:
 
 
 def read_recording(unit: Unit, *, folder: Path) -> Outcome:
-    """Cut one recording into its labelled actions."""
+    """Cut one recording into its labeled actions."""
     path, label_path = unit.paths
     try:
         rows = _rows(path)
@@ -116,7 +116,7 @@ def _actions(
         else:
             bodies = np.moveaxis(rows[start:end].reshape(-1, *_BODIES), 1, 0)
             try:
-                actors = tracked_actors(bodies, source=name)
+                actors = preassigned_actors(bodies, source=name)
             except ClipError as error:
                 yield LeftOut.because(name, error)
                 continue

@@ -15,19 +15,19 @@ from stars_infer.index import derived as index_calibration
 from stars_infer.index import rows as index_rows
 from stars_infer.index.index import NewExemplar
 from stars_infer.index.large import ann
-from stars_infer.index.large import store as holdings
-from stars_infer.index.large.ann import NeighbourLists
+from stars_infer.index.large import store as store
+from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.large.cache import current_token, removed_ids
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Description
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
-from stars_infer.similarity.sequence import Comparison
+from stars_infer.similarity.sequence import SequenceConfig
 
 MODEL = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=16, absent_bodies=PRESENT, fingerprint="f" * 64
 )
-COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=Comparison(steps=4))
+COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=SequenceConfig(steps=4))
 
 
 @pytest.fixture(autouse=True)
@@ -36,16 +36,16 @@ def _small_is_large(monkeypatch):
     monkeypatch.setattr("stars_infer.index.index.CANDIDATES", 20)
     monkeypatch.setattr("stars_infer.index.gallery.CANDIDATES", 20)
     monkeypatch.setattr("stars_infer.similarity.nearest.CANDIDATES", 20)
-    monkeypatch.setattr(holdings, "FRESH", 50)
+    monkeypatch.setattr(store, "FRESH", 50)
     monkeypatch.setattr(ann, "FLAT", 300)
 
 
 def drawn(count, *, seed=0):
-    """Vectors about ten centres, and which."""
+    """Vectors about ten centers, and which."""
     random = np.random.default_rng(seed)
     classes = random.integers(0, 10, count)
-    centres = np.random.default_rng(99).normal(size=(10, 16))
-    return np.float32(centres[classes] + 0.3 * random.normal(size=(count, 16))), classes
+    centers = np.random.default_rng(99).normal(size=(10, 16))
+    return np.float32(centers[classes] + 0.3 * random.normal(size=(count, 16))), classes
 
 
 def exemplars(count, *, seed=0):
@@ -53,23 +53,23 @@ def exemplars(count, *, seed=0):
     return [
         NewExemplar(
             label=f"action {label}",
-            description=Description(vector=vector),
-            source=f"{seed}/{place}",
-            content_hash=f"{seed}/{place}",
+            features=Features(vector=vector),
+            source=f"{seed}/{position}",
+            content_hash=f"{seed}/{position}",
         )
-        for place, (vector, label) in enumerate(zip(vectors, classes, strict=True))
+        for position, (vector, label) in enumerate(zip(vectors, classes, strict=True))
     ]
 
 
 def truth(index, queries, k):
     """Sources of the truly nearest, from the rows alone."""
-    kept = index.descriptions()
+    kept = index.clip_features()
     cosines = (
         unit(np.stack([q.vector for q in queries]))
         @ unit(np.stack([item.vector for _, item in kept])).T
     )
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-    return [[kept[place][0].source for place in row] for row in order]
+    return [[kept[position][0].source for position in row] for row in order]
 
 
 def sources(found):
@@ -80,8 +80,8 @@ def recall(found, true):
     return np.mean([np.isin(one, other).mean() for one, other in zip(true, found, strict=True)])
 
 
-def questions(count=20):
-    return [Description(vector=vector) for vector in drawn(count, seed=7)[0]]
+def queries(count=20):
+    return [Features(vector=vector) for vector in drawn(count, seed=7)[0]]
 
 
 def open_index(path, model=MODEL):
@@ -107,10 +107,10 @@ def files(path):
 
 def check(index, k=5):
     """That it gives what the rows hold, with exact similarities."""
-    asked = questions()
+    asked = queries()
     found = index.search(asked, k)
     assert recall(sources(found), truth(index, asked, k)) >= 0.98
-    there = {one.source: (one.label, item.vector) for one, item in index.descriptions()}
+    there = {one.source: (one.label, item.vector) for one, item in index.clip_features()}
     for query, row in zip(asked, found, strict=True):
         assert len(row) == k
         assert [near.similarity for near in row] == sorted(
@@ -130,10 +130,10 @@ def test_a_large_index_is_opened_from_its_cache(path, monkeypatch):
     def never(*args, **kwargs):
         raise AssertionError("made again")
 
-    monkeypatch.setattr(NeighbourLists, "of", never)
+    monkeypatch.setattr(IVFIndex, "of", never)
     with open_index(path) as index:
         check(index)
-        asked = questions()
+        asked = queries()
         found = index.search(asked, 150)  # more than are compared by their vectors
         assert recall(sources(found), truth(index, asked, 150)) >= 0.95
         for row in found:
@@ -143,7 +143,7 @@ def test_a_large_index_is_opened_from_its_cache(path, monkeypatch):
         assert index._large._cache.lists.probes is not None
     _, classes = drawn(20, seed=7)
     with open_index(path) as index:
-        answers = index.classify(questions())
+        answers = index.classify(queries())
         named = np.mean([a.label == f"action {c}" for a, c in zip(answers, classes, strict=True)])
         assert named >= 0.9
 
@@ -167,22 +167,22 @@ def test_what_comes_and_goes_is_seen_at_once(path):
         other.add(exemplars(30, seed=1))
         check(index)
         ids = {one.source: one.id for one in index.exemplars()}
-        nearest = sources(index.search(questions(), 1))
+        nearest = sources(index.search(queries(), 1))
         other.remove(ids=[ids[source] for (source,) in nearest] + [ids["1/3"]])
         check(index)
         other.remove(label="action 3")
         check(index)
-        assert "action 3" not in {one.label for one in index.classify(questions())}
+        assert "action 3" not in {one.label for one in index.classify(queries())}
         assert files(path) == before
     with open_index(path) as again:
         check(again)
 
 
 def test_a_new_action_is_named(path):
-    query = Description(vector=np.float32(-10 * np.ones(16)))
+    query = Features(vector=np.float32(-10 * np.ones(16)))
     with open_index(path) as index:
         assert index.classify([query])[0].label.startswith("action")
-        new = NewExemplar(label="a new one", description=query, source="n", content_hash="n")
+        new = NewExemplar(label="a new one", features=query, source="n", content_hash="n")
         index.add([new])
         assert index.classify([query])[0].label == "a new one"
         assert index.search([query], 1)[0][0].source == "n"
@@ -278,9 +278,9 @@ def test_a_row_that_was_changed_by_hand_is_seen(path):
 def test_where_no_cache_can_be_kept_all_are_compared(path, monkeypatch):
     shutil.rmtree(folder(path))
     folder(path).write_text("in the way")
-    monkeypatch.setattr(NeighbourLists, "of", None)
+    monkeypatch.setattr(IVFIndex, "of", None)
     with open_index(path) as index:
-        assert recall(sources(index.search(questions(), 5)), truth(index, questions(), 5)) == 1
+        assert recall(sources(index.search(queries(), 5)), truth(index, queries(), 5)) == 1
         check(index)
     assert folder(path).read_text() == "in the way"
 
@@ -298,7 +298,7 @@ def test_a_process_that_is_faster_is_followed(path):
         assert not slow._large._folder.keep(slow._db, made, before=before)
         assert current_token(slow._db) == fast._large._cache.token
         check(slow)
-        assert gone.source not in {s for row in sources(slow.search(questions(), 600)) for s in row}
+        assert gone.source not in {s for row in sources(slow.search(queries(), 600)) for s in row}
 
 
 def _add_and_search(path, worker):
@@ -307,7 +307,7 @@ def _add_and_search(path, worker):
         for step in range(4):
             new = exemplars(40, seed=100 * (worker + 1) + step)
             index.add(new)
-            found = index.search([one.description for one in new], 1)
+            found = index.search([one.features for one in new], 1)
             assert sources(found) == [[one.source] for one in new]
 
 
@@ -317,7 +317,7 @@ def _lower_limits():
 
     for module in (index, gallery, search):
         module.CANDIDATES = 20
-    holdings.FRESH, ann.FLAT = 50, 300
+    store.FRESH, ann.FLAT = 50, 300
 
 
 def test_processes_add_and_search_at_once(path):
@@ -344,10 +344,10 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
     with monkeypatch.context() as patched, open_index(path) as index:
         patched.setattr("stars_infer.index.gallery.Gallery._calibration_by_sample", never)
         again = index.calibration()
-        for name in ("centre", "spread", "known", "right"):
+        for name in ("center", "spread", "known", "right"):
             assert getattr(again, name) == getattr(first, name)
-        np.testing.assert_array_equal(again.strangers, first.strangers)
-        np.testing.assert_array_equal(again.familiar, first.familiar)
+        np.testing.assert_array_equal(again.false_accept_rate, first.false_accept_rate)
+        np.testing.assert_array_equal(again.known_scores, first.known_scores)
         index.add(exemplars(55, seed=1))  # under a tenth
         index.calibration()
         index.add(exemplars(10, seed=2))
@@ -361,29 +361,29 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
 
 
 def test_strangers_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
-    monkeypatch.setattr(holdings, "SEEN", 20)
+    monkeypatch.setattr(store, "SEEN", 20)
     _, classes = drawn(20, seed=7)
     with open_index(path) as index:
-        known = [answer.chance_known for answer in index.classify(questions())]
+        known = [answer.chance_known for answer in index.classify(queries())]
         large = index._large
-        for query in questions():
+        for query in queries():
             seen = large.classes[large.seen(query)[0]]
-            assert len(np.unique(seen)) >= holdings.ACTIONS
+            assert len(np.unique(seen)) >= store.ACTIONS
             apart = large.classes[large.seen(query, apart=int(seen[0]))[0]]
             assert seen[0] not in apart
-            assert len(np.unique(apart)) >= holdings.ACTIONS
+            assert len(np.unique(apart)) >= store.ACTIONS
     for label in sorted(set(classes.tolist()))[:3]:
         with open_index(path) as index:
             index.remove(label=f"action {label}")
             asked = np.flatnonzero(classes == label)
-            strange = index.classify([questions()[int(at)] for at in asked])
-        assert max(answer.chance_known for answer in strange) < np.median(known)
+            unknown = index.classify([queries()[int(at)] for at in asked])
+        assert max(answer.chance_known for answer in unknown) < np.median(known)
 
 
 def moving(seed):
     random = np.random.default_rng(seed)
     sequence = random.normal(size=(1 + seed % 2, *COMPARING.comparison.shape[1:]))
-    return Description(vector=np.ones(16, np.float32), sequence=np.float32(0.09 * sequence))
+    return Features(vector=np.ones(16, np.float32), sequence=np.float32(0.09 * sequence))
 
 
 def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
@@ -392,7 +392,7 @@ def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
     with open_index(tmp_path / "stars.db", COMPARING) as index:
         index.add(
             [
-                NewExemplar(label=str(n % 5), description=one, source=str(n), content_hash=str(n))
+                NewExemplar(label=str(n % 5), features=one, source=str(n), content_hash=str(n))
                 for n, one in enumerate(made)
             ]
         )

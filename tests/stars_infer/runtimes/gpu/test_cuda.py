@@ -111,7 +111,7 @@ def test_a_fixed_batch_by_io_binding_gives_the_vectors(graph):
 
 def test_a_fixed_batch_leaves_no_shapes_to_compute(graph, tmp_path, monkeypatch):
     """A CUDA graph is recorded only if no operator runs on the CPU, as those of shapes do."""
-    written = tmp_path / "optimised.onnx"
+    written = tmp_path / "optimized.onnx"
 
     class Options(onnxruntime.SessionOptions):
         def __init__(self):

@@ -1,8 +1,8 @@
 """What is nearest among the clips that were trained on: the same action, or only the same style?
 
-    python benchmarks/order/neighbours.py runs/order --pack PACK --split pretraining
+    python benchmarks/method_comparison/neighbors.py runs/order --pack PACK --split pretraining
 
-Looks at windows of the Bandai-Namco sets, which are labelled `action/style`, and counts how often
+Looks at windows of the Bandai-Namco sets, which are labeled `action/style`, and counts how often
 the nearest window of another recording, or of another style, shows the same action.
 """
 
@@ -58,8 +58,8 @@ def main() -> None:
 def some_windows(pack: Pack, count: int) -> Pack:
     """So many windows with an action and a style, drawn at random."""
     styled = [clip for clip in pack.clips if "/" in clip.label]
-    places = np.random.default_rng(0).permutation(len(styled))[:count]
-    return replace(pack, clips=tuple(styled[place] for place in places))
+    positions = np.random.default_rng(0).permutation(len(styled))[:count]
+    return replace(pack, clips=tuple(styled[position] for position in positions))
 
 
 def same_action(pack: Pack, vectors: NDArray[np.float32]) -> tuple[float, float]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from stars_infer import Clip, prepare
 from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
-from stars_infer.preprocessing.normalise import (
+from stars_infer.preprocessing.normalize import (
     CHAIN,
     PACE_FRAMES,
     even_pace,

@@ -1,4 +1,4 @@
-"""Tuning by likeness: landmarks, what they make of clips, and what an encoder learns of it."""
+"""Tuning by similarity: landmarks, what they make of clips, and what an encoder learns of it."""
 
 import json
 
@@ -11,9 +11,9 @@ from stars_infer.encoder.model import read_model_info
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.resample import resize
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.sequence import Comparison, motion_sequence
+from stars_infer.similarity.sequence import SequenceConfig, motion_sequence
 from stars_infer.synthetic.actions import ACTIONS, perform
-from stars_infer.train.methods.likeness import Likeness, LikenessConfig
+from stars_infer.train.methods.dtw_distillation import DTWDistillation, DTWDistillationConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views.batch import Batch
 from tests.conftest import call_stars
@@ -42,7 +42,7 @@ def batch_of(clips=8, seed=0, pairs=()):
 
 def made(**settings):
     torch.manual_seed(0)
-    return Likeness(SHAPE, LikenessConfig(**settings)).train()
+    return DTWDistillation(SHAPE, DTWDistillationConfig(**settings)).train()
 
 
 def placed(**settings):
@@ -69,7 +69,7 @@ def test_the_first_clips_are_the_landmarks_and_teach_nothing():
     assert method.ready
     bodies = batch_of(9, pairs=(0, 3)).bodies.numpy()
     firsts = np.delete(bodies, (1, 5), axis=0)
-    expected = motion_sequence(firsts, Comparison())
+    expected = motion_sequence(firsts, SequenceConfig())
     np.testing.assert_allclose(method.landmarks[:9], expected, atol=1e-6)
     torch.testing.assert_close(method.landmarks[9:], more[:7].unflatten(1, (32, 120)))
     _, nothing = method(batch_of(seed=2))
@@ -85,8 +85,8 @@ def test_vectors_of_landmarks_have_their_kernel_as_products():
     torch.testing.assert_close(
         vectors @ vectors.T, seen @ torch.linalg.inv(seen + noise) @ seen, atol=1e-3, rtol=1e-3
     )
-    centred = F.normalize(vectors, dim=1) - method.centre
-    assert centred.mean(dim=0).abs().max() < 1e-5
+    centerd = F.normalize(vectors, dim=1) - method.center
+    assert centerd.mean(dim=0).abs().max() < 1e-5
 
 
 def test_loss_by_the_formula():
@@ -94,14 +94,14 @@ def test_loss_by_the_formula():
     batch = batch_of(4, seed=3, pairs=(1,))
     loss, _ = method(batch)
     gallery = WarpingGallery(list(method.landmarks.numpy()[:, None]))
-    likeness = np.stack(
+    similarity = np.stack(
         [
             gallery.similarities(sequence[None])
-            for sequence in motion_sequence(batch.bodies.numpy(), Comparison())
+            for sequence in motion_sequence(batch.bodies.numpy(), SequenceConfig())
         ]
     )
-    vectors = np.exp((likeness - 1) / 0.5) @ method.mixture.numpy()
-    targets = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) - method.centre.numpy()
+    vectors = np.exp((similarity - 1) / 0.5) @ method.mixture.numpy()
+    targets = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) - method.center.numpy()
     seen = int(TOKENS * (1 - 0.8))
     expected = 0.0
     for body, noise, target in zip(batch.bodies, batch.noise, targets, strict=True):
@@ -181,14 +181,24 @@ def test_vectors_come_to_say_how_alike_clips_are():
 def test_trained_exported_and_asked_from_the_shell(trained, recordings, tmp_path):
     run, model, vectors = tmp_path / "run", tmp_path / "model", tmp_path / "vectors.npz"
     for arguments in (
-        ["train", "tune", trained / "pack", "--from", trained / "stars", "--recipe", "likeness",
+        ["train", "tune", trained / "pack", "--from", trained / "stars", "--recipe",
+         "dtw-distillation",
          "--out", run, "--steps", 8, "--batch", 8, "--log-every", 1, "--accelerator", "cpu", "-q"],
         ["export", "--onnx", run, "--out", model, "--compare", "vectors", "-q"],
         ["embed", recordings, "--model", model, "--out", vectors, "-q"],
     ):  # fmt: skip
         code, _, err = call_stars(*arguments)
         assert code == 0, err
-    short = ["--recipe", "likeness", "--out", tmp_path / "short", "--steps", 4, "--batch", 8]
+    short = [
+        "--recipe",
+        "dtw-distillation",
+        "--out",
+        tmp_path / "short",
+        "--steps",
+        4,
+        "--batch",
+        8,
+    ]
     code, _, err = call_stars(
         "train", "tune", trained / "pack", "--from", trained / "stars", *short, "-q"
     )
@@ -198,7 +208,7 @@ def test_trained_exported_and_asked_from_the_shell(trained, recordings, tmp_path
     assert losses[:4] == [0] * 4  # while 32 landmarks are gathered
     assert all(0 < loss < 2 for loss in losses[4:])
     info = read_model_info(model)
-    assert info.facts["method"] == "MAMP, then STARS, then likeness"
+    assert info.facts["method"] == "MAMP, then STARS, then DTW distillation"
     assert info.preprocessing.face_camera
     assert info.preprocessing.standard_body
     with np.load(vectors) as kept:
@@ -211,4 +221,4 @@ def test_trained_exported_and_asked_from_the_shell(trained, recordings, tmp_path
 )
 def test_impossible_constants_are_refused(settings, says):
     with pytest.raises(UsageError, match=says):
-        LikenessConfig(**settings)
+        DTWDistillationConfig(**settings)

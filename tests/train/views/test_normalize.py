@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from stars_infer.preprocessing import normalise as normalisation
-from stars_infer.preprocessing.normalise import PACE_FRAMES
+from stars_infer.preprocessing import normalize as normalization
+from stars_infer.preprocessing.normalize import PACE_FRAMES
 from stars_infer.preprocessing.resample import resize
 from stars_infer.synthetic.actions import perform
-from stars_infer.train.views.normalise import even_pace, face_camera, standard_body
+from stars_infer.train.views.normalize import even_pace, face_camera, standard_body
 
 
 def clips_and_batch():
@@ -27,13 +27,13 @@ def clips_and_batch():
 
 def test_facing_is_that_of_the_runtime():
     clips, bodies, clip, slot = clips_and_batch()
-    expected = np.concatenate([normalisation.face_camera(c) for c in clips])
+    expected = np.concatenate([normalization.face_camera(c) for c in clips])
     np.testing.assert_allclose(face_camera(bodies, clip, slot, len(clips)), expected, atol=1e-5)
 
 
 def test_proportions_are_those_of_the_runtime():
     clips, bodies, *_ = clips_and_batch()
-    expected = np.concatenate([normalisation.standard_body(c) for c in clips])
+    expected = np.concatenate([normalization.standard_body(c) for c in clips])
     np.testing.assert_allclose(standard_body(bodies), expected, atol=1e-5)
 
 
@@ -45,9 +45,9 @@ def test_a_body_that_is_never_there_stays_empty():
 @pytest.mark.parametrize("frames", [32, 120])
 def test_pace_is_that_of_the_runtime(share, frames):
     clips, bodies, clip, _ = clips_and_batch()
-    expected = np.concatenate([normalisation.even_pace(c, frames, share) for c in clips])
+    expected = np.concatenate([normalization.even_pace(c, frames, share) for c in clips])
     got = even_pace(bodies, clip, len(clips), frames, share)
-    # A body that comes or goes jumps by metres from one frame to the next.
+    # A body that comes or goes jumps by meters from one frame to the next.
     np.testing.assert_allclose(got, expected, atol=5e-5)
 
 

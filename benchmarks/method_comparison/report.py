@@ -1,6 +1,7 @@
 """Evaluate the runs of train.py and write the order table.
 
-    python benchmarks/order/report.py runs/order --data utd msr hdm05 --write docs/order.md
+    python benchmarks/method_comparison/report.py runs/order --data utd msr hdm05 --write
+    docs/method-comparison.md
 
 Each data argument is a pack with one split. An encoder's features are made once and kept beside
 its run; random weights of the same shape are a row of their own.
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from stars_infer.evaluation.fewshot import LabelledClips, evaluate
+from stars_infer.evaluation.fewshot import LabeledClips, evaluate
 from stars_infer.similarity.pairwise import cosine_of
 from stars_infer.train.checkpoint import FILE, load_checkpoint
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
@@ -140,14 +141,14 @@ def measure(
     train: Sequence[torch.Tensor], test: Sequence[torch.Tensor], task: Task
 ) -> Iterator[float]:
     """All scores of one or more encoders' features (N, D), in the order of `COLUMNS`."""
-    learnt, asked = side_by_side(train), side_by_side(test)
-    named = nearest_votes(learnt, task.train_labels, asked, ks=[1])[1]
+    learned, asked = side_by_side(train), side_by_side(test)
+    named = nearest_votes(learned, task.train_labels, asked, ks=[1])[1]
     yield accuracy(named, task.test_labels)
     each = [class_scores(*pair, task) for pair in zip(train, test, strict=True)]
     yield accuracy(torch.stack(each).sum(dim=0).argmax(dim=1).numpy(), task.test_labels)
-    exemplar = np.repeat([True, False], [len(learnt), len(asked)])
-    clips = LabelledClips(
-        likeness=cosine_of(torch.cat((learnt, asked)).numpy()),
+    exemplar = np.repeat([True, False], [len(learned), len(asked)])
+    clips = LabeledClips(
+        similarity=cosine_of(torch.cat((learned, asked)).numpy()),
         labels=[clip.label for part in (task.train, task.test) for clip in part.clips],
         exemplar=exemplar,
         query=~exemplar,
@@ -201,5 +202,5 @@ def write(path: Path, tables: list[tuple[str, list[list[str]]]]) -> None:
 
 
 if __name__ == "__main__":
-    assert {row.name for row in ROWS} <= {*TITLES, "heads"}
+    assert {row.name for row in ROWS} <= {*TITLES, "head-init"}
     main()

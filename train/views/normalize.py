@@ -1,4 +1,4 @@
-"""`stars_infer.preprocessing.normalise` for batches on a device: facing, proportions and pace."""
+"""`stars_infer.preprocessing.normalize` for batches on a device: facing, proportions and pace."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from torch.nn import functional as F
 
 from stars_infer.layouts import NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
-from stars_infer.preprocessing.normalise import CHAIN, PACE_FRAMES, SIDES, STRETCH, smoothing_kernel
+from stars_infer.preprocessing.normalize import CHAIN, PACE_FRAMES, SIDES, STRETCH, smoothing_kernel
 from stars_infer.preprocessing.prepare import CENTRE_JOINT
 from stars_infer.preprocessing.resample import moments
 from stars_infer.train.views.augment import rotations
 from stars_infer.train.views.config import ViewConfig
 
 
-def frames_to_normalise(config: ViewConfig) -> int:
-    """Frames that `normalised` wants."""
+def frames_to_normalize(config: ViewConfig) -> int:
+    """Frames that `normalized` wants."""
     return PACE_FRAMES if config.pace else config.frames
 
 
-def normalised(
+def normalized(
     bodies: Tensor,
     clip: Tensor,
     slot: Tensor,
@@ -29,10 +29,10 @@ def normalised(
     config: ViewConfig,
     samplings: int = 1,
 ) -> Tensor:
-    """Normalise bodies (N, T, 25, 3) as `stars_infer.preprocessing.prepare.prepare` does.
+    """Normalize bodies (N, T, 25, 3) as `stars_infer.preprocessing.prepare.prepare` does.
 
     Args:
-        bodies: All bodies of the batch, of `frames_to_normalise` frames.
+        bodies: All bodies of the batch, of `frames_to_normalize` frames.
         clip: Clip of each body, (N,).
         slot: Which body of its clip each is, (N,).
         clips: B.
@@ -42,7 +42,7 @@ def normalised(
     if config.face_camera:
         bodies = face_camera(bodies, clip, slot, clips)
     if config.standard_body:
-        bodies = _centred(standard_body(bodies), clip, slot, clips)
+        bodies = _centerd(standard_body(bodies), clip, slot, clips)
     if config.pace:
         bodies = even_pace(bodies, clip, clips, config.frames, config.pace, samplings=samplings)
     return bodies
@@ -81,7 +81,7 @@ def even_pace(
     """Resample bodies (N, T, 25, 3) so that a frame stands for as much motion as any other.
 
     Args:
-        fine: Bodies at `stars_infer.preprocessing.normalise.PACE_FRAMES` frames.
+        fine: Bodies at `stars_infer.preprocessing.normalize.PACE_FRAMES` frames.
         clip: Clip of each body, (N,); those of a clip share their pace.
         clips: B.
         frames: T' of the result.
@@ -117,12 +117,12 @@ def rebuilt(bodies: Tensor, new_bones: Tensor) -> Tensor:
     return (bodies[:, :, :1] + chain @ new_bones) * present
 
 
-def _centred(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
-    """Put the first centre joint of each clip's first body into the origin; absence stays zero."""
+def _centerd(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
+    """Put the first center joint of each clip's first body into the origin; absence stays zero."""
     present = bodies.flatten(2).any(dim=2)
     row = torch.arange(len(bodies), device=bodies.device)
-    centre = bodies[row, present.byte().argmax(dim=1), CENTRE_JOINT]  # where it is first seen
-    origin = bodies.new_zeros(clips, 3).index_add(0, clip, centre * (slot == 0)[:, None])
+    center = bodies[row, present.byte().argmax(dim=1), CENTRE_JOINT]  # where it is first seen
+    origin = bodies.new_zeros(clips, 3).index_add(0, clip, center * (slot == 0)[:, None])
     return (bodies - origin[clip][:, None, None]) * present[:, :, None, None]
 
 

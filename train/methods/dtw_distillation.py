@@ -1,7 +1,7 @@
-"""Tuning by likeness: the encoder's vectors learn how alike clips are when they are warped in time.
+"""DTW distillation: the encoder's vectors learn how similar clips are when warped in time.
 
 Time warping tells actions apart far better than an encoder of little training does, but it gives no
-vector. Landmarks turn it into one: a clip's likeness to some clips, seen through a kernel, gives
+vector. Landmarks turn it into one: a clip's similarity to some clips, seen through a kernel, gives
 its place among all clips in as many numbers (Williams and Seeger 2001, the Nystrom method). That
 is what an encoder is taught here (distillation: Hinton, Vinyals and Dean 2015). There is an answer
 for any motion, recorded or made up, and no labels are needed. Clips are compared as the views show
@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.similarity.sequence import Comparison
-from stars_infer.train.methods.dtw import likeness, motion_sequences
+from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.train.methods.dtw import motion_sequences, similarity
 from stars_infer.train.methods.masking import visible_count
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.tuning import Tuning
@@ -32,11 +32,11 @@ little are not blown up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LikenessConfig:
+class DTWDistillationConfig:
     """Constants of the tuning.
 
     Attributes:
-        kernel: Width of the kernel through which likeness is seen; the smaller, the less do clips
+        kernel: Width of the kernel through which similarity is seen; the smaller, the less do clips
             count that are not very alike.
         mask_ratio: Share of tokens that a step leaves out. 0.8 makes steps two and a half times as
             fast as 0.6, and they teach as much.
@@ -54,34 +54,34 @@ class LikenessConfig:
             raise UsageError(f"mask_ratio is a share from 0 to below 1, not {self.mask_ratio:g}")
 
 
-class Likeness(Tuning):
+class DTWDistillation(Tuning):
     """The vector of a body is turned towards its place among landmarks."""
 
-    name: ClassVar[str] = "likeness"
-    title: ClassVar[str] = "likeness"
-    config_class: ClassVar[type[Any]] = LikenessConfig
+    name: ClassVar[str] = "dtw-distillation"
+    title: ClassVar[str] = "dtw-distillation"
+    config_class: ClassVar[type[Any]] = DTWDistillationConfig
     masks: ClassVar[bool] = True
 
-    def __init__(self, encoder: EncoderConfig, config: LikenessConfig) -> None:
+    def __init__(self, encoder: EncoderConfig, config: DTWDistillationConfig) -> None:
         whole = config.tuned_blocks is None
         super().__init__(encoder, encoder.depth if whole else config.tuned_blocks)
         if whole:
             self.encoder.requires_grad_(True)
         self.config = config
-        self.how = Comparison()
+        self.how = SequenceConfig()
         _, steps, width = self.how.shape
         self.register_buffer("landmarks", torch.zeros(encoder.width, steps, width))
         self.register_buffer("known", torch.zeros((), dtype=torch.long))
         self.register_buffer("mixture", torch.zeros(encoder.width, encoder.width))
-        self.register_buffer("centre", torch.zeros(encoder.width))
+        self.register_buffer("center", torch.zeros(encoder.width))
 
     landmarks: Tensor
     """Sequences (D, S, F) of the first clips that the run sees, as many as a vector has numbers."""
     known: Tensor
     """How many of them there are by now."""
     mixture: Tensor
-    """From what the kernel makes of likeness to the landmarks to vectors, (D, D)."""
-    centre: Tensor
+    """From what the kernel makes of similarity to the landmarks to vectors, (D, D)."""
+    center: Tensor
     """Mean direction of the landmarks' own vectors, (D,)."""
 
     @property
@@ -121,10 +121,10 @@ class Likeness(Tuning):
 
     @torch.no_grad()
     def targets(self, bodies: Tensor) -> Tensor:
-        """Vectors (N, D) of bodies (N, T, 25, 3) by their likeness to the landmarks."""
+        """Vectors (N, D) of bodies (N, T, 25, 3) by their similarity to the landmarks."""
         with torch.autocast(bodies.device.type, enabled=False):  # distances are small differences
             seen = self._seen(motion_sequences(bodies.float(), self.how))
-            return F.normalize(seen @ self.mixture, dim=1) - self.centre
+            return F.normalize(seen @ self.mixture, dim=1) - self.center
 
     def features_of_some(self, batch: Batch) -> Tensor:
         """Pooled features (N, D) of the bodies of a batch, of a random share of their tokens."""
@@ -135,14 +135,14 @@ class Likeness(Tuning):
         return self.tail(self.trunk(tokens)).mean(dim=1).float()
 
     def _seen(self, sequences: Tensor) -> Tensor:
-        """Likeness to the landmarks, seen through the kernel, (N, D)."""
-        return ((likeness(sequences, self.landmarks) - 1) / self.config.kernel).exp()
+        """Similarity to the landmarks, seen through the kernel, (N, D)."""
+        return ((similarity(sequences, self.landmarks) - 1) / self.config.kernel).exp()
 
     def _place_landmarks(self) -> None:
-        """What makes vectors of likeness: those of the landmarks keep their kernel as products."""
+        """Find the map from similarities to vectors that keeps the landmarks' kernel."""
         kernel = self._seen(self.landmarks).double()
         size, direction = torch.linalg.eigh((kernel + kernel.T) / 2)
         root = (size.clamp(min=0) + _NOISE * size.mean()).rsqrt()
         mixture = direction * root @ direction.T
         self.mixture.copy_(mixture)
-        self.centre.copy_(F.normalize(kernel @ mixture, dim=1).mean(dim=0))
+        self.center.copy_(F.normalize(kernel @ mixture, dim=1).mean(dim=0))

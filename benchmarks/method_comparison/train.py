@@ -1,6 +1,6 @@
 """Train every row of the order table: each method, each seed, the same small budget.
 
-    python benchmarks/order/train.py PACK --split pretraining --out runs/order
+    python benchmarks/method_comparison/train.py PACK --split pretraining --out runs/order
 
 Runs as many jobs at once as there are cores, one thread each; started again, it goes on where it
 was stopped. `report.py` beside it evaluates the runs and writes the table.
@@ -63,7 +63,7 @@ ROWS = (
         )
         for stream in ("joint", "motion", "bone")
     ),
-    Row(name="heads", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
+    Row(name="head-init", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="stars", start="mamp", arguments=[*STAGE_2, *CONTRAST]),
     Row(
         name="skeleton2vec-stars",
@@ -71,7 +71,7 @@ ROWS = (
         arguments=[*STAGE_2, *CONTRAST],
         recipe="stars",
     ),
-    Row(name="stars-3stage", start="heads", arguments=[*STAGE_2, *CONTRAST]),
+    Row(name="stars-3stage", start="head-init", arguments=[*STAGE_2, *CONTRAST]),
     Row(name="moco", start="mamp", arguments=[*STAGE_2, *CONTRAST, *TEACHER]),
     Row(name="dino", start="mamp", arguments=[*STAGE_2, *CLUSTERS, *TEACHER]),
 )

@@ -1,6 +1,6 @@
 """Facing, proportions and pace: what differs between two people who do the same, taken out.
 
-Optional steps of a model's preprocessing, named in its `model.json`. `train/views/normalise.py`
+Optional steps of a model's preprocessing, named in its `model.json`. `train/views/normalize.py`
 does the same to batches on a device.
 """
 

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.errors import ClipError
-from stars_infer.preprocessing.prepare import centre
+from stars_infer.preprocessing.prepare import center
 
 MAX_FRAMES = 300
 """Longest clip of a prepared pack; of longer ones the first frames are kept, as is customary."""
 
 
-def tracked_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArray:
+def preassigned_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArray:
     """Actors of a pack from at most two tracked bodies, in the order of the file.
 
     Nothing is denoised here: whoever wrote the file has chosen the actors. Frames without a body
@@ -22,7 +22,7 @@ def tracked_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArray:
     fills the second place of NTU RGB+D 120 so).
 
     Args:
-        bodies: (1 or 2, T, 25, 3), metres; zero where a body is absent.
+        bodies: (1 or 2, T, 25, 3), meters; zero where a body is absent.
         source: Name for messages.
 
     Returns:
@@ -38,7 +38,7 @@ def tracked_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArray:
         raise ClipError(source, f"a body is seen in {actors.shape[1]} frame(s) only")
     if len(actors) == 2 and np.array_equal(actors[0], actors[1]):
         actors = actors[:1]
-    return first_frames(centre(actors))
+    return first_frames(center(actors))
 
 
 def first_frames(actors: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
-"""Strangers and confidence: half of the actions are not in the index.
+"""Unknown clips and confidence: half of the actions are not in the index.
 
-    python benchmarks/quality/unknown.py --data DATA --write docs/unknown.md
+    python benchmarks/quality/open_set.py --data DATA --write docs/open-set.md
 
 n exemplars a class of half the classes, n in 1, 2, 5; all clips of all classes are asked; ten draws
 of classes and exemplars. Each set is judged by curves that were fitted to the other sets, never by
@@ -27,11 +27,11 @@ from stars_infer.classification.calibration import Calibration, Prior
 from stars_infer.cli.evaluate import save_reliability_plot
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.evaluation.open_set import auroc, false_accept, reliability
-from stars_infer.similarity.pairwise import likeness_of
+from stars_infer.evaluation.open_set import auroc, false_accept_at_recall, reliability
+from stars_infer.similarity.pairwise import similarity_of
 
 SHOTS = (1, 2, 5)
-HALF = ("set", "shots", "AUROC", "FA95", "strangers named", "known named", "right of named", "ECE",
+HALF = ("set", "shots", "AUROC", "FPR@95", "unknown named", "known named", "right of named", "ECE",
         "right of those ≥ 0.9 sure")  # fmt: skip
 NONE = ("set", "shots", "named", "right of named", "ECE", "right of those ≥ 0.9 sure")
 LIMIT = ("set", "shots", *(f"asked {share:.0%}" for share in (0.05, 0.1, 0.2)))
@@ -39,7 +39,7 @@ LIMIT = ("set", "shots", *(f"asked {share:.0%}" for share in (0.05, 0.1, 0.2)))
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="shipped model or model directory")
     parser.add_argument("--fit", action="store_true", help="print curves fitted to all sets")
@@ -65,8 +65,8 @@ def main() -> None:
         for row in judged(name, draws[name], fitted_prior(others(draws, name)))
     ]
     tables = {
-        "half strangers": (HALF, [row.half for row in rows]),
-        "no strangers": (NONE, [row.none for row in rows]),
+        "half unknown clips": (HALF, [row.half for row in rows]),
+        "no unknown clips": (NONE, [row.none for row in rows]),
         "limits": (LIMIT, [row.limits for row in rows]),
     }
     for name, (header, cells) in tables.items():
@@ -88,15 +88,15 @@ def left_out(error: ClipError) -> None:
 def drawn(
     data: EvaluationSet, encoder: Encoder, width: float | None, *, vectors: bool
 ) -> list[Draw]:
-    """All draws of a set, with and without strangers."""
+    """All draws of a set, with and without unknown clips."""
     if vectors:
         from stars_infer.similarity.pairwise import cosine_of
 
-        likeness = cosine_of(encoder.embed(data.clips))
+        similarity = cosine_of(encoder.embed(data.clips))
     else:
-        described = encoder.describe(data.clips, question=True)
-        likeness = likeness_of(described, data.exemplar)
-    return list(collected(data, likeness, shots=SHOTS, width=width))
+        encoded = encoder.encode(data.clips, query=True)
+        similarity = similarity_of(encoded, data.exemplar)
+    return list(collected(data, similarity, shots=SHOTS, width=width))
 
 
 def others(draws: dict[str, list[Draw]], name: str) -> list[Draw]:
@@ -117,16 +117,16 @@ def judged(name: str, draws: Sequence[Draw], prior: Prior) -> list[Rows]:
     """Rows of a set, for each number of shots."""
     return [
         Rows(
-            half=(name, str(n), *half_row([d for d in draws if d.n == n and d.strangers], prior)),
+            half=(name, str(n), *half_row([d for d in draws if d.n == n and d.unknown], prior)),
             none=(
                 name,
                 str(n),
-                *none_row([d for d in draws if d.n == n and not d.strangers], prior),
+                *none_row([d for d in draws if d.n == n and not d.unknown], prior),
             ),
             limits=(
                 name,
                 str(n),
-                *limit_row([d for d in draws if d.n == n and d.strangers], prior),
+                *limit_row([d for d in draws if d.n == n and d.unknown], prior),
             ),
         )
         for n in SHOTS
@@ -134,12 +134,12 @@ def judged(name: str, draws: Sequence[Draw], prior: Prior) -> list[Rows]:
 
 
 def half_row(draws: Sequence[Draw], prior: Prior) -> list[str]:
-    """With half of the classes as strangers."""
+    """With half of the classes as unknown clips."""
     known, right, chance, sure = asked(draws, prior)
     named = chance > 0.5
     return [
         f"{100 * auroc(chance[known], chance[~known]):.1f}",
-        f"{100 * false_accept(chance[known], chance[~known]):.0f}",
+        f"{100 * false_accept_at_recall(chance[known], chance[~known]):.0f}",
         f"{100 * named[~known].mean():.0f}",
         f"{100 * named[known].mean():.0f}",
         f"{100 * right[named].mean():.0f}",
@@ -161,16 +161,16 @@ def none_row(draws: Sequence[Draw], prior: Prior) -> list[str]:
 
 
 def limit_row(draws: Sequence[Draw], prior: Prior) -> list[str]:
-    """Strangers that were named, and known clips, for each limit that was asked for."""
+    """Unknown clips that were named, and known clips, for each limit that was asked for."""
     cells = []
     for share in (0.05, 0.1, 0.2):
         shares = []
         for draw in draws:
-            calibration = Calibration.of(draw.rehearsal, prior)
-            named = calibration.chance_known(draw.evidence) > calibration.threshold(share)
+            calibration = Calibration.of(draw.leave_out, prior)
+            named = calibration.chance_known(draw.score_features) > calibration.threshold(share)
             shares.append((named[~draw.known].mean(), named[draw.known].mean()))
-        strangers, known = 100 * np.mean(shares, axis=0)
-        cells.append(f"{strangers:.0f} strangers, {known:.0f} known")
+        unknown, known = 100 * np.mean(shares, axis=0)
+        cells.append(f"{unknown:.0f} unknown clips, {known:.0f} known")
     return cells
 
 
@@ -178,10 +178,10 @@ def asked(draws: Sequence[Draw], prior: Prior) -> tuple[np.ndarray, ...]:
     """Known, right, chance of being known and confidence, of all clips of some draws."""
     parts = []
     for draw in draws:
-        calibration = Calibration.of(draw.rehearsal, prior)
-        chance = calibration.chance_known(draw.evidence)
+        calibration = Calibration.of(draw.leave_out, prior)
+        chance = calibration.chance_known(draw.score_features)
         parts.append(
-            (draw.known, draw.right, chance, chance * calibration.chance_right(draw.evidence))
+            (draw.known, draw.right, chance, chance * calibration.chance_right(draw.score_features))
         )
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
@@ -195,12 +195,12 @@ def surest(sure: np.ndarray, right: np.ndarray) -> str:
 
 
 def plot(draws: dict[str, list[Draw]], path: Path) -> None:
-    """Confidence and truth, all sets together, half of the classes as strangers."""
+    """Confidence and truth, all sets together, half of the classes as unknown clips."""
     curves = {}
     for n in SHOTS:
         parts = []
         for name, found in draws.items():
-            chosen = [draw for draw in found if draw.n == n and draw.strangers]
+            chosen = [draw for draw in found if draw.n == n and draw.unknown]
             parts.append(asked(chosen, fitted_prior(others(draws, name)))[1::2])
         right, sure = (np.concatenate(column) for column in zip(*parts, strict=True))
         curves[n] = reliability(sure, right)
