@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -13,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.cli.output import Output
+    from stars_infer.clips.convention import Convention
     from stars_infer.index.index import ExemplarIndex
 
 _NAMING = "How clips are named"
@@ -163,41 +166,139 @@ FpsOption = Annotated[
     typer.Option("--fps", help="Frames per second.", show_default="what the file says, else 30"),
 ]
 
-_OPTIONS: dict[str, tuple[Any, object]] = {
-    "layout": (LayoutOption, None),
-    "units": (UnitsOption, None),
-    "up": (UpOption, None),
-    "left_handed": (LeftHandedFlag, False),
-    "fps": (FpsOption, None),
-}
-_PARAMETER = "convention"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionGroup:
+    """Options that a command receives together, as the value of one parameter.
+
+    Attributes:
+        options: The options, as keyword-only parameters whose annotations are Typer's:
+            `Annotated[type, typer.Option(...)]` or `Annotated[type, typer.Argument(...)]`.
+        make: Makes the value from the options, which it is given by name.
+    """
+
+    options: tuple[inspect.Parameter, ...]
+    make: Callable[..., object]
 
 
-def reads_clips(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a `Convention` in the place of its parameter `convention`."""
-    signature = inspect.signature(command)
-    # Convention needs NumPy, which is not loaded before a command runs; here only its name counts.
-    hints = get_type_hints(command, localns={"Convention": object}, include_extras=True)
-    parameters = []
-    for parameter in signature.parameters.values():
-        if parameter.name != _PARAMETER:
-            parameters.append(parameter.replace(annotation=hints[parameter.name]))
-            continue
-        parameters += [
-            inspect.Parameter(name, parameter.kind, default=default, annotation=annotation)
-            for name, (annotation, default) in _OPTIONS.items()
-        ]
+def options_of(kind: type[Any]) -> tuple[inspect.Parameter, ...]:
+    """One option for each field of a dataclass, in order; fields without a default are required.
 
-    @functools.wraps(command)
-    def with_options(**given: Any) -> None:
-        from stars_infer.clips.convention import Convention
-
-        said = {name: given.pop(name) for name in _OPTIONS}
-        handedness = "left" if said.pop("left_handed") else None
-        command(**given, convention=Convention(handedness=handedness, **said))
-
-    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
-    with_options.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=parameters
+    Args:
+        kind: A dataclass whose annotations are those of Typer.
+    """
+    hints = get_type_hints(kind, include_extras=True)
+    defaults = {
+        field.name: inspect.Parameter.empty if field.default is MISSING else field.default
+        for field in fields(kind)
+    }
+    return tuple(
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[name]
+        )
+        for name, default in defaults.items()
     )
-    return with_options
+
+
+def with_options(
+    **groups: OptionGroup | type[Any],
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command several options in the place of one parameter.
+
+    Typer makes one option of each parameter of a function. Options that several commands share
+    are written once, as a dataclass, and a command takes an instance of it:
+
+        @dataclass(frozen=True, slots=True, kw_only=True)
+        class Machine:
+            device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto"
+            nodes: Annotated[int, typer.Option(help="Number of machines.")] = 1
+
+        @app.command()
+        @with_options(machine=Machine)
+        def train(data: Path, machine: Machine) -> None: ...
+
+    `stars train DATA --device cpu --nodes 2` calls `train(data=…, machine=Machine(device="cpu",
+    nodes=2))`. Where the value is not an instance of the dataclass, or the options are not known
+    before the program runs, give an `OptionGroup`. Everything is passed by name, so the options
+    stand in the help in the order in which they are written, required ones among optional ones.
+
+    Args:
+        groups: For each parameter of the command that is to be replaced, a dataclass with Typer's
+            annotations or an `OptionGroup`. A command takes all its groups from one call: the
+            annotations of these parameters are not evaluated, so that they may name classes that
+            are imported for type checking only.
+
+    Returns:
+        A decorator. What it returns has the options in its signature, for Typer, and takes them
+        as keyword arguments.
+
+    Raises:
+        TypeError: If the command has no parameter of that name, or two options of one name.
+    """
+    made = {
+        name: group
+        if isinstance(group, OptionGroup)
+        else OptionGroup(options=options_of(group), make=group)
+        for name, group in groups.items()
+    }
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        if unknown := sorted(made.keys() - signature.parameters.keys()):
+            raise TypeError(f"{command.__name__} has no parameter {', '.join(unknown)}")
+        own = SimpleNamespace(
+            __annotations__={
+                name: annotation
+                for name, annotation in command.__annotations__.items()
+                if name not in made
+            }
+        )
+        hints = get_type_hints(own, inspect.unwrap(command).__globals__, include_extras=True)
+        parameters: list[inspect.Parameter] = []
+        for name, parameter in signature.parameters.items():
+            if name in made:
+                parameters += made[name].options
+            else:
+                kind = inspect.Parameter.KEYWORD_ONLY
+                parameters.append(parameter.replace(annotation=hints[name], kind=kind))
+        names = [parameter.name for parameter in parameters]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise TypeError(f"{command.__name__} has two options {', '.join(twice)}")
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            for name, group in made.items():
+                names = {option.name for option in group.options} & given.keys()
+                given[name] = group.make(**{option: given.pop(option) for option in names})
+            command(**given)
+
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
+            parameters=parameters
+        )
+        return run
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConventionOptions:
+    """What the files of clips do not say themselves; the fields are those of `Convention`."""
+
+    layout: LayoutOption = None
+    units: UnitsOption = None
+    up: UpOption = None
+    left_handed: LeftHandedFlag = False
+    fps: FpsOption = None
+
+
+def _convention(*, left_handed: bool = False, **given: Any) -> Convention:
+    from stars_infer.clips.convention import Convention  # it loads NumPy
+
+    return Convention(handedness="left" if left_handed else None, **given)
+
+
+reads_clips = with_options(
+    convention=OptionGroup(options=options_of(ConventionOptions), make=_convention)
+)
+"""Give a command the options of a `Convention` in the place of its parameter `convention`."""
