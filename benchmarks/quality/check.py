@@ -184,7 +184,7 @@ def num_views(known: Known, encoder: Encoder, copier: Callable[[Clip], Clip]) ->
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="name or directory; the shipped encoder if not given")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")

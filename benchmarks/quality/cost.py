@@ -29,7 +29,7 @@ QUERIES = 50
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--exemplars", type=int, default=1000)
     options = parser.parse_args()
     random = np.random.default_rng(0)

@@ -103,7 +103,7 @@ class Searched:
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="shipped model or model directory")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")

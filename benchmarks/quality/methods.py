@@ -58,7 +58,7 @@ def of_model(model: str) -> Iterator[Method]:
     """
     if Path(model).is_file() or (Path(model) / FILE).is_file():
         measured, name = load_encoder(model), Path(model).stem
-        rows = {"vector": measured.encoder.pooled}
+        rows = {"vector": measured.encoder.pool}
         teacher = _teacher_of(measured)
         if teacher is not None:
             rows["what it is taught"] = teacher.targets

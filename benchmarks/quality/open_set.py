@@ -39,7 +39,7 @@ LIMIT = ("set", "shots", *(f"asked {share:.0%}" for share in (0.05, 0.1, 0.2)))
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="shipped model or model directory")
     parser.add_argument("--fit", action="store_true", help="print curves fitted to all sets")

@@ -38,7 +38,7 @@ Row = dict[str, dict[int, Accuracy]]
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="shipped models, model directories, runs")
     parser.add_argument("--data", type=Path, help="folder with the known sets")
     parser.add_argument("--ablation", action="store_true", help="the comparison, choice by choice")

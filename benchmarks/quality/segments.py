@@ -70,7 +70,7 @@ class Measured:
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=range(SEEDS))
     parser.add_argument("--recordings", type=int, default=RECORDINGS, help="for each seed")

@@ -91,7 +91,7 @@ ROWS = (
 
 def main() -> None:
     """Measure, print, and write what was asked for."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, help="folder with the known sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=range(2))
     parser.add_argument("--recordings", type=int, default=5, help="for each seed")

@@ -59,7 +59,7 @@ CREATE INDEX plain_by_label ON plain (label);
 
 def main() -> None:
     """Measure, print, and write if asked."""
-    parser = argparse.ArgumentParser(features=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--exemplars", type=int, default=1_000_000)
     parser.add_argument("--sequences", type=int, default=20_000)
     parser.add_argument("--queries", type=int, default=300)

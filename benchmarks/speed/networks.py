@@ -122,7 +122,7 @@ def operations(network: Backbone) -> float:
     """Of one body."""
     shape = network.config
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        network.pooled(torch.zeros(1, shape.frames, shape.joints, 3))
+        network.pool(torch.zeros(1, shape.frames, shape.joints, 3))
     return counter.get_total_flops() + sum(recurrent(network.modules(), shape.frames))
 
 

@@ -29,10 +29,9 @@ from rich.table import Table
 from stars_infer.machine import cpu_name
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.optimizer import make_optimizer
-from stars_infer.train.precision import best_precision
 from stars_infer.train.recipe import load_recipe
 from stars_infer.train.run import build_method
-from stars_infer.train.session import open_fabric, open_views
+from stars_infer.train.session import best_precision, open_fabric, open_views
 
 CLIPS, FRAMES = 256, 85
 """One-body clips of the mean length of NTU-60's."""

@@ -94,7 +94,7 @@ def check(
     """Look for twins, contradictions, wrong labels, outliers, overlaps and poor actions.
 
     Args:
-        clip_features: Of the exemplars, from `ExemplarIndex.descriptions`.
+        clip_features: Of the exemplars, from `ExemplarIndex.clip_features`.
         labels: Their actions.
         progress: Called after each exemplar, for progress.
 

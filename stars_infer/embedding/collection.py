@@ -90,7 +90,7 @@ class Collection:
     def of_exemplars(
         cls, exemplars: Iterable[tuple[Exemplar, Features]], model: ModelInfo
     ) -> Collection:
-        """The exemplars of an index, from `ExemplarIndex.descriptions`.
+        """The exemplars of an index, from `ExemplarIndex.clip_features`.
 
         Raises:
             UsageError: If there are none.

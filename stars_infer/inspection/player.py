@@ -41,7 +41,7 @@ def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
         HTML. It loads nothing; positions are in it, rounded to millimeters.
     """
     names = _names([clip.source for clip, _ in clips])
-    template = files("stars_infer").joinpath("player.html").read_text(encoding="utf-8")
+    template = files("stars_infer.inspection").joinpath("player.html").read_text(encoding="utf-8")
     data = [_data(name, clip, found) for name, (clip, found) in zip(names, clips, strict=True)]
     sections = [
         f'<section data-clip="{number}">{_facts(found)}</section>'

@@ -50,7 +50,7 @@ EACH_RUNTIME = """
 import sys
 import numpy as np
 from pathlib import Path
-from stars_infer.runtimes import available_choices, open_runtime
+from stars_infer.runtimes.open import available_choices, open_runtime
 graph = Path(sys.argv[1]) / "encoder.onnx"
 for how in available_choices(graph):
     print(open_runtime(graph, how).run(np.zeros((1, 120, 25, 3), np.float32)).shape)

@@ -122,7 +122,7 @@ def test_a_step_that_fails_says_how_to_go_on(tmp_path):
         name="stage 1",
         command=("train", "pretrain", str(tmp_path / "none"), "--out", str(tmp_path / "run")),
         begun=lambda: False,
-        progress=lambda: False,
+        done=lambda: False,
     )
     with pytest.raises(StarsError, match=r"stage 1 ended with exit code \d; the same command goes"):
         reproduce([step], say=lambda line: None)

@@ -11,9 +11,8 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import fit
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder_config import EncoderConfig
-from stars_infer.train.precision import best_precision
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
-from stars_infer.train.session import open_fabric, open_views
+from stars_infer.train.session import best_precision, open_fabric, open_views
 from stars_infer.train.views.config import ViewConfig
 
 TRANSFORMER = EncoderConfig(width=16, depth=2, heads=2)

@@ -13,7 +13,7 @@ from torch import distributed as dist
 from torch.nn import functional as F
 
 from stars_infer.train.checkpoint import load_checkpoint
-from stars_infer.train.distributed import gathered, own_rows, process, processes, summed
+from stars_infer.train.distributed import all_gather, all_reduce, own_rows, rank, world_size
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.norm import SharedBatchNorm
 from tests.train.host_tensors import collectives_of_a_gpu
@@ -75,9 +75,9 @@ def test_checkpoints_go_from_one_number_of_processes_to_another(runs, trained, t
 
 def test_alone_there_is_nobody_to_ask():
     x = torch.randn(3, 2, requires_grad=True)
-    assert (processes(), process()) == (1, 0)
-    assert gathered(x) is x
-    assert summed(x) is x
+    assert (world_size(), rank()) == (1, 0)
+    assert all_gather(x) is x
+    assert all_reduce(x) is x
     assert own_rows(3, x.device).tolist() == [0, 1, 2]
     norm = SharedBatchNorm(2)
     torch.testing.assert_close(norm(x), F.batch_norm(x, None, None, training=True))

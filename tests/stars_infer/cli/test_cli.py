@@ -125,12 +125,12 @@ def test_classify_names_clips_and_explains(taught, recordings):
 def test_the_threshold_decides_what_is_unknown_and_info_says_so(taught, recordings):
     clip = sorted((recordings / "squat").iterdir())[3]
     before = records(taught("fewshot", "info", "--json")[1])[0]
-    assert (before["unknown clips"], before["threshold"]) == (None, 0.5)
+    assert (before["false_accept"], before["threshold"]) == (None, 0.5)
     code, out, _ = taught("fewshot", "threshold", "--false-accept", 1, "--json")
     assert code == 0
-    assert records(out)[0]["unknown clips"] == 0.01
+    assert records(out)[0]["false_accept"] == 0.01
     after = records(taught("fewshot", "info", "--json")[1])[0]
-    assert after["unknown clips"] == 0.01
+    assert after["false_accept"] == 0.01
     assert after["threshold"] > 0.5
     (answer,) = records(taught("classify", clip, "--json")[1])
     assert answer["known"] == (answer["chance_known"] > after["threshold"])

@@ -29,7 +29,7 @@ def clip_features(count, *, seed=0, sequences=True):
 def collection(count=7, **change):
     values = {
         "sources": [f"clip {n}.npy" for n in range(count)],
-        "descriptions": clip_features(count),
+        "clip_features": clip_features(count),
         "content_hashes": [f"{n:064x}" for n in range(count)],
         "model": "some",
         "fingerprint": "f" * 64,

@@ -57,7 +57,7 @@ def same(one, two):
 
 def test_several_processes_find_what_one_finds_in_the_same_order(files, no_patience):
     encoder = Encoder.load()
-    how = {"question": True, "views": ("mirror",)}
+    how = {"query": True, "views": ("mirror",)}
     alone = outcomes(encoder, files, **how)
     together = outcomes(encoder, files, workers=2, **how)
     kinds = [isinstance(one, ClipError) for one in alone]

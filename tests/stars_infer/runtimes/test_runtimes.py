@@ -115,7 +115,7 @@ def test_what_a_run_gave_stays_when_it_runs_again(graph, info):
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_bodies_keep_their_order_when_cores_share_them(graph, info, count, monkeypatch):
-    monkeypatch.setattr("stars_infer.runtimes.usable_cores", lambda: 2)
+    monkeypatch.setattr("stars_infer.runtimes.open.usable_cores", lambda: 2)
     monkeypatch.setattr(all_cores, "usable_cores", lambda: 2)
     bodies = example_bodies(info)[:count]
     runtime = open_runtime(graph, RuntimeChoice(device="cpu"))
@@ -128,7 +128,7 @@ def test_bodies_keep_their_order_when_cores_share_them(graph, info, count, monke
 
 
 def test_one_core_has_one_session(graph, monkeypatch):
-    monkeypatch.setattr("stars_infer.runtimes.usable_cores", lambda: 1)
+    monkeypatch.setattr("stars_infer.runtimes.open.usable_cores", lambda: 1)
     runtime = open_runtime(graph, RuntimeChoice(device="cpu"))
     assert not isinstance(runtime, all_cores.AllCores)
 

@@ -151,7 +151,13 @@ def test_a_time_that_is_none_is_refused(waving):
 
 
 @pytest.mark.parametrize(
-    "values", [{"every": 0}, {"lengths": ()}, {"leave": 0.6}, {"enter": 1.0}, {"hold": -1}]
+    "values", [
+        {"interval": 0},
+        {"lengths": ()},
+        {"off_threshold": 0.6},
+        {"on_threshold": 1.0},
+        {"min_hold": -1},
+    ]
 )
 def test_impossible_settings_are_refused(values):
     with pytest.raises(UsageError):

@@ -115,7 +115,7 @@ def test_nothing_left_out_sees_all_tokens():
     method = placed(mask_ratio=0.0)
     batch = batch_of(3, seed=5)
     torch.testing.assert_close(
-        method.features_of_some(batch), method.encoder.pooled(batch.bodies), atol=1e-5, rtol=1e-4
+        method.features_of_some(batch), method.encoder.pool(batch.bodies), atol=1e-5, rtol=1e-4
     )
 
 
@@ -165,7 +165,7 @@ def test_vectors_come_to_say_how_alike_clips_are():
         with torch.no_grad():
             cosines = [
                 (F.normalize(x, dim=1) @ F.normalize(x, dim=1).T)[pairs[0], pairs[1]]
-                for x in (method.encoder.pooled(asked), method.targets(asked))
+                for x in (method.encoder.pool(asked), method.targets(asked))
             ]
         return float(torch.corrcoef(torch.stack(cosines))[0, 1])
 
@@ -208,7 +208,7 @@ def test_trained_exported_and_asked_from_the_shell(trained, recordings, tmp_path
     assert losses[:4] == [0] * 4  # while 32 landmarks are gathered
     assert all(0 < loss < 2 for loss in losses[4:])
     info = read_model_info(model)
-    assert info.facts["method"] == "MAMP, then STARS, then DTW distillation"
+    assert info.facts["method"] == "MAMP, then STARS, then dtw-distillation"
     assert info.preprocessing.face_camera
     assert info.preprocessing.standard_body
     with np.load(vectors) as kept:

@@ -27,7 +27,7 @@ def golden(shared, tmp_path):
     arrays = np.load(shared / "golden/mamp_small.npz")
     weights, config = public_mamp.golden_weights(arrays)
     path = public_mamp.save(weights, tmp_path / "mamp_small.pth")
-    checkpoint = read_public_mamp(path, heads=config["head-init"])
+    checkpoint = read_public_mamp(path, heads=config["heads"])
     run = RunConfig.from_json(checkpoint.config, source="golden")
     assert (run.encoder.width, run.encoder.depth) == (config["dim"], config["depth"])
     method = build_method(run)
@@ -46,7 +46,7 @@ def test_golden_tokens(golden):
     arrays, method, bodies = golden
     tokens = method.encoder(bodies).reshape(arrays["tokens"].shape)
     np.testing.assert_allclose(tokens, arrays["tokens"], atol=1e-5)
-    pooled = method.encoder.pooled(bodies).reshape(3, 2, -1).mean(1)
+    pooled = method.encoder.pool(bodies).reshape(3, 2, -1).mean(1)
     np.testing.assert_allclose(pooled, arrays["pooled"], atol=1e-5)
 
 

@@ -77,7 +77,7 @@ def test_the_model_says_what_it_is_and_computes_it(folder, parts):
     load_weights(network, checkpoint.encoder_weights(), source="x")
     bodies = np.random.default_rng(0).normal(size=(5, 32, 25, 3)).astype(np.float32)
     with torch.no_grad():
-        expected = network.pooled(torch.from_numpy(bodies)).numpy()
+        expected = network.pool(torch.from_numpy(bodies)).numpy()
     got = Encoder.load(parts[1], device="cpu").embed_bodies(bodies)
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 

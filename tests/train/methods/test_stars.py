@@ -83,7 +83,7 @@ def test_batch_larger_than_the_queue_leaves_its_last_rows(method):
 def test_clip_feature_is_the_mean_over_its_bodies(method):
     bodies = torch.randn(3, 120, 25, 3)
     features = method.features(batch_of(bodies, [0, 0, 1]))
-    pooled = method.encoder.pooled(bodies)
+    pooled = method.encoder.pool(bodies)
     torch.testing.assert_close(features[0], pooled[:2].mean(0))
     torch.testing.assert_close(features[1], pooled[2])
 

@@ -45,8 +45,8 @@ def test_moco_loss_by_the_formula():
     method = made(Moco, MocoConfig(queue=12, hidden=24, projection=8))
     query, key = batch_of(), batch_of(seed=1)
     loss, keys = method(query, key)
-    q = F.normalize(method.head(method.encoder.pooled(query.bodies)), dim=1)
-    k = F.normalize(method.head(method.encoder.pooled(key.bodies)), dim=1)
+    q = F.normalize(method.head(method.encoder.pool(query.bodies)), dim=1)
+    k = F.normalize(method.head(method.encoder.pool(key.bodies)), dim=1)
     torch.testing.assert_close(keys, k, atol=1e-5, rtol=1e-4)
     expected = 0.0
     for i in range(4):
@@ -109,7 +109,7 @@ def test_dino_compares_each_student_view_with_the_other_teacher_views():
     views = [batch_of(seed=n) for n in range(3)]
     assert (method.num_views, method.num_local_views) == (2, 1)
     loss = method(*views).loss
-    outputs = [method.head(method.encoder.pooled(view.bodies)) for view in views]
+    outputs = [method.head(method.encoder.pool(view.bodies)) for view in views]
     targets = [sinkhorn(output, 0.04) for output in outputs[:2]]
     guesses = [F.log_softmax(output / 0.1, 1) for output in outputs]
     pairs = [(0, 1), (0, 2), (1, 0), (1, 2)]

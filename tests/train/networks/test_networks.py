@@ -19,10 +19,10 @@ from stars_infer.train.networks.stgcn import GraphBlock
 from stars_infer.train.networks.streams import STREAMS, stream_of
 
 SMALL = {
-    "transformer": {"depth": 1, "head-init": 2},
+    "transformer": {"depth": 1, "heads": 2},
     "stgcn": {"depth": 3},
     "bigru": {"depth": 2},
-    "dsta": {"depth": 3, "head-init": 2},
+    "dsta": {"depth": 3, "heads": 2},
 }
 
 
@@ -46,7 +46,7 @@ def test_tokens_are_as_the_configuration_says(network):
         tokens = encoder(bodies())
         assert tokens.shape == (3, config.tokens, 16)
         assert config.tokens == config.segments * config.places
-        torch.testing.assert_close(encoder.pooled(bodies()), tokens.mean(1))
+        torch.testing.assert_close(encoder.pool(bodies()), tokens.mean(1))
         # Bodies are sequences of their own.
         torch.testing.assert_close(encoder(bodies()[1:2])[0], tokens[1], atol=1e-5, rtol=1e-4)
     assert len(encoder.blocks) == config.depth
@@ -178,4 +178,4 @@ def test_graph_convolution_by_its_definition():
     x = torch.randn(3, 2, 5, 25, dtype=torch.double)
     weighted = block.space(x).view(3, 3, 4, 5, 25)
     expected = torch.einsum("nkctv,kvw->nctw", weighted, block.graph * block.edges)
-    torch.testing.assert_close(block.gathered(x), expected)
+    torch.testing.assert_close(block.aggregate(x), expected)

@@ -64,7 +64,7 @@ def test_the_network_runs_in_bf16(whole, measured, bf16):
     made = set()
     measured.encoder.embed.register_forward_hook(lambda _, inputs, output: made.add(output.dtype))
     features = clip_features(
-        whole, measured.encoder.pooled, views=measured.views, fabric=bf16, finish=lambda x: x[:, :3]
+        whole, measured.encoder.pool, views=measured.views, fabric=bf16, finish=lambda x: x[:, :3]
     )
     assert made == {torch.bfloat16}
     assert features.dtype == torch.float32

@@ -20,7 +20,7 @@ from stars_infer.train.views.config import ViewConfig
 
 def body_features(encoder, bodies):
     with torch.no_grad():
-        return encoder.pooled(torch.from_numpy(np.ascontiguousarray(bodies))).numpy()
+        return encoder.pool(torch.from_numpy(np.ascontiguousarray(bodies))).numpy()
 
 
 @pytest.mark.parametrize("rule", ["present", "zeros", "copy"])
@@ -94,7 +94,7 @@ def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
     plain = pooled_features(measured, whole, fabric=fabric)
     doubled = clip_features(
         whole,
-        measured.encoder.pooled,
+        measured.encoder.pool,
         views=ViewConfig(),
         fabric=fabric,
         finish=lambda x: 2 * x[:, :3],
@@ -106,7 +106,7 @@ def test_what_follows_the_mean_over_bodies(whole, measured, fabric):
 
 @pytest.mark.parametrize("rule", ["present", "zeros"])
 def test_random_crops_of_whole_clips_are_the_uncropped_clip(whole, measured, fabric, rule):
-    encode = measured.encoder.pooled
+    encode = measured.encoder.pool
     views = ViewConfig(shortest_crop=1.0, absent_bodies=rule)
     got = random_crop_features(whole, encode, views, crops=2, fabric=fabric)
     expected = clip_features(whole, encode, views=views, fabric=fabric, crop=1.0)
@@ -120,7 +120,7 @@ def test_random_crops_differ_and_are_decided_by_the_seed(whole, measured, fabric
 
     def crops(seed):
         return random_crop_features(
-            whole, measured.encoder.pooled, views, crops=2, fabric=fabric, seed=seed
+            whole, measured.encoder.pool, views, crops=2, fabric=fabric, seed=seed
         )
 
     one, same, other = crops(0), crops(0), crops(1)

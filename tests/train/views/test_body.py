@@ -4,7 +4,7 @@ import torch
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.views.augment import MIRRORED_JOINTS
-from stars_infer.train.views.corruption import lengthened, posed
+from stars_infer.train.views.corruption import stretch_bones, turn_bones
 from stars_infer.train.views.normalize import bones
 
 
@@ -27,7 +27,7 @@ def ratios(before, after):
 
 def test_bones_are_stretched_alike_left_and_right_and_keep_their_directions():
     before = bodies(3)
-    after = lengthened(before, normal(3, 25), 0.1)
+    after = stretch_bones(before, normal(3, 25), 0.1)
     assert not after[:, 36:].any()
     torch.testing.assert_close(after[:, :, 0], before[:, :, 0])
     stretch = ratios(before, after)
@@ -42,14 +42,14 @@ def test_bones_are_stretched_alike_left_and_right_and_keep_their_directions():
 
 def test_every_bone_has_the_deviation_that_was_asked_for():
     before = bodies().expand(4000, -1, -1, -1)[:, :2]
-    after = lengthened(before, normal(4000, 25), 0.1)
+    after = stretch_bones(before, normal(4000, 25), 0.1)
     spread = (bones(after).norm(dim=3) / bones(before).norm(dim=3))[:, 0, 1:].log().std(dim=0)
     torch.testing.assert_close(spread, torch.full((24,), 0.1), rtol=0.08, atol=0)
 
 
 def test_a_posture_keeps_bone_lengths_and_is_held():
     before = bodies(3)
-    after = posed(before, normal(3, 25, 3), 0.2)
+    after = turn_bones(before, normal(3, 25, 3), 0.2)
     assert not after[:, 36:].any()
     torch.testing.assert_close(after[:, :, 0], before[:, :, 0])
     stretch = ratios(before, after)
@@ -57,7 +57,7 @@ def test_a_posture_keeps_bone_lengths_and_is_held():
     assert (after - before).norm(dim=3).max() > 0.05
     # Turned by the same angles in every frame: equal postures stay equal.
     still = before[:, :1].expand(-1, 5, -1, -1)
-    held = posed(still, normal(3, 25, 3), 0.2)
+    held = turn_bones(still, normal(3, 25, 3), 0.2)
     torch.testing.assert_close(held, held[:, :1].expand_as(held))
 
 
@@ -66,7 +66,7 @@ def test_what_hangs_on_a_bone_turns_with_it():
     shoulder = NTU25_JOINTS.index("left shoulder")
     noise = torch.zeros(1, 25, 3)
     noise[:, shoulder, 1] = 1
-    after = posed(before, noise, 0.3)
+    after = turn_bones(before, noise, 0.3)
     arm = {
         NTU25_JOINTS.index(f"left {joint}") for joint in ("shoulder", "elbow", "wrist", "hand")
     } | {NTU25_JOINTS.index("tip of left hand"), NTU25_JOINTS.index("left thumb")}

@@ -4,7 +4,7 @@ import torch
 from stars_infer.preprocessing.normalize import PACE_FRAMES
 from stars_infer.train.views.config import ViewConfig
 from stars_infer.train.views.corruption import Corruption
-from stars_infer.train.views.sensor import REDUCED, reduction, with_joints_of
+from stars_infer.train.views.sensor import REDUCED, reduction, reduce_layouts
 
 CPU = torch.device("cpu")
 EVERYTHING = ViewConfig(
@@ -95,7 +95,7 @@ def test_poorer_layouts_are_drawn_as_often_as_asked_for_and_evenly(probability, 
     config = ViewConfig(reduced_layouts=probability, slowest_rate=0.9)
     seen = corrupted(config, 600).apply(bodies, torch.full((600,), 2))
     for place, layout in enumerate(REDUCED):
-        same = (seen - with_joints_of(bodies, torch.full((600,), place))).abs().amax(dim=(1, 2, 3))
+        same = (seen - reduce_layouts(bodies, torch.full((600,), place))).abs().amax(dim=(1, 2, 3))
         assert (same < 1e-5).float().mean() == pytest.approx(share / len(REDUCED), abs=0.06), layout
     untouched = (seen == bodies).flatten(1).all(dim=1).float().mean()
     assert untouched == pytest.approx(1 - share, abs=0.06)

@@ -5,7 +5,7 @@ import torch
 
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.train.views.augment import shifted_in_time
+from stars_infer.train.views.augment import shift_in_time
 from stars_infer.train.views.mixing import BODY_PARTS, Mix, Mixing, lenders_of
 from tests.train.views.test_views import source, views
 
@@ -91,7 +91,7 @@ def test_parts_of_a_batch_see_what_the_whole_sees(clips):
 
 def test_a_shifted_window_goes_on_backwards():
     ramp = torch.arange(8.0)[None, :, None, None].expand(3, 8, 25, 3)
-    got = shifted_in_time(ramp, torch.tensor([0.0, 0.5, 0.999]), padding=0.25)[:, :, 0, 0]
+    got = shift_in_time(ramp, torch.tensor([0.0, 0.5, 0.999]), padding=0.25)[:, :, 0, 0]
     assert got.tolist() == [
         [1, 0, 0, 1, 2, 3, 4, 5],
         [0, 1, 2, 3, 4, 5, 6, 7],

@@ -8,11 +8,11 @@ from stars_infer.synthetic.actions import perform
 from stars_infer.train.views.sensor import (
     LIMBS,
     REDUCED,
-    hidden,
+    hide_limbs,
     jitter,
-    jumping,
+    add_outliers,
     reduction,
-    with_joints_of,
+    reduce_layouts,
 )
 
 FRAMES = 100
@@ -54,7 +54,7 @@ def test_a_hidden_limb_is_held_to_the_body_for_its_time_only():
     uniform[0, 0, 1] = 0.1  # the right arm of the first body, below the rate
     uniform[0, 1, 1] = 0.5  # begins at half of 100 - 40 frames
     uniform[0, 2, 1] = 1.0  # for 40 of them
-    seen = hidden(bodies, uniform, 0.5)
+    seen = hide_limbs(bodies, uniform, 0.5)
     arm = joints(*LIMBS[1])
     others = [joint for joint in range(25) if joint not in arm]
     torch.testing.assert_close(seen[1], bodies[1])
@@ -71,7 +71,7 @@ def test_a_body_that_comes_late_does_not_come_without_limbs():
     bodies[:, :50] = 0
     uniform = torch.zeros(1, 3, 4)
     uniform[:, 1:] = torch.tensor([0.5, 1.0])[:, None]  # all limbs, from 30 to 70
-    torch.testing.assert_close(hidden(bodies, uniform, 0.5), bodies, rtol=0, atol=0)
+    torch.testing.assert_close(hide_limbs(bodies, uniform, 0.5), bodies, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("limb", range(len(LIMBS)))
@@ -80,7 +80,7 @@ def test_a_limb_is_an_arm_or_a_leg(limb):
     uniform[:, 0] = 1.0
     uniform[:, 0, limb] = 0.0
     bodies = drifting()
-    moved = (hidden(bodies, uniform, 0.5) != bodies).any(dim=3).any(dim=1)[0]
+    moved = (hide_limbs(bodies, uniform, 0.5) != bodies).any(dim=3).any(dim=1)[0]
     side = ("left", "right")[limb % 2]
     parts = ("elbow", "wrist", "hand", "thumb") if limb < 2 else ("knee", "ankle", "foot")
     names = {f"{side} {part}" for part in parts} | ({f"tip of {side} hand"} if limb < 2 else set())
@@ -91,12 +91,12 @@ def test_a_limb_is_an_arm_or_a_leg(limb):
 def test_limbs_are_hidden_and_joints_jump_as_often_as_asked_for(rate, share):
     random = torch.Generator().manual_seed(0)
     bodies = drifting(500)
-    held = hidden(bodies, torch.rand(500, 3, 4, generator=random), rate)
+    held = hide_limbs(bodies, torch.rand(500, 3, 4, generator=random), rate)
     wrists = joints("left wrist", "right wrist", "left knee", "right knee")
     changed = (held != bodies)[:, :, wrists].any(dim=3).any(dim=1).float().mean(dim=0)
     torch.testing.assert_close(changed, torch.full((4,), share), atol=0.07, rtol=0)
     noise = torch.randn(500, 25, 3, generator=random)
-    jumped = jumping(bodies, noise, torch.rand(500, 3, 25, generator=random), rate)
+    jumped = add_outliers(bodies, noise, torch.rand(500, 3, 25, generator=random), rate)
     changed = (jumped != bodies).any(dim=3).any(dim=1).float().mean()
     torch.testing.assert_close(changed, torch.tensor(share), atol=0.03, rtol=0)
 
@@ -107,7 +107,7 @@ def test_a_jump_shifts_one_joint_for_some_frames():
     head = NTU25_JOINTS.index("head")
     uniform[1, :, head] = torch.tensor([0.0, 0.5, 1.0])  # 8 of 100 frames, from 46 on
     noise = torch.ones(2, 25, 3)
-    shifted = jumping(bodies, noise, uniform, 0.5) - bodies
+    shifted = add_outliers(bodies, noise, uniform, 0.5) - bodies
     assert not shifted[0].any()
     times, which = (shifted[1] != 0).all(dim=2).nonzero().unbind(1)
     assert set(which.tolist()) == {head}
@@ -117,7 +117,7 @@ def test_a_jump_shifts_one_joint_for_some_frames():
 
 def test_a_jump_lasts_a_frame_at_least():
     uniform = torch.zeros(1, 3, 25)
-    shifted = jumping(torch.zeros(1, 8, 25, 3), torch.ones(1, 25, 3), uniform, 0.5)
+    shifted = add_outliers(torch.zeros(1, 8, 25, 3), torch.ones(1, 25, 3), uniform, 0.5)
     assert (shifted != 0).all(dim=3).sum(dim=1).tolist() == [[1] * 25]
 
 
@@ -127,7 +127,7 @@ def test_reduced_bodies_are_those_of_a_file_of_that_layout(layout):
     torch.testing.assert_close(matrix.sum(dim=1), torch.ones(25))
     torch.testing.assert_close(matrix @ matrix, matrix, atol=1e-6, rtol=0)
     bodies = walking()
-    reduced = with_joints_of(bodies, torch.tensor([REDUCED.index(layout)]))
+    reduced = reduce_layouts(bodies, torch.tensor([REDUCED.index(layout)]))
     assert (reduced - bodies).abs().max() > 0.01
     same = [
         next(NTU25_JOINTS.index(name) for name in NTU25_JOINTS if layout.ntu25[name] == {joint: 1})
@@ -140,7 +140,7 @@ def test_reduced_bodies_are_those_of_a_file_of_that_layout(layout):
 def test_only_the_bodies_of_poorer_layouts_are_reduced():
     assert [layout.name for layout in REDUCED] == ["kinect20", "h36m17", "openni15"]
     bodies = walking(4)
-    mixed = with_joints_of(bodies, torch.tensor([-1, 0, 1, 2]))
+    mixed = reduce_layouts(bodies, torch.tensor([-1, 0, 1, 2]))
     torch.testing.assert_close(mixed[0], bodies[0], rtol=0, atol=1e-6)
     for place, layout in enumerate(REDUCED):
         expected = torch.einsum("uv,tvc->tuc", reduction(layout), bodies[place + 1])

@@ -357,9 +357,9 @@ def test_each_augmentation_changes_views_and_spares_empty_bodies(augmentation):
     [
         ({"mirror": 1.5}, "mirror is a probability, not 1.5"),
         ({"axis_mask": -1}, "axis_mask is a probability"),
-        ({"outliers": 1.1}, "jumps is a probability, not 1.1"),
+        ({"outliers": 1.1}, "outliers is a probability, not 1.1"),
         ({"hidden_limbs": -0.1}, "hidden_limbs is a probability"),
-        ({"reduced_layouts": 2}, "poorer_layouts is a probability, not 2"),
+        ({"reduced_layouts": 2}, "reduced_layouts is a probability, not 2"),
         ({"rotation": -1}, "rotation must not be below 0, is -1"),
         ({"shear": -1}, "shear must not be below 0, is -1"),
         ({"yaw": -0.5}, "yaw must not be below 0, is -0.5"),

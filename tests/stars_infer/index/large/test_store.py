@@ -346,7 +346,7 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
         again = index.calibration()
         for name in ("center", "spread", "known", "right"):
             assert getattr(again, name) == getattr(first, name)
-        np.testing.assert_array_equal(again.false_accept_rate, first.false_accept_rate)
+        np.testing.assert_array_equal(again.unknown, first.unknown)
         np.testing.assert_array_equal(again.known_scores, first.known_scores)
         index.add(exemplars(55, seed=1))  # under a tenth
         index.calibration()
@@ -367,9 +367,9 @@ def test_strangers_are_told_where_all_the_nearest_are_of_one_action(path, monkey
         known = [answer.chance_known for answer in index.classify(queries())]
         large = index._large
         for query in queries():
-            seen = large.classes[large.seen(query)[0]]
+            seen = large.classes[large.candidates(query)[0]]
             assert len(np.unique(seen)) >= store.ACTIONS
-            apart = large.classes[large.seen(query, apart=int(seen[0]))[0]]
+            apart = large.classes[large.candidates(query, class_out=int(seen[0]))[0]]
             assert seen[0] not in apart
             assert len(np.unique(apart)) >= store.ACTIONS
     for label in sorted(set(classes.tolist()))[:3]:
