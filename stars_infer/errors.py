@@ -6,6 +6,8 @@ prints it as it is, without a traceback.
 
 from __future__ import annotations
 
+import math
+
 
 class StarsError(Exception):
     """Base of all known failures."""
@@ -13,6 +15,47 @@ class StarsError(Exception):
 
 class UsageError(StarsError, ValueError):
     """The call itself is wrong: an unknown name, an impossible combination."""
+
+
+def check_range(
+    name: str,
+    *values: float | None,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    whole: bool = False,
+) -> None:
+    """Refuse numbers that lie outside a range, or are not finite.
+
+    Args:
+        name: What the numbers are, for the message: the argument or option, with its unit if any.
+        values: The numbers; None, for an option that was not given, passes.
+        above: Bound that a number must exceed.
+        at_least: Bound that a number may reach from above.
+        below: Bound that a number must stay under.
+        at_most: Bound that a number may reach from below.
+        whole: Whether the numbers must be integers.
+
+    Raises:
+        UsageError: With one sentence, such as "window must be above 0 and at most 60, not 75".
+    """
+    bounds = (
+        ("above", above, lambda value, bound: value > bound),
+        ("at least", at_least, lambda value, bound: value >= bound),
+        ("below", below, lambda value, bound: value < bound),
+        ("at most", at_most, lambda value, bound: value <= bound),
+    )
+    given = [(words, bound, holds) for words, bound, holds in bounds if bound is not None]
+    for value in values:
+        if value is None:
+            continue
+        fits = isinstance(value, int) and not isinstance(value, bool) if whole else True
+        if fits and math.isfinite(value) and all(holds(value, bound) for _, bound, holds in given):
+            continue
+        kind = ["a whole number" if whole else "a finite number"] if not given or whole else []
+        wanted = " and ".join(kind + [f"{words} {bound:g}" for words, bound, _ in given])
+        raise UsageError(f"{name} must be {wanted}, not {value!r}")
 
 
 class ClipError(StarsError):

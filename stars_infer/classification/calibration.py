@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.classification.classifiers import FittedRidge, Scores
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 
 Chances = NDArray[np.float64]
 
@@ -222,8 +222,9 @@ class Prior:
     spread: float
 
     def __post_init__(self) -> None:
-        if len(self.known) != 3 or len(self.right) != 3 or not self.spread > 0:
-            raise UsageError(f"a calibration has two curves of three numbers: {self}")
+        if len(self.known) != 3 or len(self.right) != 3:
+            raise UsageError(f"a calibration has two curves of three numbers each: {self}")
+        check_range("spread", self.spread, above=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

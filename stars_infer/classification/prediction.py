@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, classifier_named
-from stars_infer.errors import UsageError
+from stars_infer.errors import check_range
 
 UNKNOWN = "unknown"
 """The answer to a clip of an action that the index does not hold."""
@@ -75,8 +75,5 @@ class ClassifyOptions:
 
     def __post_init__(self) -> None:
         classifier_named(self.classifier, n=1)
-        if self.false_accept_rate is not None and not 0 < self.false_accept_rate < 1:
-            raise UsageError(
-                "the share of unknown clips to accept is above 0 and below 100 %, "
-                f"not {self.false_accept_rate:.0%}"
-            )
+        check_range("false_accept_rate", self.false_accept_rate, above=0, below=1)
+        check_range("k", self.k, at_least=1)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from stars_infer.errors import check_range
+
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.cli.output import Output
@@ -100,6 +102,7 @@ def classify_options(classifier: str, k: int | None, false_accept: float | None)
     """
     from stars_infer.classification.prediction import ClassifyOptions
 
+    check_range("--false-accept", false_accept, above=0, below=100)
     share = None if false_accept is None else false_accept / 100
     return ClassifyOptions(classifier=classifier, k=k, false_accept_rate=share)
 

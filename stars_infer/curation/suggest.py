@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import class_numbers
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
@@ -80,10 +80,10 @@ def suggest(
     Raises:
         UsageError: If n is below 1, or exemplars and labels differ in number.
     """
-    if n < 1 or len(exemplars) != len(labels):
+    check_range("n", n, at_least=1)
+    if len(exemplars) != len(labels):
         raise UsageError(
-            f"expected at least 1 suggestion and a label for each exemplar: n = {n}, "
-            f"{len(exemplars)} exemplars, {len(labels)} labels"
+            f"expected a label for each exemplar, got {len(labels)} labels of {len(exemplars)}"
         )
     drawn = np.arange(len(clips))
     if len(clips) > MOST:

@@ -14,7 +14,7 @@ import numpy as np
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.actors import select_actors
 from stars_infer.clips.clip import MIN_FRAMES, Clip
-from stars_infer.errors import ClipError, UsageError
+from stars_infer.errors import ClipError, check_range
 from stars_infer.layouts import get_layout
 from stars_infer.preprocessing.normalize import PACE_FRAMES, even_pace, face_camera, standard_body
 from stars_infer.preprocessing.resample import resize
@@ -48,10 +48,7 @@ class Preprocessing:
     samplings: int = 1
 
     def __post_init__(self) -> None:
-        if type(self.samplings) is not int or not 1 <= self.samplings <= MOST_SAMPLINGS:
-            raise UsageError(
-                f"samplings is a whole number from 1 to {MOST_SAMPLINGS}, not {self.samplings!r}"
-            )
+        check_range("samplings", self.samplings, at_least=1, at_most=MOST_SAMPLINGS, whole=True)
 
     def contract(self) -> dict[str, Any]:
         """What decides vectors; steps that are left out are not named, as in older models."""

@@ -14,7 +14,7 @@ from math import exp, log
 
 from stars_infer.clips.clip import Clip
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import UsageError
+from stars_infer.errors import check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
@@ -70,15 +70,9 @@ class SegmentOptions:
     min_duration: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.min_confidence < 1:
-            raise UsageError(
-                f"the least confidence lies between 0 and 1, got {self.min_confidence}"
-            )
-        if self.merge_gap < 0 or self.min_duration < 0:
-            raise UsageError(
-                "gaps and lengths are not negative, got merge_gap "
-                f"{self.merge_gap}, min_duration {self.min_duration}"
-            )
+        check_range("min_confidence", self.min_confidence, above=0, below=1)
+        check_range("merge_gap", self.merge_gap, at_least=0)
+        check_range("min_duration", self.min_duration, at_least=0)
 
 
 def segment(

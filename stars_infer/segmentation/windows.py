@@ -11,7 +11,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.prediction import Prediction
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, UsageError
+from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
 
 LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
@@ -74,10 +74,10 @@ class WindowGrid:
     steps: int = STEPS
 
     def __post_init__(self) -> None:
-        if not self.lengths or not all(0 < length < float("inf") for length in self.lengths):
-            raise UsageError(f"windows need lengths above 0 s, got {list(self.lengths)}")
-        if self.steps < 1:
-            raise UsageError(f"windows are moved in at least 1 step a length, got {self.steps}")
+        if not self.lengths:
+            raise UsageError("a recording is cut into windows of one length at least, got none")
+        check_range("length of a window", *self.lengths, above=0)
+        check_range("steps", self.steps, at_least=1, whole=True)
 
     def windows(self, frames: int, fps: float) -> list[Window]:
         """All windows of so many frames, by their ends; a shorter recording is a window itself."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 from stars_infer.preprocessing.prepare import Preprocessing, prepare
 
 JOINTS = (0, 1, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
@@ -50,15 +50,10 @@ class SequenceConfig:
     temperature: float = 0.02
 
     def __post_init__(self) -> None:
-        if (
-            self.steps < 2
-            or not 0 <= self.motion <= 1
-            or not (self.temperature > 0 and self.kernel_width > 0)
-        ):
-            raise UsageError(
-                "a comparison has at least 2 steps, a share of motion from 0 to 1, and a "
-                f"kernel width and a temperature above 0: {self}"
-            )
+        check_range("steps", self.steps, at_least=2)
+        check_range("motion", self.motion, at_least=0, at_most=1)
+        check_range("kernel_width", self.kernel_width, above=0)
+        check_range("temperature", self.temperature, above=0)
         if self.preprocessing.samplings > 1:
             raise UsageError("a comparison takes a clip once: leave its preprocessing's samplings")
         frames = self.preprocessing.frames

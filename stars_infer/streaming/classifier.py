@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, UsageError
+from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.layouts import get_layout
 from stars_infer.segmentation.segment import confidence_of
@@ -47,16 +47,15 @@ class StreamOptions:
     smoothing: float = 0.3
 
     def __post_init__(self) -> None:
-        positive = (self.interval, self.fps, *self.lengths)
-        if not self.lengths or not all(0 < value < math.inf for value in positive):
-            raise UsageError(f"times, lengths and rates of a stream must be above 0: {self}")
-        if not 0 < self.off_threshold <= self.on_threshold < 1:
-            raise UsageError(
-                f"expected 0 < off_threshold <= on_threshold < 1, "
-                f"got {self.off_threshold} and {self.on_threshold}"
-            )
-        if self.min_hold < 0 or self.smoothing < 0:
-            raise UsageError(f"min_hold and smoothing must not be negative: {self}")
+        if not self.lengths:
+            raise UsageError("a stream is cut into windows of one length at least, got none")
+        check_range("length of a window", *self.lengths, above=0)
+        for name in ("interval", "fps"):
+            check_range(name, getattr(self, name), above=0)
+        for name in ("min_hold", "smoothing"):
+            check_range(name, getattr(self, name), at_least=0)
+        check_range("on_threshold", self.on_threshold, above=0, below=1)
+        check_range("off_threshold", self.off_threshold, above=0, at_most=self.on_threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,8 +144,7 @@ class StreamClassifier:
         """
         if time is None:
             time = 0.0 if self._last is None else self._last + 1 / self.how.fps
-        if not math.isfinite(time):
-            raise UsageError(f"the time of a frame must be a finite number, got {time}")
+        check_range("time of a frame", time)
         if self._last is not None and time <= self._last:
             if self._last - time <= max(self.how.lengths):
                 self.late += 1

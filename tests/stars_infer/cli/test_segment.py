@@ -100,9 +100,9 @@ def test_a_recording_may_be_longer_than_a_clip(taught, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--min-confidence", "2"], "between 0 and 1"),
-        (["--window", "0"], "lengths above 0"),
-        (["--merge-gap", "-1"], "not negative"),
+        (["--min-confidence", "2"], "min_confidence must be above 0 and below 1, not 2"),
+        (["--window", "0"], "length of a window must be above 0, not 0"),
+        (["--merge-gap", "-1"], "merge_gap must be at least 0, not -1"),
     ],
 )
 def test_impossible_options_are_refused(taught, long, options, message):

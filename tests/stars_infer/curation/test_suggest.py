@@ -97,9 +97,9 @@ def test_strangeness_is_the_usual_similarity_of_different_actions():
 def test_fewer_clips_than_asked_for_and_none():
     assert sorted(one.position for one in suggest(at(0, 90), 10)) == [0, 1]
     assert suggest([], 3) == []
-    with pytest.raises(UsageError, match="at least 1 suggestion"):
+    with pytest.raises(UsageError, match="n must be at least 1, not 0"):
         suggest(at(0), 0)
-    with pytest.raises(UsageError, match="1 exemplars, 0 labels"):
+    with pytest.raises(UsageError, match="label for each exemplar, got 0 labels of 1"):
         suggest(at(0), 1, exemplars=at(3))
 
 

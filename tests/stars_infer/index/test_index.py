@@ -171,7 +171,7 @@ def test_the_threshold_is_kept_and_can_be_given_for_once(tmp_path):
         index.set_false_accept_rate(None)
         assert index.options() == ClassifyOptions()
         for share in (0.0, 1.0, -1.0, 2.0):
-            with pytest.raises(UsageError, match="above 0 and below 100 %"):
+            with pytest.raises(UsageError, match="false_accept_rate must be above 0 and below 1"):
                 index.set_false_accept_rate(share)
 
 

@@ -118,11 +118,14 @@ def test_progress_and_windows_agree_with_the_grid():
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (lambda: WindowGrid(lengths=()), "need lengths above 0"),
-        (lambda: WindowGrid(lengths=(1.0, -2.0)), "need lengths above 0"),
-        (lambda: WindowGrid(steps=0), "at least 1 step"),
-        (lambda: SegmentOptions(min_confidence=1.0), "between 0 and 1"),
-        (lambda: SegmentOptions(merge_gap=-1), "not negative"),
+        (lambda: WindowGrid(lengths=()), "one length at least, got none"),
+        (lambda: WindowGrid(lengths=(1.0, -2.0)), "length of a window must be above 0, not -2"),
+        (lambda: WindowGrid(steps=0), "steps must be a whole number and at least 1, not 0"),
+        (
+            lambda: SegmentOptions(min_confidence=1.0),
+            "min_confidence must be above 0 and below 1",
+        ),
+        (lambda: SegmentOptions(merge_gap=-1), "merge_gap must be at least 0, not -1"),
     ],
 )
 def test_impossible_settings_are_refused(how, message):

@@ -57,11 +57,18 @@ def test_frames_that_cannot_be_cut_are_refused():
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"steps": 1}, {"motion": 1.1}, {"motion": -0.1}, {"temperature": 0}, {"temperature": -1}],
+    ("wrong", "says"),
+    [
+        ({"steps": 1}, "steps must be at least 2, not 1"),
+        ({"motion": 1.1}, "motion must be at least 0 and at most 1, not 1.1"),
+        ({"motion": -0.1}, "motion must be at least 0 and at most 1, not -0.1"),
+        ({"temperature": 0}, "temperature must be above 0, not 0"),
+        ({"temperature": -1}, "temperature must be above 0, not -1"),
+        ({"kernel_width": 0}, "kernel_width must be above 0, not 0"),
+    ],
 )
-def test_impossible_comparisons_are_refused(wrong):
-    with pytest.raises(UsageError, match="at least 2 steps, a share of motion from 0 to 1"):
+def test_impossible_comparisons_are_refused(wrong, says):
+    with pytest.raises(UsageError, match=says):
         SequenceConfig(**wrong)
 
 
