@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.convention import STANDARD, Convention, option, to_standard
 from stars_infer.clips.gaps import MAX_GAP, fill_gaps, without_lost_bodies
+from stars_infer.clips.plausibility import doubts
 from stars_infer.clips.zeros import seen_in, without_lost_zeros
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import get_layout, layouts_with
@@ -87,9 +89,12 @@ class Clip:
     @classmethod
     def from_array(
         cls,
-        joints: NDArray[np.generic],
+        joints: ArrayLike,
         *,
         layout: str = "ntu25",
+        units: str = "m",
+        up: str = "y",
+        handedness: str = "right",
         fps: float = DEFAULT_FPS,
         source: str = "array",
         confidence: NDArray[np.generic] | None = None,
@@ -97,13 +102,17 @@ class Clip:
         recording: bool = False,
         computed: bool = False,
     ) -> Clip:
-        """Make a clip from an array of positions in meters.
+        """Make a clip from an array of positions, which is copied.
 
         Args:
             joints: (T, V, 3), (M, T, V, 3), or (3, T, V, M). A body counts as absent in frames
                 where all its joints are zero or NaN; other NaN are missing joints, and so are
                 other zeros, unless they are the body's own origin (`stars_infer.clips.zeros`).
             layout: Name of the joint layout, or path of its file.
+            units: Of the positions: `m`, `cm`, `mm` or `in`.
+            up: The axis of the array that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. A camera's
+                y points down: `-y`.
+            handedness: Of the axes, `right` or `left`; Unity's and Unreal's are left-handed.
             fps: Frames per second.
             source: Name for messages and results.
             confidence: How sure the tracker is of each joint, (M, T, V), or (T, V) of one body.
@@ -113,12 +122,29 @@ class Clip:
             computed: Positions are computed, as from a skeleton's turns, and none is ever lost: a
                 joint at zero is there.
 
+        Returns:
+            The clip in meters, y up, right-handed. Its `notes` say what was mended, and what makes
+            the units or axes doubtful.
+
         Raises:
             ClipError: If the shape does not fit the layout, too much is missing, or nobody is
                 there.
-            UsageError: If there is no such layout.
+            UsageError: If there is no such layout, unit, axis or frame rate.
+
+        Example:
+            >>> import numpy as np
+            >>> from stars_infer import Clip
+            >>> from stars_infer.synthetic.actions import perform
+            >>> meters = perform("wave", np.random.default_rng(0))
+            >>> Clip.from_array(meters * 1000).notes[0].split(": ")[1]
+            'if they are in mm, pass --units mm (in Python units="mm")'
+            >>> Clip.from_array(meters * 1000, units="mm").notes
+            ()
         """
-        bodies = _as_bodies(joints, layout=layout, source=source)
+        convention = Convention(units=units, up=up, handedness=handedness, fps=fps)
+        given = _as_bodies(joints, layout=layout, source=source)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
+            bodies = np.array(to_standard(given, convention), np.float32, order="C")
         return cls.from_tracks(
             bodies,
             seen_in(bodies),
@@ -129,6 +155,7 @@ class Clip:
             least_confidence=least_confidence,
             recording=recording,
             computed=computed,
+            convention=convention,
         )
 
     @classmethod
@@ -144,13 +171,15 @@ class Clip:
         least_confidence: float = LEAST_CONFIDENCE,
         recording: bool = False,
         computed: bool = False,
+        convention: Convention = STANDARD,
     ) -> Clip:
-        """Make a clip from tracked bodies (M, T, V, 3), mending what is missing.
+        """Make a clip from tracked bodies (M, T, V, 3) in meters, mending what is missing.
 
         A body of which a frame shows no joint, or all at zero, is absent there, and a body beside
         others that is not known well enough to be mended is left out. `confidence`,
-        `least_confidence`, `recording` and `computed` are as in `from_array`; `notes` of the clip
-        say what was mended.
+        `least_confidence`, `recording` and `computed` are as in `from_array`, and so are the notes.
+        `convention` is the one by which positions were brought to meters, y up, right-handed: where
+        the bodies cannot be people's, a note names the one that would fit.
 
         Raises:
             ClipError: If there are too few or too many frames, too much is missing, or nobody is
@@ -160,37 +189,33 @@ class Clip:
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
         kind = get_layout(layout)
         zeros: tuple[str, ...] = ()
+        lost: tuple[str, ...] = ()
+        filled: tuple[str, ...] = ()
         if not computed:
             presence = presence & seen_in(bodies)
             bodies, zeros = without_lost_zeros(bodies, presence, layout=kind)
-        if np.isfinite(bodies).all():
-            return cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
-        known = np.asarray(np.isfinite(bodies).all(axis=3))
-        presence = presence & np.asarray(known.any(axis=2))
-        here = presence[:, :, None, None] | known[..., None]
-        bodies = np.where(here, bodies, np.float32(0))
-        max_gap = max(1, round(MAX_GAP * fps / DEFAULT_FPS))
-        lost: tuple[str, ...] = ()
-        if recording or presence.any(axis=1).sum() > 1:
-            bodies, presence, lost = without_lost_bodies(
-                bodies, presence, layout=kind, source=source, max_gap=max_gap
+        if not np.isfinite(bodies).all():
+            known = np.asarray(np.isfinite(bodies).all(axis=3))
+            presence = presence & np.asarray(known.any(axis=2))
+            here = presence[:, :, None, None] | known[..., None]
+            bodies = np.where(here, bodies, np.float32(0))
+            max_gap = max(1, round(MAX_GAP * fps / DEFAULT_FPS))
+            if recording or presence.any(axis=1).sum() > 1:
+                bodies, presence, lost = without_lost_bodies(
+                    bodies, presence, layout=kind, source=source, max_gap=max_gap
+                )
+            bodies, filled = fill_gaps(
+                bodies,
+                presence,
+                layout=kind,
+                source=source,
+                max_gap=max_gap,
+                uncertain=confidence is not None,
             )
-        bodies, notes = fill_gaps(
-            bodies,
-            presence,
-            layout=kind,
-            source=source,
-            max_gap=max_gap,
-            uncertain=confidence is not None,
-        )
-        return cls(
-            bodies=bodies,
-            presence=presence,
-            layout=layout,
-            fps=fps,
-            source=source,
-            notes=(*zeros, *lost, *notes),
-        )
+        made = cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
+        odd = doubts(bodies, presence, layout=kind, convention=convention)
+        notes = (*zeros, *lost, *filled, *odd)
+        return replace(made, notes=notes) if notes else made
 
 
 def check_frame_count(frames: int, *, source: str, recording: bool = False) -> None:
@@ -234,25 +259,35 @@ def _without_doubt(
     return np.where(sure[..., None], bodies, np.float32(np.nan))
 
 
-def _as_bodies(joints: NDArray[np.generic], *, layout: str, source: str) -> FloatArray:
-    """Bring any accepted shape to a contiguous (M, T, V, 3) float32 array."""
-    if not (np.issubdtype(joints.dtype, np.floating) or np.issubdtype(joints.dtype, np.integer)):
-        raise ClipError(source, f"expected numbers, got an array of {joints.dtype}")
-    if joints.ndim == 3 and joints.shape[2] == 3:
-        bodies = joints[None]
-    elif joints.ndim == 4 and joints.shape[3] == 3:
-        bodies = joints
-    elif joints.ndim == 4 and joints.shape[0] == 3:
-        bodies = np.moveaxis(joints, (3, 0), (0, 3))
+def _as_bodies(joints: ArrayLike, *, layout: str, source: str) -> NDArray[np.generic]:
+    """View positions of any accepted shape as (M, T, V, 3)."""
+    array = _as_numbers(joints, source)
+    if array.ndim == 3 and array.shape[2] == 3:
+        bodies = array[None]
+    elif array.ndim == 4 and array.shape[3] == 3:
+        bodies = array
+    elif array.ndim == 4 and array.shape[0] == 3:
+        bodies = np.moveaxis(array, (3, 0), (0, 3))
     else:
         raise ClipError(
             source,
-            f"expected shape (T, V, 3), (M, T, V, 3) or (3, T, V, M), got {joints.shape}",
+            f"expected shape (T, V, 3), (M, T, V, 3) or (3, T, V, M), got {array.shape}",
         )
     expected = len(get_layout(layout).joints)
     found = bodies.shape[2]
     if found != expected:
-        fitting = " or ".join(f"--layout {name}" for name in layouts_with(found))
+        fitting = " or ".join(option("layout", name) for name in layouts_with(found))
         remedy = f"pass {fitting}" if fitting else "no known layout has so many"
         raise ClipError(source, f"{found} joints, but layout {layout!r} has {expected}: {remedy}")
-    return np.ascontiguousarray(bodies, dtype=np.float32)
+    return bodies
+
+
+def _as_numbers(joints: ArrayLike, source: str) -> NDArray[np.generic]:
+    try:
+        array = np.asarray(joints)
+    except ValueError as error:  # lists of different lengths
+        raise ClipError(source, "frames or bodies differ in length: pass NaN where one is missing"
+                        ) from error  # fmt: skip
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise ClipError(source, f"expected numbers, got an array of {array.dtype}")
+    return array

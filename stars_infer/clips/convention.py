@@ -1,7 +1,7 @@
 """Conventions of a source of clips: joint layout, units, axes and frame rate.
 
-A clip is in meters, y up, right-handed. What a file is in, it may say; what it does not say, its
-format may settle; and whoever has the file knows best.
+A clip is in meters, y up, right-handed. What a file is in, its reader's caller knows best; else the
+file may say it, or its format may settle it. An array says nothing of itself.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from stars_infer.errors import UsageError
 UNITS: Mapping[str, float] = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 """Meters in a unit."""
 _SPELLINGS = {
-    "m": ("meter", "meters", "meter", "meters"),
-    "cm": ("centimeter", "centimeters", "centimeter", "centimeters"),
-    "mm": ("millimeter", "millimeters", "millimeter", "millimeters"),
+    "m": ("meter", "meters", "metre", "metres"),
+    "cm": ("centimeter", "centimeters", "centimetre", "centimetres"),
+    "mm": ("millimeter", "millimeters", "millimetre", "millimetres"),
     "in": ("inch", "inches"),
 }
 _UNIT_OF = {word: unit for unit, words in _SPELLINGS.items() for word in (unit, *words)}
@@ -108,6 +108,20 @@ def to_standard(joints: NDArray[Any], convention: Convention) -> NDArray[Any]:
         return joints
     factors = np.array(signs, np.float64) * scale
     return np.asarray(joints[..., list(axes)] * factors, np.float32)
+
+
+def option(name: str, value: str) -> str:
+    """How to pass part of a convention on the command line and in Python, for messages.
+
+    Args:
+        name: An attribute of `Convention`.
+        value: What it should be.
+    """
+    python = f'{name}="{value}"'
+    if name == "handedness":
+        return f"--left-handed (in Python {python})"
+    joined = "=" if value.startswith("-") else " "  # a value like -y would read as an option
+    return f"--{name}{joined}{value} (in Python {python})"
 
 
 def turn_of(convention: Convention) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

@@ -1,7 +1,8 @@
-"""Whether what was read can be a person: its size, which way is up, where left is.
+"""Whether the bodies of a clip can be people: their size, which way is up, where left is.
 
-A file often does not say its units or axes. Nothing is guessed; a clip whose body is no person's
-gets a note that names the remedy. People who lie or crouch are people: these are doubts, no errors.
+A file often does not say its units or axes, and an array never does. Nothing is guessed: a clip
+whose body cannot be a person's gets a note that names the remedy. A person may lie, or stand on the
+head, so these are doubts and not errors.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.clips.clip import Clip
-from stars_infer.clips.convention import UNITS, Convention, turn_of
-from stars_infer.layouts import NTU25, NTU25_JOINTS, NTU25_PARENTS, Layout, get_layout
+from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.convention import UNITS, Convention, option, turn_of
+from stars_infer.layouts import NTU25, NTU25_JOINTS, NTU25_PARENTS, Layout
 
 Positions = NDArray[np.floating]
 
@@ -40,29 +41,31 @@ _LEGS = [_AT[f"{side} {name}"] for side in ("left", "right") for name in ("knee"
 _AXES = "xyz"
 
 
-def doubts(clip: Clip, convention: Convention) -> tuple[str, ...]:
-    """What is odd about the bodies of a clip, and what could be the remedy.
+def doubts(
+    bodies: FloatArray, presence: BoolArray, *, layout: Layout, convention: Convention
+) -> tuple[str, ...]:
+    """Say what is odd about the bodies of a clip, and what may be the remedy.
 
     Args:
-        clip: In meters, y up, right-handed, or so it was taken.
-        convention: What the source was taken to be in.
+        bodies: (M, T, V, 3), in meters, y up, right-handed, if the convention is right.
+        presence: (M, T).
+        layout: Of the joints.
+        convention: The one by which the positions were brought to meters, y up, right-handed.
 
     Returns:
         A note for each doubt; none for an ordinary person.
     """
-    body, frame = np.nonzero(clip.presence)
+    body, frame = np.nonzero(presence)
     some = slice(None, None, 1 + len(frame) // ENOUGH)
-    bodies = clip.bodies[body[some], frame[some]].astype(np.float64)
-    joints = bodies
-    if clip.layout != NTU25.name:
-        joints = get_layout(clip.layout).ntu25_matrix() @ bodies
+    found = bodies[body[some], frame[some]].astype(np.float64)
+    joints = found if layout.name == NTU25.name else layout.ntu25_matrix() @ found
     size = height(joints)
     if not size > 0:
         return ("all joints of the body are in one place: was the right array saved?",)
     up = _up_doubt(joints, convention)
     notes = [_size_doubt(size, convention), up]
     if not up:
-        notes.append(_side_doubt(bodies, joints, get_layout(clip.layout)))
+        notes.append(_side_doubt(found, joints, layout))
     return tuple(note for note in notes if note)
 
 
@@ -94,7 +97,7 @@ def _size_doubt(size: float, convention: Convention) -> str:
     if not fitting:
         return f"{told}, and no person's in {', '.join(UNITS)} either: check the units"
     best = min(fitting, key=lambda other: fitting[other])
-    return f"{told}: if they are in {best}, pass --units {best}"
+    return f"{told}: if they are in {best}, pass {option('units', best)}"
 
 
 def _up_doubt(joints: Positions, convention: Convention) -> str:
@@ -112,7 +115,7 @@ def _up_doubt(joints: Positions, convention: Convention) -> str:
     axes, signs = turn_of(convention)
     sign = "-" if middle[axis] * signs[axis] < 0 else ""
     up = f"{sign}{_AXES[axes[axis]]}"
-    passed = f"--up={up}" if sign else f"--up {up}"
+    passed = option("up", up)
     if axis == 1:
         return f"the head is below the hips: if {up} points up, pass {passed}"
     return f"the body lies along {up}: if the person is upright, pass {passed}"
@@ -137,7 +140,7 @@ def _side_doubt(bodies: Positions, joints: Positions, layout: Layout) -> str:
         return ""
     return (
         "toes or nose point backwards, so left and right are exchanged: if the axes are "
-        "left-handed, pass --left-handed"
+        f"left-handed, pass {option('handedness', 'left')}"
     )
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.clip import Clip, check_frame_count
 from stars_infer.clips.convention import STANDARD, Convention, to_standard
-from stars_infer.clips.plausibility import doubts
 from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import Layout, get_layout, layout_for_names
 
@@ -80,8 +79,11 @@ def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
     assert convention.fps is not None
     if recording.presence is None:
         made = Clip.from_array(
-            _turned(recording.joints, convention),
+            recording.joints,
             layout=layout,
+            units=convention.units or "m",
+            up=convention.up or "y",
+            handedness=convention.handedness or "right",
             fps=convention.fps,
             source=recording.source,
             recording=uncut,
@@ -99,8 +101,9 @@ def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
             confidence=recording.confidence,
             recording=uncut,
             computed=recording.computed,
+            convention=convention,
         )
-    notes = (*recording.notes, *made.notes, *doubts(made, convention))
+    notes = (*recording.notes, *made.notes)
     # An array that is mapped from its file would change with it.
     bodies = made.bodies if made.bodies.flags.owndata else made.bodies.copy()
     return replace(made, bodies=bodies, notes=notes)
@@ -219,12 +222,3 @@ def _misfit(recording: Recording, layout: Layout) -> str:
         f"the joints {_listed(names)} are not those of layout {layout.name!r}, of which "
         f"{missing!r} is missing: name another --layout"
     )
-
-
-def _turned(joints: NDArray[np.generic], convention: Convention) -> NDArray[np.generic]:
-    """Positions of any shape that `Clip.from_array` takes, in meters, y up, right-handed."""
-    if not np.issubdtype(joints.dtype, np.number) or 3 not in joints.shape:
-        return joints  # which `Clip.from_array` refuses
-    if joints.shape[-1] != 3 and joints.shape[0] == 3:
-        return np.moveaxis(to_standard(np.moveaxis(joints, 0, -1), convention), -1, 0)
-    return to_standard(joints, convention) if joints.shape[-1] == 3 else joints

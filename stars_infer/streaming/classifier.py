@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.clips.clip import MIN_FRAMES, Clip
+from stars_infer.clips.convention import Convention, to_standard
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
@@ -70,6 +71,8 @@ class StreamAnswer:
         since: When the label became the answer, seconds.
         candidate: The likeliest label now, before any smoothing; None if there is none.
         latency: Seconds that the computing took.
+        notes: What was mended in the frames that were looked at, and what makes their units or axes
+            doubtful, in words.
     """
 
     time: float
@@ -79,6 +82,7 @@ class StreamAnswer:
     since: float
     candidate: str | None
     latency: float
+    notes: tuple[str, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -98,12 +102,33 @@ class StreamClassifier:
         encoder: The model.
         index: Its exemplars.
         layout: Joint layout of the frames.
+        units: Of the positions: `m`, `cm`, `mm` or `in`.
+        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. A camera's y points down:
+            `-y`.
+        handedness: Of the axes, `right` or `left`.
         how: Times and thresholds.
 
     Attributes:
         late: Frames dropped because they were not later than the one before.
         skipped: Answers left out because computing took too long.
         restarts: How often time went back so far that the stream was taken for a new one.
+
+    Raises:
+        UsageError: If there is no such layout, unit or axis.
+
+    Example:
+        >>> import numpy as np
+        >>> from stars_infer import Recognizer, StreamClassifier
+        >>> from stars_infer.synthetic.actions import perform
+        >>> random = np.random.default_rng(0)
+        >>> actions = Recognizer(device="cpu")
+        >>> for action in ("wave", "squat", "kick"):
+        ...     _ = actions.add(action, [perform(action, random) for _ in range(3)])
+        >>> stream = StreamClassifier(actions.encoder, actions.index, layout="ntu25")
+        >>> joints = perform("squat", random)[0]
+        >>> answers = [stream.push(frame, time=at / 30) for at, frame in enumerate(joints)]
+        >>> [answer for answer in answers if answer is not None][-1].answer
+        'squat'
     """
 
     def __init__(
@@ -112,10 +137,14 @@ class StreamClassifier:
         index: ExemplarIndex,
         *,
         layout: str = "ntu25",
+        units: str = "m",
+        up: str = "y",
+        handedness: str = "right",
         how: StreamOptions | None = None,
     ) -> None:
         self.how = how or StreamOptions()
         self.layout = layout
+        self._convention = Convention(units=units, up=up, handedness=handedness)
         self.late = self.skipped = self.restarts = 0
         self._encoder, self._index = encoder, index
         self._joints = get_layout(layout)
@@ -130,7 +159,7 @@ class StreamClassifier:
         """Take a frame.
 
         Args:
-            frame: Joints (V, 3) or (M, V, 3), meters. A body that is all zeros is absent; joints
+            frame: Joints (V, 3) or (M, V, 3). A body that is all zeros is absent; joints
                 that are NaN, or lost at zero in the frames that are kept, are mended as those of
                 clips are.
             time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
@@ -150,7 +179,7 @@ class StreamClassifier:
                 self.late += 1
                 return None
             self._restart()
-        self._frames.add(frame, time)
+        self._frames.add(self._standard(frame), time)
         self._last = time
         if time < self._due - _ROUNDING:
             return None
@@ -158,7 +187,7 @@ class StreamClassifier:
 
     def _answer(self, time: float) -> StreamAnswer:
         began = clock.perf_counter()
-        label, confidence = self._now()
+        label, confidence, notes = self._now()
         answer = self._steady.answer(label, confidence, time)
         took = clock.perf_counter() - began
         # The next one is due `every` after this one was, not after it was given: the pace stays.
@@ -177,14 +206,22 @@ class StreamClassifier:
             since=answer.since,
             candidate=label,
             latency=took,
+            notes=notes,
         )
 
-    def _now(self) -> tuple[str | None, float]:
-        """The likeliest action of all windows that end now, and how likely it is."""
+    def _standard(self, frame: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """A frame in meters, y up, right-handed; what has another shape is refused later."""
+        joints = np.asarray(frame)
+        if joints.dtype.kind not in "fiu" or joints.shape[-1:] != (3,):
+            return joints
+        return to_standard(joints, self._convention)
+
+    def _now(self) -> tuple[str | None, float, tuple[str, ...]]:
+        """The likeliest action of all windows that end now, how likely it is, and notes."""
         bodies, presence = self._frames.latest(fps=self.how.fps, layout=self._joints)
         frames = bodies.shape[1]
         if frames < MIN_FRAMES or not presence.any():
-            return None, 0.0
+            return None, 0.0, ()
         try:
             clip = Clip.from_tracks(
                 bodies,
@@ -193,9 +230,10 @@ class StreamClassifier:
                 fps=self.how.fps,
                 source="stream",
                 recording=True,
+                convention=self._convention,
             )
         except ClipError:  # too little of anybody is known
-            return None, 0.0
+            return None, 0.0, ()
         lengths = {round(seconds * self.how.fps) for seconds in self.how.lengths}
         windows = [
             Window(start=frames - length, end=frames)
@@ -206,7 +244,7 @@ class StreamClassifier:
         for _, named in name_windows(clip, windows, self._encoder, self._index):
             if named is not None:
                 best = max(best, (confidence_of(named), named.label), key=lambda pair: pair[0])
-        return best[1], best[0]
+        return best[1], best[0], clip.notes
 
     def _restart(self) -> None:
         self.restarts += 1

@@ -34,8 +34,8 @@ def test_notes_name_the_options_that_mend_it(stars, folder, command):
     code, _, err = stars(*command)
     assert code == 0, err
     lines = [line for line in err.splitlines() if line.startswith("note: wave/1.npy: ")]
-    assert any(line.endswith("pass --units cm") for line in lines)
-    assert any(line.endswith("pass --up z") for line in lines)
+    assert any(line.endswith('pass --units cm (in Python units="cm")') for line in lines)
+    assert any(line.endswith('pass --up z (in Python up="z")') for line in lines)
     code, _, err = stars(*command, *RIGHT)
     assert code == 0, err
     assert "note: " not in err

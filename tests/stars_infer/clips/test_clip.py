@@ -54,6 +54,43 @@ def test_unusable_arrays_are_refused(joints, says):
     assert says in str(caught.value)
 
 
+def test_lists_will_do_unless_they_are_ragged(waving):
+    lists = waving[0].tolist()
+    np.testing.assert_array_equal(Clip.from_array(lists).bodies, waving)
+    with pytest.raises(ClipError, match="differ in length"):
+        Clip.from_array([*lists, lists[0][:20]])
+
+
+def test_a_clip_does_not_change_with_the_array_it_was_made_of(waving):
+    kept = waving.copy()
+    clip = Clip.from_array(waving)
+    waving[:] = 0
+    np.testing.assert_array_equal(clip.bodies, kept)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"units": "ft"}, "units 'ft': known are m, cm, mm, in"),
+        ({"up": "w"}, "up axis 'w'"),
+        ({"handedness": "both"}, "handedness 'both'"),
+        ({"fps": 0}, "frame rate 0"),
+    ],
+)
+def test_a_convention_that_means_nothing_is_refused(waving, wrong, says):
+    with pytest.raises(UsageError, match=says):
+        Clip.from_array(waving, **wrong)
+
+
+def test_axes_and_units_are_brought_to_meters_and_y_up_in_every_shape(waving):
+    pair = np.concatenate([waving, waving + np.float32([1, 0, 0])])
+    source = np.stack([pair[..., 0], -pair[..., 2], pair[..., 1]], axis=-1) * 100
+    for shaped in (source, np.moveaxis(source, (0, 3), (3, 0))):
+        clip = Clip.from_array(shaped, units="cm", up="z")
+        np.testing.assert_allclose(clip.bodies, pair, atol=1e-5)
+        assert clip.notes == ()
+
+
 def test_unknown_layout_lists_the_known_ones():
     with pytest.raises(UsageError, match="ntu25, azure32"):
         Clip.from_array(moving(), layout="ntu26")
@@ -102,7 +139,7 @@ def test_what_nobody_could_complete_is_refused_where_nobody_else_is(waving):
 
 def test_a_body_that_cannot_be_mended_does_not_spoil_the_others():
     random = np.random.default_rng(0)
-    bodies = random.normal(size=(2, 30, 25, 3))
+    bodies = random.normal(scale=0.11, size=(2, 30, 25, 3))
     bodies[1, :, :20] = np.nan
     clip = Clip.from_array(bodies)
     np.testing.assert_array_equal(clip.presence, [[True] * 30, [False] * 30])

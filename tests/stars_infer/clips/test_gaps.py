@@ -23,7 +23,9 @@ def place(*names):
 
 
 def random(frames=20, bodies=1):
-    return np.random.default_rng(0).normal(size=(bodies, frames, 25, 3)).astype(np.float32)
+    """Bodies (M, T, 25, 3) as large as people, whose joints are anywhere."""
+    joints = np.random.default_rng(0).normal(scale=0.11, size=(bodies, frames, 25, 3))
+    return joints.astype(np.float32)
 
 
 def walking(bodies=1):

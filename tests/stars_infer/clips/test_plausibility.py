@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from stars_infer import Clip, read_clip
-from stars_infer.clips.convention import Convention, to_standard
-from stars_infer.clips.plausibility import doubts, height
+from stars_infer.clips.convention import Convention
+from stars_infer.clips.plausibility import height
 from stars_infer.synthetic.actions import ACTIONS, perform
-
-PLAIN = Convention()
 
 
 def clip_of(joints, **options):
@@ -20,14 +18,17 @@ def clip_of(joints, **options):
 @pytest.mark.parametrize("action", ACTIONS)
 def test_ordinary_people_raise_no_doubt(action):
     clip = clip_of(perform(action, np.random.default_rng(1)))
-    assert doubts(clip, PLAIN) == ()
+    assert clip.notes == ()
     assert 1.4 < height(clip.bodies[clip.presence]) < 2.0
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("cm", 100), ("mm", 1000), ("in", 1 / 0.0254)])
 def test_wrong_units_name_the_right_ones(tmp_path, waving, unit, scale):
-    (note,) = doubts(clip_of(waving * scale), PLAIN)
-    assert re.search(rf"m tall if the positions are in m: .* pass --units {unit}$", note)
+    (note,) = clip_of(waving * scale).notes
+    assert re.search(
+        rf'm tall if the positions are in m: .* pass --units {unit} \(in Python units="{unit}"\)$',
+        note,
+    )
     np.save(tmp_path / "c.npy", waving * scale)
     assert read_clip(tmp_path / "c.npy").notes == (note,)
     right = read_clip(tmp_path / "c.npy", convention=Convention(units=unit))
@@ -37,7 +38,7 @@ def test_wrong_units_name_the_right_ones(tmp_path, waving, unit, scale):
 
 def test_a_size_in_no_unit():
     giant = perform("wave", np.random.default_rng(1)) * 30_000
-    (note,) = doubts(clip_of(giant), PLAIN)
+    (note,) = clip_of(giant).notes
     assert "no person's in m, cm, mm, in either" in note
 
 
@@ -56,26 +57,27 @@ def test_the_note_names_the_axis_that_is_up(tmp_path, waving, up):
     np.save(tmp_path / "c.npy", FILES[up](waving))
     wrong = read_clip(tmp_path / "c.npy")
     (note,) = wrong.notes
-    passed = re.search(r"pass --up[ =](\S+)$", note)[1]
-    assert passed == up
+    passed, in_python = re.search(r'pass --up[ =](\S+) \(in Python up="(\S+)"\)$', note).groups()
+    assert passed == in_python == up
     right = read_clip(tmp_path / "c.npy", convention=Convention(up=passed))
     assert right.notes == ()
     np.testing.assert_allclose(right.bodies, waving, atol=1e-6)
+    assert clip_of(FILES[up](waving)).notes == wrong.notes
+    np.testing.assert_array_equal(clip_of(FILES[up](waving), up=up).bodies, right.bodies)
 
 
 @pytest.mark.parametrize("assumed", FILES)
 @pytest.mark.parametrize("handedness", ["right", "left"])
 def test_the_axis_is_the_file_s_whatever_was_assumed(waving, assumed, handedness):
-    convention = Convention(up=assumed, handedness=handedness)
-    (note, *_) = doubts(clip_of(to_standard(waving, convention)), convention)
-    assert re.search(r"pass --up[ =]y$", note)
+    (note, *_) = clip_of(waving, up=assumed, handedness=handedness).notes
+    assert re.search(r"""pass --up[ =]y \(in Python up="y"\)$""", note)
 
 
 def test_a_mirrored_person(tmp_path, waving):
     mirrored = waving * np.array([-1, 1, 1], np.float32)
     np.save(tmp_path / "c.npy", mirrored)
     (note,) = read_clip(tmp_path / "c.npy").notes
-    assert note.endswith("pass --left-handed")
+    assert note.endswith('pass --left-handed (in Python handedness="left")')
     assert read_clip(tmp_path / "c.npy", convention=Convention(handedness="left")).notes == ()
 
 
@@ -90,9 +92,9 @@ def test_a_nose_tells_the_front_too():
     }  # fmt: skip
     for joint, at in place.items():
         joints[:, :, joint] = at
-    assert doubts(clip_of(joints, layout="coco17"), PLAIN) == ()
+    assert clip_of(joints, layout="coco17").notes == ()
     joints[..., 2] *= -1
-    (note,) = doubts(clip_of(joints, layout="coco17"), PLAIN)
+    (note,) = clip_of(joints, layout="coco17").notes
     assert note.startswith("toes or nose point backwards")
 
 
@@ -100,11 +102,11 @@ def test_a_person_who_lies_down_for_a_part_of_the_clip(waving):
     lying = waving.copy()
     third = lying.shape[1] // 3
     lying[:, :third] = FILES["z"](lying[:, :third])
-    assert doubts(clip_of(lying), PLAIN) == ()
+    assert clip_of(lying).notes == ()
 
 
 def test_a_body_in_one_point():
-    (note,) = doubts(clip_of(np.ones((1, 10, 25, 3))), PLAIN)
+    (note,) = clip_of(np.ones((1, 10, 25, 3))).notes
     assert "in one place" in note
 
 

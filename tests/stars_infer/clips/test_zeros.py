@@ -144,7 +144,7 @@ def test_whole_numbers_and_signed_zeros():
     clip = Clip.from_array(whole)
     assert clip.notes[0].startswith("body 0: 1 joint at exactly (0, 0, 0) in 4 of ")
     centerd = np.rint(about(acted()) * 1000).astype(np.int32)
-    assert Clip.from_array(centerd).notes == ()
+    assert Clip.from_array(centerd, units="mm").notes == ()
     signed = acted()
     signed[:, 10:14, place("head")] = -0.0
     assert "in 4 of" in Clip.from_array(signed).notes[0]
