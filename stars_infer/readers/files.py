@@ -9,11 +9,10 @@ from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.layouts import get_layout
+from stars_infer.readers.arrays import read_npy, read_npz
 from stars_infer.readers.bvh import read_bvh
 from stars_infer.readers.csv import read_csv
 from stars_infer.readers.json import read_json, read_jsonl
-from stars_infer.readers.npy import read_npy
-from stars_infer.readers.npz import read_npz
 from stars_infer.readers.parquet import read_parquet
 from stars_infer.readers.pkl import read_pkl
 from stars_infer.readers.recording import Recording, clip_of

@@ -19,8 +19,7 @@ from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers import bodies, landmarks, openpose
 from stars_infer.readers.poses import Pose, tracks_of
-from stars_infer.readers.recording import Recording, convention_in
-from stars_infer.readers.timing import frame_numbers
+from stars_infer.readers.recording import Recording, convention_in, frame_numbers
 
 SAID = ("layout", "fps", "units", "up", "handedness")
 TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.clip import Clip, check_frame_count
+from stars_infer.clips.clip import MAX_RECORDING_FRAMES, Clip, check_frame_count
 from stars_infer.clips.convention import STANDARD, Convention, to_standard
 from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import Layout, get_layout, layout_for_names
@@ -168,6 +168,38 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
             "file: cut it into parts"
         )  # fmt: skip
     return np.full((bodies, frames, joints, 3), np.nan, np.float32)
+
+
+def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[np.intp], float]:
+    """Number frames by their times, so that dropped frames leave a gap.
+
+    Args:
+        times: Seconds (N,), rising.
+        source: Name for messages.
+
+    Returns:
+        The frame number of each time, from 0, and the frame rate in frames per second, which is one
+        over the median difference of neighboring times. Two times never share a frame number.
+
+    Raises:
+        ClipError: If a time is missing, if times do not rise, or if they span too many frames.
+    """
+    if not np.isfinite(times).all():
+        row = int(np.argmax(~np.isfinite(times)))
+        raise ClipError(source, f"the time of frame {row} is missing or not finite")
+    steps = np.diff(times)
+    if len(steps) and steps.min() <= 0:
+        row = int(np.argmax(steps <= 0)) + 1
+        raise ClipError(source, f"the time of frame {row}, {times[row]:g} s, is not after the one "
+                        "before")  # fmt: skip
+    usual = float(np.median(steps)) if len(steps) else 1 / 30
+    counts = np.maximum(np.rint(steps / usual), 1)
+    if counts.sum() > MAX_RECORDING_FRAMES:
+        raise ClipError(
+            source, f"from {times[0]:g} to {times[-1]:g} s are more than {MAX_RECORDING_FRAMES:,} "
+            f"frames of {usual:g} s: cut it into parts"
+        )  # fmt: skip
+    return np.concatenate(([0], np.cumsum(counts))).astype(np.intp), 1 / usual
 
 
 def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:

@@ -25,8 +25,8 @@ from stars_infer.readers.recording import (
     Recording,
     convention_in,
     empty_tracks,
+    frame_numbers,
 )
-from stars_infer.readers.timing import frame_numbers
 
 USUAL = Convention(units="m", up="y", handedness="right")
 _FRAME, _BODY, _JOINT = ("frame", "frame_id"), ("body", "person", "person_id"), ("joint",)

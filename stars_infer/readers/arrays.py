@@ -1,4 +1,4 @@
-"""NumPy `.npz` archives: `joints`, and what else is known of them."""
+"""NumPy files: `.npy`, one array of positions; `.npz`, positions and what is known of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,33 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError
-from stars_infer.readers.npy import USUAL
 from stars_infer.readers.recording import Recording, convention_in
 
+USUAL = Convention(layout="ntu25").over(STANDARD)
+_MAGIC = b"\x93NUMPY"
 _SAID = ("layout", "units", "up", "handedness", "fps")
+
+
+def read_npy(path: Path) -> tuple[Recording, ...]:
+    """Read (T, V, 3), (M, T, V, 3) or (3, T, V, M) positions; see `Clip.from_array`.
+
+    Pickled arrays are never loaded.
+
+    Raises:
+        ClipError: If the file is not a plain array or is cut short.
+    """
+    source = str(path)
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ClipError(source, "not a NumPy array file (pickled data is never loaded)")
+    try:
+        # Memory-mapped, so that a header that promises more than the file holds fails cheaply.
+        joints = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header fails in NumPy's parser in many ways
+        raise ClipError(source, _explain(str(error))) from error
+    return (Recording(joints=joints, source=source, usual=USUAL),)
 
 
 def read_npz(path: Path) -> tuple[Recording, ...]:
@@ -91,3 +113,9 @@ def _fitting(
             f"{confidence.dtype}"
         )  # fmt: skip
     return confidence.astype(np.float32)
+
+
+def _explain(problem: str) -> str:
+    if "object" in problem.lower():
+        return "holds Python objects, which are never unpickled: save a plain float array"
+    return f"damaged or cut short ({problem}): save it again"

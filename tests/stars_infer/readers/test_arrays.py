@@ -1,0 +1,110 @@
+"""NumPy arrays and archives."""
+
+import pickle
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stars_infer import read_clip
+from stars_infer.errors import StarsError
+from tests.stars_infer.readers.test_files import refusal
+
+
+class Bomb:
+    def __reduce__(self):
+        return (pytest.fail, ("a pickle was executed",))
+
+
+def test_pickles_are_never_loaded(tmp_path):
+    path = tmp_path / "objects.npy"
+    np.save(path, np.array([Bomb()], dtype=object), allow_pickle=True)
+    assert "never unpickled" in refusal(path)
+    path.write_bytes(pickle.dumps(Bomb()))
+    assert "pickled data is never loaded" in refusal(path)
+    archive = tmp_path / "objects.npz"
+    np.savez(archive, joints=np.array([Bomb()], dtype=object))
+    assert "never unpickled" in refusal(archive)
+
+
+def test_a_clip_does_not_change_with_its_file(tmp_path, waving):
+    path = tmp_path / "c.npy"
+    np.save(path, waving)
+    clip = read_clip(path)
+    np.save(path, waving + 1)
+    np.testing.assert_array_equal(clip.bodies, waving)
+
+
+def test_truncated_npy(tmp_path, waving):
+    path = tmp_path / "c.npy"
+    np.save(path, waving)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert "damaged or cut short" in refusal(path)
+
+
+def test_npy_header_that_promises_a_terabyte_fails_at_once(tmp_path):
+    path = tmp_path / "c.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 32, 25, 3)}
+        )
+        file.write(b"x" * 100)
+    began = time.monotonic()
+    assert "damaged or cut short" in refusal(path)
+    assert time.monotonic() - began < 5
+
+
+def test_damaged_npy_header(tmp_path, waving):
+    path = tmp_path / "c.npy"
+    np.save(path, waving)
+    path.write_bytes(path.read_bytes().replace(b"}", b"{"))
+    assert "damaged or cut short" in refusal(path)
+
+
+def test_npz(tmp_path, waving):
+    path = tmp_path / "c.npz"
+    np.savez(path, waving)
+    np.testing.assert_array_equal(read_clip(path).bodies, waving)
+    np.savez(path, joints=waving[:, :, :20], layout="kinect20", fps=15.0)
+    clip = read_clip(path)
+    assert (clip.layout, clip.fps, clip.bodies.shape[2]) == ("kinect20", 15, 20)
+    np.savez(path, joints=waving, fps="fast")
+    assert "fps in the file is not a number" in refusal(path)
+    np.savez(path, joints=waving, layout="squid8")
+    assert "in the file: there is no layout 'squid8'" in refusal(path)
+    np.savez(path, a=waving, b=waving)
+    assert "expected an array 'joints', found ['a', 'b']" in refusal(path)
+    path.write_bytes(path.read_bytes()[:200])
+    assert "not a readable .npz" in refusal(path)
+
+
+def test_twenty_joints_need_their_layout_named(tmp_path, waving):
+    path = tmp_path / "c.npy"
+    np.save(path, waving[0, :, :20])
+    assert "pass --layout kinect20" in refusal(path)
+    assert read_clip(path, layout="kinect20").layout == "kinect20"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_no_damage_to_an_array_file_escapes_the_known_errors(tmp_path_factory, data):
+    ending = data.draw(st.sampled_from([".npy", ".npz"]))
+    path = tmp_path_factory.mktemp("fuzz") / f"c{ending}"
+    joints = np.random.default_rng(0).normal(size=(4, 25, 3)).astype(np.float32)
+    if ending == ".npy":
+        np.save(path, joints)
+    else:
+        np.savez(path, joints=joints)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, min(len(content) - 1, 300)))
+        content[at : at + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
+    path.write_bytes(content)
+    try:
+        clip = read_clip(path)
+    except StarsError as error:
+        assert str(path) in str(error)
+    else:
+        assert np.isfinite(clip.bodies).all()
