@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stars_infer import read_clip
-from stars_infer.errors import StarsError
-from tests.stars_infer.readers.test_files import refusal
+from tests.stars_infer.readers.test_files import read_or_refuse, refusal
 
 
 class Bomb:
@@ -91,7 +90,7 @@ def test_twenty_joints_need_their_layout_named(tmp_path, waving):
 @given(st.data())
 def test_no_damage_to_an_array_file_escapes_the_known_errors(tmp_path_factory, data):
     ending = data.draw(st.sampled_from([".npy", ".npz"]))
-    path = tmp_path_factory.mktemp("fuzz") / f"c{ending}"
+    path = tmp_path_factory.mktemp("good") / f"c{ending}"
     joints = np.random.default_rng(0).normal(size=(4, 25, 3)).astype(np.float32)
     if ending == ".npy":
         np.save(path, joints)
@@ -101,10 +100,4 @@ def test_no_damage_to_an_array_file_escapes_the_known_errors(tmp_path_factory, d
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, min(len(content) - 1, 300)))
         content[at : at + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
-    path.write_bytes(content)
-    try:
-        clip = read_clip(path)
-    except StarsError as error:
-        assert str(path) in str(error)
-    else:
-        assert np.isfinite(clip.bodies).all()
+    read_or_refuse(tmp_path_factory.mktemp("fuzz"), ending, bytes(content))

@@ -2,17 +2,16 @@
 
 import json
 import pickle
-import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stars_infer.errors import StarsError
 from stars_infer.layouts import get_layout
-from stars_infer.readers.files import READERS, read_clips
+from stars_infer.readers.files import READERS
 from tests.stars_infer.readers.test_bvh import GOOD, bvh_text, person
+from tests.stars_infer.readers.test_files import read_or_refuse
 from tests.stars_infer.readers.test_json import marks
 from tests.stars_infer.readers.test_json import person as openpose_person
 from tests.stars_infer.readers.test_tables import csv_text, long, wide
@@ -63,21 +62,6 @@ def parquet_content(tmp_path_factory):
 def test_every_format_is_here():
     tested_elsewhere = {".skeleton", ".npy", ".npz"}
     assert {name.split()[0] for name in CONTENTS} | {".parquet"} | tested_elsewhere == set(READERS)
-
-
-def read_or_refuse(folder, ending, content):
-    path = folder / f"c{ending}"
-    path.write_bytes(content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            clips = list(read_clips(path))
-        except StarsError as error:
-            assert str(path) in str(error)
-            assert "\n" not in str(error)
-        else:
-            for clip in clips:
-                assert np.isfinite(clip.bodies).all()
 
 
 def damaged(data, content, pieces):

@@ -1,9 +1,13 @@
 """Which files are clips, and which reader reads them."""
 
+import warnings
+
+import numpy as np
 import pytest
 
 from stars_infer import read_clip
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, StarsError
+from stars_infer.readers.files import read_clips
 
 
 def refusal(path, **options):
@@ -11,6 +15,22 @@ def refusal(path, **options):
         read_clip(path, **options)
     assert str(path) in str(caught.value)
     return str(caught.value)
+
+
+def read_or_refuse(folder, ending, content):
+    """Read the clips of a file, or check that what refuses it is one line that names it."""
+    path = folder / f"c{ending}"
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            clips = list(read_clips(path))
+        except StarsError as error:
+            assert str(path) in str(error)
+            assert "\n" not in str(error)
+        else:
+            for clip in clips:
+                assert np.isfinite(clip.bodies).all()
 
 
 @pytest.mark.parametrize("ending", [".skeleton", ".npy", ".npz"])

@@ -8,10 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stars_infer import read_clip
-from stars_infer.errors import ClipError, StarsError
+from stars_infer.errors import ClipError
 from stars_infer.readers.skeleton import read_skeleton
 from stars_infer.synthetic.files import skeleton_text
-from tests.stars_infer.readers.test_files import refusal
+from tests.stars_infer.readers.test_files import read_or_refuse, refusal
 
 BODY = 27  # lines of a body: its values, the joint count, 25 joints
 
@@ -110,19 +110,12 @@ def test_skeleton_file_has_one_layout(tmp_path, skeleton_lines):
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_no_damage_to_a_skeleton_file_escapes_the_known_errors(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("fuzz") / "c.skeleton"
     bodies = np.random.default_rng(0).normal(size=(2, 3, 25, 3)).astype(np.float32)
     content = bytearray(skeleton_text(bodies).encode())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))
         content[at : at + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
-    path.write_bytes(content)
-    try:
-        clip = read_clip(path)
-    except StarsError as error:
-        assert str(path) in str(error)
-    else:
-        assert np.isfinite(clip.bodies).all()
+    read_or_refuse(tmp_path_factory.mktemp("fuzz"), ".skeleton", bytes(content))
 
 
 ODD_SPELLINGS = ["5.", ".5", "+3", "-.25", "1e5", "-1E-3", "00012.500", "-0", "-0.0", "1e400",
