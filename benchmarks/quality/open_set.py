@@ -24,10 +24,10 @@ from sets import EvaluationSet, known_sets
 from trials import Draw, collected, fitted_prior
 
 from stars_infer.classification.calibration import Calibration, Prior
-from stars_infer.cli.evaluate import save_reliability_plot
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError
-from stars_infer.evaluation.open_set import auroc, false_accept_at_recall, reliability
+from stars_infer.evaluation.open_set import auroc, false_accept_at_recall
+from stars_infer.evaluation.reliability import reliability, save_reliability_plot
 from stars_infer.similarity.pairwise import similarity_of
 
 SHOTS = (1, 2, 5)

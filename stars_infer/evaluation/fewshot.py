@@ -1,4 +1,4 @@
-"""Few-shot accuracy: n exemplars per class, every other clip named by its n nearest (STARS 4.3)."""
+"""Few-shot accuracy: the queries are named by n exemplars of each class (STARS, section 4.3)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classification.classifiers import Classifier, Vote, class_numbers
+from stars_infer.classification.classifiers import (
+    DEFAULT_CLASSIFIER,
+    Classifier,
+    Vote,
+    class_numbers,
+    classifier_named,
+)
 from stars_infer.errors import UsageError
-from stars_infer.similarity.pairwise import Similarity
+from stars_infer.similarity.features import Features
+from stars_infer.similarity.pairwise import Similarity, similarity_of
+from stars_infer.similarity.sequence import SequenceConfig
+
+SHOTS = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabeledClips:
-    """Clips of known action, and how alike they are.
+    """N clips of known action, and how similar they are.
 
     Attributes:
-        similarity: Similarities of clips, by their places.
-        labels: Their actions.
-        exemplar: Whether a clip may serve as exemplar.
-        query: Whether a clip is to be named.
-        classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
+        similarity: Gives the similarities of clips, by their positions.
+        labels: The action of each clip, (N,).
+        exemplar: Whether the clip may be drawn as an exemplar, (N,).
+        query: Whether the clip is to be named, (N,).
+        classifier: Makes the classifier for n exemplars per class; by default the majority vote
+            of the n nearest exemplars, as in the papers.
     """
 
     similarity: Similarity
@@ -31,22 +42,60 @@ class LabeledClips:
     query: NDArray[np.bool_]
     classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
 
+    @classmethod
+    def of_features(
+        cls,
+        clip_features: Sequence[Features],
+        labels: Sequence[str],
+        *,
+        exemplar: Sequence[bool],
+        query: Sequence[bool],
+        classifier: str = DEFAULT_CLASSIFIER,
+        comparison: SequenceConfig | None = None,
+    ) -> LabeledClips:
+        """Clips from their features, compared as their model compares clips.
+
+        Args:
+            clip_features: What the encoder made of each clip, from `Encoder.encode`.
+            labels: The action of each clip.
+            exemplar: Whether the clip may be drawn as an exemplar.
+            query: Whether the clip is to be named.
+            classifier: One of `stars_infer.classification.classifiers.CLASSIFIERS`.
+            comparison: How the model compares sequences, `ModelInfo.comparison`.
+
+        Raises:
+            UsageError: If there is no such classifier.
+        """
+        temperature = None if comparison is None else comparison.temperature
+        width = None if comparison is None else comparison.kernel_width
+        classifier_named(classifier, n=1)
+        possible = np.array(exemplar, np.bool_)
+        return cls(
+            similarity=similarity_of(clip_features, possible),
+            labels=labels,
+            exemplar=possible,
+            query=np.array(query, np.bool_),
+            classifier=lambda n: classifier_named(
+                classifier, n=n, temperature=temperature, width=width
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Share of queries named right over random draws of exemplars, per cent."""
+    """Share of queries named right, per cent: mean and deviation over draws of exemplars."""
 
     mean: float
     std: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """What one random draw of exemplars gave.
+class DrawResult:
+    """How the queries were named with one random draw of exemplars.
 
     Attributes:
-        queries: Places of the clips that were named.
-        predicted: Their classes, as places in the sorted labels.
+        queries: Positions of the clips that were named, (Q,).
+        predicted: The class that each was given, as its position in the sorted labels, (Q,).
         accuracy: Share of them named right, per cent.
     """
 
@@ -56,17 +105,17 @@ class Draw:
 
 
 def evaluate(
-    clips: LabeledClips, *, shots: Sequence[int], draws: int, seed: int = 0
+    clips: LabeledClips, *, shots: Sequence[int] = SHOTS, draws: int = 10, seed: int = 0
 ) -> dict[int, Accuracy]:
-    """Measure n-shot accuracy with the n-nearest-neighbor vote, for several n.
+    """Measure the accuracy with n exemplars per class, for several n.
 
-    A clip that was drawn as exemplar is not a query of that draw.
+    A clip that was drawn as an exemplar is not a query of that draw.
 
     Args:
-        clips: Clips of known action.
+        clips: Labeled clips and their similarities.
         shots: Numbers of exemplars per class.
-        draws: Random draws of exemplars for each.
-        seed: Of the draws.
+        draws: Random draws of exemplars for each of them.
+        seed: Seed of the draws.
 
     Raises:
         UsageError: If a class has too few exemplars, or there is nothing to name.
@@ -81,15 +130,15 @@ def evaluate(
 
 
 def accuracy_over(accuracies: Sequence[float]) -> Accuracy:
-    """Mean and deviation of the accuracies of several draws."""
+    """Mean and standard deviation of the accuracies of several draws."""
     return Accuracy(mean=float(np.mean(accuracies)), std=float(np.std(accuracies)))
 
 
 def exemplar_pools(clips: LabeledClips, shots: Sequence[int]) -> list[NDArray[np.intp]]:
-    """Places of the possible exemplars of each class, in the order of the sorted labels.
+    """Positions of the possible exemplars of each class, in the order of the sorted labels.
 
     Raises:
-        UsageError: If a class has too few for these shots, or there is nothing to name.
+        UsageError: If a class has too few exemplars for these shots, or there is nothing to name.
     """
     classes = sorted(set(clips.labels))
     numbers = class_numbers(clips.labels, classes)
@@ -105,17 +154,18 @@ def name_by_draws(
     *,
     draws: int,
     seed: int = 0,
-) -> Iterator[Draw]:
-    """Name the queries by n exemplars a class, draw after draw.
+) -> Iterator[DrawResult]:
+    """Name the queries with n exemplars of each class, draw after draw.
 
-    Only queries are compared with only the exemplars drawn, so that 50,000 clips are no burden.
+    In each draw only the queries are compared, and only with the exemplars that were drawn, so
+    that a set of 50,000 clips needs no table of all pairs.
 
     Args:
-        clips: Clips of known action.
-        pools: From `exemplar_pools`.
-        n: Exemplars per class, and neighbors that vote.
-        draws: How often exemplars are drawn.
-        seed: Of the draws; those of different n are independent.
+        clips: Labeled clips and their similarities.
+        pools: Possible exemplars of each class, from `exemplar_pools`.
+        n: Exemplars per class.
+        draws: Number of draws.
+        seed: Seed of the draws; the draws for different n are independent of each other.
 
     Raises:
         UsageError: If all queries were drawn as exemplars.
@@ -131,7 +181,7 @@ def name_by_draws(
         fitted = clips.classifier(n).fit(clips.similarity(drawn, drawn), numbers[drawn], len(pools))
         predicted = fitted.scores(clips.similarity(queries, drawn)).argmax(axis=1)
         right = predicted == numbers[queries]
-        yield Draw(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
+        yield DrawResult(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
 
 
 def _check(

@@ -1,65 +1,30 @@
-"""How well unknown clips are told from known actions, and whether confidence keeps its word."""
+"""How well an index tells clips of unknown actions from clips of the actions that it holds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from fnmatch import fnmatch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.classification.calibration import Calibration, LeaveOut, Prior, ScoreFeatures
 from stars_infer.classification.classifiers import Ridge, class_numbers
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 from stars_infer.evaluation.fewshot import LabeledClips, exemplar_pools
+from stars_infer.evaluation.reliability import Reliability, reliability
 
 Chances = NDArray[np.floating]
 Truths = NDArray[np.bool_]
+ClassChooser = Callable[[np.random.Generator], Sequence[int]]
+"""Draws the classes that an index is not to hold, as positions in the sorted labels."""
 
-BINS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reliability:
-    """Confidence beside truth, in bins of equal width.
-
-    Attributes:
-        confidence: Mean confidence of each bin; NaN where empty, (bins,).
-        right: Share of right answers in it; NaN where empty, (bins,).
-        count: Answers in it, (bins,).
-    """
-
-    confidence: NDArray[np.float64]
-    right: NDArray[np.float64]
-    count: NDArray[np.intp]
-
-    @property
-    def error(self) -> float:
-        """Expected calibration error: mean gap of the two, weighted by count (Guo et al. 2017)."""
-        gaps = np.abs(self.confidence - self.right)
-        return float(np.nansum(gaps * self.count) / max(1, self.count.sum()))
-
-
-def reliability(confidence: Chances, right: Truths, *, bins: int = BINS) -> Reliability:
-    """Sort answers into bins by their confidence.
-
-    Args:
-        confidence: Of answers, 0 to 1, (N,).
-        right: Whether they were, (N,).
-        bins: How many.
-    """
-    positions = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    count = np.bincount(positions, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        return Reliability(
-            confidence=np.bincount(positions, confidence, bins) / count,
-            right=np.bincount(positions, right, bins) / count,
-            count=count,
-        )
+_NAMES_SHOWN = 12
 
 
 def auroc(known: Chances, unknown: Chances) -> float:
-    """Chance that a known clip scores above an unknown clip; ties count half."""
+    """Chance that a known clip scores above an unknown one; a tie counts half."""
     both = np.concatenate((known, unknown))
     _, inverse, counts = np.unique(both, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
@@ -68,20 +33,20 @@ def auroc(known: Chances, unknown: Chances) -> float:
 
 
 def false_accept_at_recall(known: Chances, unknown: Chances, *, recall: float = 0.95) -> float:
-    """Share of unknown clips above the score that a share `recall` of known clips reaches."""
+    """Share of unknown clips that pass the threshold which a share `recall` of known ones pass."""
     return float(np.mean(unknown >= np.quantile(known, 1 - recall)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """Answers to Q clips, of which some are unknown clips.
+    """The answers to Q clips, some of which are of actions that the index does not hold.
 
     Attributes:
-        known: Whether the action of a clip was in the index, (Q,).
-        right: Whether the clip got its name, false for unknown clips, (Q,).
-        named: Whether it got any name, (Q,).
-        chance_known: As the index saw it, (Q,).
-        confidence: The same, (Q,).
+        known: Whether the index holds the action of the clip, (Q,).
+        right: Whether the best label is the clip's own; false for unknown clips, (Q,).
+        named: Whether the clip was named at all, rather than called unknown, (Q,).
+        chance_known: Estimated chance that the clip is known, (Q,).
+        confidence: Estimated chance that the best label is right, (Q,).
     """
 
     known: Truths
@@ -91,8 +56,8 @@ class Trial:
     confidence: Chances
 
     @classmethod
-    def joined(cls, trials: Sequence[Trial]) -> Trial:
-        """Several trials as one."""
+    def concatenate(cls, trials: Sequence[Trial]) -> Trial:
+        """One trial of the answers of several."""
         return cls(
             **{
                 field.name: np.concatenate([getattr(trial, field.name) for trial in trials])
@@ -101,31 +66,140 @@ class Trial:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSetAccuracy:
+    """How well known and unknown clips were told apart; all shares in per cent.
+
+    Attributes:
+        auroc: Chance that a known clip is rated above an unknown one.
+        fpr_at_95: Share of unknown clips named at the threshold that names 95 % of the known.
+        unknown_named: Share of unknown clips that were named.
+        known_named: Share of known clips that were named.
+        right_of_named: Share of named clips whose label is right.
+        reliability: Confidence against accuracy, over all clips.
+    """
+
+    auroc: float
+    fpr_at_95: float
+    unknown_named: float
+    known_named: float
+    right_of_named: float
+    reliability: Reliability
+
+    @classmethod
+    def of(cls, trial: Trial) -> OpenSetAccuracy:
+        """The figures of a trial that has both known and unknown clips."""
+        known, unknown = trial.chance_known[trial.known], trial.chance_known[~trial.known]
+        named = trial.named
+        return cls(
+            auroc=100 * auroc(known, unknown),
+            fpr_at_95=100 * false_accept_at_recall(known, unknown),
+            unknown_named=100 * float(named[~trial.known].mean()),
+            known_named=100 * float(named[trial.known].mean()),
+            right_of_named=100 * float(trial.right[named].mean()) if named.any() else 0.0,
+            reliability=reliability(trial.confidence, trial.right),
+        )
+
+
+def class_chooser(
+    labels: Sequence[str], *, patterns: Sequence[str] = (), share: float | None = None
+) -> ClassChooser:
+    """Decide which classes are to be unknown: those of some patterns, or a random share.
+
+    Args:
+        labels: Labels of all clips.
+        patterns: Shell patterns; every class whose name matches one is unknown, in every draw.
+        share: Or the share of classes that is unknown, 0 to 1; every draw takes others.
+
+    Raises:
+        UsageError: If both or neither are given, or no class matches.
+    """
+    names = sorted(set(labels))
+    if bool(patterns) == (share is not None):
+        raise UsageError("name the unknown classes by patterns or by their share, not both")
+    if patterns:
+        out = [at for at, name in enumerate(names) if any(fnmatch(name, p) for p in patterns)]
+        if not out:
+            raise UsageError(
+                f"no class matches {' or '.join(patterns)}; there are: "
+                f"{', '.join(names[:_NAMES_SHOWN])}"
+            )
+        return lambda random: out
+    check_range("share of unknown classes", share, above=0, below=1)
+    count = round(len(names) * (share or 0))
+    return lambda random: [int(at) for at in random.permutation(len(names))[:count]]
+
+
+def evaluate_open_set(
+    clips: LabeledClips,
+    *,
+    shots: Sequence[int],
+    unknown: ClassChooser,
+    prior: Prior,
+    ridge: Ridge | None = None,
+    false_accept_rate: float | None = None,
+    draws: int = 10,
+    seed: int = 0,
+) -> dict[int, OpenSetAccuracy]:
+    """Measure how well known and unknown clips are told apart, for several numbers of shots.
+
+    Args:
+        clips: Labeled clips and their similarities.
+        shots: Numbers of exemplars per class.
+        unknown: Draws the classes that are left out of the index, from `class_chooser`.
+        prior: The model's own calibration, `ModelInfo.calibration.ridge`.
+        ridge: The classifier; the default one if not given.
+        false_accept_rate: As in `stars_infer.classification.prediction.ClassifyOptions`.
+        draws: Random draws of classes and exemplars for each number of shots.
+        seed: Seed of the draws.
+
+    Raises:
+        UsageError: If a class has too few exemplars, or all classes are unknown, or none is.
+    """
+    return {
+        n: OpenSetAccuracy.of(
+            Trial.concatenate(
+                open_set_trials(
+                    clips,
+                    n,
+                    unknown=unknown,
+                    ridge=ridge or Ridge(),
+                    prior=prior,
+                    false_accept_rate=false_accept_rate,
+                    draws=draws,
+                    seed=seed,
+                )
+            )
+        )
+        for n in shots
+    }
+
+
 def open_set_trials(
     clips: LabeledClips,
     n: int,
     *,
-    unknown: Callable[[np.random.Generator], Sequence[int]],
+    unknown: ClassChooser,
     ridge: Ridge,
     prior: Prior,
     false_accept_rate: float | None = None,
     draws: int = 10,
     seed: int = 0,
 ) -> list[Trial]:
-    """Ask an index of n exemplars a class for clips of classes that it holds and of others.
+    """Name all queries with n exemplars of each known class, draw after draw.
 
     Args:
-        clips: Clips of known action.
-        n: Exemplars a class.
-        unknown: Draws the classes that the index is not to hold, as places in the sorted labels.
-        ridge: Names the clips.
+        clips: Labeled clips and their similarities.
+        n: Exemplars per class.
+        unknown: Draws the classes that are left out of the index.
+        ridge: The classifier.
         prior: The model's own calibration.
         false_accept_rate: As in `stars_infer.classification.prediction.ClassifyOptions`.
-        draws: How often classes and exemplars are drawn.
-        seed: Of the draws.
+        draws: Random draws of classes and exemplars.
+        seed: Seed of the draws.
 
     Raises:
-        UsageError: If a class has too few exemplars, or no class is left.
+        UsageError: If a class has too few exemplars, or all classes are unknown, or none is.
     """
     pools = exemplar_pools(clips, [n])
     numbers = class_numbers(clips.labels, sorted(set(clips.labels)))

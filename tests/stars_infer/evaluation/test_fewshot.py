@@ -6,7 +6,10 @@ import pytest
 from stars_infer.classification.classifiers import Vote
 from stars_infer.errors import UsageError
 from stars_infer.evaluation.fewshot import LabeledClips, evaluate
-from stars_infer.similarity.pairwise import cosine_of
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.features import Features
+from stars_infer.similarity.pairwise import DTWSimilarity, cosine_of
+from stars_infer.similarity.sequence import SequenceConfig
 from tests.plain_vote import plain_vote
 
 
@@ -119,3 +122,29 @@ def test_temperature_decides_the_vote_of_a_draw():
         )[3].mean
         == 100
     )
+
+
+def test_clips_are_compared_as_their_model_compares_and_named_by_the_classifier():
+    sequences = np.random.default_rng(0).normal(size=(4, 1, 4, 6)).astype(np.float32)
+    features = [
+        Features(vector=np.float32([1, number]), sequence=sequence)
+        for number, sequence in enumerate(sequences)
+    ]
+    how = SequenceConfig(preprocessing=Preprocessing(frames=8), steps=4, temperature=0.5)
+    made = LabeledClips.of_features(
+        features,
+        ["a", "a", "b", "b"],
+        exemplar=[True] * 4,
+        query=[True, False, True, False],
+        classifier="vote",
+        comparison=how,
+    )
+    everyone = np.arange(4)
+    assert isinstance(made.similarity, DTWSimilarity)
+    assert np.diag(made.similarity(everyone, everyone)) == pytest.approx(1, abs=1e-5)
+    assert made.classifier(3) == Vote(n=3, temperature=0.5)
+    assert made.query.tolist() == [True, False, True, False]
+    with pytest.raises(UsageError, match="no classifier 'forest'"):
+        LabeledClips.of_features(
+            features, ["a"] * 4, exemplar=[True] * 4, query=[True] * 4, classifier="forest"
+        )

@@ -1,0 +1,71 @@
+"""The labeled clips of a folder: one folder for each class, and which clips serve for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from stars_infer.errors import UsageError
+from stars_infer.readers.files import clip_files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabeledFiles:
+    """Clip files of known action.
+
+    Attributes:
+        root: The folder in which the folders of the classes lie.
+        exemplars: Shell pattern over CLASS/FILE: the files that may be drawn as exemplars.
+        queries: Shell pattern over CLASS/FILE: the files that are to be named.
+        paths: All files that match at least one of the two patterns, in order.
+    """
+
+    root: Path
+    exemplars: str
+    queries: str
+    paths: Sequence[Path]
+
+    def is_exemplar(self, path: Path) -> bool:
+        """Whether a file may be drawn as an exemplar."""
+        return fnmatch(self._name(path), self.exemplars)
+
+    def is_query(self, path: Path) -> bool:
+        """Whether a file is to be named."""
+        return fnmatch(self._name(path), self.queries)
+
+    def label(self, path: Path) -> str:
+        """The class of a file: the name of its folder."""
+        return path.parent.name
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+def find_labeled_files(
+    root: str | Path, *, exemplars: str = "*", queries: str = "*"
+) -> LabeledFiles:
+    """Find the clips of a folder ROOT/CLASS/FILE.
+
+    Args:
+        root: The folder. Files that do not lie in a folder of a class are left out.
+        exemplars: Shell pattern over CLASS/FILE, such as "*/anna_*".
+        queries: The same for the clips that are to be named. A file may be both: one that was
+            drawn as an exemplar is no query of that draw.
+
+    Raises:
+        UsageError: If there is no such folder, or no file matches.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise UsageError(f"{root}: not a folder of CLASS/clip files")
+    files = LabeledFiles(root=root, exemplars=exemplars, queries=queries, paths=())
+    paths = [
+        path
+        for path in clip_files([root])
+        if path.parent.parent == root and (files.is_exemplar(path) or files.is_query(path))
+    ]
+    if not paths:
+        raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
+    return LabeledFiles(root=root, exemplars=exemplars, queries=queries, paths=paths)
