@@ -12,32 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.layouts import NTU25_INDEX, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 
 RIGID = 15.0
 """Variation, in percent, up to which a bone counts as rigid; sensors reach about 10."""
 EVEN = 20.0
 """Difference between left and right, in percent of their mean, that sensors reach."""
-CROWN_AND_SOLE = 0.20
-"""Meters that a standing person has above the head joint and below the ankles."""
+CROWN_AND_SOLE = 0.2 / 1.5
+"""Height above the head joint and below the ankles, as a share of the height between these: an
+adult of 1.70 m has 20 cm of it."""
 
 PLAUSIBLE: Mapping[str, tuple[float, float]] = {
     "upper arm": (0.15, 0.42), "forearm": (0.13, 0.36), "thigh": (0.22, 0.62),
     "shin": (0.22, 0.55), "spine": (0.30, 0.70), "shoulder width": (0.18, 0.50),
-    "hip width": (0.08, 0.45), "height": (0.95, 2.20),
+    "hip width": (0.08, 0.45), "height": (0.80, 2.30),
 }  # fmt: skip
-"""Least and most of each limb, meters: from a child of five to a tall adult, between the points
-that sensors and motion capture take for joints."""
+"""Least and most of each limb, meters: from a small child to a tall adult, between the points that
+sensors and motion capture take for joints, with the slack of a sensor."""
 
-UNITS: Mapping[str, float] = {
+UNITS_PER_METER: Mapping[str, float] = {
     "millimeters": 1000.0, "centimeters": 100.0, "inches": 1 / 0.0254, "feet": 1 / 0.3048,
 }  # fmt: skip
-"""Units of length and how many are a meter."""
 _NEAR_UNIT = 1.6
 """A body this many times larger or smaller than a person in some unit still is one in it."""
 
-_JOINT = {name: place for place, name in enumerate(NTU25_JOINTS)}
 _SIDES = ("left", "right")
 _PAIRED = {
     "upper arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"),
@@ -54,6 +53,9 @@ _CHAINS: Mapping[tuple[str, str], tuple[str, ...]] = {
     for side in _SIDES
 } | {(kind, ""): joints for kind, joints in _SINGLE.items()}
 _UPWARD = ("base of spine", "middle of spine", "spine at shoulders", "neck", "head")
+_TRUNK_BONES = [NTU25_INDEX[joint] for joint in _UPWARD[:0:-1]]
+_LEG_BONES = [NTU25_INDEX[f"{side} {joint}"] for side in _SIDES for joint in ("knee", "ankle")]
+"""Joints at which the bones end that make the height."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +98,7 @@ def measure_limbs(joints: FloatArray, *, synthesized: Collection[str] = ()) -> t
         synthesized: NTU-25 joints that its layout lacks; see `Layout.synthesized`.
 
     Returns:
-        Arms and legs on both sides, spine, shoulder and hip width, and the height: the body
-        stretched along its bones, whatever its posture, with `CROWN_AND_SOLE` added.
+        Arms and legs on both sides, spine, shoulder and hip width, and the standing height.
     """
     lengths = {key: _along(joints, chain) for key, chain in _CHAINS.items()}
     leg = sum(lengths[kind, side] for kind in ("thigh", "shin") for side in _SIDES) / 2
@@ -105,9 +106,34 @@ def measure_limbs(joints: FloatArray, *, synthesized: Collection[str] = ()) -> t
     ends = {key: {chain[0], chain[-1]} for key, chain in _CHAINS.items()}
     ends["height", ""] = {"head", "left ankle", "right ankle"}
     return tuple(
-        _limb(kind, side, length, estimated=not ends[kind, side].isdisjoint(synthesized))
+        _limb(
+            kind,
+            side,
+            standing_height(joints) if kind == "height" else float(np.median(length)),
+            variation=_variation(length),
+            estimated=not ends[kind, side].isdisjoint(synthesized),
+        )
         for (kind, side), length in lengths.items()
     )
+
+
+def standing_height(joints: NDArray[np.floating]) -> float:
+    """Height in meters that a body would have if it stood up straight, from its bone lengths.
+
+    Args:
+        joints: NTU-25 joints (N, 25, 3) of frames of one or several bodies.
+    """
+    ends = np.array(_TRUNK_BONES + _LEG_BONES)
+    bones = joints[:, ends] - joints[:, np.asarray(NTU25_PARENTS)[ends]]
+    lengths = median_of_rows(np.linalg.norm(bones, axis=2))
+    trunk, legs = lengths[: len(_TRUNK_BONES)], lengths[len(_TRUNK_BONES) :]
+    return float((trunk.sum() + legs.sum() / 2) * (1 + CROWN_AND_SOLE))
+
+
+def median_of_rows(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Median over the first axis; `np.median` of few rows takes far longer than sorting them."""
+    ordered, half = np.sort(values, axis=0), len(values) // 2
+    return np.asarray((ordered[(len(values) - 1) // 2] + ordered[half]) / 2)
 
 
 def person_scale(joints: FloatArray) -> float:
@@ -116,7 +142,7 @@ def person_scale(joints: FloatArray) -> float:
     ratios = []
     for chain in chains:
         # The standard length of a bone is at the joint where it ends.
-        standard = STANDARD_LENGTHS[[_JOINT[name] for name in chain[1:]]].sum()
+        standard = STANDARD_LENGTHS[[NTU25_INDEX[name] for name in chain[1:]]].sum()
         ratios.append(np.median(_along(joints, chain)) / standard)
     return float(np.median(ratios))
 
@@ -125,9 +151,11 @@ def likely_unit(scale: float) -> str | None:
     """The unit in which a body so many times too large would be a person; none if meters fit."""
     if 1 / _NEAR_UNIT**2 <= scale <= _NEAR_UNIT:
         return None
-    distance = {unit: abs(np.log(scale / number)) for unit, number in UNITS.items() if scale > 0}
-    unit = min(distance, key=distance.__getitem__, default=None)
-    return unit if unit is not None and distance[unit] <= np.log(_NEAR_UNIT) else None
+    if scale <= 0:
+        return None
+    distance = {unit: abs(np.log(scale / number)) for unit, number in UNITS_PER_METER.items()}
+    unit = min(distance, key=distance.__getitem__)
+    return unit if distance[unit] <= np.log(_NEAR_UNIT) else None
 
 
 def uneven_limbs(limbs: tuple[Limb, ...]) -> tuple[tuple[str, float], ...]:
@@ -144,23 +172,25 @@ def uneven_limbs(limbs: tuple[Limb, ...]) -> tuple[tuple[str, float], ...]:
 
 def _along(joints: FloatArray, chain: tuple[str, ...]) -> NDArray[np.float64]:
     """Length (T,) of a way from joint to joint."""
-    way = joints[:, [_JOINT[name] for name in chain]].astype(np.float64)
+    way = joints[:, [NTU25_INDEX[name] for name in chain]].astype(np.float64)
     return np.asarray(np.linalg.norm(np.diff(way, axis=1), axis=2).sum(axis=1))
 
 
-def _limb(kind: str, side: str, length: NDArray[np.float64], *, estimated: bool) -> Limb:
+def _variation(length: NDArray[np.float64]) -> float:
+    """Standard deviation over the median of lengths (T,), percent; 0 if the median is."""
     median = float(np.median(length))
-    variation = 100 * float(length.std()) / median if median > 0 else 0.0
-    if kind == "height":
-        median += CROWN_AND_SOLE
+    return 100 * float(length.std()) / median if median > 0 else 0.0
+
+
+def _limb(kind: str, side: str, meters: float, *, variation: float, estimated: bool) -> Limb:
     least, most = PLAUSIBLE[kind]
     verdict = "ok" if variation <= RIGID else "stretches"
-    if not least <= median <= most:
-        verdict = "short" if median < least else "long"
+    if not least <= meters <= most:
+        verdict = "short" if meters < least else "long"
     return Limb(
         kind=kind,
         side=side,
-        centimeters=100 * median,
+        centimeters=100 * meters,
         variation=variation,
         estimated=estimated,
         verdict=verdict,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.placement import Placement
 from stars_infer.errors import ClipError
+from stars_infer.layouts import list_joints
 
 if TYPE_CHECKING:
     from stars_infer.arrays import BoolArray, FloatArray
@@ -25,8 +26,6 @@ MAX_GAP = 10
 """Longest run of frames without a joint that is interpolated, at 30 Hz: a third of a second."""
 _TRUNK = ("base of spine", "left hip", "right hip", "left shoulder", "right shoulder")
 """NTU-25 joints without which nobody knows where the others are."""
-_MAX_NAMED = 3
-"""Joints that are named in one message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +173,7 @@ class _Mender:
                 yield _Gap(joint=name, start=start, frames=frames, how="placed", by=by)
                 continue
             known = np.flatnonzero(self.known[:, joint])
-            for start, frames in _runs(gap):
+            for start, frames in runs(gap):
                 bridged = self.bridge(joint, carrier, known, slice(start, start + frames))
                 how = "interpolated" if bridged else "carried"
                 yield _Gap(joint=name, start=start, frames=frames, how=how, by=by)
@@ -209,7 +208,7 @@ class _Mender:
         names = [self.layout.joints[joint] for joint in never]
         if 2 * len(names) > len(self.layout.joints):
             raise self.error(
-                f"{len(names)} of {len(self.layout.joints)} joints ({_listed(names)}) of "
+                f"{len(names)} of {len(self.layout.joints)} joints ({list_joints(names)}) of "
                 f"{self.body} are never seen in its {self.present.sum()} frame(s), but at most "
                 "half may be missing: record the whole body, or leave this body out"
             )
@@ -225,7 +224,7 @@ class _Mender:
         """The joint that carries the body: never missing for long."""
         root = next(j for j, parent in enumerate(self.layout.parents) if j == parent)
         longest = {
-            joint: max(_runs(self.missing[:, joint]), key=lambda run: run[1], default=(0, 0))
+            joint: max(runs(self.missing[:, joint]), key=lambda run: run[1], default=(0, 0))
             for joint in (root, *self.trunk())
         }
         for joint, (_, frames) in longest.items():
@@ -243,7 +242,7 @@ class _Mender:
         root = next(j for j, parent in enumerate(self.layout.parents) if j == parent)
         best = min((root, *self.trunk()), key=lambda joint: int(self.missing[:, joint].sum()))
         lost = np.zeros_like(self.present)
-        for start, frames in _runs(self.missing[:, best]):
+        for start, frames in runs(self.missing[:, best]):
             if frames > self.max_gap:
                 lost[start : start + frames] = True
         return lost
@@ -284,19 +283,11 @@ def _inward(layout: Layout, anchor: int) -> dict[int, int]:
     return inward
 
 
-def _runs(mask: BoolArray) -> Iterator[tuple[int, int]]:
+def runs(mask: BoolArray) -> Iterator[tuple[int, int]]:
     """Start and length of each run of true values in a mask (T,)."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         yield int(start), int(end - start)
-
-
-def _listed(names: list[str]) -> str:
-    """Names for a message, shortened."""
-    shown = list(dict.fromkeys(names))
-    if len(shown) > _MAX_NAMED + 1:
-        shown[_MAX_NAMED:] = [f"{len(shown) - _MAX_NAMED} more joints"]
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def _notes(gaps: list[_Gap], body: str, lack: str) -> Iterator[str]:
@@ -305,7 +296,7 @@ def _notes(gaps: list[_Gap], body: str, lack: str) -> Iterator[str]:
         same = [gap for gap in gaps if gap.how == how]
         if not same:
             continue
-        joints, one = _listed([gap.joint for gap in same]), same[0]
+        joints, one = list_joints([gap.joint for gap in same]), same[0]
         several = len({gap.joint for gap in same}) > 1
         by = {"interpolated": "interpolated", "carried": "carried by ", "placed": "placed at "}[how]
         if how != "interpolated":

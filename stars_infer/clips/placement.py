@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
+from stars_infer.layouts import NTU25_INDEX, NTU25_JOINTS, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Placement:
         role = self.roles.get(self.layout.joints[joint])
         if role is None:
             return 0.0
-        length, at = 0.0, NTU25_JOINTS.index(role)
+        length, at = 0.0, NTU25_INDEX[role]
         while at != NTU25_PARENTS[at]:
             length += float(STANDARD_LENGTHS[at])
             at = NTU25_PARENTS[at]
@@ -93,7 +93,7 @@ class Placement:
     def axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Up along the trunk and to the body's right, unit vectors (T, 3)."""
         weights = self.layout.ntu25_matrix().astype(np.float64)
-        row = {name: weights[NTU25_JOINTS.index(name)] for name in NTU25_JOINTS}
+        row = {name: weights[index] for name, index in NTU25_INDEX.items()}
         shoulders, hips = ([row[f"{side} {at}"] for side in _SIDES] for at in ("shoulder", "hip"))
         needed = np.any([*shoulders, *hips], axis=0)
         seen = np.flatnonzero(self.known[:, needed].all(axis=1))

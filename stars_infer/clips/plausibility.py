@@ -11,18 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.clips.anatomy import PLAUSIBLE, median_of_rows, standing_height
 from stars_infer.clips.convention import UNITS, Convention, option, turn_of
-from stars_infer.layouts import NTU25, NTU25_JOINTS, NTU25_PARENTS, Layout
+from stars_infer.layouts import NTU25, NTU25_INDEX, Layout
 
 Positions = NDArray[np.floating]
 
 ENOUGH = 64
 """Frames, evenly spread over the clip, that are looked at."""
-HEIGHTS = (0.8, 2.3)
-"""Meters; a small child and a tall man, with the slack of a sensor."""
 USUAL_HEIGHT = 1.7
-BEYOND_BONES = 0.2
-"""Meters from the middle of the head to its top, and from the ankles to the floor."""
+"""Meters; where two units would fit, the one that comes nearest to it does."""
 UPSIDE_DOWN = -0.6
 """Cosine of the trunk with the up axis, median over the clip, below which people are on their head
 (a person who bends down to the floor comes to about -0.5)."""
@@ -34,10 +32,6 @@ BACKWARDS = -0.5
 """Cosine of the toes (or nose) with the way the body faces, median over the clip, below which left
 and right are exchanged."""
 
-_AT = {name: index for index, name in enumerate(NTU25_JOINTS)}
-_LIMB = [_AT[name] for name in ("head", "neck", "spine at shoulders", "middle of spine")]
-_LEGS = [_AT[f"{side} {name}"] for side in ("left", "right") for name in ("knee", "ankle")]
-"""Joints whose bones, from their parents, are the height: of the legs the mean counts."""
 _AXES = "xyz"
 
 
@@ -59,7 +53,7 @@ def doubts(
     some = slice(None, None, 1 + len(frame) // ENOUGH)
     found = bodies[body[some], frame[some]].astype(np.float64)
     joints = found if layout.name == NTU25.name else layout.ntu25_matrix() @ found
-    size = height(joints)
+    size = standing_height(joints)
     if not size > 0:
         return ("all joints of the body are in one place: was the right array saved?",)
     up = _up_doubt(joints, convention)
@@ -69,21 +63,8 @@ def doubts(
     return tuple(note for note in notes if note)
 
 
-def height(joints: Positions) -> float:
-    """Height in meters of a person who would stand up straight, from bone lengths.
-
-    Args:
-        joints: NTU-25 joints (N, 25, 3) of frames of one or several bodies.
-    """
-    ends = np.array(_LIMB + _LEGS)
-    bones = joints[:, ends] - joints[:, np.asarray(NTU25_PARENTS)[ends]]
-    lengths = _median(np.linalg.norm(bones, axis=2))
-    whole = lengths[: len(_LIMB)].sum() + lengths[len(_LIMB) :].sum() / 2
-    return float(whole * (1 + BEYOND_BONES / (USUAL_HEIGHT - BEYOND_BONES)))
-
-
 def _size_doubt(size: float, convention: Convention) -> str:
-    low, high = HEIGHTS
+    low, high = PLAUSIBLE["height"]
     if low <= size <= high:
         return ""
     unit = convention.units or "m"
@@ -102,9 +83,9 @@ def _size_doubt(size: float, convention: Convention) -> str:
 
 def _up_doubt(joints: Positions, convention: Convention) -> str:
     """Doubt which axis is up, from the trunk: hips to the spine at the shoulders."""
-    trunk = joints[:, _AT["spine at shoulders"]] - joints[:, 0]
+    trunk = joints[:, NTU25_INDEX["spine at shoulders"]] - joints[:, 0]
     trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)
-    middle = _median(trunk)
+    middle = median_of_rows(trunk)
     if middle[1] >= LYING:
         return ""
     axis = int(np.argmax(np.abs(middle)))
@@ -127,7 +108,7 @@ def _side_doubt(bodies: Positions, joints: Positions, layout: Layout) -> str:
     if front is None:
         return ""
     shoulders, hips = (
-        joints[:, _AT[f"right {joint}"]] - joints[:, _AT[f"left {joint}"]]
+        joints[:, NTU25_INDEX[f"right {joint}"]] - joints[:, NTU25_INDEX[f"left {joint}"]]
         for joint in ("shoulder", "hip")
     )
     across = shoulders + hips
@@ -136,7 +117,7 @@ def _side_doubt(bodies: Positions, joints: Positions, layout: Layout) -> str:
     agreement = (front[:, [0, 2]] * facing).sum(axis=1) / np.maximum(
         np.linalg.norm(front[:, [0, 2]], axis=1) * np.linalg.norm(facing, axis=1), 1e-9
     )
-    if _median(agreement) >= BACKWARDS:
+    if median_of_rows(agreement) >= BACKWARDS:
         return ""
     return (
         "toes or nose point backwards, so left and right are exchanged: if the axes are "
@@ -155,13 +136,7 @@ def _front(bodies: Positions, joints: Positions, layout: Layout) -> Positions | 
     if {"left foot", "left ankle"} & set(layout.synthesized):
         return None
     toes = [
-        joints[:, _AT[f"{side} foot"]] - joints[:, _AT[f"{side} ankle"]]
+        joints[:, NTU25_INDEX[f"{side} foot"]] - joints[:, NTU25_INDEX[f"{side} ankle"]]
         for side in ("left", "right")
     ]
     return np.asarray(toes[0] + toes[1])
-
-
-def _median(values: Positions) -> Positions:
-    """Median over the first axis; `np.median` of some rows takes far longer than sorting them."""
-    ordered, half = np.sort(values, axis=0), len(values) // 2
-    return np.asarray((ordered[(len(values) - 1) // 2] + ordered[half]) / 2)

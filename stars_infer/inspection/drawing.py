@@ -13,7 +13,7 @@ from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.actors import cast_bodies, select_actors
 from stars_infer.clips.anatomy import person_scale
 from stars_infer.clips.clip import Clip
-from stars_infer.layouts import NTU25, NTU25_JOINTS, Layout
+from stars_infer.layouts import NTU25, NTU25_INDEX, Layout
 from stars_infer.preprocessing.normalize import face_camera
 from stars_infer.preprocessing.prepare import to_ntu25
 
@@ -33,7 +33,7 @@ _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 """Bit of each dot of a braille character, row by column (Unicode, Braille Patterns)."""
 _GAP = 1
 """Blank columns between moments."""
-_HEAD = NTU25_JOINTS.index("head")
+_HEAD = NTU25_INDEX["head"]
 
 
 class BrailleCanvas:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.actors import cast_bodies
 from stars_infer.clips.anatomy import (
-    UNITS,
+    UNITS_PER_METER,
     Limb,
     likely_unit,
     measure_limbs,
@@ -22,20 +22,21 @@ from stars_infer.clips.anatomy import (
     uneven_limbs,
 )
 from stars_infer.clips.clip import Clip
-from stars_infer.layouts import NTU25_JOINTS, get_layout
+from stars_infer.clips.gaps import runs
+from stars_infer.layouts import NTU25_INDEX, get_layout
 from stars_infer.preprocessing.normalize import SIDES
 
 FASTEST = 15.0
 """Speed that no joint of a person reaches, m/s: a fist of a boxer has about 12."""
-STILL = 0.001
-"""A joint that stays within so many meters never moves."""
+MOTIONLESS_RANGE = 0.001
+"""A joint whose positions lie within so many meters of each other never moves."""
 SMOOTHING = 0.5
 """Seconds over which the body's center is averaged before its way is measured."""
 
 Positions = NDArray[np.float64]
 
-_BASE, _HEAD = NTU25_JOINTS.index("base of spine"), NTU25_JOINTS.index("head")
-_ANKLES = [NTU25_JOINTS.index("left ankle"), NTU25_JOINTS.index("right ankle")]
+_BASE, _HEAD = NTU25_INDEX["base of spine"], NTU25_INDEX["head"]
+_ANKLES = [NTU25_INDEX["left ankle"], NTU25_INDEX["right ankle"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +183,7 @@ def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
     ntu25 = np.einsum("jv,tvc->tjc", layout.ntu25_matrix(), joints)
     scale = person_scale(ntu25)
     unit = likely_unit(scale)
-    meter = UNITS[unit] if unit else 1.0
+    meter = UNITS_PER_METER[unit] if unit else 1.0
     limbs = measure_limbs(ntu25, synthesized=layout.synthesized)
     troubles = _troubles(joints, steps, layout.joints, fps=clip.fps, meter=meter)
     up, axis = _up(ntu25)
@@ -207,10 +208,8 @@ def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
 
 def _spans(mask: BoolArray, fps: float) -> tuple[Span, ...]:
     """The runs of true values in a mask (T,); a frame lasts 1 / fps seconds."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     return tuple(
-        Span(start=float(start / fps), end=float(end / fps))
-        for start, end in zip(edges[::2], edges[1::2], strict=True)
+        Span(start=start / fps, end=(start + frames) / fps) for start, frames in runs(mask)
     )
 
 
@@ -218,7 +217,7 @@ def _troubles(
     joints: FloatArray, steps: Positions, names: tuple[str, ...], *, fps: float, meter: float
 ) -> tuple[JointTrouble, ...]:
     """Look at each joint of (T, V, 3); `meter` is how many units of the file are one."""
-    still = np.ptp(joints, axis=0).max(axis=1) < STILL * meter
+    still = np.ptp(joints, axis=0).max(axis=1) < MOTIONLESS_RANGE * meter
     speed = np.linalg.norm(steps, axis=2) * fps
     jumps = (speed > FASTEST * meter).mean(axis=0) if len(steps) else np.zeros(len(names))
     at_origin = (~joints.any(axis=2)).mean(axis=0)

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from stars_infer.clips.anatomy import UNITS
+from stars_infer.clips.anatomy import UNITS_PER_METER
 from stars_infer.clips.clip import Clip
 from stars_infer.inspection.drawing import joint_sides
 from stars_infer.inspection.inspect import BodyInspection, Inspection
 from stars_infer.inspection.report import body_lines, clip_line, clip_notes, limb_rows, seen_line
-from stars_infer.layouts import NTU25_JOINTS, Layout, get_layout
+from stars_infer.layouts import NTU25_INDEX, Layout, get_layout
 
 SQUARE = 0.5
 """Side of the floor's squares, meters."""
@@ -82,7 +82,7 @@ def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
         "head": _standing_for(layout, "head"),
         "facing": round(first.facing or 0.0, 1),
         "person": round(first.scale, 3),
-        "square": SQUARE * round(UNITS[first.unit]) if first.unit else SQUARE,
+        "square": SQUARE * round(UNITS_PER_METER[first.unit]) if first.unit else SQUARE,
         "bodies": [
             {"number": body.number, "actor": body.actor, "poses": _poses(clip, body.number)}
             for body in found.bodies
@@ -92,7 +92,7 @@ def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
 
 def _standing_for(layout: Layout, joint: str) -> int:
     """The joint of a layout that has most of an NTU-25 joint."""
-    return int(layout.ntu25_matrix()[NTU25_JOINTS.index(joint)].argmax())
+    return int(layout.ntu25_matrix()[NTU25_INDEX[joint]].argmax())
 
 
 def _poses(clip: Clip, number: int) -> list[list[int] | None]:

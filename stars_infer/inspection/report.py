@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from stars_infer.clips.anatomy import Limb
 from stars_infer.inspection.inspect import FASTEST, BodyInspection, Inspection, Span
+from stars_infer.layouts import list_joints
 
-_MOST = 4
-"""So many spans or joints are named; of more, the number is told."""
+_MOST_SPANS = 4
+"""A line shows so many spans of time, and tells the number of the others."""
 
 
 def clip_line(found: Inspection) -> str:
@@ -45,7 +46,7 @@ def body_lines(body: BodyInspection) -> list[str]:
     jumps = [(t.joint, t.jumps) for t in body.troubles if t.jumps]
     origin = [(t.joint, t.at_origin) for t in body.troubles if t.at_origin]
     if still:
-        lines.append(f"never move: {_listed(still)}")
+        lines.append(f"never move: {list_joints(still)}")
     if jumps:
         lines.append(f"jump, faster than {FASTEST:g} m/s, in so many steps: {_shares(jumps)}")
     if origin:
@@ -60,7 +61,7 @@ def problems(body: BodyInspection) -> list[str]:
     return [
         *body.findings,
         *(f"{limb.name} {limb.verdict}" for limb in limbs),
-        *([f"jumps of {_listed(jumping)}"] if jumping else []),
+        *([f"jumps of {list_joints(jumping)}"] if jumping else []),
     ]
 
 
@@ -106,19 +107,14 @@ def _facing(body: BodyInspection) -> str:
 
 
 def _spans(spans: tuple[Span, ...]) -> str:
-    shown = ", ".join(f"{span.start:.1f}–{span.end:.1f} s" for span in spans[:_MOST])
-    more = len(spans) - _MOST
+    shown = ", ".join(f"{span.start:.1f}–{span.end:.1f} s" for span in spans[:_MOST_SPANS])
+    more = len(spans) - _MOST_SPANS
     return f"{shown} and {more} times more" if more > 0 else shown
 
 
 def _shares(joints: list[tuple[str, float]]) -> str:
     worst = sorted(joints, key=lambda joint: -joint[1])
-    return _listed([f"{name} {_percent(share)}" for name, share in worst])
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST
-    return ", ".join(names[:_MOST]) + (f" and {more} more" if more > 0 else "")
+    return list_joints([f"{name} {_percent(share)}" for name, share in worst])
 
 
 def _percent(share: float) -> str:

@@ -6,10 +6,18 @@ count: NTU and OpenPose BODY_25 both have 25.
 """
 
 from stars_infer.layouts.finding import get_layout, layout_for_names, layout_names, layouts_with
-from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture, mixture_matrix
+from stars_infer.layouts.layout import (
+    NTU25_INDEX,
+    NTU25_JOINTS,
+    Layout,
+    Mixture,
+    list_joints,
+    mixture_matrix,
+)
 
 __all__ = [
     "NTU25",
+    "NTU25_INDEX",
     "NTU25_JOINTS",
     "NTU25_PARENTS",
     "Layout",
@@ -18,6 +26,7 @@ __all__ = [
     "layout_for_names",
     "layout_names",
     "layouts_with",
+    "list_joints",
     "mixture_matrix",
 ]
 

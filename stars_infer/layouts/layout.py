@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 
 from stars_infer.errors import UsageError
 
+_MOST_NAMED = 3
+_NAME_LENGTH = 32
+"""Letters of a joint's name that a message shows."""
+
 Mixture = Mapping[str, float]
 """A joint as a weighted sum of source joints; the weights sum to one."""
 
@@ -22,6 +26,9 @@ NTU25_JOINTS = (
     "spine at shoulders", "tip of left hand", "left thumb", "tip of right hand", "right thumb",
 )  # fmt: skip
 """Names of the joints that every layout is mapped to, in their order."""
+
+NTU25_INDEX: Mapping[str, int] = {name: index for index, name in enumerate(NTU25_JOINTS)}
+"""The place of each joint in that order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,14 @@ class Layout:
             else:
                 true.add(source)
         return tuple(made)
+
+
+def list_joints(names: Sequence[str]) -> str:
+    """List joints for a message: up to four by name, or three and how many more there are."""
+    shown = [name[:_NAME_LENGTH] for name in dict.fromkeys(names)]
+    if len(shown) > _MOST_NAMED + 1:
+        shown[_MOST_NAMED:] = [f"{len(shown) - _MOST_NAMED} more"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def mixture_matrix(mixtures: Mapping[str, Mixture], joints: Sequence[str]) -> NDArray[np.float32]:

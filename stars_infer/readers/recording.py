@@ -11,7 +11,7 @@ from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.clip import MAX_RECORDING_FRAMES, Clip, check_frame_count
 from stars_infer.clips.convention import STANDARD, Convention, to_standard
 from stars_infer.errors import ClipError, NobodyError, UsageError
-from stars_infer.layouts import Layout, get_layout, layout_for_names
+from stars_infer.layouts import Layout, get_layout, layout_for_names, list_joints
 
 MOST_BODIES = 100
 """No sensor tracks more at once; a larger count is damage."""
@@ -19,7 +19,6 @@ MOST_JOINTS = 500
 """Joints of a hierarchy with fingers and face, and to spare."""
 MOST_POINTS = 20_000_000
 """Bodies times frames times joints: of one Kinect body, seven hours."""
-_NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -223,8 +222,8 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
         found = layout_for_names(names)
         if found is None:
             raise ClipError(
-                source, f"the joints {_listed(names)} are those of no known layout: describe them "
-                "in a TOML file (docs/layouts.md) and pass it with --layout"
+                source, f"the joints {list_joints(names)} are those of no known layout: describe "
+                "them in a TOML file (docs/layouts.md) and pass it with --layout"
             )  # fmt: skip
     elif names == (told := get_layout(named)).joints:
         return recording, told.name
@@ -240,17 +239,12 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
     return replace(recording, joints=joints, confidence=confidence), layout_found.name
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    more = f", … ({len(names)} in all)" if len(names) > _NAMES_SHOWN else ""
-    return ", ".join(name[:24] for name in names[:_NAMES_SHOWN]) + more
-
-
 def _misfit(recording: Recording, layout: Layout) -> str:
     if recording.said.layout:
         return f"the file has the layout {recording.said.layout!r}, not {layout.name!r}"
     names = recording.joint_names
     missing = next((joint for joint in layout.joints if joint not in names), layout.joints[0])
     return (
-        f"the joints {_listed(names)} are not those of layout {layout.name!r}, of which "
+        f"the joints {list_joints(names)} are not those of layout {layout.name!r}, of which "
         f"{missing!r} is missing: name another --layout"
     )

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.layouts import NTU25_INDEX
 
 Positions = NDArray[np.float64]
 
-_JOINT = {name: place for place, name in enumerate(NTU25_JOINTS)}
 _SIDES = (("left", -1.0), ("right", 1.0))
 
 
@@ -86,15 +85,15 @@ class Motion:
 def joints_of(motion: Motion, body: Proportions) -> FloatArray:
     """Joints (T, 25, 3) of a body in motion, meters above the floor in its own frame."""
     frames = len(motion.lean)
-    joints = np.zeros((frames, len(NTU25_JOINTS), 3))
+    joints = np.zeros((frames, len(NTU25_INDEX), 3))
     base = motion.hips * body.leg
     up = np.stack((np.zeros(frames), np.cos(motion.lean), -np.sin(motion.lean)), axis=1)
     shoulders = base + body.spine * up
-    joints[:, _JOINT["base of spine"]] = base
-    joints[:, _JOINT["middle of spine"]] = base + 0.52 * body.spine * up
-    joints[:, _JOINT["spine at shoulders"]] = shoulders
-    joints[:, _JOINT["neck"]] = shoulders + 0.35 * body.neck * up
-    joints[:, _JOINT["head"]] = shoulders + body.neck * up
+    joints[:, NTU25_INDEX["base of spine"]] = base
+    joints[:, NTU25_INDEX["middle of spine"]] = base + 0.52 * body.spine * up
+    joints[:, NTU25_INDEX["spine at shoulders"]] = shoulders
+    joints[:, NTU25_INDEX["neck"]] = shoulders + 0.35 * body.neck * up
+    joints[:, NTU25_INDEX["head"]] = shoulders + body.neck * up
     for side, (name, sign) in enumerate(_SIDES):
         across = np.array([sign, 0.0, 0.0])
         shoulder = shoulders + body.shoulder * across
@@ -128,7 +127,7 @@ def joints_of(motion: Motion, body: Proportions) -> FloatArray:
             f"{name} ankle": ankle,
             f"{name} foot": ankle + np.array([0.0, -0.3 * body.foot, -body.foot]),
         }.items():
-            joints[:, _JOINT[joint]] = position
+            joints[:, NTU25_INDEX[joint]] = position
     return joints.astype(np.float32)
 
 

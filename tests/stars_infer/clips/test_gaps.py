@@ -127,7 +127,7 @@ def test_a_whole_limb_follows():
     assert (lengths > lengths[[0, -1]].min(axis=0) - 1e-4).all()
     assert (lengths < lengths[[0, -1]].max(axis=0) + 1e-4).all()
     assert clip.notes == (
-        "left elbow, left wrist, left hand and 2 more joints of body 0 are missing in 5 gaps of up "
+        "left elbow, left wrist, left hand and 2 more of body 0 are missing in 5 gaps of up "
         "to 30 frames: carried by the joints before them",
     )
 
@@ -224,7 +224,7 @@ def test_absent_frames_stay_absent():
         (
             NTU25_JOINTS[2:20:1],
             slice(None),
-            r"18 of 25 joints \(neck, head, left shoulder and 15 more joints\) of body 0 are never "
+            r"18 of 25 joints \(neck, head, left shoulder and 15 more\) of body 0 are never "
             r"seen in its 60 frame\(s\), but at most half may be missing: record the whole body",
         ),
         (("left hip",), slice(None), "the left hip of body 0 is never seen in its 60 frame"),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stars_infer import Clip, read_clip
+from stars_infer.clips.anatomy import standing_height
 from stars_infer.clips.convention import Convention
-from stars_infer.clips.plausibility import height
 from stars_infer.synthetic.actions import ACTIONS, perform
 
 
@@ -19,7 +19,7 @@ def clip_of(joints, **options):
 def test_ordinary_people_raise_no_doubt(action):
     clip = clip_of(perform(action, np.random.default_rng(1)))
     assert clip.notes == ()
-    assert 1.4 < height(clip.bodies[clip.presence]) < 2.0
+    assert 1.4 < standing_height(clip.bodies[clip.presence]) < 2.0
 
 
 @pytest.mark.parametrize(("unit", "scale"), [("cm", 100), ("mm", 1000), ("in", 1 / 0.0254)])

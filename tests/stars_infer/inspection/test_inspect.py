@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stars_infer.clips.anatomy import CROWN_AND_SOLE, PLAUSIBLE, UNITS, likely_unit
+from stars_infer.clips.anatomy import CROWN_AND_SOLE, PLAUSIBLE, UNITS_PER_METER, likely_unit
 from stars_infer.clips.clip import Clip
 from stars_infer.inspection.inspect import inspect_clip
 from stars_infer.inspection.report import body_lines, clip_notes, limb_rows, seen_line
@@ -59,7 +59,7 @@ def test_a_known_body_has_its_lengths():
     assert found["spine"] == pytest.approx(100 * BODY.spine, abs=0.01)
     assert found["shoulder width"] == pytest.approx(200 * BODY.shoulder, abs=0.01)
     assert found["hip width"] == pytest.approx(200 * BODY.hip, abs=0.01)
-    height = BODY.spine + BODY.neck + BODY.leg + CROWN_AND_SOLE
+    height = (BODY.spine + BODY.neck + BODY.leg) * (1 + CROWN_AND_SOLE)
     assert body.height == pytest.approx(100 * height, abs=0.01)
     assert height == pytest.approx(HEIGHT, rel=0.01)
     assert all(limb.variation < 0.01 for limb in body.limbs)
@@ -76,7 +76,7 @@ def test_time_and_layout():
     assert (span.start, span.end, found.bodies[0].share) == (0.0, 2.0, 1.0)
 
 
-@pytest.mark.parametrize(("unit", "number"), UNITS.items())
+@pytest.mark.parametrize(("unit", "number"), UNITS_PER_METER.items())
 def test_other_units_are_found(unit, number):
     body = body_of(standing(walked=1.0) * np.float32(number))
     assert body.unit == unit

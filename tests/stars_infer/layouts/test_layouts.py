@@ -13,6 +13,7 @@ from stars_infer.layouts import (
     layout_for_names,
     layout_names,
     layouts_with,
+    list_joints,
     mixture_matrix,
 )
 from stars_infer.layouts.bones import STANDARD_LENGTHS
@@ -307,3 +308,13 @@ def test_real_hierarchies_are_recognized(shared, name):
         STANDARD_LENGTHS[[5, 6, 13, 14]],
         atol=0.16,
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, ""), (1, "a0"), (2, "a0 and a1"), (4, "a0, a1, a2 and a3"), (9, "a0, a1, a2 and 6 more")],
+)
+def test_joints_are_listed_shortly(count, text):
+    names = [f"a{number}" for number in range(count)]
+    assert list_joints(names) == list_joints(names * 2) == text
+    assert len(list_joints(["x" * 1000])) < 50
