@@ -34,7 +34,7 @@ def baselines() -> Iterator[Method]:
         return warping(scaled(joints(data.clips)), "euclidean")
 
     @cache
-    def centerd_and_warped(data: EvaluationSet) -> Similarity:
+    def centered_and_warped(data: EvaluationSet) -> Similarity:
         series = joints(data.clips)
         series -= series.mean(axis=1, keepdims=True)
         return warping(scaled(series), "squared euclidean")
@@ -42,7 +42,7 @@ def baselines() -> Iterator[Method]:
     yield Method(name="no learning: cosine of resampled joints", similarity=cosine)
     yield Method(name="no learning: dynamic time warping of them", similarity=warped)
     best = Method(
-        name="no learning: the same, less the mean posture", similarity=centerd_and_warped
+        name="no learning: the same, less the mean posture", similarity=centered_and_warped
     )
     yield best
     yield replace(best, name=f"{best.name}, ridge", classifier=lambda n: Ridge())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.clip import DEFAULT_FPS, Clip
 from stars_infer.errors import ClipError, UsageError
-from stars_infer.preprocessing.prepare import centerd_actors
+from stars_infer.preprocessing.prepare import center_actors
 from stars_infer.readers.files import clip_files, read_clip
 from stars_infer.train.datasets.sources import Skip, Windows, clips_of
 
@@ -121,7 +121,7 @@ def folder_set(split: Split, skip: Skip) -> EvaluationSet:
             continue
         try:
             clip = read_clip(path, layout=split.layout)
-            centerd_actors(clip)  # refuses what no method could use
+            center_actors(clip)  # refuses what no method could use
         except ClipError as error:
             skip(error)
             continue

@@ -4,7 +4,7 @@
     python benchmarks/speed/parse.py --clip S001C001P001R001A001.skeleton --write docs/benchmarks.md
 
 The reader here converts every number of every line as it comes, and prepares in the papers' plain
-steps, the way public code does: the two bodies that move most, frame after frame centerd, cropped,
+steps, the way public code does: the two bodies that move most, frame after frame centered, cropped,
 resized to 120 frames. It mends, checks and denoises nothing, which the library does. Both must give
 the same positions, and for a clip of one body the same prepared clip.
 
@@ -40,7 +40,7 @@ from stars_infer.embedding.files import embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError
 from stars_infer.machine import usable_cores
-from stars_infer.preprocessing.prepare import CENTRE_JOINT, prepare
+from stars_infer.preprocessing.prepare import CENTER_JOINT, prepare
 from stars_infer.readers.files import read_clip
 from stars_infer.synthetic.actions import ACTIONS, perform
 from stars_infer.synthetic.files import skeleton_text
@@ -192,7 +192,7 @@ def plainly_prepared(bodies: FloatArray) -> FloatArray:
     actors = np.stack(moving[:2])
     actors = actors[:, actors.any(axis=(0, 2, 3))]
     first = int(np.argmax(actors[0].any(axis=(1, 2))))
-    origin = actors[0, first, CENTRE_JOINT].copy()
+    origin = actors[0, first, CENTER_JOINT].copy()
     for joints in actors:
         for frame in joints:
             if frame.any():

@@ -19,7 +19,7 @@ from stars_infer.layouts import get_layout
 from stars_infer.preprocessing.normalize import PACE_FRAMES, even_pace, face_camera, standard_body
 from stars_infer.preprocessing.resample import resize
 
-CENTRE_JOINT = 1
+CENTER_JOINT = 1
 """Middle of the spine, in NTU-25 order."""
 MOST_SAMPLINGS = 100
 """Each costs a run of the network."""
@@ -41,7 +41,7 @@ class Preprocessing:
 
     frames: int = 120
     crop: float = 0.9
-    center_joint: int = CENTRE_JOINT
+    center_joint: int = CENTER_JOINT
     face_camera: bool = False
     standard_body: bool = False
     pace: float = 0.0
@@ -87,7 +87,7 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
         ClipError: If fewer than two frames show a body.
     """
     how = how or Preprocessing()
-    joints = center_crop(centerd_actors(clip, center_joint=how.center_joint), how.crop)
+    joints = center_crop(center_actors(clip, center_joint=how.center_joint), how.crop)
     if how.pace:
         joints = resize(joints, PACE_FRAMES)
     else:
@@ -101,7 +101,7 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
     return joints
 
 
-def centerd_actors(clip: Clip, *, center_joint: int = CENTRE_JOINT) -> FloatArray:
+def center_actors(clip: Clip, *, center_joint: int = CENTER_JOINT) -> FloatArray:
     """Actors of a clip in NTU-25 joints, with actor 1's first center joint as origin.
 
     Returns:
@@ -127,7 +127,7 @@ def to_ntu25(joints: FloatArray, layout: str) -> FloatArray:
     return np.asarray(np.matmul(get_layout(layout).ntu25_matrix(), joints))
 
 
-def center(actors: FloatArray, *, center_joint: int = CENTRE_JOINT) -> FloatArray:
+def center(actors: FloatArray, *, center_joint: int = CENTER_JOINT) -> FloatArray:
     """Subtract the center joint of actor 1's first frame from all joints (M, T, 25, 3).
 
     Frames in which an actor is missing (all zero) stay zero. No scaling, no rotation.

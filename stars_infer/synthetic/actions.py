@@ -21,7 +21,7 @@ class Performer:
     Attributes:
         body: Lengths.
         tempo: Speed of movement; 1 is average.
-        vigour: Size of movement; 1 is average.
+        vigor: Size of movement; 1 is average.
         phase: Where in a repeated movement the clip starts, 0 to 1.
         heading: Turn about the vertical, radians; 0 faces the camera.
         jitter: Standard deviation of the sensor's noise, meters.
@@ -29,7 +29,7 @@ class Performer:
 
     body: Proportions
     tempo: float
-    vigour: float
+    vigor: float
     phase: float
     heading: float
     jitter: float
@@ -40,7 +40,7 @@ class Performer:
         return cls(
             body=Proportions.of_height(random.normal(1.70, 0.09)),
             tempo=random.uniform(0.8, 1.25),
-            vigour=random.uniform(0.8, 1.15),
+            vigor=random.uniform(0.8, 1.15),
             phase=random.uniform(0, 1),
             heading=random.uniform(-0.35, 0.35),
             jitter=0.006,
@@ -73,7 +73,7 @@ def wave(time: Positions, who: Performer) -> Motion:
     """The right hand waves beside the head."""
     motion = _standing(len(time))
     swing = np.sin(_cycle(time, who, 1.4))
-    motion.wrists[:, 1, 0] = 0.30 + 0.28 * who.vigour * swing
+    motion.wrists[:, 1, 0] = 0.30 + 0.28 * who.vigor * swing
     motion.wrists[:, 1, 1] = 0.62 - 0.08 * swing**2
     motion.wrists[:, 1, 2] = -0.25
     return motion
@@ -83,7 +83,7 @@ def clap(time: Positions, who: Performer) -> Motion:
     """Both hands meet before the chest, again and again."""
     motion = _standing(len(time))
     center = who.body.shoulder / who.body.arm
-    apart = 0.06 + 0.34 * who.vigour * _pulse(_cycle(time, who, 1.8))
+    apart = 0.06 + 0.34 * who.vigor * _pulse(_cycle(time, who, 1.8))
     for side, sign in enumerate((-1, 1)):
         motion.wrists[:, side, 0] = sign * (apart - center)
         motion.wrists[:, side, 1] = -0.25
@@ -95,7 +95,7 @@ def squat(time: Positions, who: Performer) -> Motion:
     """Down with the arms ahead, and up."""
     motion = _standing(len(time))
     down = _pulse(_cycle(time, who, 0.45))
-    motion.hips[:, 1] -= 0.42 * who.vigour * down
+    motion.hips[:, 1] -= 0.42 * who.vigor * down
     motion.hips[:, 2] += 0.22 * down
     motion.lean[:] += 0.55 * down
     motion.wrists[:, :, 1] = -0.96 + 0.90 * down[:, None]
@@ -111,7 +111,7 @@ def jump(time: Positions, who: Performer) -> Motion:
         _TAU * ((turn - 0.75) / 0.25).clip(0, 1)
     )
     flight = ((turn - 0.4) / 0.35).clip(0, 1)
-    height = 0.38 * who.vigour * 4 * flight * (1 - flight)
+    height = 0.38 * who.vigor * 4 * flight * (1 - flight)
     motion.hips[:, 1] += height - 0.22 * crouch
     motion.ankles[:, :, 1] += height[:, None]
     motion.lean[:] += 0.35 * crouch
@@ -125,8 +125,8 @@ def kick(time: Positions, who: Performer) -> Motion:
     """The right leg swings ahead and up."""
     motion = _standing(len(time))
     out = _pulse(_cycle(time, who, 0.8)) ** 2
-    motion.ankles[:, 1, 1] += 0.48 * who.vigour * out
-    motion.ankles[:, 1, 2] = -0.85 * who.vigour * out + 0.15 * (1 - out)
+    motion.ankles[:, 1, 1] += 0.48 * who.vigor * out
+    motion.ankles[:, 1, 2] = -0.85 * who.vigor * out + 0.15 * (1 - out)
     motion.lean[:] -= 0.20 * out
     motion.wrists[:, 0, 2] = -0.35 * out
     motion.wrists[:, 1, 2] = 0.30 * out
@@ -143,9 +143,9 @@ def walk(time: Positions, who: Performer) -> Motion:
     motion.hips[:, 1] -= 0.03 + 0.02 * np.cos(2 * angle)
     for side, offset in enumerate((0.0, np.pi)):
         step = angle + offset
-        motion.ankles[:, side, 2] = ahead + 0.36 * who.vigour * np.cos(step)
+        motion.ankles[:, side, 2] = ahead + 0.36 * who.vigor * np.cos(step)
         motion.ankles[:, side, 1] += 0.14 * np.maximum(np.sin(step), 0)
-        motion.wrists[:, side, 2] = -0.38 * who.vigour * np.cos(step)
+        motion.wrists[:, side, 2] = -0.38 * who.vigor * np.cos(step)
         motion.wrists[:, side, 1] = -0.90
     return motion
 
@@ -157,7 +157,7 @@ def shake_hand(time: Positions, who: Performer) -> Motion:
     shake = np.sin(_cycle(time, who, 2.0)) * (out > 0.95)
     rest = motion.wrists[:, 1].copy()
     held = np.stack(
-        (np.full(len(time), -0.20), -0.55 + 0.10 * who.vigour * shake, np.full(len(time), -0.70)),
+        (np.full(len(time), -0.20), -0.55 + 0.10 * who.vigor * shake, np.full(len(time), -0.70)),
         axis=1,
     )
     motion.wrists[:, 1] = rest + out[:, None] * (held - rest)

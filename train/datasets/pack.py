@@ -58,7 +58,7 @@ class PackedClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceClip:
-    """A clip on its way into a pack: actors (M, T, 25, 3) as `centerd_actors` gives them."""
+    """A clip on its way into a pack: actors (M, T, 25, 3) as `center_actors` gives them."""
 
     actors: FloatArray
     label: str

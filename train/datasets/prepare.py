@@ -63,7 +63,7 @@ def prepare_dataset(
     skip: Skip,
     watch: Watch,
 ) -> Prepared:
-    """Make a pack of a data set: official names and splits, denoised, centerd, at most 300 frames.
+    """Make a pack of a data set: official names and splits, denoised, centered, at most 300 frames.
 
     A run that was killed is continued where it stopped; the pack is then the same, byte for byte,
     as that of one run, whatever the number of workers.

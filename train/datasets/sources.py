@@ -13,7 +13,7 @@ from stars_infer.clips.clip import DEFAULT_FPS
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.preprocessing.normalize import face_camera
-from stars_infer.preprocessing.prepare import CENTRE_JOINT, center, centerd_actors
+from stars_infer.preprocessing.prepare import CENTER_JOINT, center, center_actors
 from stars_infer.readers.files import READERS, read_clips
 from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
@@ -99,7 +99,7 @@ def _folder(folder: Path, layout: str | None, windows: Windows, skip: Skip) -> I
     for path in files:
         for clip in read_clips(path, convention=Convention(layout=layout), skip=skip):
             try:
-                actors = centerd_actors(clip)
+                actors = center_actors(clip)
             except ClipError as error:
                 skip(error)
                 continue
@@ -133,7 +133,7 @@ def _windowed(
         cut = cut[cut.any(axis=(1, 2, 3))]
         if not len(cut):
             continue
-        cut = center(cut, center_joint=CENTRE_JOINT)
+        cut = center(cut, center_joint=CENTER_JOINT)
         if windows.face_camera:
             cut = face_camera(cut)
         yield SourceClip(actors=cut, label=label, subject=subject, source=source)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from stars_infer.layouts import NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 from stars_infer.preprocessing.normalize import CHAIN, PACE_FRAMES, SIDES, STRETCH, smoothing_kernel
-from stars_infer.preprocessing.prepare import CENTRE_JOINT
+from stars_infer.preprocessing.prepare import CENTER_JOINT
 from stars_infer.preprocessing.resample import moments
 from stars_infer.train.views.augment import rotations
 from stars_infer.train.views.config import ViewConfig
@@ -42,7 +42,7 @@ def normalized(
     if config.face_camera:
         bodies = face_camera(bodies, clip, slot, clips)
     if config.standard_body:
-        bodies = _centerd(standard_body(bodies), clip, slot, clips)
+        bodies = _centered(standard_body(bodies), clip, slot, clips)
     if config.pace:
         bodies = even_pace(bodies, clip, clips, config.frames, config.pace, samplings=samplings)
     return bodies
@@ -117,11 +117,11 @@ def rebuilt(bodies: Tensor, new_bones: Tensor) -> Tensor:
     return (bodies[:, :, :1] + chain @ new_bones) * present
 
 
-def _centerd(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
+def _centered(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
     """Put the first center joint of each clip's first body into the origin; absence stays zero."""
     present = bodies.flatten(2).any(dim=2)
     row = torch.arange(len(bodies), device=bodies.device)
-    center = bodies[row, present.byte().argmax(dim=1), CENTRE_JOINT]  # where it is first seen
+    center = bodies[row, present.byte().argmax(dim=1), CENTER_JOINT]  # where it is first seen
     origin = bodies.new_zeros(clips, 3).index_add(0, clip, center * (slot == 0)[:, None])
     return (bodies - origin[clip][:, None, None]) * present[:, :, None, None]
 

@@ -111,9 +111,9 @@ def test_joints_that_lie_on_the_root_stay_with_it():
     joints = in_layout(acted("walk"), "cmu-mb")
     root, *others = map(layout.joints.index, ("Hips", "LHipJoint", "RHipJoint", "LowerBack"))
     joints[:, :, others] = joints[:, :, [root]]
-    for centerd in (about(joints, root), joints - joints[:, :1, root : root + 1]):
-        clip = Clip.from_array(centerd, layout="cmu-mb")
-        np.testing.assert_array_equal(clip.bodies, centerd)
+    for centered in (about(joints, root), joints - joints[:, :1, root : root + 1]):
+        clip = Clip.from_array(centered, layout="cmu-mb")
+        np.testing.assert_array_equal(clip.bodies, centered)
         assert clip.notes == ()
     lost = np.zeros(joints.shape[:3], bool)
     lost[0, 5:9, [root, *others]] = True
@@ -143,8 +143,8 @@ def test_whole_numbers_and_signed_zeros():
     whole[:, 10:14, place("head")] = 0
     clip = Clip.from_array(whole)
     assert clip.notes[0].startswith("body 0: 1 joint at exactly (0, 0, 0) in 4 of ")
-    centerd = np.rint(about(acted()) * 1000).astype(np.int32)
-    assert Clip.from_array(centerd, units="mm").notes == ()
+    centered = np.rint(about(acted()) * 1000).astype(np.int32)
+    assert Clip.from_array(centered, units="mm").notes == ()
     signed = acted()
     signed[:, 10:14, place("head")] = -0.0
     assert "in 4 of" in Clip.from_array(signed).notes[0]

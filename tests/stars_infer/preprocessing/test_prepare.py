@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stars_infer import Clip, prepare, read_clip
 from stars_infer.clips.actors import cast_bodies, select_actors
 from stars_infer.errors import ClipError
-from stars_infer.preprocessing.prepare import CENTRE_JOINT, center_crop, centerd_actors
+from stars_infer.preprocessing.prepare import CENTER_JOINT, center_crop, center_actors
 from stars_infer.preprocessing.resample import resize
 
 
@@ -45,7 +45,7 @@ def test_golden_ntu_files(shared):
     golden = np.load(shared / "golden/ntu_prepared.npz")
     assert golden.files
     for name in golden.files:
-        actors = centerd_actors(read_clip(shared / f"data/ntu-samples/{name}.skeleton"))
+        actors = center_actors(read_clip(shared / f"data/ntu-samples/{name}.skeleton"))
         expected = np.moveaxis(golden[name], 1, 0)
         np.testing.assert_allclose(actors, expected, atol=1e-6, rtol=0)
 
@@ -54,8 +54,8 @@ def test_prepared_shape_and_origin():
     prepared = prepare(clip_of((person(70), 0)))
     assert prepared.shape == (1, 120, 25, 3)
     assert prepared.dtype == np.float32
-    actors = centerd_actors(clip_of((person(70), 0)))
-    np.testing.assert_array_equal(actors[0, 0, CENTRE_JOINT], 0)
+    actors = center_actors(clip_of((person(70), 0)))
+    np.testing.assert_array_equal(actors[0, 0, CENTER_JOINT], 0)
 
 
 def test_kinect20_is_prepared_as_25_joints():
@@ -129,7 +129,7 @@ def test_a_third_body_does_not_overwrite_the_second():
 
 
 def test_missing_frames_of_an_actor_stay_zero():
-    actors = centerd_actors(clip_of((person(40, speed=0.1), 0), (person(20, seed=1), 10)))
+    actors = center_actors(clip_of((person(40, speed=0.1), 0), (person(20, seed=1), 10)))
     assert actors[1, 10:30].any(axis=(1, 2)).all()
     assert not actors[1, :10].any()
     assert not actors[1, 30:].any()

@@ -85,8 +85,8 @@ def test_vectors_of_landmarks_have_their_kernel_as_products():
     torch.testing.assert_close(
         vectors @ vectors.T, seen @ torch.linalg.inv(seen + noise) @ seen, atol=1e-3, rtol=1e-3
     )
-    centerd = F.normalize(vectors, dim=1) - method.center
-    assert centerd.mean(dim=0).abs().max() < 1e-5
+    centered = F.normalize(vectors, dim=1) - method.center
+    assert centered.mean(dim=0).abs().max() < 1e-5
 
 
 def test_loss_by_the_formula():

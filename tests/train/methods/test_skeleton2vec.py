@@ -114,8 +114,8 @@ def test_targets_by_the_formula():
         mean, variance = mixed.mean(1, keepdim=True), mixed.var(1, keepdim=True, unbiased=False)
         layers.append((mixed - mean) / (variance + 1e-5).sqrt())
     mean = sum(layers) / 2
-    centerd = mean - mean.mean(2, keepdim=True)
-    expected = centerd / (centerd.square().mean(2, keepdim=True) + 1e-5).sqrt()
+    centered = mean - mean.mean(2, keepdim=True)
+    expected = centered / (centered.square().mean(2, keepdim=True) + 1e-5).sqrt()
     torch.testing.assert_close(method.target(bodies), expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(x, method.encoder.blocks[1](method.encoder.blocks[0](
         method.encoder.tokens(bodies))))  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 
 from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
-from stars_infer.preprocessing.prepare import Preprocessing, center_crop, centerd_actors, prepare
+from stars_infer.preprocessing.prepare import Preprocessing, center_crop, center_actors, prepare
 from stars_infer.preprocessing.resample import resize
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
@@ -44,7 +44,7 @@ def test_features_are_those_of_the_runtime_for_every_rule(whole, measured, fabri
 def test_a_clip_from_its_file_to_its_features(measured, fabric, waving):
     clip = Clip.from_array(waving, layout="ntu25")
     prepared = prepare(clip, Preprocessing(crop=0.9))
-    actors = centerd_actors(clip)
+    actors = center_actors(clip)
     pack = Pack.from_clips([SourceClip(actors=actors, label="wave", subject="", source="")])
     got = pooled_features(measured, pack, fabric=fabric)[0].numpy()
     expected = body_features(measured.encoder, prepared).mean(axis=0)
@@ -60,7 +60,7 @@ def test_features_of_a_normalizing_encoder_are_those_of_the_runtime(measured, fa
         for seed, name in enumerate(("walk", "handshake", *["kick"] * 8))
     ]
     pack = Pack.from_clips(
-        SourceClip(actors=centerd_actors(clip), label="", subject="", source="") for clip in clips
+        SourceClip(actors=center_actors(clip), label="", subject="", source="") for clip in clips
     )
     got = pooled_features(measured, pack, fabric=fabric, crop=crop).numpy()
     for clip, features in zip(clips, got, strict=True):
@@ -77,7 +77,7 @@ def test_features_over_samplings_are_those_of_the_runtime(measured, fabric, step
         for seed, name in enumerate(("walk", "handshake", "kick", "wave"))
     ]
     pack = Pack.from_clips(
-        SourceClip(actors=centerd_actors(clip), label="", subject="", source="") for clip in clips
+        SourceClip(actors=center_actors(clip), label="", subject="", source="") for clip in clips
     )
     got = pooled_features(measured, pack, fabric=fabric).numpy()
     once = pooled_features(replace(measured, samplings=1), pack, fabric=fabric).numpy()

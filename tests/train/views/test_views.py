@@ -7,7 +7,7 @@ import torch
 from stars_infer import Clip, prepare
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.preprocessing.prepare import Preprocessing, centerd_actors
+from stars_infer.preprocessing.prepare import Preprocessing, center_actors
 from stars_infer.preprocessing.resample import resize
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
@@ -81,7 +81,7 @@ def test_normalized_views_of_whole_clips_are_what_prepare_gives(steps, whose):
         acted("handshake", frames, absent=1 if exact else None, seed=1),
     ]
     clips = [
-        SourceClip(actors=centerd_actors(c), label=str(n), subject="", source="")
+        SourceClip(actors=center_actors(c), label=str(n), subject="", source="")
         for n, c in enumerate(some)
     ]
     late = [clip for clip in clips if not clip.actors[0, 0].any()]

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from stars_infer.errors import ClipError, StarsError
-from stars_infer.preprocessing.prepare import centerd_actors
+from stars_infer.preprocessing.prepare import center_actors
 from stars_infer.readers.files import read_clip
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.missing import missing_skeletons
@@ -74,7 +74,7 @@ def read_sample(unit: Unit, *, folder: Path) -> Outcome:
     """Read one sample, choose and center its actors, keep its first 300 frames."""
     (path,) = unit.paths
     try:
-        actors = first_frames(centerd_actors(read_clip(path)))
+        actors = first_frames(center_actors(read_clip(path)))
     except ClipError as error:
         return (LeftOut.because(path.relative_to(folder).as_posix(), error),)
     sample = SampleName.parse(unit.name)
