@@ -62,11 +62,6 @@ def test_python_example_runs(stars, monkeypatch):
     assert out.getvalue().split()[0] in ("wave", "clap")
 
 
-def test_linked_files_exist():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (REPOSITORY / target).exists(), target
-
-
 def test_no_placeholder_is_left():
     if "@@" in README:
         pytest.fail("the README still has a placeholder")

@@ -105,8 +105,3 @@ def test_the_page_names_what_there_is():
         assert f"`--{option.replace('_', '-')}`" in PAGE
     for name in re.findall(r"--layout (\w+)", PAGE):
         assert name in layout_names()
-
-
-def test_linked_files_exist():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", PAGE):
-        assert (REPOSITORY / "docs" / target).exists(), target
