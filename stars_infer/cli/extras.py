@@ -74,7 +74,7 @@ DATA = ExtraGroup(
     extra="train",
     needs=_TRAIN,
     commands={
-        "pack": "Pack clips and recordings for training: actors chosen, centered, cut into windows.",
+        "pack": "Pack clips and recordings for training: select and center actors, cut windows.",
         "prepare": "Make a pack of NTU RGB+D or PKU-MMD with all official splits; killed, it goes "
         "on later.",
         "split": "Say which clips of a pack are trained on and which tested.",

@@ -41,7 +41,7 @@ def pack(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Pack clips and recordings for training: actors chosen, centered, cut into windows."""
+    """Pack clips and recordings for training: select and center actors, cut windows."""
     output = Output(json=json, quiet=quiet)
     windows = Windows(seconds=window, stride=stride, shortest=shortest, face_camera=face_camera)
     facts = {

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from stars_infer import Clip, prepare, read_clip
 from stars_infer.clips.actors import cast_bodies, select_actors
 from stars_infer.errors import ClipError
-from stars_infer.preprocessing.prepare import CENTER_JOINT, center_crop, center_actors
+from stars_infer.preprocessing.prepare import CENTER_JOINT, center_actors, center_crop
 from stars_infer.preprocessing.resample import resize
 
 

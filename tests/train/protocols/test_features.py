@@ -6,7 +6,7 @@ import torch
 
 from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
-from stars_infer.preprocessing.prepare import Preprocessing, center_crop, center_actors, prepare
+from stars_infer.preprocessing.prepare import Preprocessing, center_actors, center_crop, prepare
 from stars_infer.preprocessing.resample import resize
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
