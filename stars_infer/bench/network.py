@@ -1,42 +1,47 @@
-"""How fast each runtime embeds, and whether it gives the vectors of float32."""
+"""How fast each runtime embeds, and whether its vectors are those of float32."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from stars_infer.arrays import FloatArray
-from stars_infer.bench.timing import Times, timed
-from stars_infer.encoder.agreement import smallest_cosine
-from stars_infer.errors import ProviderError
-from stars_infer.machine import resident_memory, usable_cores
+from stars_infer.bench.timing import Times, time_calls
+from stars_infer.encoder.agreement import example_bodies, reference_vectors, smallest_cosine
+from stars_infer.encoder.model import ModelInfo
+from stars_infer.errors import ModelError, ProviderError, check_range
+from stars_infer.machine import cpu_name, resident_memory, usable_cores
 from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import EXACT, Runtime, RuntimeChoice
+from stars_infer.runtimes.saved import SavedRuntime, save_runtime
 
 BATCHES = (1, 8, 32)
 _PATIENCE = 4.0
-"""A batch is left out if it is expected to run longer than this, times the seconds asked for."""
+"""A batch size is left out if one run is expected to take more than this times `seconds`."""
 _NEARLY = 0.95
-"""Share of the highest rate that is as good, if its batch is smaller."""
+"""A smaller batch is preferred if it reaches this share of the highest rate."""
 
 Opener = Callable[[Path, RuntimeChoice], Runtime]
+Skip = Callable[[RuntimeChoice, ProviderError | ModelError], None]
+"""What to do about a runtime that does not run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One runtime in one precision at one batch.
+    """One runtime, measured in one precision at one batch size.
 
     Attributes:
-        how: What ran.
-        times: Of a batch.
-        memory: Bytes that its process held after it; None where the system does not say.
-        agreement: Smallest cosine of its vectors to those of float32, over some clips.
+        how: The runtime, its precision and its batch size.
+        times: What one batch took.
+        memory: Bytes that its process held afterwards; None where the system does not say.
+        agreement: Smallest cosine between its vectors and those of float32, over a few clips.
     """
 
     how: RuntimeChoice
@@ -46,20 +51,20 @@ class Measured:
 
     @property
     def clips_per_second(self) -> float:
-        """Clips of one body."""
+        """Clips of one body that it embeds per second."""
         return (self.how.batch or 1) / self.times.p50
 
     @property
     def exact(self) -> bool:
-        """Whether it gives the vectors of float32."""
+        """Whether its vectors count as those of float32, see `EXACT`."""
         return self.agreement >= EXACT
 
 
 def choices_here(graph: Path) -> list[RuntimeChoice]:
-    """What can be measured of a graph: every device and precision, the CPU with one thread and all.
+    """Every way to run a graph here: each device and precision, the CPU with one thread and all.
 
     Args:
-        graph: Of a model; what its directory has files for is among them.
+        graph: The graph of a model; forms of it that lie beside it, such as an engine, count too.
 
     Raises:
         MissingExtraError: If no runtime is installed.
@@ -72,6 +77,48 @@ def choices_here(graph: Path) -> list[RuntimeChoice]:
     return choices
 
 
+def measure_runtimes(
+    graph: Path,
+    info: ModelInfo,
+    *,
+    seconds: float = 1.0,
+    skip: Skip | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Measured]:
+    """Measure every runtime that is installed here, each in a process of its own.
+
+    Args:
+        graph: The graph of the model.
+        info: The model.
+        seconds: How long each batch size is timed, s; batches that take much longer are left out.
+        skip: Called for a runtime that does not run; if not given, its error is raised.
+        progress: Called before each runtime and at the end, with the number done and of all.
+
+    Yields:
+        Each runtime at each batch size; `best_of` chooses among them.
+
+    Raises:
+        ProviderError: If a runtime does not run, and there is no `skip`.
+        ModelError: If the graph cannot be loaded, and there is no `skip`.
+        MissingExtraError: If no runtime is installed.
+    """
+    check_range("seconds", seconds, above=0)
+    choices = choices_here(graph)
+    bodies = example_bodies(info)
+    reference = reference_vectors(graph, bodies)
+    for done, how in enumerate(choices):
+        if progress is not None:
+            progress(done, len(choices))
+        try:
+            yield from measure_apart(graph, how, bodies, reference, seconds=seconds)
+        except (ProviderError, ModelError) as error:
+            if skip is None:
+                raise
+            skip(how, error)
+    if progress is not None:
+        progress(len(choices), len(choices))
+
+
 def measure(
     graph: Path,
     how: RuntimeChoice,
@@ -82,16 +129,16 @@ def measure(
     batches: Sequence[int] = BATCHES,
     opener: Opener = open_runtime,
 ) -> list[Measured]:
-    """Measure a runtime at all batches, in this process.
+    """Measure a runtime at several batch sizes, in this process.
 
     Args:
-        graph: The encoder.
-        how: The runtime; its batch does not matter.
-        bodies: Prepared bodies (N, T, 25, 3).
+        graph: The graph of the model.
+        how: The runtime; its batch size does not matter.
+        bodies: Prepared bodies (N, T, 25, 3), meters.
         reference: Their float32 vectors (N, D).
-        seconds: Of timing for each batch; one that would take much longer is left out.
-        batches: Bodies run at once, ascending.
-        opener: What loads the graph.
+        seconds: How long each batch size is timed, s; batches that take much longer are left out.
+        batches: Batch sizes, ascending.
+        opener: Loads the graph.
 
     Raises:
         ProviderError: If the runtime does not run here.
@@ -107,10 +154,10 @@ def measure(
             if batch / last.clips_per_second > _PATIENCE * seconds:
                 break
         several = np.ascontiguousarray(np.resize(bodies, (batch, *bodies.shape[1:])))
-        times = timed(lambda several=several: runtime.run(several), seconds)  # type: ignore[misc]
+        times = time_calls(lambda several=several: runtime.run(several), seconds)  # type: ignore[misc]
         rows.append(
             Measured(
-                how=replace(runtime.how, batch=batch),
+                how=replace(runtime.choice, batch=batch),
                 times=times,
                 memory=resident_memory(),
                 agreement=agreement,
@@ -122,7 +169,7 @@ def measure(
 def measure_apart(
     graph: Path, how: RuntimeChoice, bodies: FloatArray, reference: FloatArray, *, seconds: float
 ) -> list[Measured]:
-    """`measure` in a process of its own, so that memory is the runtime's alone.
+    """Measure a runtime in a process of its own, whose memory is the runtime's alone.
 
     Raises:
         ProviderError: If the runtime does not run here, or ends its process.
@@ -136,9 +183,9 @@ def measure_apart(
 
 
 def best_of(rows: Sequence[Measured]) -> Measured | None:
-    """The fastest that gives the vectors of float32; of nearly as fast ones the smallest batch.
+    """The fastest runtime whose vectors are those of float32, or None if there is none.
 
-    None if none gives them.
+    Where a smaller batch is nearly as fast, it is the better choice.
     """
     exact = [row for row in rows if row.exact]
     if not exact:
@@ -146,3 +193,24 @@ def best_of(rows: Sequence[Measured]) -> Measured | None:
     good = _NEARLY * max(row.clips_per_second for row in exact)
     near = [row for row in exact if row.clips_per_second >= good]
     return min(near, key=lambda row: (row.how.batch or 1, row.times.p50))
+
+
+def save_best(best: Measured, info: ModelInfo) -> Path:
+    """Embed with a runtime from now on, for this model and machine.
+
+    Returns:
+        The file of settings that was written.
+
+    Raises:
+        StarsError: If it cannot be written.
+    """
+    return save_runtime(
+        SavedRuntime(
+            choice=best.how,
+            model=info.name,
+            fingerprint=info.fingerprint,
+            cpu=cpu_name(),
+            clips_per_second=round(best.clips_per_second, 3),
+            measured=date.today().isoformat(),
+        )
+    )

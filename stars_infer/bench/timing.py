@@ -11,12 +11,12 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Times:
-    """What calls took, in seconds.
+    """How long calls took, in seconds.
 
     Attributes:
         p50: Median.
         p95: 95th percentile.
-        calls: How many were timed.
+        calls: Number of calls that were timed.
     """
 
     p50: float
@@ -24,8 +24,8 @@ class Times:
     calls: int
 
 
-def timed(call: Callable[[], object], seconds: float) -> Times:
-    """Call for so many seconds, once at least, after one call that warms up."""
+def time_calls(call: Callable[[], object], seconds: float) -> Times:
+    """Time repeated calls for some seconds, at least one, after a first call to warm up."""
     call()
     spent: list[float] = []
     end = time.perf_counter() + seconds

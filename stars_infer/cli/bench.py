@@ -10,15 +10,11 @@ from rich.text import Text
 
 from stars_infer.cli.options import ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import ModelError, ProviderError, StarsError
+from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stars_infer.bench.clips import ClipStep
     from stars_infer.bench.network import Measured
-    from stars_infer.encoder.model import ModelInfo
-
 
 _COLUMNS = ("runtime", "batch", "clips/s", "p50 ms", "p95 ms", "MiB", "cosine")
 
@@ -26,7 +22,7 @@ _COLUMNS = ("runtime", "batch", "clips/s", "p50 ms", "p95 ms", "MiB", "cosine")
 def bench(
     *,
     seconds: Annotated[
-        float, typer.Option(min=0.01, max=600, help="Of timing for each measurement.")
+        float, typer.Option(min=0.01, max=600, help="How long each measurement lasts, seconds.")
     ] = 1.0,
     save: Annotated[
         bool,
@@ -38,12 +34,13 @@ def bench(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Measure every installed runtime and precision, and reading, preparing and comparing clips.
+    """Measure every installed runtime and precision, and how fast clips are read and compared.
 
-    A runtime whose vectors differ from those of float32 is never chosen. Batches that would take
-    more than four times `--seconds` are left out.
+    A runtime whose vectors differ from those of float32 is never chosen as the best. A batch size
+    is left out if one batch would take more than four times `--seconds`.
     """
-    from stars_infer.bench.network import best_of
+    from stars_infer.bench.clips import STEPS, measure_clip_steps
+    from stars_infer.bench.network import best_of, measure_runtimes, save_best
     from stars_infer.encoder.model import GRAPH_FILE, check_fingerprint, find_model, read_model_info
     from stars_infer.machine import cpu_name, usable_cores
 
@@ -51,12 +48,29 @@ def bench(
     folder = find_model(model)
     info = read_model_info(folder)
     check_fingerprint(folder, info)
-    rows = _networks(folder / GRAPH_FILE, info, seconds, output)
+    rows = []
+    with output.bar() as bar:
+        task = bar.add_task("measuring runtimes", total=None)
+        for row in measure_runtimes(
+            folder / GRAPH_FILE,
+            info,
+            seconds=seconds,
+            skip=lambda how, error: output.error(str(error), source=str(how), problem=str(error)),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ):
+            rows.append(row)
+            if json:
+                output.record(_record(row))
     best = best_of(rows)
     if not json:
         output.note(f"{info.name} on {cpu_name()}, {usable_cores()} cores")
         output.table(_COLUMNS, [_cells(row, best) for row in rows])
-    steps = _steps(info, seconds, output)
+    steps = []
+    measuring = measure_clip_steps(info, seconds=seconds)
+    for step in output.progress(measuring, "measuring clips", STEPS):
+        steps.append(step)
+        if json:
+            output.record(_step_record(step))
     if not json:
         output.table(("step", "clips/s", "p50 ms", "p95 ms"), [_step_cells(step) for step in steps])
     if best is None:
@@ -69,48 +83,17 @@ def bench(
     else:
         output.note(f"best: {best.how}, {best.how.batch} at once")
     if save:
-        output.note(f"kept in {_save(best, info)}; --device or STARS_DEVICE overrule it")
+        output.note(f"kept in {save_best(best, info)}; --device or STARS_DEVICE overrule it")
     output.finish()
 
 
-def _networks(graph: Path, info: ModelInfo, seconds: float, output: Output) -> list[Measured]:
-    """Measure every runtime; one that does not run is reported."""
-    from stars_infer.bench import network
-    from stars_infer.encoder.agreement import example_bodies, reference_vectors
-
-    choices = network.choices_here(graph)
-    bodies = example_bodies(info)
-    reference = reference_vectors(graph, bodies)
-    rows: list[Measured] = []
-    for how in output.progress(choices, "measuring runtimes", len(choices)):
-        try:
-            measured = network.measure_apart(graph, how, bodies, reference, seconds=seconds)
-        except (ProviderError, ModelError) as error:
-            output.error(str(error), source=str(how), problem=str(error))
-            continue
-        rows += measured
-        if output.json:
-            for row in measured:
-                output.record(_record(row))
-    return rows
-
-
-def _steps(info: ModelInfo, seconds: float, output: Output) -> list[ClipStep]:
-    from stars_infer.bench.clips import clip_steps
-
-    steps = []
-    for step in output.progress(clip_steps(info, seconds=seconds), "measuring clips", 4):
-        steps.append(step)
-        if output.json:
-            output.record(
-                {
-                    "step": step.name,
-                    "clips_per_second": 1 / step.times.p50,
-                    "frames": step.frames,
-                    **_milliseconds(step.times.p50, step.times.p95, step.times.calls),
-                }
-            )
-    return steps
+def _step_record(step: ClipStep) -> dict[str, object]:
+    return {
+        "step": step.name,
+        "clips_per_second": 1 / step.times.p50,
+        "frames": step.frames,
+        **_milliseconds(step.times.p50, step.times.p95, step.times.calls),
+    }
 
 
 def _record(row: Measured) -> dict[str, object]:
@@ -155,21 +138,3 @@ def _step_cells(step: ClipStep) -> list[object]:
 
 def _short(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _save(best: Measured, info: ModelInfo) -> Path:
-    from datetime import date
-
-    from stars_infer.machine import cpu_name
-    from stars_infer.runtimes.saved import SavedRuntime, save_runtime
-
-    return save_runtime(
-        SavedRuntime(
-            how=best.how,
-            model=info.name,
-            fingerprint=info.fingerprint,
-            cpu=cpu_name(),
-            clips_per_second=round(best.clips_per_second, 3),
-            measured=date.today().isoformat(),
-        )
-    )

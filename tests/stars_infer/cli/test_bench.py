@@ -108,7 +108,7 @@ def test_runtime_that_disagrees_is_marked_and_not_kept(stars, settings, monkeypa
     code, out, err = stars("bench", *QUICK, "--save", "--quiet")
     assert code == 0, err
     assert "0.99000 not exact" in out
-    assert json.loads(settings.read_text())["how"]["device"] == "cpu"
+    assert json.loads(settings.read_text())["choice"]["device"] == "cpu"
 
 
 def test_runtime_that_does_not_run_is_reported_and_the_others_go_on(stars, monkeypatch):
