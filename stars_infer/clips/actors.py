@@ -104,9 +104,9 @@ def people_among(bodies: FloatArray, presence: BoolArray, *, fps: float) -> list
         if seen.any()
     ]
     if len(tracks) > 1:
-        tracks = _without_glimpses(tracks, round(MIN_SEEN * fps))
+        tracks = _drop_glimpses(tracks, round(MIN_SEEN * fps))
     if len(tracks) > 1:
-        tracks = _without_furniture(tracks)
+        tracks = _drop_furniture(tracks)
     return tracks
 
 
@@ -115,13 +115,13 @@ def _variance(positions: NDArray[np.float64]) -> float:
     return float(positions.reshape(-1, 3).var(axis=0).sum())
 
 
-def _without_glimpses(tracks: list[Track], least: int) -> list[Track]:
+def _drop_glimpses(tracks: list[Track], least: int) -> list[Track]:
     """Drop bodies seen in fewer frames; the longest stays if all are short."""
     long = [track for track in tracks if track.seen.sum() >= least]
     return long or [max(tracks, key=lambda track: int(track.seen.sum()))]
 
 
-def _without_furniture(tracks: list[Track]) -> list[Track]:
+def _drop_furniture(tracks: list[Track]) -> list[Track]:
     """Drop bodies that are mostly wider than a person, but never the last one left."""
     kept = list(tracks)
     for track in tracks:

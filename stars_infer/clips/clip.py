@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.convention import STANDARD, Convention, option, to_standard
-from stars_infer.clips.gaps import MAX_GAP, fill_gaps, without_lost_bodies
+from stars_infer.clips.gaps import MAX_GAP, fill_gaps, drop_lost_bodies
 from stars_infer.clips.plausibility import doubts
-from stars_infer.clips.zeros import seen_in, without_lost_zeros
+from stars_infer.clips.zeros import presence_of, clear_lost_zeros
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import get_layout, layouts_with
 
@@ -147,7 +147,7 @@ class Clip:
             bodies = np.array(to_standard(given, convention), np.float32, order="C")
         return cls.from_tracks(
             bodies,
-            seen_in(bodies),
+            presence_of(bodies),
             layout=layout,
             fps=fps,
             source=source,
@@ -192,8 +192,8 @@ class Clip:
         lost: tuple[str, ...] = ()
         filled: tuple[str, ...] = ()
         if not computed:
-            presence = presence & seen_in(bodies)
-            bodies, zeros = without_lost_zeros(bodies, presence, layout=kind)
+            presence = presence & presence_of(bodies)
+            bodies, zeros = clear_lost_zeros(bodies, presence, layout=kind)
         if not np.isfinite(bodies).all():
             known = np.asarray(np.isfinite(bodies).all(axis=3))
             presence = presence & np.asarray(known.any(axis=2))
@@ -201,7 +201,7 @@ class Clip:
             bodies = np.where(here, bodies, np.float32(0))
             max_gap = max(1, round(MAX_GAP * fps / DEFAULT_FPS))
             if recording or presence.any(axis=1).sum() > 1:
-                bodies, presence, lost = without_lost_bodies(
+                bodies, presence, lost = drop_lost_bodies(
                     bodies, presence, layout=kind, source=source, max_gap=max_gap
                 )
             bodies, filled = fill_gaps(

@@ -83,7 +83,7 @@ def fill_gaps(
     return filled, tuple(notes)
 
 
-def without_lost_bodies(
+def drop_lost_bodies(
     bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str, max_gap: int = MAX_GAP
 ) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
     """Take a body for absent while nothing of it is known that could carry the rest.

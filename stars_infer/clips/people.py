@@ -59,11 +59,11 @@ def people_of(clip: Clip) -> list[Person]:
     tracks = people_among(clip.bodies, clip.presence, fps=clip.fps)
     people: list[Person] = []
     for track in sorted(tracks, key=Track.interval):
-        before = _lost_before(track, people, clip.fps)
+        before = _find_predecessor(track, people, clip.fps)
         if before is None:
             people.append(Person(bodies=(track.number,), joints=track.joints, seen=track.seen))
         else:
-            people[before] = _joined(people[before], track)
+            people[before] = _append_track(people[before], track)
     return people
 
 
@@ -114,7 +114,7 @@ def _part(clip: Clip, people: Sequence[Person], numbers: Sequence[int]) -> Clip:
     )
 
 
-def _lost_before(track: Track, people: Sequence[Person], fps: float) -> int | None:
+def _find_predecessor(track: Track, people: Sequence[Person], fps: float) -> int | None:
     """Who was lost shortly before a track begins, near to where it does."""
     begin, _ = track.interval()
     place = track.joints[begin].mean(axis=0)
@@ -130,7 +130,7 @@ def _lost_before(track: Track, people: Sequence[Person], fps: float) -> int | No
     return None if nearest is None else nearest[1]
 
 
-def _joined(person: Person, track: Track) -> Person:
+def _append_track(person: Person, track: Track) -> Person:
     return Person(
         bodies=(*person.bodies, track.number),
         joints=np.where(track.seen[:, None, None], track.joints, person.joints),

@@ -38,7 +38,7 @@ _LEAST_STRETCH = 0.01
 """The same for joints that lie on each other, as a share of the longest bone."""
 
 
-def zeros_in(joints: FloatArray) -> BoolArray:
+def at_origin(joints: FloatArray) -> BoolArray:
     """Which joints (..., 3) are at exactly (0, 0, 0), (...)."""
     zero = joints[..., 0] == 0
     if zero.any():
@@ -46,12 +46,12 @@ def zeros_in(joints: FloatArray) -> BoolArray:
     return np.asarray(zero)
 
 
-def seen_in(joints: FloatArray) -> BoolArray:
+def presence_of(joints: FloatArray) -> BoolArray:
     """Frames (...) of bodies (..., V, 3) in which some joint is neither missing nor zero."""
-    return np.asarray((np.isfinite(joints).all(axis=-1) & ~zeros_in(joints)).any(axis=-1))
+    return np.asarray((np.isfinite(joints).all(axis=-1) & ~at_origin(joints)).any(axis=-1))
 
 
-def without_lost_zeros(
+def clear_lost_zeros(
     bodies: FloatArray, presence: BoolArray, *, layout: Layout
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Take joints that are lost at the origin for missing.
@@ -65,7 +65,7 @@ def without_lost_zeros(
         The same array if there are none, else a copy with NaN in their place; and a note on each
         body that had some.
     """
-    zero = zeros_in(bodies) & presence[:, :, None]
+    zero = at_origin(bodies) & presence[:, :, None]
     if not zero.any():
         return bodies, ()
     notes: list[str] = []

@@ -150,7 +150,7 @@ class Inspection:
 
     def to_json(self) -> dict[str, Any]:
         """All of it in plain containers, numbers to four decimals."""
-        plain = _rounded(asdict(self))
+        plain = _round(asdict(self))
         assert isinstance(plain, dict)
         return plain
 
@@ -283,11 +283,11 @@ def _findings(scale: float, unit: str | None, limbs: tuple[Limb, ...], up: str) 
     return findings
 
 
-def _rounded(value: object) -> object:
+def _round(value: object) -> object:
     if isinstance(value, float):
         return round(value, 4)
     if isinstance(value, dict):
-        return {key: _rounded(inner) for key, inner in value.items()}
+        return {key: _round(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(inner) for inner in value]
+        return [_round(inner) for inner in value]
     return value

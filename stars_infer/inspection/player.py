@@ -78,8 +78,8 @@ def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
         "joints": layout.joints,
         "bones": layout.bones,
         "sides": joint_sides(layout),
-        "root": _standing_for(layout, "base of spine"),
-        "head": _standing_for(layout, "head"),
+        "root": _main_joint(layout, "base of spine"),
+        "head": _main_joint(layout, "head"),
         "facing": round(first.facing or 0.0, 1),
         "person": round(first.scale, 3),
         "square": SQUARE * round(UNITS_PER_METER[first.unit]) if first.unit else SQUARE,
@@ -90,7 +90,7 @@ def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
     }
 
 
-def _standing_for(layout: Layout, joint: str) -> int:
+def _main_joint(layout: Layout, joint: str) -> int:
     """The joint of a layout that has most of an NTU-25 joint."""
     return int(layout.ntu25_matrix()[NTU25_INDEX[joint]].argmax())
 

@@ -75,14 +75,14 @@ def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
         kinds.setdefault(limb.kind, []).append(limb)
     rows = []
     for kind, limbs in kinds.items():
-        cells = [_measured(limb) for limb in limbs] + [""] * (2 - len(limbs))
+        cells = [_length_cell(limb) for limb in limbs] + [""] * (2 - len(limbs))
         least, most = limbs[0].plausible
         verdicts = [limb.verdict for limb in limbs]
         rows.append((kind, cells[0], cells[1], f"{least:.0f}–{most:.0f}", _verdict(verdicts)))
     return rows
 
 
-def _measured(limb: Limb) -> str:
+def _length_cell(limb: Limb) -> str:
     digits = 1 if limb.centimeters < 1000 else 0
     about = "≈" if limb.estimated else ""
     return f"{about}{limb.centimeters:,.{digits}f} ±{limb.variation:3.0f} %"

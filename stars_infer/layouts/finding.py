@@ -103,7 +103,7 @@ def _layout_among(
 ) -> tuple[Layout, tuple[int, ...]] | None:
     bare = [_NAMESPACE.sub("", name) for name in names]
     shared = _shared_start(bare)
-    for spelt in (str, _loosely):
+    for spelt in (str, _fold):
         for written in (names, bare, [name[shared:] for name in bare]):
             found = _largest(_places([spelt(name) for name in written]), spelt, among)
             if found:
@@ -118,7 +118,7 @@ def _shared_start(names: Sequence[str]) -> int:
     return next((place for place, letters in columns if len(set(letters)) > 1), shortest)
 
 
-def _loosely(name: str) -> str:
+def _fold(name: str) -> str:
     """A name without regard to case, spaces, underscores and the like."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 

@@ -94,7 +94,7 @@ def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int =
         (M, samplings * frames, 25, 3).
     """
     fine = resize(actors, PACE_FRAMES)
-    smooth = _smoothed(fine - fine[:, :, :1])
+    smooth = _smooth(fine - fine[:, :, :1])
     steps = np.linalg.norm(np.diff(smooth, axis=1), axis=(2, 3)).sum(axis=0)
     pace = share * steps / max(float(steps.mean()), 1e-9) + (1 - share)
     path = np.concatenate(([0.0], np.cumsum(pace)))
@@ -109,7 +109,7 @@ def smoothing_kernel() -> NDArray[np.float64]:
     return np.asarray(kernel / kernel.sum())
 
 
-def _smoothed(joints: FloatArray) -> FloatArray:
+def _smooth(joints: FloatArray) -> FloatArray:
     """Smooth (M, T, V, 3) in time; the ends are held."""
     kernel = smoothing_kernel().astype(np.float32)
     reach = len(kernel) // 2

@@ -42,20 +42,20 @@ def views_of(clip: Clip, names: Sequence[str]) -> list[Clip]:
     check_views(names)
     views = []
     if MIRROR in names:
-        views.append(mirrored(clip))
+        views.append(mirror_clip(clip))
     if CROPS in names:
-        views += [cut for share in CROP_SHARES if (cut := _middle(clip, share)) is not None]
+        views += [cut for share in CROP_SHARES if (cut := _crop_middle(clip, share)) is not None]
     return views
 
 
-def mirrored(clip: Clip) -> Clip:
+def mirror_clip(clip: Clip) -> Clip:
     """A clip as a mirror shows it: x turned round, left and right joints exchanged."""
     sides = list(get_layout(clip.layout).counterparts)
     bodies = clip.bodies[:, :, sides] * np.array([-1, 1, 1], np.float32)
     return replace(clip, bodies=bodies)
 
 
-def _middle(clip: Clip, share: float) -> Clip | None:
+def _crop_middle(clip: Clip, share: float) -> Clip | None:
     frames = round(share * clip.frames)
     start = (clip.frames - frames) // 2
     part = slice(start, start + frames)

@@ -74,7 +74,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
         Recording(
             joints=tracks,
             presence=np.asarray(tracks.any(axis=(2, 3))),  # NaN counts as something
-            confidence=None if confidence is None else _fitting(confidence, tracks, source),
+            confidence=None if confidence is None else _confidence_of(confidence, tracks, source),
             joint_names=() if names is None else _names(names, tracks, source),
             source=source,
             said=convention,
@@ -102,7 +102,7 @@ def _names(names: NDArray[np.generic], tracks: NDArray[np.float32], source: str)
     return tuple(str(name) for name in names)
 
 
-def _fitting(
+def _confidence_of(
     confidence: NDArray[np.generic], tracks: NDArray[np.float32], source: str
 ) -> NDArray[np.float32]:
     if confidence.ndim == 2:

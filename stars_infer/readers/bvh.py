@@ -56,7 +56,7 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
     channels = sum(len(joint.channels) for joint in joints)
     values, seconds = _motion(text[motion.end() :], text.count("\n", 0, motion.end()), channels,
                               source)  # fmt: skip
-    positions = _placed(joints, values)
+    positions = _forward_kinematics(joints, values)
     names, bodies = _bodies(joints, positions, source)
     usable = 1 / MOST_FPS <= seconds <= 1 / LEAST_FPS
     note = f"a frame time of {seconds:g} s is none: 30 Hz is assumed, or pass --fps"
@@ -219,7 +219,7 @@ def _bad_words(text: str) -> Iterator[tuple[int, str]]:
                 yield line, word
 
 
-def _placed(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
+def _forward_kinematics(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
     """Forward kinematics: positions (T, V, 3) in the file's units from channel values."""
     frames = len(values)
     positions = np.empty((frames, len(joints), 3), np.float32)
@@ -236,7 +236,7 @@ def _placed(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
             if kind == "position":
                 local[:, axis] = values[:, column]
             else:
-                rotation = _rotated(rotation, axis, np.deg2rad(values[:, column]))
+                rotation = _rotate(rotation, axis, np.deg2rad(values[:, column]))
             column += 1
         at = np.einsum("tij,tj->ti", parent, local)
         if placed:
@@ -248,7 +248,7 @@ def _placed(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
     return positions
 
 
-def _rotated(rotation: Float64Array, axis: int, angle: Float64Array) -> Float64Array:
+def _rotate(rotation: Float64Array, axis: int, angle: Float64Array) -> Float64Array:
     """Rotations (T, 3, 3), each followed by a turn about one of its own axes, radians."""
     one, two = (axis + 1) % 3, (axis + 2) % 3
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]

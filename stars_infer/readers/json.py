@@ -39,7 +39,7 @@ def read_json(path: Path) -> tuple[Recording, ...]:
             line or the frame.
     """
     source = str(path)
-    content = parsed(_text(path), source)
+    content = parse_json(_text(path), source)
     if isinstance(content, list):
         return (_recording({}, content, source),)
     if not isinstance(content, dict):
@@ -53,7 +53,7 @@ def read_json(path: Path) -> tuple[Recording, ...]:
         )  # fmt: skip
     if "bodies" not in content:
         raise ClipError(source, f"no bodies and no frames. {KNOWN_FORMS}")
-    return (bodies.recording_of_bodies(content, said_in(content, source), source),)
+    return (bodies.recording_of_bodies(content, header_convention(content, source), source),)
 
 
 def read_jsonl(path: Path) -> tuple[Recording, ...]:
@@ -70,7 +70,7 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
     ]
     if not lines:
         raise ClipError(source, "the file is empty")
-    frames = [parsed(line, source, line=number) for number, line in lines]
+    frames = [parse_json(line, source, line=number) for number, line in lines]
     header: dict[str, Any] = {}
     if isinstance(frames[0], dict) and frames[0] and form_of(frames[0]) is None:
         header = frames.pop(0)
@@ -90,7 +90,7 @@ def _text(path: Path) -> str:
         raise ClipError(str(path), f"not UTF-8 text ({error.reason}): save it as UTF-8") from error
 
 
-def parsed(text: str, source: str, *, line: int | None = None) -> Any:
+def parse_json(text: str, source: str, *, line: int | None = None) -> Any:
     """The value that a text, or a line of a file, holds.
 
     Raises:
@@ -107,7 +107,7 @@ def parsed(text: str, source: str, *, line: int | None = None) -> Any:
         raise ClipError(source, f"{place}not readable JSON ({str(error)[:60]})") from error
 
 
-def said_in(header: dict[str, Any], source: str) -> Convention:
+def header_convention(header: dict[str, Any], source: str) -> Convention:
     """What the first line of a file, or the object around its frames, says of it.
 
     Raises:
@@ -144,7 +144,7 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
         confidence=confidence,
         source=source,
         joint_names=names,
-        said=said_in(header, source).over(convention_in(source, fps=fps)),
+        said=header_convention(header, source).over(convention_in(source, fps=fps)),
         usual=usual,
     )
 

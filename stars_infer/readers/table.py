@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.clip import MAX_RECORDING_FRAMES
 from stars_infer.clips.convention import Convention
-from stars_infer.clips.zeros import seen_in
+from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import (
     MOST_BODIES,
@@ -58,7 +58,7 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
-    def called(self, names: Sequence[str]) -> str | None:
+    def column_named(self, names: Sequence[str]) -> str | None:
         """The column that has one of these names, in any case."""
         return next((column for column in self.columns if column.lower() in names), None)
 
@@ -97,7 +97,7 @@ def recording_of_table(table: Table) -> Recording:
     """
     if not len(table):
         raise ClipError(table.source, "a header but no rows: record it again")
-    long = all(table.called((name,)) for name in ("joint", "x", "y", "z"))
+    long = all(table.column_named((name,)) for name in ("joint", "x", "y", "z"))
     frame, fps = _frames(table, joints_a_frame=long)
     body = _bodies(table)
     if long:
@@ -107,8 +107,8 @@ def recording_of_table(table: Table) -> Recording:
 
 def _frames(table: Table, *, joints_a_frame: bool) -> tuple[NDArray[np.intp], float | None]:
     """Frame number of each row, from 0, and the frame rate if the table has times."""
-    frame, seconds = table.called(_FRAME), table.called(_SECONDS)
-    milliseconds = table.called(_MILLISECONDS)
+    frame, seconds = table.column_named(_FRAME), table.column_named(_SECONDS)
+    milliseconds = table.column_named(_MILLISECONDS)
     timed = seconds or milliseconds
     numbers, fps = None, None
     if timed:
@@ -120,7 +120,7 @@ def _frames(table: Table, *, joints_a_frame: bool) -> tuple[NDArray[np.intp], fl
     if frame:
         numbers = _whole(table, frame)
     if numbers is None:
-        if joints_a_frame or table.called(_BODY):
+        if joints_a_frame or table.column_named(_BODY):
             raise ClipError(
                 table.source, "several rows a frame, but no column 'frame' (or 'time', in seconds) "
                 "that says which belong together: add one"
@@ -146,13 +146,13 @@ def _whole(table: Table, column: str) -> NDArray[np.intp]:
 
 def _bodies(table: Table) -> NDArray[np.intp]:
     """Number of the body of each row, in the order in which they come."""
-    column = table.called(_BODY)
+    column = table.column_named(_BODY)
     if column is None:
         return np.zeros(len(table), np.intp)
-    return _numbered(table, column, MOST_BODIES)[0]
+    return _number_values(table, column, MOST_BODIES)[0]
 
 
-def _numbered(table: Table, column: str, most: int) -> tuple[NDArray[np.intp], list[str]]:
+def _number_values(table: Table, column: str, most: int) -> tuple[NDArray[np.intp], list[str]]:
     """The values of a column as numbers from 0, and as text, in the order in which they come."""
     order: dict[str, int] = {}
     numbers = np.empty(len(table), np.intp)
@@ -184,7 +184,7 @@ def _wide(
             sure[body, frame, joint] = table.numbers(joints[name]["c"])
     named = () if names[0].isdigit() else tuple(names)
     certain = any("c" in parts for parts in joints.values())
-    return _recorded(table, tracks, sure if certain else None, named, fps, left)
+    return _make_recording(table, tracks, sure if certain else None, named, fps, left)
 
 
 def _joint_columns(table: Table) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -230,7 +230,7 @@ def _long(
 ) -> Recording:
     """A row a frame, body and joint."""
     (joint_column,) = (column for column in table.columns if column.lower() in _JOINT)
-    joint, names = _numbered(table, joint_column, MOST_JOINTS)
+    joint, names = _number_values(table, joint_column, MOST_JOINTS)
     if all(name.isdigit() for name in names):
         joint = np.array([int(name) for name in names])[joint]
         if joint.max() >= MOST_JOINTS:
@@ -242,12 +242,12 @@ def _long(
     shape = (int(body.max()) + 1, int(frame.max()) + 1, count)
     tracks = empty_tracks(*shape, source=table.source)
     for axis, part in enumerate("xyz"):
-        _put(tracks, (body, frame, joint, axis), table.numbers(str(table.called((part,)))))
-    certain = table.called(_SURE.split("|"))
+        _put(tracks, (body, frame, joint, axis), table.numbers(str(table.column_named((part,)))))
+    certain = table.column_named(_SURE.split("|"))
     sure = np.ones(shape, np.float32)
     if certain:
         sure[body, frame, joint] = table.numbers(certain)
-    return _recorded(table, tracks, sure if certain else None, named, fps, [])
+    return _make_recording(table, tracks, sure if certain else None, named, fps, [])
 
 
 def _put(tracks: NDArray[np.float32], where: tuple[Any, ...], values: Numbers) -> None:
@@ -268,7 +268,7 @@ def _check_once(table: Table, *keys: NDArray[np.intp]) -> None:
         )
 
 
-def _recorded(
+def _make_recording(
     table: Table,
     tracks: NDArray[np.float32],
     confidence: NDArray[np.float32] | None,
@@ -279,7 +279,7 @@ def _recorded(
     shown = ", ".join(column[:24] for column in left[:4]) + (", …" if len(left) > 4 else "")
     return Recording(
         joints=tracks,
-        presence=seen_in(tracks),
+        presence=presence_of(tracks),
         confidence=confidence,
         source=table.source,
         joint_names=names,

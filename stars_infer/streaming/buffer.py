@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.zeros import seen_in, without_lost_zeros
+from stars_infer.clips.zeros import presence_of, clear_lost_zeros
 from stars_infer.errors import UsageError
 from stars_infer.layouts import Layout
 
@@ -106,7 +106,7 @@ class FrameBuffer:
             return self._nobody()
         tracks = joints[:, seen].transpose(1, 0, 2, 3)
         if layout is not None:
-            tracks, _ = without_lost_zeros(tracks, seen_in(tracks), layout=layout)
+            tracks, _ = clear_lost_zeros(tracks, presence_of(tracks), layout=layout)
         bodies = np.stack([_even(track, times, moments) for track in tracks])
         known = np.asarray(np.isfinite(bodies).all(axis=3))
         presence = np.asarray(known.any(axis=2))
@@ -122,7 +122,7 @@ def _even(
 ) -> FloatArray:
     """Interpolate a body (T, V, 3) at moments (T',); NaN where a joint is missing for long."""
     finite = np.asarray(np.isfinite(joints).all(axis=2))
-    known = finite & seen_in(joints)[:, None]
+    known = finite & presence_of(joints)[:, None]
     if not (known != known[:, :1]).any():
         return _between(joints, known[:, 0], times, moments)
     columns = [

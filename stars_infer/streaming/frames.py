@@ -12,7 +12,7 @@ from stars_infer.clips.clip import LEAST_CONFIDENCE
 from stars_infer.clips.convention import STANDARD, Convention, to_standard
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
-from stars_infer.readers.json import FORMS, KNOWN_FORMS, SAID, TIMES, form_of, parsed, said_in
+from stars_infer.readers.json import FORMS, KNOWN_FORMS, SAID, TIMES, form_of, parse_json, header_convention
 from stars_infer.readers.poses import Pose
 
 MAX_LINE = 1_000_000
@@ -68,12 +68,12 @@ class FrameReader:
         if len(line) > MAX_LINE:
             raise ClipError(source, f"longer than {MAX_LINE:,} bytes: send one frame a line")
         try:
-            value = parsed(line.decode("utf-8-sig"), source)
+            value = parse_json(line.decode("utf-8-sig"), source)
         except UnicodeDecodeError as error:
             raise ClipError(source, f"not UTF-8 text ({error.reason})") from error
         form = form_of(value)
         if form is None and isinstance(value, dict) and any(key in value for key in SAID):
-            self._wanted = self._wanted.over(said_in(value, source))
+            self._wanted = self._wanted.over(header_convention(value, source))
             return None
         if form is None and value != []:
             raise ClipError(source, f"no frame. {KNOWN_FORMS}")
