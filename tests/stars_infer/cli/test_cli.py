@@ -301,9 +301,11 @@ def test_doctor(stars):
 
 
 def test_doctor_finds_wheels_that_overwrite_each_other(stars, monkeypatch):
-    from stars_infer.cli import doctor
+    from stars_infer import diagnosis
 
-    monkeypatch.setattr(doctor, "_version", lambda name: "1.31.0" if "onnx" in name else None)
+    monkeypatch.setattr(
+        diagnosis, "installed_version", lambda name: "1.31.0" if "onnx" in name else None
+    )
     code, out, _ = stars("doctor", "--json")
     assert code == 1
     found = {line["what"]: line for line in records(out)}
