@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.convention import STANDARD, Convention, option, to_standard
-from stars_infer.clips.gaps import MAX_GAP, fill_gaps, drop_lost_bodies
+from stars_infer.clips.gaps import MAX_GAP, drop_lost_bodies, fill_gaps
 from stars_infer.clips.plausibility import doubts
-from stars_infer.clips.zeros import presence_of, clear_lost_zeros
+from stars_infer.clips.zeros import clear_lost_zeros, presence_of
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import get_layout, layouts_with
 

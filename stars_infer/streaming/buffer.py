@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.zeros import presence_of, clear_lost_zeros
+from stars_infer.clips.zeros import clear_lost_zeros, presence_of
 from stars_infer.errors import UsageError
 from stars_infer.layouts import Layout
 

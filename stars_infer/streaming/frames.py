@@ -12,7 +12,15 @@ from stars_infer.clips.clip import LEAST_CONFIDENCE
 from stars_infer.clips.convention import STANDARD, Convention, to_standard
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
-from stars_infer.readers.json import FORMS, KNOWN_FORMS, SAID, TIMES, form_of, parse_json, header_convention
+from stars_infer.readers.json import (
+    FORMS,
+    KNOWN_FORMS,
+    SAID,
+    TIMES,
+    form_of,
+    header_convention,
+    parse_json,
+)
 from stars_infer.readers.poses import Pose
 
 MAX_LINE = 1_000_000

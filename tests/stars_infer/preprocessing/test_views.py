@@ -5,7 +5,7 @@ from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.preprocessing.views import CROP_SHARES, mirrored, views_of
+from stars_infer.preprocessing.views import CROP_SHARES, mirror_clip, views_of
 from stars_infer.similarity.features import Features
 from tests.stars_infer.index.test_index import MODEL, exemplar
 
@@ -17,11 +17,11 @@ def clip_of(frames=40):
 
 def test_a_mirror_image_has_its_left_where_the_right_was():
     clip = clip_of()
-    image = mirrored(clip)
+    image = mirror_clip(clip)
     left, right = (NTU25_JOINTS.index(f"{side} wrist") for side in ("left", "right"))
     np.testing.assert_array_equal(image.bodies[:, :, left, 0], -clip.bodies[:, :, right, 0])
     np.testing.assert_array_equal(image.bodies[:, :, left, 1:], clip.bodies[:, :, right, 1:])
-    np.testing.assert_array_equal(mirrored(image).bodies, clip.bodies)
+    np.testing.assert_array_equal(mirror_clip(image).bodies, clip.bodies)
 
 
 def test_crops_are_from_the_middle():
