@@ -1,8 +1,9 @@
-"""From the tracked bodies of a clip to its one or two actors.
+"""Choose the one or two actors among the tracked bodies of a clip.
 
-Kinect opens a new body whenever it loses one, and sees bodies in chairs and doors. This is the
-denoising that the NTU RGB+D literature shares (REFERENCE: length, spread, motion); a clip with a
-single body passes unchanged.
+Kinect starts a new body whenever it loses one, and takes chairs and doors for bodies. The rules
+here are the denoising that the code published with work on NTU RGB+D shares, as for CTR-GCN (Chen
+et al., ICCV 2021) and MAMP (Mao et al., ICCV 2023): by the number of frames, by the spread of x
+over y, and by motion. A clip with a single body passes unchanged.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.clip import Clip
 
 MIN_SEEN = 0.4
-"""A body seen for fewer seconds is noise when others are there: at 30 Hz, 12 frames."""
+"""Beside other bodies, a body that is seen for fewer seconds is noise: at 30 Hz, 12 frames."""
 SPREAD_RATIO = 0.8
-"""A frame is wide when the body's extent in x exceeds this share of its extent in y."""
+"""A body is wide in a frame if its extent in x exceeds this share of its extent in y."""
 MAX_WIDE_SHARE = 0.69754
-"""A body this often wide is furniture, not a person."""
+"""A body that is wide in this share of its frames, or in more, is furniture."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)  # without slots, which leave no room for `wide`
+@dataclass(frozen=True, kw_only=True, eq=False)  # no slots: `wide` is cached
 class Track:
-    """One tracked body: where it is seen, how much it moves."""
+    """One tracked body of a clip."""
 
     number: int
-    """Of the body in its clip."""
+    """Number of the body in its clip."""
     joints: FloatArray
     """(T, V, 3)."""
     seen: BoolArray
@@ -37,13 +38,13 @@ class Track:
 
     @cached_property
     def wide(self) -> BoolArray:
-        """For each seen frame, whether the body is wider than a person."""
+        """Whether the body is wider than a person, for each frame in which it is seen."""
         by_joint = np.ascontiguousarray(self.joints[self.seen].transpose(1, 2, 0)[:, :2])
         width, height = np.ptp(by_joint, axis=0)
         return np.asarray(width > SPREAD_RATIO * height)
 
     def motion(self) -> float:
-        """Summed variance of the positions; the smaller of with and without wide frames."""
+        """Summed variance of the positions, with or without wide frames, whichever is smaller."""
         seen = self.joints[self.seen].astype(np.float64)
         whole = _variance(seen)
         wide = self.wide
@@ -64,8 +65,8 @@ def select_actors(clip: Clip) -> FloatArray:
         clip: Any number of bodies.
 
     Returns:
-        Joints (1 or 2, T', V, 3) in meters, the more moving actor first; frames without a body
-        are dropped, frames in which only one actor is missing hold zeros for it.
+        Joints (1 or 2, T', V, 3) in meters, first the actor that moves more. Frames without any
+        body are dropped; an actor that is missing in a frame is zero there.
     """
     kept_frames = clip.presence.any(axis=0)
     if len(clip.bodies) == 1:
@@ -76,10 +77,11 @@ def select_actors(clip: Clip) -> FloatArray:
 
 
 def cast_bodies(clip: Clip) -> NDArray[np.intp]:
-    """Say which body is which actor, frame by frame.
+    """Assign bodies to actors, frame by frame.
 
     Returns:
-        Number of the body (1 or 2, T), the more moving actor first; -1 where an actor is missing.
+        Number of the body that is each actor (1 or 2, T), first the actor that moves more; -1 where
+        the actor is missing.
     """
     kept_frames = clip.presence.any(axis=0)
     bodies, presence = clip.bodies[:, kept_frames], clip.presence[:, kept_frames]
@@ -91,7 +93,7 @@ def cast_bodies(clip: Clip) -> NDArray[np.intp]:
 
 
 def people_among(bodies: FloatArray, presence: BoolArray, *, fps: float) -> list[Track]:
-    """Tracks of people: without those seen too briefly and those that are furniture.
+    """Find the tracks of people: drop bodies that are seen too briefly, then furniture.
 
     Args:
         bodies: (M, T, V, 3).
@@ -111,18 +113,18 @@ def people_among(bodies: FloatArray, presence: BoolArray, *, fps: float) -> list
 
 
 def _variance(positions: NDArray[np.float64]) -> float:
-    """Sum over coordinates of the variance over all frames and joints of (T, V, 3)."""
+    """Variance of each coordinate over all frames and joints of (T, V, 3), summed."""
     return float(positions.reshape(-1, 3).var(axis=0).sum())
 
 
 def _drop_glimpses(tracks: list[Track], least: int) -> list[Track]:
-    """Drop bodies seen in fewer frames; the longest stays if all are short."""
+    """Drop bodies that are seen in fewer frames; if all are, keep the one seen longest."""
     long = [track for track in tracks if track.seen.sum() >= least]
     return long or [max(tracks, key=lambda track: int(track.seen.sum()))]
 
 
 def _drop_furniture(tracks: list[Track]) -> list[Track]:
-    """Drop bodies that are mostly wider than a person, but never the last one left."""
+    """Drop bodies that are mostly wider than a person, but never all."""
     kept = list(tracks)
     for track in tracks:
         if len(kept) > 1 and track.wide.mean() >= MAX_WIDE_SHARE:
@@ -131,7 +133,11 @@ def _drop_furniture(tracks: list[Track]) -> list[Track]:
 
 
 def _merge_tracks(tracks: list[Track]) -> NDArray[np.intp]:
-    """Lay tracks, most moving first, into actors (1 or 2, T): one after the other if they fit."""
+    """Lay tracks, sorted by falling motion, into actors (1 or 2, T).
+
+    A track that lies before or after all that the first actor has so far goes on with that actor;
+    any other track fills the gaps of the second.
+    """
     cast = np.full((2, len(tracks[0].seen)), -1, np.intp)
     cast[0, tracks[0].seen] = tracks[0].number
     first, last = tracks[0].interval()

@@ -1,6 +1,6 @@
-"""Limbs of a body against a person's: lengths, how rigid they are, and in which unit they are.
+"""Measure a body and compare it with a person's: limbs, height, rigidity, unit of length.
 
-Measured on the 25 joints of NTU RGB+D, to which every layout is mapped.
+All is measured on the 25 joints of NTU RGB+D, to which every layout is mapped.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from stars_infer.layouts import NTU25_INDEX, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 
 RIGID = 15.0
-"""Variation, in percent, up to which a bone counts as rigid; sensors reach about 10."""
+"""A bone counts as rigid if its length varies by no more percent; with sensors it varies by 10."""
 EVEN = 20.0
-"""Difference between left and right, in percent of their mean, that sensors reach."""
+"""Sensors make left and right differ by up to so many percent of their mean."""
 CROWN_AND_SOLE = 0.2 / 1.5
-"""Height above the head joint and below the ankles, as a share of the height between these: an
-adult of 1.70 m has 20 cm of it."""
+"""Height above the head joint and below the ankles, as a share of the height between them: 20 cm of
+an adult of 1.70 m."""
 
 PLAUSIBLE: Mapping[str, tuple[float, float]] = {
     "upper arm": (0.15, 0.42), "forearm": (0.13, 0.36), "thigh": (0.22, 0.62),
     "shin": (0.22, 0.55), "spine": (0.30, 0.70), "shoulder width": (0.18, 0.50),
     "hip width": (0.08, 0.45), "height": (0.80, 2.30),
 }  # fmt: skip
-"""Least and most of each limb, meters: from a small child to a tall adult, between the points that
-sensors and motion capture take for joints, with the slack of a sensor."""
+"""Shortest and longest limbs of people, meters: from a small child to a tall adult, between the
+points that sensors and motion capture take for joints, with some slack for their error."""
 
 UNITS_PER_METER: Mapping[str, float] = {
     "millimeters": 1000.0, "centimeters": 100.0, "inches": 1 / 0.0254, "feet": 1 / 0.3048,
 }  # fmt: skip
 _NEAR_UNIT = 1.6
-"""A body this many times larger or smaller than a person in some unit still is one in it."""
+"""A body up to this factor larger or smaller than an adult can be a person."""
 
 _SIDES = ("left", "right")
 _PAIRED = {
@@ -60,15 +60,15 @@ _LEG_BONES = [NTU25_INDEX[f"{side} {joint}"] for side in _SIDES for joint in ("k
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limb:
-    """One length of a body over a clip.
+    """The length of one limb of a body over a clip.
 
     Attributes:
         kind: A key of `PLAUSIBLE`.
-        side: `left`, `right`, or nothing for what a body has once.
-        centimeters: Median length, if the file is in meters.
-        variation: Standard deviation over the median, percent; a rigid skeleton has 0.
-        estimated: Whether it ends at a joint that the layout lacks, made of others.
-        verdict: `ok`, `short`, `long`, or `stretches` where the length is not a bone's.
+        side: `left` or `right`; empty for what a body has once.
+        centimeters: Median length, provided that the file is in meters.
+        variation: Standard deviation in percent of the median; 0 for a rigid skeleton.
+        estimated: Whether it ends at a joint that the layout lacks and that is made of others.
+        verdict: `ok`, `short`, `long`, or `stretches` if it varies too much to be a bone.
     """
 
     kind: str
@@ -80,12 +80,12 @@ class Limb:
 
     @property
     def name(self) -> str:
-        """Such as `left forearm`."""
+        """Side and kind, such as `left forearm`."""
         return f"{self.side} {self.kind}".strip()
 
     @property
     def plausible(self) -> tuple[float, float]:
-        """Least and most of a person's, centimeters."""
+        """Shortest and longest of a person's, centimeters."""
         least, most = PLAUSIBLE[self.kind]
         return 100 * least, 100 * most
 
@@ -95,7 +95,7 @@ def measure_limbs(joints: FloatArray, *, synthesized: Collection[str] = ()) -> t
 
     Args:
         joints: NTU-25 joints (T, 25, 3) of the frames in which the body is seen, meters.
-        synthesized: NTU-25 joints that its layout lacks; see `Layout.synthesized`.
+        synthesized: NTU-25 joints that its layout lacks, as in `Layout.synthesized`.
 
     Returns:
         Arms and legs on both sides, spine, shoulder and hip width, and the standing height.
@@ -137,7 +137,7 @@ def median_of_rows(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def person_scale(joints: FloatArray) -> float:
-    """How many times larger than a standard adult a body (T, 25, 3) is: its median limb's ratio."""
+    """Size of a body (T, 25, 3) over that of a standard adult: the median ratio of its limbs."""
     chains = [_SINGLE["spine"], *(_CHAINS[kind, side] for kind in _PAIRED for side in _SIDES)]
     ratios = []
     for chain in chains:
@@ -148,7 +148,14 @@ def person_scale(joints: FloatArray) -> float:
 
 
 def likely_unit(scale: float) -> str | None:
-    """The unit in which a body so many times too large would be a person; none if meters fit."""
+    """Find the unit of length in which a body is of a person's size.
+
+    Args:
+        scale: How many times larger than an adult the body is if its positions are in meters.
+
+    Returns:
+        A key of `UNITS_PER_METER`; None if meters fit, or no unit does.
+    """
     if 1 / _NEAR_UNIT**2 <= scale <= _NEAR_UNIT:
         return None
     if scale <= 0:
@@ -159,7 +166,7 @@ def likely_unit(scale: float) -> str | None:
 
 
 def uneven_limbs(limbs: tuple[Limb, ...]) -> tuple[tuple[str, float], ...]:
-    """Kinds of limb whose sides differ by more than `EVEN`, and by how many percent."""
+    """Find the kinds of limb whose sides differ by more than `EVEN`, and by how many percent."""
     length = {(limb.kind, limb.side): limb.centimeters for limb in limbs}
     uneven = []
     for kind in _PAIRED:
@@ -171,7 +178,7 @@ def uneven_limbs(limbs: tuple[Limb, ...]) -> tuple[tuple[str, float], ...]:
 
 
 def _along(joints: FloatArray, chain: tuple[str, ...]) -> NDArray[np.float64]:
-    """Length (T,) of a way from joint to joint."""
+    """Length (T,) of the line through a chain of joints."""
     way = joints[:, [NTU25_INDEX[name] for name in chain]].astype(np.float64)
     return np.asarray(np.linalg.norm(np.diff(way, axis=1), axis=2).sum(axis=1))
 

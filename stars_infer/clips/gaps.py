@@ -1,8 +1,8 @@
-"""Joints that are missing for a while or for good: interpolated, carried by the body, or placed.
+"""Fill in joints that are missing for a while or in the whole clip.
 
-A short gap is bridged in time. A longer one is carried: the joint keeps the bone to its neighbor
-that it had when it was last seen, and turns into the one it has when it is seen again, so that it
-moves with the body. A joint that is never seen is placed where a body would have it.
+A short gap is interpolated in time. In a longer one, the neighboring joint carries the missing one:
+the bone between them turns steadily from where it was last seen to where it is seen next, so that
+the joint moves with the body. A joint that is never seen is placed where people have it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from stars_infer.layouts import Layout
 
 MAX_GAP = 10
-"""Longest run of frames without a joint that is interpolated, at 30 Hz: a third of a second."""
+"""Longest gap that is interpolated, in frames at 30 Hz: a third of a second."""
 _TRUNK = ("base of spine", "left hip", "right hip", "left shoulder", "right shoulder")
-"""NTU-25 joints without which nobody knows where the others are."""
+"""NTU-25 joints that must be known for the others to be filled in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Gap:
-    """A joint that was missing, and what was done about it."""
+    """A gap in the positions of a joint, and how it was filled."""
 
     joint: str
     start: int
@@ -38,7 +38,7 @@ class _Gap:
     how: str
     """`interpolated`, `carried` or `placed`."""
     by: str
-    """The joint that carries it."""
+    """The neighboring joint that carries it."""
 
 
 def fill_gaps(
@@ -54,15 +54,15 @@ def fill_gaps(
 
     Args:
         bodies: (M, T, V, 3); NaN or infinite where a joint is missing.
-        presence: (M, T); frames in which a body is absent are left alone.
-        layout: Of the joints.
+        presence: (M, T); frames in which a body is absent stay as they are.
+        layout: Layout of the joints.
         source: Name for messages.
-        max_gap: Longest run of frames that is interpolated.
-        uncertain: Whether joints are missing because they were not trusted, too; for the notes.
+        max_gap: Longest gap that is interpolated, in frames.
+        uncertain: Whether joints may also be missing because the tracker was unsure of them; the
+            notes say so.
 
     Returns:
-        The same array if it has no gap, else a copy without gaps; and notes, in words, on what was
-        mended.
+        The same array if it has no gap, else a copy without gaps; and notes on what was filled in.
 
     Raises:
         ClipError: If most joints of a body are never seen, or its hips and shoulders are not known
@@ -86,23 +86,24 @@ def fill_gaps(
 def drop_lost_bodies(
     bodies: FloatArray, presence: BoolArray, *, layout: Layout, source: str, max_gap: int = MAX_GAP
 ) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
-    """Take a body for absent while nothing of it is known that could carry the rest.
+    """Count a body as absent while too little of it is known to fill in the rest.
 
-    Alone in a clip such a body is an error; beside others, or in a recording, in which somebody may
-    turn away for minutes, the rest is still of use.
+    If it is the only body of a clip, that is an error. Beside other bodies, and in a recording
+    where somebody may turn away for minutes, what remains is still of use.
 
     Args:
         bodies: (M, T, V, 3); NaN or infinite where a joint is missing.
         presence: (M, T).
-        layout: Of the joints.
+        layout: Layout of the joints.
         source: Name for messages.
-        max_gap: Longest run of frames that is interpolated.
+        max_gap: Longest gap that is interpolated, in frames.
 
     Returns:
-        Bodies, zero where absent, their presence, and notes; `fill_gaps` can mend what is left.
+        Bodies, which are zero where absent, their presence, and notes. `fill_gaps` can fill in what
+        is left.
 
     Raises:
-        ClipError: If nobody is left; the error of the body that was seen longest.
+        ClipError: If nobody is left; the message is about the body that was seen longest.
     """
     missing = ~np.isfinite(bodies).all(axis=3) & presence[:, :, None]
     left, notes = presence.copy(), []
@@ -131,7 +132,7 @@ def drop_lost_bodies(
 
 
 class _Mender:
-    """Mends one body in place."""
+    """Fills in the joints of one body, in place."""
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class _Mender:
         self.present = present
         """(T,)."""
         self.missing = missing
-        """(T, V), only where the body is present."""
+        """(T, V); false where the body is absent."""
         self.known = present[:, None] & ~missing
         self.layout = layout
         self.body = body
@@ -156,7 +157,7 @@ class _Mender:
         self.max_gap = max_gap
 
     def mend(self) -> Iterator[_Gap]:
-        """Fill all gaps, from the joint that is known best outwards."""
+        """Fill all gaps, from the anchor outward."""
         self.check_enough()
         anchor = self.anchor()
         inward = _inward(self.layout, anchor)
@@ -179,10 +180,11 @@ class _Mender:
                 yield _Gap(joint=name, start=start, frames=frames, how=how, by=by)
 
     def bridge(self, joint: int, carrier: int, known: NDArray[np.intp], gap: slice) -> bool:
-        """Fill one gap of a joint: whether it was interpolated, not carried.
+        """Fill one gap of a joint, and say whether it was interpolated rather than carried.
 
-        A short gap is interpolated between the frames next to it; where the body comes or goes
-        there, the one frame that is known is held. The anchor, which nothing carries, always is.
+        A short gap is interpolated between the frames on either side. If the body appears or
+        disappears at one side, the position at the other side is held. The anchor is always
+        interpolated, since no joint carries it.
         """
         frames = gap.stop - gap.start
         after = int(np.searchsorted(known, gap.start))
@@ -203,7 +205,7 @@ class _Mender:
         return bool(bridged)
 
     def check_enough(self) -> None:
-        """Refuse a body that nobody could complete."""
+        """Refuse a body of which too little is ever seen."""
         never = np.flatnonzero(~self.known.any(axis=0))
         names = [self.layout.joints[joint] for joint in never]
         if 2 * len(names) > len(self.layout.joints):
@@ -221,7 +223,7 @@ class _Mender:
                 )
 
     def anchor(self) -> int:
-        """The joint that carries the body: never missing for long."""
+        """Find the joint that carries all others: one that is never missing for long."""
         root = next(j for j, parent in enumerate(self.layout.parents) if j == parent)
         longest = {
             joint: max(runs(self.missing[:, joint]), key=lambda run: run[1], default=(0, 0))
@@ -238,7 +240,7 @@ class _Mender:
         )
 
     def lost(self) -> BoolArray:
-        """Frames (T,) in which the joint that is known best of those that carry is missing long."""
+        """Find the frames (T,) that lie in long gaps of the best known root or trunk joint."""
         root = next(j for j, parent in enumerate(self.layout.parents) if j == parent)
         best = min((root, *self.trunk()), key=lambda joint: int(self.missing[:, joint].sum()))
         lost = np.zeros_like(self.present)
@@ -248,7 +250,7 @@ class _Mender:
         return lost
 
     def trunk(self) -> list[int]:
-        """Joints that hips, shoulders and the base of the spine are made of."""
+        """List the joints that make up hips, shoulders and the base of the spine."""
         names = [name for target in _TRUNK for name in self.layout.ntu25[target]]
         return [self.layout.joints.index(name) for name in dict.fromkeys(names)]
 
@@ -259,17 +261,21 @@ class _Mender:
 def _turning(
     first: NDArray[np.float64], last: NDArray[np.float64], frames: int
 ) -> NDArray[np.float64]:
-    """Bones (frames, 3) that turn from one to another; a straight way would cut the corner."""
+    """Turn one bone into another over the frames of a gap, (frames, 3).
+
+    Directions are interpolated on a straight line; lengths are, too, but apart from them, since a
+    bone on a straight line would shorten half way.
+    """
     share = (np.arange(1, frames + 1) / (frames + 1))[:, None]
     bones = (1 - share) * first + share * last
     lengths = (1 - share) * np.linalg.norm(first) + share * np.linalg.norm(last)
     straight = np.linalg.norm(bones, axis=1, keepdims=True)
-    # Between opposite directions there is no way to choose: there the corner is cut after all.
+    # Opposite directions have no shortest turn between them: there the bone does shorten.
     return np.asarray(bones * lengths / np.maximum(straight, 0.1 * lengths + 1e-9))
 
 
 def _inward(layout: Layout, anchor: int) -> dict[int, int]:
-    """For each joint its neighbor towards the anchor, from the anchor outwards."""
+    """Map each joint to its neighbor toward the anchor, in order from the anchor outward."""
     neighbors: dict[int, list[int]] = {joint: [] for joint in range(len(layout.joints))}
     for parent, child in layout.bones:
         neighbors[parent].append(child)
@@ -284,14 +290,14 @@ def _inward(layout: Layout, anchor: int) -> dict[int, int]:
 
 
 def runs(mask: BoolArray) -> Iterator[tuple[int, int]]:
-    """Start and length of each run of true values in a mask (T,)."""
+    """Yield the start and the length of each run of true values in a mask (T,)."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         yield int(start), int(end - start)
 
 
 def _notes(gaps: list[_Gap], body: str, lack: str) -> Iterator[str]:
-    """What was mended in a body: a note for each way of mending."""
+    """Say what was filled in: one note for each way of doing it."""
     for how in ("interpolated", "carried", "placed"):
         same = [gap for gap in gaps if gap.how == how]
         if not same:

@@ -1,6 +1,6 @@
-"""Who is in a clip: people over time, alone and in pairs.
+"""Find the people of a clip, and part it by person or by pair.
 
-Trackers open a new body whenever they lose one. Bodies that follow each other closely in time and
+Trackers start a new body whenever they lose one. Bodies that follow each other closely in time and
 space are one person.
 """
 
@@ -19,14 +19,15 @@ from stars_infer.errors import ClipError, UsageError
 
 POOLED, EACH, PAIRS = "pooled", "each", "pairs"
 WAYS = (POOLED, EACH, PAIRS)
-"""One answer for a clip, as the papers do; for each person; for each two that meet."""
+"""A clip gets one answer, as in the papers; or one for each person; or one for each two people who
+are seen together."""
 
 LONGEST_LOSS = 1.0
-"""Seconds after which a body that comes up is somebody else."""
+"""Seconds after a body was lost from which on a new body is another person."""
 REACH = 0.5
-"""Meters that a body may have moved while it was lost, and as many more for each second."""
+"""Meters that a body may move while it is lost, and as many more for each second."""
 SHORTEST_MEETING = 0.5
-"""Seconds that two people are seen together, to be a pair."""
+"""Seconds that two people must be seen together to be a pair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,7 +35,7 @@ class Person:
     """One person of a clip.
 
     Attributes:
-        bodies: Numbers of the bodies in the clip that are this person, in order of time.
+        bodies: Numbers of the bodies in the clip that are this person, earliest first.
         joints: (T, V, 3), meters; zero where not seen.
         seen: (T,).
     """
@@ -45,7 +46,7 @@ class Person:
 
 
 def check_way(way: str) -> None:
-    """Make sure that there is such a way to see several people.
+    """Check that several people can be treated in this way.
 
     Raises:
         UsageError: If there is none.
@@ -55,7 +56,7 @@ def check_way(way: str) -> None:
 
 
 def people_of(clip: Clip) -> list[Person]:
-    """The people of a clip, in the order of their coming; furniture and glimpses left out."""
+    """Find the people of a clip in order of appearance, without furniture and brief bodies."""
     tracks = people_among(clip.bodies, clip.presence, fps=clip.fps)
     people: list[Person] = []
     for track in sorted(tracks, key=Track.interval):
@@ -68,14 +69,15 @@ def people_of(clip: Clip) -> list[Person]:
 
 
 def parts_by_people(clip: Clip, way: str) -> list[Clip]:
-    """A clip as it is, or a clip of each person, or of each two that are seen together.
+    """Part a clip by its people: not at all, by person, or by pair.
 
     Args:
         clip: Any number of bodies.
         way: One of `WAYS`.
 
     Returns:
-        Clips of the frames in which their people are seen; of several, sources name the people.
+        Clips, each with the frames in which its people are seen. If there are several, the source
+        of each names its people.
 
     Raises:
         ClipError: If pairs are asked for and nobody meets.
@@ -115,7 +117,7 @@ def _part(clip: Clip, people: Sequence[Person], numbers: Sequence[int]) -> Clip:
 
 
 def _find_predecessor(track: Track, people: Sequence[Person], fps: float) -> int | None:
-    """Who was lost shortly before a track begins, near to where it does."""
+    """Find the person who was lost shortly before a track begins, and near where it begins."""
     begin, _ = track.interval()
     place = track.joints[begin].mean(axis=0)
     nearest: tuple[float, int] | None = None

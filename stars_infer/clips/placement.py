@@ -1,4 +1,4 @@
-"""Where a joint is that a recording never shows: at its neighbor, a bone's length away."""
+"""Place a joint that a recording never shows: a bone's length away from its neighbor."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ _AHEAD = tuple(f"{side} foot" for side in _SIDES)
 
 
 class Placement:
-    """Where the joints of one body would be that are never seen.
+    """Places the joints of one body that are never seen.
 
-    The spine goes on upwards, upper arms and thighs hang down, feet point ahead, and everything
-    else goes on along the bone before it. A bone is as long as the one on the other side of the
-    body, else as that of a standard adult. A joint that NTU-25 does not have lies on its neighbor.
+    The spine continues upward, upper arms and thighs hang down, feet point ahead, and any other
+    bone continues the bone before it. A bone is as long as its counterpart on the other side of the
+    body, or else as that of a standard adult. A joint that NTU-25 does not have lies on its
+    neighbor.
     """
 
     def __init__(self, joints: FloatArray, known: BoolArray, layout: Layout) -> None:
-        """Look at a body.
+        """Take the joints of a body.
 
         Args:
-            joints: (T, V, 3); neighbors must be filled in before the joints they carry.
-            known: Where they were seen, (T, V).
-            layout: Of the joints.
+            joints: (T, V, 3); a joint must be filled in before those that it carries are placed.
+            known: Which of them were seen, (T, V).
+            layout: Layout of the joints.
         """
         self.joints = joints
         self.known = known
@@ -46,12 +47,12 @@ class Placement:
         }
 
     def offset(self, joint: int, carrier: int, before: int) -> NDArray[np.float64]:
-        """From its neighbor to a joint that is never seen, (T, 3), meters.
+        """Offset of a joint that is never seen from its neighbor, (T, 3), meters.
 
         Args:
             joint: The joint.
-            carrier: The neighbor towards the middle of the body.
-            before: The neighbor of that one.
+            carrier: Its neighbor toward the middle of the body.
+            before: The neighbor of `carrier` toward the middle of the body.
         """
         length = self.length(joint, carrier)
         if not length:
@@ -59,7 +60,7 @@ class Placement:
         return length * self.direction(self.roles.get(self.layout.joints[joint]), carrier, before)
 
     def length(self, joint: int, carrier: int) -> float:
-        """Of the bone between two neighbors."""
+        """Length of the bone between two neighbors, meters."""
         other = self.layout.counterparts
         ends = [other[joint], other[carrier]]
         both = self.known[:, ends].all(axis=1)
@@ -78,7 +79,7 @@ class Placement:
         return 0.0
 
     def direction(self, role: str | None, carrier: int, before: int) -> NDArray[np.float64]:
-        """Unit vectors (T, 3) that lead to a joint."""
+        """Unit vectors (T, 3) from a carrier to a joint of NTU-25."""
         up, right = self.axes()
         if role in _UPWARDS:
             return up
@@ -91,7 +92,7 @@ class Placement:
         return np.where(lengths > 1e-6, along / np.maximum(lengths, 1e-6), -up)
 
     def axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Up along the trunk and to the body's right, unit vectors (T, 3)."""
+        """Unit vectors (T, 3) up along the trunk, and to the body's right."""
         weights = self.layout.ntu25_matrix().astype(np.float64)
         row = {name: weights[index] for name, index in NTU25_INDEX.items()}
         shoulders, hips = ([row[f"{side} {at}"] for side in _SIDES] for at in ("shoulder", "hip"))
@@ -104,14 +105,16 @@ class Placement:
         to_up = sum(shoulders) - sum(hips)
         to_right = shoulders[1] - shoulders[0] + hips[1] - hips[0]
         up, right = (
-            _held(_unit(np.einsum("v,tvc->tc", rows, trunk)), seen, len(self.joints))
+            _hold_last(_unit(np.einsum("v,tvc->tc", rows, trunk)), seen, len(self.joints))
             for rows in (to_up, to_right)
         )
         return up, right
 
 
-def _held(vectors: NDArray[np.float64], seen: NDArray[np.intp], frames: int) -> NDArray[np.float64]:
-    """Vectors of the frames `seen`, for every frame: between them, the one seen last."""
+def _hold_last(
+    vectors: NDArray[np.float64], seen: NDArray[np.intp], frames: int
+) -> NDArray[np.float64]:
+    """Spread vectors of the frames `seen` to all frames: each frame takes the last one seen."""
     last = np.searchsorted(seen, np.arange(frames), side="right") - 1
     return np.asarray(vectors[np.maximum(last, 0)])
 

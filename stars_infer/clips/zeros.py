@@ -1,19 +1,19 @@
-"""Joints at exactly (0, 0, 0): lost ones, as many trackers write them, or the origin itself.
+"""Tell lost joints at exactly (0, 0, 0) from joints that lie at the origin.
 
-No sensor measures exact zeros, so a joint of a present body at exactly (0, 0, 0) was lost, unless
-the body says that it is there:
+Many trackers write a lost joint as zeros, and no sensor measures exact zeros. So a joint of a
+present body at exactly (0, 0, 0) counts as lost, with two exceptions:
 
-- A joint that is zero whenever it is known may be what positions are relative to, as the hips are
-  in Human3.6M. It is if the joints that hang on it are a bone away from the origin: at most
-  `MAX_BONE` times the longest bone, and steadily so, give or take `MAX_WANDER` of that bone.
-  Joints beside it are zero with it if no joint of NTU-25 is made of them alone, as it is of the
-  hips; a hand that is never seen is not, nor is a hip. Of several places that would do, the one
-  nearest the root of the layout counts.
-- A joint that is zero only now and then is lost, unless every bone between it and joints that are
-  known has its usual length, give or take `MAX_STRETCH`: a recording may be moved so that its root
-  begins at the origin.
+- Positions may be relative to a joint, as they are to the hips in Human3.6M. A joint that is zero
+  in every frame is taken for that origin if the joints next to it are a bone away from it: no
+  farther than `MAX_BONE` times the longest bone, at a distance that varies by no more than
+  `MAX_WANDER` of that bone. Neighboring joints may lie at the origin together, but only one of them
+  may be a joint of NTU-25 by itself: a hip or a hand that is zero beside it is lost. If several
+  joints qualify, the one nearest to the root of the layout is the origin.
+- A recording may be moved so that its root starts at the origin. A joint that is zero in some
+  frames is kept there if every bone between it and known joints has its usual length to within
+  `MAX_STRETCH`.
 
-A lost joint counts as NaN does. A window of a stream is judged like a clip of its own.
+A lost joint is treated like NaN. A window of a stream is judged like a clip of its own.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from stars_infer.layouts import Layout
 
 MAX_BONE = 1.5
-"""Longest bone at the origin, in longest bones of the rest of the body."""
+"""Greatest length of a bone that ends at the origin, over that of the longest other bone."""
 MAX_WANDER = 0.15
-"""Share of the longest bone by which half the lengths of a bone at the origin may depart from their
-median: a tracker's noise, but no walk."""
+"""Greatest median deviation of the length of a bone that ends at the origin, as a share of the
+longest bone; it allows for a tracker's noise, but not for a walk through the room."""
 MAX_STRETCH = 0.25
 """Share by which a bone to a joint at zero may differ from its usual length."""
 _LEAST_STRETCH = 0.01
-"""The same for joints that lie on each other, as a share of the longest bone."""
+"""The same as a share of the longest bone, for joints that lie on each other."""
 
 
 def at_origin(joints: FloatArray) -> BoolArray:
-    """Which joints (..., 3) are at exactly (0, 0, 0), (...)."""
+    """Find the joints (..., 3) that are at exactly (0, 0, 0), as a mask (...)."""
     zero = joints[..., 0] == 0
     if zero.any():
         zero &= (joints[..., 1] == 0) & (joints[..., 2] == 0)
@@ -47,23 +47,23 @@ def at_origin(joints: FloatArray) -> BoolArray:
 
 
 def presence_of(joints: FloatArray) -> BoolArray:
-    """Frames (...) of bodies (..., V, 3) in which some joint is neither missing nor zero."""
+    """Find frames of bodies (..., V, 3) in which a joint is neither NaN nor zero: a mask (...)."""
     return np.asarray((np.isfinite(joints).all(axis=-1) & ~at_origin(joints)).any(axis=-1))
 
 
 def clear_lost_zeros(
     bodies: FloatArray, presence: BoolArray, *, layout: Layout
 ) -> tuple[FloatArray, tuple[str, ...]]:
-    """Take joints that are lost at the origin for missing.
+    """Replace lost joints at the origin by NaN.
 
     Args:
         bodies: (M, T, V, 3); NaN or infinite where a joint is missing.
-        presence: (M, T); frames in which a body is absent are left alone.
-        layout: Of the joints.
+        presence: (M, T); frames in which a body is absent stay as they are.
+        layout: Layout of the joints.
 
     Returns:
-        The same array if there are none, else a copy with NaN in their place; and a note on each
-        body that had some.
+        The same array if no joint is lost, else a copy with NaN in their place; and a note for each
+        body that has lost joints.
     """
     zero = at_origin(bodies) & presence[:, :, None]
     if not zero.any():
@@ -86,7 +86,7 @@ def clear_lost_zeros(
 
 
 class _Zeros:
-    """Joints of one body that are at the origin."""
+    """The joints of one body that are at the origin."""
 
     def __init__(
         self, joints: FloatArray, present: BoolArray, zero: BoolArray, layout: Layout
@@ -94,22 +94,22 @@ class _Zeros:
         self.joints = joints
         """(T, V, 3)."""
         self.zero = zero
-        """(T, V), only where the body is present."""
+        """(T, V); false where the body is absent."""
         self.known = np.isfinite(joints).all(axis=2) & present[:, None] & ~zero
-        """(T, V), where a joint is known beyond doubt."""
+        """(T, V); whether a joint is present and not at the origin."""
         self.layout = layout
         lengths = [self.usual(bone) for bone in layout.bones]
         self.longest = max((length for length in lengths if length is not None), default=0.0)
 
     def lost(self) -> BoolArray:
-        """Which zeros (T, V) are lost joints."""
+        """Find the zeros (T, V) that are lost joints."""
         for joint in self.origin():
             self.known[:, joint] |= self.zero[:, joint]
             self.zero[:, joint] = False
         return self.zero & ~self.fitting()
 
     def origin(self) -> list[int]:
-        """Joints that positions are relative to; none if positions are those in a room."""
+        """Find the joints that positions are relative to; none if there is no such origin."""
         always = self.zero.any(axis=0) & ~self.known.any(axis=0)
         left = sorted(np.flatnonzero(always).tolist(), key=self.depth)
         while left:
@@ -121,7 +121,7 @@ class _Zeros:
         return []
 
     def together(self, joints: list[int]) -> list[int]:
-        """The first of these joints, and those of the rest that may lie on it."""
+        """Choose the first of these joints, and those of the others that may lie on it."""
         alone = {next(iter(made)) for made in self.layout.ntu25.values() if len(made) == 1}
         parts = [joint for joint in joints if self.layout.joints[joint] in alone]
         place = joints[:1]
@@ -133,7 +133,7 @@ class _Zeros:
         return place
 
     def is_origin(self, ends: list[int]) -> bool:
-        """Whether bones that lead from the origin to these joints are a body's."""
+        """Whether these joints are a bone's length away from the origin."""
         for end in ends:
             lengths = np.linalg.norm(self.joints[self.known[:, end], end].astype(float), axis=1)
             usual = float(np.median(lengths))
@@ -143,7 +143,7 @@ class _Zeros:
         return bool(ends)
 
     def fitting(self) -> BoolArray:
-        """Zeros (T, V) that are where the bones between them and what is known have them."""
+        """Find the zeros (T, V) that bones of their usual length connect to known joints."""
         frames = np.flatnonzero(self.zero.any(axis=1))
         zero, known = self.zero[frames], self.known[frames]
         links: list[tuple[int, int, BoolArray]] = []
@@ -172,7 +172,7 @@ class _Zeros:
         return result
 
     def usual(self, bone: tuple[int, int]) -> float | None:
-        """Median length of a bone; None if its ends are never known together."""
+        """Median length of a bone, or None if its ends are never known in the same frame."""
         frames = np.flatnonzero(self.known[:, list(bone)].all(axis=1))
         return float(np.median(self.lengths(bone, frames))) if len(frames) else None
 
@@ -185,7 +185,7 @@ class _Zeros:
         return [b if a == joint else a for a, b in self.layout.bones if joint in (a, b)]
 
     def depth(self, joint: int) -> int:
-        """Bones between a joint and the root of the layout."""
+        """Count the bones between a joint and the root of the layout."""
         depth = 0
         while (parent := self.layout.parents[joint]) != joint:
             joint, depth = parent, depth + 1
