@@ -92,15 +92,20 @@ class CollectionError(StarsError):
 
 
 class MissingExtraError(StarsError):
-    """A command needs packages that an optional extra of stars-infer brings."""
+    """A package is missing that not everybody needs.
 
-    def __init__(self, what: str, extra: str, missing: str) -> None:
-        super().__init__(
-            f"{what} needs {missing}, which is not installed: pip install 'stars-infer[{extra}]'"
-        )
+    Args:
+        what: What needs it.
+        extra: The extra of stars-infer that brings it; None if no extra does.
+        missing: Its name, or the names of several of which one will do, the best first.
+    """
+
+    def __init__(self, what: str, extra: str | None, missing: str) -> None:
+        wanted = missing.split()[0] if extra is None else f"'stars-infer[{extra}]'"
+        super().__init__(f"{what} needs {missing}, which is not installed: pip install {wanted}")
         self.named = what, extra, missing
 
-    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str | None, str]]:
         """As for `ClipError`."""
         return type(self), self.named
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, classifier_named
-from stars_infer.errors import check_range
+from stars_infer.errors import ClipError, check_range
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNKNOWN = "unknown"
 """The answer to a clip of an action that the index does not hold."""
@@ -25,8 +31,16 @@ class Neighbor:
     similarity: float
     source: str
 
+    def to_dict(self) -> dict[str, object]:
+        """The attributes, as plain types."""
+        return {
+            "label": self.label,
+            "similarity": float(self.similarity),
+            "source": self.source,
+        }
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Prediction:
     """What a clip shows, and why.
 
@@ -40,6 +54,24 @@ class Prediction:
         margin: By how much that exceeds the nearest exemplar of any other action; None if there
             is no other.
         neighbors: The nearest exemplars of any action, nearest first.
+        source: Where the clip comes from; empty if nobody said.
+        bodies: How many bodies of the clip were looked at; None if nobody said.
+        frames: How many frames the clip has; None if nobody said.
+        notes: What was mended in the clip, and what is odd about it, in words.
+
+    Example:
+        >>> import numpy as np
+        >>> from stars_infer import Recognizer
+        >>> from stars_infer.synthetic.actions import perform
+        >>> random = np.random.default_rng(0)
+        >>> actions = Recognizer(device="cpu")
+        >>> for action in ("wave", "squat", "kick"):
+        ...     _ = actions.add(action, [perform(action, random) for _ in range(3)])
+        >>> prediction = actions.predict(perform("squat", random))
+        >>> prediction.label, prediction.known
+        ('squat', True)
+        >>> sorted(prediction.to_dict())[:5]
+        ['answer', 'bodies', 'chance_known', 'confidence', 'frames']
     """
 
     label: str
@@ -50,11 +82,116 @@ class Prediction:
     similarity: float
     margin: float | None
     neighbors: tuple[Neighbor, ...]
+    source: str = ""
+    bodies: int | None = None
+    frames: int | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def answer(self) -> str:
         """The label, or `UNKNOWN`."""
         return self.label if self.known else UNKNOWN
+
+    def __str__(self) -> str:
+        if self.known:
+            return f"{self.label} ({self.confidence:.2f})"
+        return f"{UNKNOWN} (nearest: {self.label}, {self.confidence:.2f})"
+
+    def __repr__(self) -> str:
+        return f"<Prediction {self}{f' of {self.source}' if self.source else ''}>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as plain types, as `stars classify --json` prints it."""
+        return {
+            "source": self.source,
+            "answer": self.answer,
+            "label": self.label,
+            "known": bool(self.known),
+            "confidence": float(self.confidence),
+            "chance_known": float(self.chance_known),
+            "second": self.second,
+            "similarity": float(self.similarity),
+            "margin": None if self.margin is None else float(self.margin),
+            "neighbors": [neighbor.to_dict() for neighbor in self.neighbors],
+            "bodies": self.bodies,
+            "frames": self.frames,
+            "notes": list(self.notes),
+        }
+
+    def to_dataframe(self) -> Any:
+        """A table of one row; see `Predictions.to_dataframe`."""
+        return Predictions([self]).to_dataframe()
+
+    def plot(self) -> Figure:
+        """Draw how likely the answer is, and the nearest exemplars.
+
+        Returns:
+            A figure of Matplotlib, which notebooks show; `figure.savefig("answer.png")` saves it.
+
+        Raises:
+            MissingExtraError: If Matplotlib is not installed.
+        """
+        from stars_infer.classification.display import figure_of
+
+        return figure_of(self)
+
+    def _repr_html_(self) -> str:
+        from stars_infer.classification.display import html_of
+
+        return html_of([self])
+
+
+class Predictions(list[Prediction]):
+    """Predictions of several clips, in the order of the clips.
+
+    Args:
+        predictions: One for each clip that could be used.
+        failures: Why the other clips could not be used.
+
+    Attributes:
+        failures: As given.
+    """
+
+    def __init__(
+        self, predictions: Iterable[Prediction] = (), failures: Iterable[ClipError] = ()
+    ) -> None:
+        super().__init__(predictions)
+        self.failures = tuple(failures)
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return f"<Predictions [{', '.join(map(str, self))}]{failed}>"
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """`Prediction.to_dict` of each."""
+        return [prediction.to_dict() for prediction in self]
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """A JSON list of `Prediction.to_dict`.
+
+        Args:
+            indent: Spaces by which each level is indented; all in one line if not given.
+        """
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
+
+    def to_dataframe(self) -> Any:
+        """A table with a row for each clip: a polars DataFrame, or a pandas one.
+
+        The columns are the keys of `Prediction.to_dict`, but of the neighbors only the nearest, as
+        `nearest` (its action), `nearest_source` and `nearest_similarity`. What the program has
+        imported already is preferred, then polars.
+
+        Raises:
+            MissingExtraError: If neither polars nor pandas is installed.
+        """
+        from stars_infer.classification.display import dataframe_of
+
+        return dataframe_of(self)
+
+    def _repr_html_(self) -> str:
+        from stars_infer.classification.display import html_of
+
+        return html_of(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,6 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import Prediction
-
-if TYPE_CHECKING:
-    from stars_infer.classification.prediction import Prediction
     from stars_infer.clips.convention import Convention
     from stars_infer.embedding.files import EmbeddedFile
 
@@ -97,8 +94,15 @@ def classify(
         for file in output.progress(embedded, "classifying", len(paths)):
             output.clip_notes(file.source, file.notes)
             (answer,) = exemplars.classify([file.features], options)
+            answer = replace(
+                answer,
+                source=file.source,
+                bodies=file.bodies,
+                frames=file.frames,
+                notes=file.notes,
+            )
             if json:
-                output.record(_record(file, answer))
+                output.record(answer.to_dict())
             answers.append((file, answer))
     if answers and not json:
         output.table(
@@ -118,27 +122,6 @@ def classify(
             for file, answer in answers:
                 output.paragraph(file.source, explanation(answer))
     output.finish()
-
-
-def _record(file: EmbeddedFile, answer: Prediction) -> dict[str, object]:
-    return {
-        "source": file.source,
-        "answer": answer.answer,
-        "label": answer.label,
-        "known": answer.known,
-        "confidence": answer.confidence,
-        "chance_known": answer.chance_known,
-        "second": answer.second,
-        "similarity": answer.similarity,
-        "margin": answer.margin,
-        "neighbors": [
-            {"label": n.label, "similarity": n.similarity, "source": n.source}
-            for n in answer.neighbors
-        ],
-        "bodies": file.bodies,
-        "frames": file.frames,
-        "notes": file.notes,
-    }
 
 
 def _colored(answer: Prediction) -> Text:

@@ -1,4 +1,4 @@
-"""From clip files to descriptions: find, read, prepare and encode many; bad ones are skipped."""
+"""Read, prepare and encode many clips; those that cannot be used are left out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from stars_infer.arrays import FloatArray
+from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.clips.people import POOLED, parts_by_people
 from stars_infer.encoder.encoder import Encoder
@@ -26,7 +27,7 @@ class EmbeddedFile:
     """A clip of a file and what is kept of it.
 
     Attributes:
-        path: The file.
+        path: The file; for a clip that needed no reading, its source.
         source: What the clip is called: the file, or `FILE#NAME` where one holds many.
         features: Its vector, and its sequence where the model makes one.
         content_hash: `Clip.content_hash`.
@@ -46,12 +47,13 @@ class EmbeddedFile:
 
 def embed_files(
     encoder: Encoder,
-    paths: Sequence[Path],
+    paths: Sequence[Path | Clip],
     *,
     skip: Skip,
     layout: str | None = None,
     convention: Convention | None = None,
     query: bool = False,
+    defer_network: bool = False,
     people: str = POOLED,
     views: Sequence[str] = (),
     workers: int | None = 1,
@@ -60,11 +62,12 @@ def embed_files(
 
     Args:
         encoder: The model.
-        paths: Clip files.
+        paths: Clip files, and clips that need no reading.
         skip: Called with the error of each clip that cannot be used; the others go on.
         layout: Short for `convention=Convention(layout=...)`.
         convention: What is known of the files, where they do not say.
         query: As in `Encoder.encode`.
+        defer_network: As in `Encoder.encode`: for clips that go into an index.
         people: As in `stars_infer.clips.people.parts_by_people`.
         views: Other views of each clip for its description, as in
         `stars_infer.preprocessing.views.views_of`.
@@ -78,11 +81,11 @@ def embed_files(
     wanted = Convention(layout=layout).over(convention or Convention())
     reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
     waiting: list[PreparedClip] = []
-    without_network = query and encoder.info.comparison is not None
+    without_network = (query or defer_network) and encoder.info.comparison is not None
     for read in prepared_files(reading, paths, skip=skip, workers=workers):
         waiting.append(read)
         if without_network:
-            yield from _embedded(waiting, [None])
+            yield from _embedded(waiting, [None], keep_bodies=defer_network)
             waiting = []
         elif sum(len(file.prepared) for file in waiting) >= encoder.batch:
             yield from _encoded(encoder, waiting)
@@ -95,13 +98,21 @@ def _encoded(encoder: Encoder, files: Sequence[PreparedClip]) -> Iterator[Embedd
 
 
 def _embedded(
-    files: Sequence[PreparedClip], vectors: Iterable[FloatArray | None]
+    files: Sequence[PreparedClip],
+    vectors: Iterable[FloatArray | None],
+    *,
+    keep_bodies: bool = False,
 ) -> Iterator[EmbeddedFile]:
     for file, vector in zip(files, vectors, strict=True):
         yield EmbeddedFile(
             path=file.path,
             source=file.source,
-            features=Features(vector=vector, sequence=file.sequence, views=file.views),
+            features=Features(
+                vector=vector,
+                sequence=file.sequence,
+                bodies=file.prepared if keep_bodies else None,
+                views=file.views,
+            ),
             content_hash=file.content_hash,
             bodies=len(file.prepared),
             frames=file.frames,
@@ -123,7 +134,7 @@ class PreparedClip:
     """A clip of a file, ready for the network.
 
     Attributes:
-        path: The file.
+        path: The file; for a clip that needed no reading, its source.
         source: What the clip is called.
         prepared: Bodies for the network, as `Encoder.prepare` gives them.
         sequence: The sequence, if clips are compared by one.
@@ -159,15 +170,18 @@ class Reading:
     people: str
     views: Sequence[str]
 
-    def outcomes(self, path: Path) -> Iterator[PreparedClip | ClipError]:
+    def outcomes(self, given: Path | Clip) -> Iterator[PreparedClip | ClipError]:
         """The clips of a file one after the other, and the errors of those that cannot be used.
+
+        A clip counts as a file that holds it alone.
 
         Raises:
             MissingExtraError: If the format needs a package that is not installed.
             UsageError: If the convention or the people mean nothing.
         """
         failed: list[ClipError] = []
-        for clip in read_clips(path, convention=self.convention, skip=failed.append):
+        path, clips = self._read(given, failed.append)
+        for clip in clips:
             yield from failed
             failed.clear()
             try:
@@ -192,11 +206,17 @@ class Reading:
                 )
         yield from failed
 
-    def __call__(self, path: Path) -> list[PreparedClip | StarsError]:
+    def _read(self, given: Path | Clip, skip: Skip) -> tuple[Path, Iterable[Clip]]:
+        """The file, and its clips."""
+        if isinstance(given, Clip):
+            return Path(given.source), [given]
+        return given, read_clips(given, convention=self.convention, skip=skip)
+
+    def __call__(self, given: Path | Clip) -> list[PreparedClip | StarsError]:
         """As `outcomes`, with the error that ends the reading as the last of them."""
         found: list[PreparedClip | StarsError] = []
         try:
-            found.extend(self.outcomes(path))
+            found.extend(self.outcomes(given))
         except StarsError as error:
             found.append(error)
         return found
@@ -204,7 +224,7 @@ class Reading:
 
 def prepared_files(
     reading: Reading,
-    paths: Sequence[Path],
+    paths: Sequence[Path | Clip],
     *,
     skip: Callable[[ClipError], None],
     workers: int | None,
@@ -213,7 +233,7 @@ def prepared_files(
 
     Args:
         reading: How.
-        paths: Clip files.
+        paths: Clip files, and clips that need no reading.
         skip: Called, in order too, with the error of each clip that cannot be used.
         workers: Processes; as many as there are cores, at most `MOST_WORKERS`, if None. They are
             not started for what takes less than about `PATIENCE` seconds, nor for files that hold
@@ -241,5 +261,7 @@ def prepared_files(
             raise outcome
 
 
-def _holds_many(path: Path) -> bool:
-    return Path(str(path).partition("#")[0]).suffix.lower() in MANY_CLIPS
+def _holds_many(given: Path | Clip) -> bool:
+    if isinstance(given, Clip):
+        return False
+    return Path(str(given).partition("#")[0]).suffix.lower() in MANY_CLIPS

@@ -1,0 +1,141 @@
+"""Predictions as tables, as HTML for notebooks, and as figures."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from html import escape
+from importlib.util import find_spec
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from stars_infer.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from stars_infer.classification.prediction import Prediction
+
+DATAFRAMES = ("polars", "pandas")
+"""Packages that make tables, the preferred one first."""
+_COLUMNS = (
+    "source", "answer", "confidence", "label", "known", "chance_known", "second", "similarity",
+    "margin", "nearest", "nearest_source", "nearest_similarity", "bodies", "frames", "notes",
+)  # fmt: skip
+_LONGEST = 26
+"""Letters of a name in a figure; of a longer one the end is shown."""
+_KNOWN, _OTHER, _UNKNOWN, _PALE = "#2a9d5c", "#4c78a8", "#e0a030", "#c9cdd2"
+
+
+def dataframe_of(predictions: Sequence[Prediction]) -> Any:
+    """A table of predictions; see `Predictions.to_dataframe`.
+
+    Raises:
+        MissingExtraError: If no package that makes tables is installed.
+    """
+    rows = [_row(prediction) for prediction in predictions]
+    columns = {name: [row[name] for row in rows] for name in _COLUMNS}
+    ready = [name for name in DATAFRAMES if name in sys.modules]
+    for name in (*ready, *DATAFRAMES):
+        if name in sys.modules or find_spec(name) is not None:
+            return importlib.import_module(name).DataFrame(columns)
+    raise MissingExtraError("to_dataframe", None, " or ".join(DATAFRAMES))
+
+
+def _row(prediction: Prediction) -> dict[str, Any]:
+    row = prediction.to_dict()
+    nearest = prediction.neighbors[0] if prediction.neighbors else None
+    return {
+        **row,
+        "nearest": nearest and nearest.label,
+        "nearest_source": nearest and nearest.source,
+        "nearest_similarity": nearest and nearest.similarity,
+        "notes": "; ".join(prediction.notes),
+    }
+
+
+def html_of(predictions: Sequence[Prediction]) -> str:
+    """A small table for notebooks."""
+    head = "".join(f"<th>{name}</th>" for name in ("clip", "action", "confidence", "nearest"))
+    rows = "".join(_html_row(prediction) for prediction in predictions)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _html_row(prediction: Prediction) -> str:
+    near = ", ".join(f"{n.label} {n.similarity:.2f}" for n in prediction.neighbors[:3])
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in prediction.notes)
+    answer = f"<b>{escape(prediction.answer)}</b>"
+    if not prediction.known:
+        answer = f"<i>{escape(prediction.answer)}</i>, or {escape(prediction.label)}"
+    cells = (
+        escape(prediction.source) + notes,
+        answer,
+        f"{prediction.confidence:.2f}",
+        escape(near),
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def figure_of(prediction: Prediction) -> Figure:
+    """A figure of a prediction; see `Prediction.plot`.
+
+    Raises:
+        MissingExtraError: If Matplotlib is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("Prediction.plot", "plots", "matplotlib")
+    from matplotlib.figure import Figure
+
+    near = list(prediction.neighbors)
+    figure = Figure(figsize=(7.2, 1.9 + 0.34 * (3 + max(1, len(near)))), layout="constrained")
+    chances, neighbors = figure.subplots(2, 1, height_ratios=(3, max(1, len(near))), sharex=True)
+    named = f": {_short(prediction.source)}" if prediction.source else ""
+    figure.suptitle(f"{prediction}{named}", fontsize=12, fontweight="bold")
+    other = "another known action"
+    if prediction.second is not None:
+        other = f"{prediction.second} or another known action"
+    _bars(
+        chances,
+        "Chance of each answer",
+        [
+            (prediction.label, prediction.confidence, _KNOWN),
+            (other, prediction.chance_known - prediction.confidence, _OTHER),
+            ("unknown action", 1 - prediction.chance_known, _UNKNOWN),
+        ],
+    )
+    _bars(
+        neighbors,
+        "Similarity of the nearest exemplars",
+        [
+            (
+                f"{n.label}  {_short(n.source)}",
+                n.similarity,
+                _KNOWN if n.label == prediction.label else _PALE,
+            )
+            for n in near
+        ],
+    )
+    return figure
+
+
+def _bars(axes: Axes, title: str, bars: Sequence[tuple[str, float, str]]) -> None:
+    """Horizontal bars from 0 to 1, the first at the top, each with its value."""
+    axes.set_title(title, loc="left", fontsize=10)
+    places = range(len(bars))
+    axes.barh(places, [value for _, value, _ in bars], color=[color for *_, color in bars])
+    axes.set_yticks(places, [name for name, _, _ in bars])
+    for place, (_, value, _) in zip(places, bars, strict=True):
+        axes.text(max(value, 0) + 0.01, place, f"{value:.2f}", va="center", fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.1)
+    axes.set_xticks([])
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.tick_params(left=False)
+
+
+def _short(source: str) -> str:
+    """The last parts of a path that fit in a figure."""
+    name = str(PurePath(*PurePath(source).parts[-2:])) if source else ""
+    return name if len(name) <= _LONGEST else "…" + name[1 - _LONGEST :]
