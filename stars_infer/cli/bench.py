@@ -49,14 +49,13 @@ def bench(
     info = read_model_info(folder)
     check_fingerprint(folder, info)
     rows = []
-    with output.bar() as bar:
-        task = bar.add_task("measuring runtimes", total=None)
+    with output.counter("measuring runtimes") as progress:
         for row in measure_runtimes(
             folder / GRAPH_FILE,
             info,
             seconds=seconds,
             skip=lambda how, error: output.error(str(error), source=str(how), problem=str(error)),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=progress,
         ):
             rows.append(row)
             if json:

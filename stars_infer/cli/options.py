@@ -128,13 +128,8 @@ def make_ready(index: ExemplarIndex, output: Output) -> None:
     Raises:
         ExemplarIndexError: If the index is empty.
     """
-    with output.bar() as bar:
-        task = bar.add_task("preparing the index", total=None, visible=False)
-
-        def done(at: int, end: int) -> None:
-            bar.update(task, completed=at, total=end, visible=True)
-
-        index.prepare(done)
+    with output.counter("preparing the index") as progress:
+        index.prepare(progress)
 
 
 def existing_index(index: Path, model: str | None) -> ExemplarIndex:

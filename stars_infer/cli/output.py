@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
@@ -130,6 +130,16 @@ class Output:
             disable=self.json or self.quiet or not console.is_terminal,
         ) as bar:
             yield bar
+
+    @contextmanager
+    def counter(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar for functions that report how many steps are done and how many there are.
+
+        It shows up with the first report.
+        """
+        with self.bar() as bar:
+            task = bar.add_task(what, total=None, visible=False)
+            yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
     def finish(self) -> None:
         """End the command: with exit code 1 if any input failed."""

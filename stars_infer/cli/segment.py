@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from stars_infer.clips.convention import Convention
-    from stars_infer.encoder.encoder import Encoder
-    from stars_infer.index.index import ExemplarIndex
-    from stars_infer.segmentation.segment import SegmentOptions
-    from stars_infer.segmentation.timeline import Timeline
+    from stars_infer.segmentation.segment import Timeline
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -39,7 +36,7 @@ def segment(
         float | None,
         typer.Option(
             "--min-confidence",
-            help="Least confidence of a segment, 0 to 1: more for fewer and surer ones.",
+            help="Confidence that a segment must exceed, 0 to 1: the higher, the fewer and surer.",
             show_default="0.58",
         ),
     ] = None,
@@ -47,7 +44,7 @@ def segment(
         list[float] | None,
         typer.Option(
             "--window",
-            help="Length of windows, seconds; several may be given.",
+            help="Length of the windows, seconds; repeat it for several lengths.",
             show_default="0.7 to 4",
         ),
     ] = None,
@@ -55,7 +52,7 @@ def segment(
         float | None,
         typer.Option(
             "--merge-gap",
-            help="Gap up to which neighbors of the same action are one segment, seconds.",
+            help="Longest gap between segments of the same action that become one, seconds.",
             show_default="0.3",
         ),
     ] = None,
@@ -78,12 +75,17 @@ def segment(
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.errors import ClipError
     from stars_infer.readers.files import clip_files
-    from stars_infer.segmentation.segment import MERGE_GAP, MIN_CONFIDENCE, SegmentOptions
+    from stars_infer.segmentation.segment import (
+        MERGE_GAP,
+        MIN_CONFIDENCE,
+        SegmentOptions,
+        segment_file,
+    )
     from stars_infer.segmentation.timeline import timeline_html, timeline_svg
     from stars_infer.segmentation.windows import LENGTHS, WindowGrid
 
     output = Output(json=json, quiet=quiet)
-    how = SegmentOptions(
+    options = SegmentOptions(
         grid=WindowGrid(lengths=tuple(window or LENGTHS)),
         min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
         merge_gap=MERGE_GAP if merge_gap is None else merge_gap,
@@ -97,49 +99,26 @@ def segment(
         encoder = Encoder.load(model, device=device)
         for path in paths:
             try:
-                timelines.append(_cut(path, convention, encoder, exemplars, how, output))
+                with output.counter(path.name) as progress:
+                    timeline = segment_file(
+                        path,
+                        encoder=encoder,
+                        index=exemplars,
+                        convention=convention,
+                        options=options,
+                        progress=progress,
+                    )
             except ClipError as error:
                 output.failure(error)
                 continue
-            _show(timelines[-1], output)
+            timelines.append(timeline)
+            output.clip_notes(timeline.name, timeline.notes)
+            _show(timeline, output)
     for file, written in ((svg, timeline_svg), (html, timeline_html)):
         if file is not None and timelines:
             write_text(file, written(timelines))
             output.note(f"wrote {file}")
     output.finish()
-
-
-def _cut(
-    path: Path,
-    convention: Convention,
-    encoder: Encoder,
-    exemplars: ExemplarIndex,
-    how: SegmentOptions,
-    output: Output,
-) -> Timeline:
-    """Read and cut a recording.
-
-    Raises:
-        ClipError: If it cannot be read.
-    """
-    from stars_infer.readers.files import read_clip
-    from stars_infer.segmentation.segment import segment as cut
-    from stars_infer.segmentation.timeline import Timeline
-
-    clip = read_clip(path, convention=convention, recording=True)
-    output.clip_notes(str(path), clip.notes)
-    with output.bar() as bar:
-        task = bar.add_task(path.name, total=None)
-        segments = cut(
-            clip,
-            encoder,
-            exemplars,
-            how,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-    return Timeline(
-        name=str(path), seconds=clip.frames / clip.fps, segments=segments, notes=clip.notes
-    )
 
 
 def _show(timeline: Timeline, output: Output) -> None:
@@ -188,14 +167,14 @@ def _show(timeline: Timeline, output: Output) -> None:
 
 
 def _long(seconds: float) -> str:
-    """A length of time for people."""
+    """Format a length of time for people."""
     from stars_infer.segmentation.timeline import clock
 
     return clock(seconds) + (" s" if seconds < 60 else "")
 
 
 def _draw(timeline: Timeline) -> None:
-    """The recording as a bar of letters, and the legend."""
+    """Print the recording as a bar of letters, and the legend."""
     from rich.console import Console
 
     from stars_infer.segmentation.timeline import labels_of
@@ -207,7 +186,13 @@ def _draw(timeline: Timeline) -> None:
 
 
 def bar_of(timeline: Timeline, labels: Sequence[str], width: int) -> Text:
-    """A letter for every stretch of a recording, so many in all; a dot for background."""
+    """Draw a recording as a bar of letters, one for each label, and of dots for background.
+
+    Args:
+        timeline: The recording.
+        labels: All labels, whose positions decide letters and colors.
+        width: Length of the bar, characters.
+    """
     from rich.text import Text
 
     bar = Text(no_wrap=True)
@@ -228,7 +213,7 @@ def bar_of(timeline: Timeline, labels: Sequence[str], width: int) -> Text:
 
 
 def legend_of(labels: Sequence[str]) -> Text:
-    """Letters and what they stand for."""
+    """Say which letter stands for which label."""
     from rich.text import Text
 
     legend = Text()

@@ -1,8 +1,8 @@
-"""From a long recording to its actions: when each begins and ends, and how sure that is.
+"""Find the actions in a long recording: when each begins and ends, and how sure that is.
 
-Windows of several lengths are named one by one. Of all windows that may be an action, those are
-taken that do not overlap and whose log-odds of being right, less what is asked for at least, add up
-to most (weighted interval scheduling). What lies between them is background.
+Windows of several lengths are classified one by one. Among all sets of windows that do not overlap,
+the one is chosen whose log-odds of being right, above those of `min_confidence`, have the largest
+sum (weighted interval scheduling). Whatever lies between the chosen windows is background.
 """
 
 from __future__ import annotations
@@ -11,27 +11,31 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
+from pathlib import Path
 
 from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import Convention
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import check_range
 from stars_infer.index.index import ExemplarIndex
+from stars_infer.readers.files import read_clip
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
 MIN_CONFIDENCE = 0.58
-"""Less sure windows are background; docs/segmentation-and-streaming.md shows other values."""
+"""Windows less sure than this are background (see docs/segmentation-and-streaming.md)."""
 MERGE_GAP = 0.3
-"""Segments of the same action that are nearer than this, seconds, are one."""
+"""Segments of the same action with a shorter gap between them, seconds, become one."""
 
 _UNLIKE = 0.75
-"""Similarity of a window of background to its nearest exemplar, which stands for the second action
-where the index holds only one."""
+"""Usual similarity of a window of background to its nearest exemplar. It stands in for that of the
+second action where the index holds only one."""
 _NEARNESS, _LEAD, _OFFSET = 1.14, 1.88, -2.98
-"""Log-odds that a window is right (its label, and at least half of the union of its span and the
-true one), by logistic regression on stitched recordings of three data sets."""
+"""Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
+by at least half of their union. Fitted by logistic regression on stitched recordings of three data
+sets (benchmarks/quality/segments.py)."""
 
 Progress = Callable[[int, int], None]
-"""Called with windows done and windows in all."""
+"""Called with the number of windows done and the number of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +44,10 @@ class Segment:
 
     Attributes:
         start: Seconds from the beginning of the recording.
-        end: The same.
+        end: Seconds from the beginning of the recording.
         label: The action.
-        confidence: Probability that the label is right and the span about right.
-        similarity: To the nearest exemplar of the action.
+        confidence: Probability that the label and roughly the span are right, 0 to 1.
+        similarity: Similarity to the nearest exemplar of the action, at most 1.
     """
 
     start: float
@@ -55,12 +59,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentOptions:
-    """How a recording is cut.
+    """How a recording is divided into segments.
 
     Attributes:
-        grid: Windows that are looked at.
-        min_confidence: Least confidence of a segment, 0 to 1; more for fewer and surer segments.
-        merge_gap: Gap between segments of the same action up to which they are one, seconds.
+        grid: The windows that are classified.
+        min_confidence: Confidence that a segment must exceed, 0 to 1.
+        merge_gap: Segments of the same action become one if the gap between them is no longer than
+            this, seconds.
         min_duration: Segments shorter than this are background, seconds.
     """
 
@@ -73,6 +78,55 @@ class SegmentOptions:
         check_range("min_confidence", self.min_confidence, above=0, below=1)
         check_range("merge_gap", self.merge_gap, at_least=0)
         check_range("min_duration", self.min_duration, at_least=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """A recording and the actions in it.
+
+    Attributes:
+        name: Name of the recording.
+        seconds: Length of the recording, seconds.
+        segments: The actions, in order of time.
+        notes: What was mended in the recording, or is odd about it, in words.
+    """
+
+    name: str
+    seconds: float
+    segments: Sequence[Segment]
+    notes: tuple[str, ...] = ()
+
+
+def segment_file(
+    path: str | Path,
+    *,
+    encoder: Encoder,
+    index: ExemplarIndex,
+    convention: Convention | None = None,
+    options: SegmentOptions | None = None,
+    progress: Progress | None = None,
+) -> Timeline:
+    """Find the actions in a recording that is stored in a file.
+
+    Args:
+        path: The file, in any format that clips may have, of any length.
+        encoder: The model.
+        index: The exemplars, made by the same model.
+        convention: What is known of the file, where it does not say itself.
+        options: How the recording is divided into segments.
+        progress: Called after each window.
+
+    Raises:
+        ClipError: If the file cannot be read.
+        ExemplarIndexError: If the index is empty.
+    """
+    clip = read_clip(path, convention=convention, recording=True)
+    return Timeline(
+        name=str(path),
+        seconds=clip.frames / clip.fps,
+        segments=segment(clip, encoder, index, options, progress=progress),
+        notes=clip.notes,
+    )
 
 
 def segment(
@@ -88,12 +142,12 @@ def segment(
     Args:
         clip: The recording, of any length, from `read_clip(path, recording=True)`.
         encoder: The model.
-        index: Its exemplars.
-        how: How it is cut.
-        progress: Told from time to time how far it is.
+        index: The exemplars, made by the same model.
+        how: How the recording is divided into segments.
+        progress: Called after each window.
 
     Returns:
-        Segments in order; they do not overlap.
+        Segments in order of time, which do not overlap.
 
     Raises:
         ExemplarIndexError: If the index is empty.
@@ -110,26 +164,27 @@ def segment(
 
 
 def segments_of(windows: Sequence[NamedWindow], fps: float, how: SegmentOptions) -> list[Segment]:
-    """Choose the segments of a recording among its named windows.
+    """Choose the segments of a recording among its classified windows.
 
     Args:
-        windows: In any order.
+        windows: The windows, in any order.
         fps: Frames per second of the recording.
-        how: How it is cut.
+        how: How the recording is divided into segments.
     """
     threshold = log_odds(how.min_confidence)
     worths = [log_odds(confidence_of(window)) - threshold for window in windows]
     chosen = best_apart([window.window for window in windows], worths)
-    segments = joined((_segment(windows[place], fps) for place in chosen), how.merge_gap)
+    segments = merge_neighbors(
+        (_segment(windows[position], fps) for position in chosen), how.merge_gap
+    )
     return [part for part in segments if part.end - part.start >= how.min_duration]
 
 
 def confidence_of(window: NamedWindow) -> float:
-    """Probability that a window is an action of its label, from start to end.
+    """Probability that a window shows the action of its label, and shows it from start to end.
 
-    That of `Prediction` takes it for granted that a clip is an action from start to end; windows
-    of which that is known are rare. So it stands in only for models that compare vectors, for
-    which nothing was fitted.
+    The confidence of a `Prediction` presumes that a clip is cut to one action, which most windows
+    are not. It is used only for models that compare vectors, for which no regression was fitted.
     """
     if not window.warped:
         return window.confidence
@@ -140,34 +195,34 @@ def confidence_of(window: NamedWindow) -> float:
 
 
 def _nearness(similarity: float) -> float:
-    """0 for nothing in common; grows without end towards the same motion."""
+    """Minus the logarithm of 1 - similarity: 0 for nothing in common, large for the same motion."""
     return -log(max(1 - similarity, 1e-3))
 
 
 def log_odds(probability: float) -> float:
-    """Logarithm of p / (1 - p), which probabilities of 0 and 1 do not break."""
+    """Logarithm of p / (1 - p); probabilities of 0 and 1 are moved inside."""
     inside = min(max(probability, 1e-6), 1 - 1e-6)
     return log(inside / (1 - inside))
 
 
 def best_apart(windows: Sequence[Window], worths: Sequence[float]) -> list[int]:
-    """Places of the windows that do not overlap and are worth most together, in order of time.
+    """Positions of the windows that do not overlap and together are worth most, in order of time.
 
     Args:
-        windows: In any order; one may begin in the frame where another ends.
-        worths: Theirs; those of 0 or less are never taken.
+        windows: The windows, in any order; one may begin in the frame where another ends.
+        worths: What each window is worth; those worth 0 or less are never chosen.
     """
     order = sorted(
-        (place for place, worth in enumerate(worths) if worth > 0),
-        key=lambda place: (windows[place].end, windows[place].start),
+        (position for position, worth in enumerate(worths) if worth > 0),
+        key=lambda position: (windows[position].end, windows[position].start),
     )
-    ends = [windows[place].end for place in order]
+    ends = [windows[position].end for position in order]
     best = [0.0]
     """Worth of the best choice among the first n windows."""
     before = []
-    for rank, place in enumerate(order):
-        before.append(bisect_right(ends, windows[place].start, hi=rank))
-        best.append(max(best[-1], best[before[-1]] + worths[place]))
+    for rank, position in enumerate(order):
+        before.append(bisect_right(ends, windows[position].start, hi=rank))
+        best.append(max(best[-1], best[before[-1]] + worths[position]))
     chosen: list[int] = []
     rank = len(order)
     while rank:
@@ -179,8 +234,8 @@ def best_apart(windows: Sequence[Window], worths: Sequence[float]) -> list[int]:
     return chosen[::-1]
 
 
-def joined(segments: Iterable[Segment], gap: float) -> list[Segment]:
-    """Make one of neighboring segments of the same action, at most so many seconds apart."""
+def merge_neighbors(segments: Iterable[Segment], gap: float) -> list[Segment]:
+    """Merge consecutive segments of the same action that are at most `gap` seconds apart."""
     result: list[Segment] = []
     for part in segments:
         last = result[-1] if result else None

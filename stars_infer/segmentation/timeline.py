@@ -1,15 +1,14 @@
-"""Recordings and their segments as a picture: one self-contained SVG or HTML file."""
+"""Draw recordings and their segments: one self-contained SVG or HTML file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
-from stars_infer.segmentation.segment import Segment
+from stars_infer.segmentation.segment import Timeline
 
 WIDTH = 1200
-"""Of the picture, pixels; it scales with the page."""
+"""Width of the picture, pixels; it scales with the page."""
 _MARGIN, _BAR, _ROW, _AXIS, _TOP = 16, 28, 66, 22, 12
 _LETTER = 6.6
 """Width of a letter in the bars, pixels."""
@@ -18,38 +17,21 @@ _STEPS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14
 """Seconds between ticks."""
 _MOST_TICKS = 14
 _GOLDEN = 137.508
-"""Degrees of hue from one label to the next: neighbors in the legend never look alike."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeline:
-    """A recording and what is in it.
-
-    Attributes:
-        name: Of the recording.
-        seconds: Its length.
-        segments: In order of time.
-        notes: What is odd about the recording, or was mended in it.
-    """
-
-    name: str
-    seconds: float
-    segments: Sequence[Segment]
-    notes: tuple[str, ...] = ()
+"""Degrees of hue from one label to the next, the golden angle: neighbors in the legend differ."""
 
 
 def labels_of(timelines: Sequence[Timeline]) -> list[str]:
-    """The labels there are, in order; their places decide their colors."""
+    """All labels, sorted; the position of a label decides its color."""
     return sorted({part.label for timeline in timelines for part in timeline.segments})
 
 
-def hue_of(place: int) -> float:
-    """Hue of a label, degrees."""
-    return place * _GOLDEN % 360
+def hue_of(position: int) -> float:
+    """Hue of the label at a position, degrees."""
+    return position * _GOLDEN % 360
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:
-    """A time for people: 7.5, 1:07.5, 2:01:07.5, or without tenths of a second."""
+    """Format a time for people: 7.5, 1:07.5, 2:01:07.5, or without tenths of a second."""
     whole = round(10 * seconds)
     hours, rest = divmod(whole, 36000)
     minutes, rest = divmod(rest, 600)
@@ -60,7 +42,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 
 def timeline_svg(timelines: Sequence[Timeline]) -> str:
-    """A picture of recordings, each a bar with its segments in the colors of the legend."""
+    """Draw each recording as a bar, with its segments in the colors of the legend."""
     labels = labels_of(timelines)
     legend, legend_rows = _legend(labels, top=_TOP + _ROW * len(timelines))
     height = _TOP + _ROW * len(timelines) + _LEGEND_ROW * legend_rows + _TOP
@@ -84,7 +66,7 @@ def timeline_svg(timelines: Sequence[Timeline]) -> str:
 
 
 def timeline_html(timelines: Sequence[Timeline]) -> str:
-    """A page with the picture and the segments as a table; it loads nothing."""
+    """A web page with the picture, and with the segments as a table; it loads no other file."""
     rows = [
         f"<tr><td>{_text(timeline.name)}</td><td>{clock(part.start)}</td><td>{clock(part.end)}</td>"
         f"<td>{_text(part.label)}</td><td>{part.confidence:.2f}</td></tr>"
@@ -142,7 +124,7 @@ def _row(timeline: Timeline, labels: Sequence[str], *, top: int) -> str:
 
 
 def _inside(label: str, left: float, width: float, bar: int) -> str:
-    """The label in its segment, if it fits."""
+    """The label, written into its segment if it fits."""
     if len(label) * _LETTER + 8 > width:
         return ""
     return (
@@ -152,26 +134,26 @@ def _inside(label: str, left: float, width: float, bar: int) -> str:
 
 
 def _legend(labels: Sequence[str], *, top: int) -> tuple[str, int]:
-    """Colors and labels in rows, and how many rows."""
+    """The legend in rows, and the number of rows."""
     parts = []
     x, row = float(_MARGIN), 0
-    for place, label in enumerate(labels):
+    for position, label in enumerate(labels):
         width = 24 + len(label) * _LETTER + 14
         if x > _MARGIN and x + width > WIDTH - _MARGIN:
             x, row = float(_MARGIN), row + 1
         y = top + row * _LEGEND_ROW
         parts.append(
-            f'<rect x="{x:.1f}" y="{y}" width="14" height="14" rx="2" fill="{_color(place)}"/>'
+            f'<rect x="{x:.1f}" y="{y}" width="14" height="14" rx="2" fill="{_color(position)}"/>'
             f'<text x="{x + 20:.1f}" y="{y + 11}">{_text(label)}</text>'
         )
         x += width
     return "\n".join(parts), row + 1 if labels else 0
 
 
-def _color(place: int) -> str:
-    return f"hsl({hue_of(place):.0f} 65% 68%)"
+def _color(position: int) -> str:
+    return f"hsl({hue_of(position):.0f} 65% 68%)"
 
 
 def _text(text: str) -> str:
-    """Text that is safe in SVG and HTML; characters that XML does not allow become a mark."""
+    """Escape text for SVG and HTML; characters that XML does not allow become U+FFFD."""
     return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))

@@ -1,4 +1,4 @@
-"""Windows of a long recording, at several lengths, and what each of them shows."""
+"""Windows of a long recording, of several lengths, and the action that each is most like."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
 
 LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-"""Lengths of windows, seconds; each is 1.4 times the one before, so that one of them overlaps any
-action of 0.6 to 4.8 s by more than 0.83."""
+"""Lengths of windows, seconds. Each is 1.4 times the one before, so that for any action of 0.6 to
+4.8 s there is a window whose overlap with it is more than 0.83 of their union."""
 STEPS = 6
-"""How often a window is moved until it lies beside its first place."""
-SEEN = 0.5
-"""Share of a window in which somebody must be seen."""
-STILL = 0.02
-"""Meters by which the joints of somebody who stands still depart from their mean, root mean square:
-twice a sensor's noise. A window with less motion is background, and not compared at all."""
+"""Number of steps in which a window is moved by its own length."""
+MIN_PRESENCE = 0.5
+"""Share of the frames of a window in which somebody must be seen."""
+MIN_MOTION = 0.02
+"""Root mean square deviation of the joints from their mean position, meters, of somebody who stands
+still: twice a sensor's noise. A window with less motion is background and is not compared."""
 BATCH = 32
 
 
@@ -45,12 +45,14 @@ class NamedWindow:
     """A window and the action that it is most like.
 
     Attributes:
-        window: Where it lies.
+        window: The window.
         label: The action.
-        similarity: To the nearest exemplar of that action.
-        margin: By how much that exceeds the nearest exemplar of another; None without another.
-        confidence: Chance that the label is right, if the window is an action from start to end.
-        warped: Whether similarity is that of sequences by warping, not the cosine of vectors.
+        similarity: Similarity to the nearest exemplar of the action, at most 1.
+        margin: Difference between that and the similarity to the nearest exemplar of any other
+            action; None if there is no other action.
+        confidence: Chance that the label is right, provided that the window is cut to one action.
+        warped: Whether similarities are those of sequences by time warping, rather than cosines of
+            vectors.
     """
 
     window: Window
@@ -63,11 +65,11 @@ class NamedWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowGrid:
-    """Which windows of a recording are looked at.
+    """The windows into which a recording is cut.
 
     Attributes:
-        lengths: Their lengths, seconds.
-        steps: A window is moved on by its length divided by this.
+        lengths: Lengths of the windows, seconds.
+        steps: A window is moved by its length divided by this.
     """
 
     lengths: Sequence[float] = LENGTHS
@@ -80,7 +82,14 @@ class WindowGrid:
         check_range("steps", self.steps, at_least=1, whole=True)
 
     def windows(self, frames: int, fps: float) -> list[Window]:
-        """All windows of so many frames, by their ends; a shorter recording is a window itself."""
+        """All windows of a recording, sorted by their ends.
+
+        A recording that is shorter than every window is one window itself.
+
+        Args:
+            frames: Length of the recording.
+            fps: Frames per second.
+        """
         found = set()
         for seconds in self.lengths:
             length = max(MIN_FRAMES, round(seconds * fps))
@@ -95,12 +104,12 @@ class WindowGrid:
 
 
 def cut(clip: Clip, window: Window) -> Clip | None:
-    """The part of a recording in a window; None if hardly anybody is seen in it."""
+    """The part of a recording in a window; None if too little of anybody is seen in it."""
     there = slice(window.start, window.end)
     presence = clip.presence[:, there]
     bodies = np.flatnonzero(presence.any(axis=1))
     seen = int(presence.any(axis=0).sum())
-    if seen < max(MIN_FRAMES, SEEN * (window.end - window.start)):
+    if seen < max(MIN_FRAMES, MIN_PRESENCE * (window.end - window.start)):
         return None
     return Clip(
         bodies=clip.bodies[bodies, there],
@@ -112,17 +121,18 @@ def cut(clip: Clip, window: Window) -> Clip | None:
 
 
 def motion(clip: Clip) -> float:
-    """By how much the joints of the body that moves most depart from their mean, meters.
+    """How much the body that moves most does move, meters.
 
-    Root mean square over frames and joints, seen from the middle of the body.
+    The root mean square deviation of its joints from their mean position, over frames and joints,
+    in coordinates that are centered on the body in each frame.
     """
     return max(
-        (_departure(body[seen]) for body, seen in zip(clip.bodies, clip.presence, strict=True)),
+        (_deviation(body[seen]) for body, seen in zip(clip.bodies, clip.presence, strict=True)),
         default=0.0,
     )
 
 
-def _departure(joints: FloatArray) -> float:
+def _deviation(joints: FloatArray) -> float:
     if not len(joints):
         return 0.0
     seen_from_middle = joints - joints.mean(axis=1, keepdims=True)
@@ -133,16 +143,16 @@ def _departure(joints: FloatArray) -> float:
 def name_windows(
     clip: Clip, windows: Iterable[Window], encoder: Encoder, index: ExemplarIndex
 ) -> Iterator[tuple[Window, NamedWindow | None]]:
-    """Compare windows of a recording with the exemplars.
+    """Classify windows of a recording.
 
     Args:
         clip: The recording.
-        windows: Which parts of it.
+        windows: The windows.
         encoder: The model.
-        index: Its exemplars.
+        index: The exemplars, made by the same model.
 
     Yields:
-        Each window in order, and what it shows; None where nobody is seen, or nobody moves.
+        Each window in order, with what it shows; None where nobody is seen, or nobody moves.
 
     Raises:
         ExemplarIndexError: If the index is empty.
@@ -150,7 +160,7 @@ def name_windows(
     waiting: list[tuple[Window, Clip | None]] = []
     for window in windows:
         part = cut(clip, window)
-        waiting.append((window, part if part is not None and motion(part) > STILL else None))
+        waiting.append((window, part if part is not None and motion(part) > MIN_MOTION else None))
         if len(waiting) == BATCH:
             yield from _named(waiting, encoder, index)
             waiting = []
@@ -170,7 +180,7 @@ def _named(
 def name_parts(
     parts: Sequence[Clip], encoder: Encoder, index: ExemplarIndex
 ) -> list[Prediction | None]:
-    """Name parts of a recording; None for one that cannot be used."""
+    """Classify parts of a recording; None stands for a part that cannot be used."""
     encoded = []
     usable = []
     for part in parts:

@@ -6,19 +6,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stars_infer.clips.clip import Clip
-from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.clips.convention import Convention
+from stars_infer.errors import ClipError, ExemplarIndexError, UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.segmentation.segment import (
     Segment,
     SegmentOptions,
+    Timeline,
     best_apart,
     confidence_of,
-    joined,
     log_odds,
+    merge_neighbors,
     segment,
+    segment_file,
     segments_of,
 )
-from stars_infer.segmentation.timeline import Timeline, clock, timeline_html, timeline_svg
+from stars_infer.segmentation.timeline import clock, timeline_html, timeline_svg
 from stars_infer.segmentation.windows import (
     NamedWindow,
     Window,
@@ -194,8 +197,12 @@ def test_no_other_choice_of_windows_is_worth_more(drawn):
 
 def test_neighbors_of_the_same_action_are_one():
     parts = [part(0, 1), part(1.2, 2, confidence=0.95), part(2.6, 3), part(3, 4, "b")]
-    assert joined(parts, 0.3) == [part(0, 2, confidence=0.95), part(2.6, 3), part(3, 4, "b")]
-    assert joined(parts, 0.0) == parts
+    assert merge_neighbors(parts, 0.3) == [
+        part(0, 2, confidence=0.95),
+        part(2.6, 3),
+        part(3, 4, "b"),
+    ]
+    assert merge_neighbors(parts, 0.0) == parts
 
 
 def test_short_segments_are_background():
@@ -235,3 +242,23 @@ def test_the_picture_is_well_formed_and_escaped():
     assert "<b>" not in page
     assert page.count("<tr>") == 4
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_file_becomes_a_timeline(encoder, tmp_path):
+    joints, truth = recording("squat", "clap")
+    np.save(tmp_path / "morning.npy", joints)
+    told = []
+    with filled_index(tmp_path / "stars.db", encoder) as index:
+        timeline = segment_file(
+            tmp_path / "morning.npy",
+            encoder=encoder,
+            index=index,
+            convention=Convention(layout="ntu25", fps=FPS),
+            progress=lambda done, total: told.append((done, total)),
+        )
+        with pytest.raises(ClipError, match="no such file"):
+            segment_file(tmp_path / "none.npy", encoder=encoder, index=index)
+    assert timeline.name == str(tmp_path / "morning.npy")
+    assert timeline.seconds == pytest.approx(len(joints) / FPS)
+    assert [part.label for part in timeline.segments] == [label for *_, label in truth]
+    assert told[-1][0] == told[-1][1] == len(told)
