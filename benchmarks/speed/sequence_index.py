@@ -16,8 +16,8 @@ from rich.progress import track
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
 from stars_infer.encoder.model import ModelInfo, find_model, read_model_info
+from stars_infer.index.exemplar import NewExemplar
 from stars_infer.index.index import ExemplarIndex
-from stars_infer.index.rows import NewExemplar
 from stars_infer.machine import resident_memory
 from stars_infer.similarity.dtw import WarpingGallery
 from stars_infer.similarity.features import Features
@@ -114,7 +114,7 @@ def warp_all(path: Path) -> Measured:
     queries = asked_sequences(model)
     began = time.perf_counter()
     with ExemplarIndex.open(path, model, create=False) as index:
-        kept = index.clip_features()
+        kept = index.features()
     blocks = [
         WarpingGallery(
             [item.sequence for _, item in kept[at : at + _BLOCK] if item.sequence is not None]

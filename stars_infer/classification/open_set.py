@@ -1,4 +1,4 @@
-"""From the similarity of a clip to an index's exemplars to a name, and how sure it is."""
+"""Which class a clip shows, if any, by its similarity to exemplars, and how sure that is."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from stars_infer.classification.classifiers import (
     Scores,
     Vote,
 )
-from stars_infer.similarity.nearest import Found
+from stars_infer.similarity.nearest import Matches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a judge says of a clip.
+    """Which class a clip shows, if any.
 
     Attributes:
         answer: The class that fits best.
@@ -46,27 +46,36 @@ class Decision:
 
 
 class OpenSetClassifier(Protocol):
-    """Names clips from the exemplars found for them."""
+    """Names clips by the exemplars that were found for them."""
 
     calibration: Calibration
 
-    def decisions(self, found: Sequence[Found]) -> list[Decision]:
-        """Verdicts on clips.
+    def decisions(self, found: Sequence[Matches]) -> list[Decision]:
+        """Decide which class each clip shows.
 
         Args:
-            found: Places and similarities of exemplars, of each clip; all the judge asks for.
+            found: Exemplars of each clip, from `Gallery`.
+        """
+
+    def probabilities(self, found: Sequence[Matches]) -> Scores:
+        """Chance of every class, (N, C); what is missing to 1 is the chance of an unknown class.
+
+        The answer's chance is its confidence. The rest of the chance that the class is known is
+        divided among the other classes by the odds that the calibration gives each of them, as if
+        it were the answer: a softmax whose slopes are fitted to the exemplars.
+        An index of a single class has no others: there the rest is missing, too.
         """
 
 
 class RidgeOpenSetClassifier:
-    """Judges by all exemplars of an index.
+    """Decides by all exemplars of an index.
 
     Args:
         similarity: Of exemplars to exemplars, (E, E).
         classes: Of the exemplars, (E,).
         count: C.
-        ridge: Whose scores are the evidence.
-        classifier: Gives the names; the ridge if None.
+        ridge: Its scores tell how sure an answer is.
+        classifier: Chooses the answer; the ridge if None.
         prior: The model's own calibration.
     """
 
@@ -86,19 +95,27 @@ class RidgeOpenSetClassifier:
         )
         self.calibration = Calibration.of(LeaveOut.of(self._ridge), prior)
 
-    def decisions(self, found: Sequence[Found]) -> list[Decision]:
+    def decisions(self, found: Sequence[Matches]) -> list[Decision]:
         """See `OpenSetClassifier`; all exemplars must be among those found."""
+        return _decisions(*self._scores(found), self.calibration)
+
+    def probabilities(self, found: Sequence[Matches]) -> Scores:
+        """See `OpenSetClassifier`; all exemplars must be among those found."""
+        return _probabilities(*self._scores(found), self.calibration)
+
+    def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
+        """Scores (N, C) and answers (N,)."""
         similarity = np.stack([np.asarray(similar)[np.argsort(at)] for at, similar in found])
         answers = self._namer.scores(similarity).argmax(axis=1)
-        return _decisions(self._ridge.scores(similarity), answers, self.calibration)
+        return self._ridge.scores(similarity), answers
 
 
 class NearestOpenSetClassifier:
-    """Judges by the nearest exemplars of a large index.
+    """Decides by the nearest exemplars of a large index.
 
     Args:
-        classes: Of the exemplars by their places, (P,); -1 where there is none.
-        vote: Gives the names.
+        classes: Of the exemplars by their positions, (P,); -1 where there is none.
+        vote: Chooses the answer.
         calibration: Of `leave_out_by_nearest`.
     """
 
@@ -108,15 +125,23 @@ class NearestOpenSetClassifier:
         self._count = int(classes.max()) + 1
         self.calibration = calibration
 
-    def decisions(self, found: Sequence[Found]) -> list[Decision]:
+    def decisions(self, found: Sequence[Matches]) -> list[Decision]:
         """See `OpenSetClassifier`."""
+        return _decisions(*self._scores(found), self.calibration)
+
+    def probabilities(self, found: Sequence[Matches]) -> Scores:
+        """See `OpenSetClassifier`."""
+        return _probabilities(*self._scores(found), self.calibration)
+
+    def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
+        """Scores (N, C) and answers (N,)."""
         scores = [
             _nearness(self._classes[positions], near, self._count) for positions, near in found
         ]
-        answers = [self._named(positions, similar) for positions, similar in found]
-        return _decisions(np.stack(scores), np.array(answers, np.intp), self.calibration)
+        answers = [self._answer(positions, similar) for positions, similar in found]
+        return np.stack(scores), np.array(answers, np.intp)
 
-    def _named(self, positions: NDArray[np.intp], similar: FloatArray) -> int:
+    def _answer(self, positions: NDArray[np.intp], similar: FloatArray) -> int:
         fitted = self._vote.fit(similar[None], self._classes[positions], self._count)
         return int(fitted.scores(similar[None])[0].argmax())
 
@@ -124,16 +149,16 @@ class NearestOpenSetClassifier:
 def leave_out_by_nearest(
     classes: NDArray[np.intp],
     sample: NDArray[np.intp],
-    found: Sequence[Found],
-    found_without_class: Sequence[Found],
+    found: Sequence[Matches],
+    found_without_class: Sequence[Matches],
 ) -> LeaveOut:
-    """How some exemplars of a large index fare as questions.
+    """How some exemplars of a large index score as queries.
 
     Args:
-        classes: Of the exemplars by their places, (P,); -1 where there is none.
-        sample: Places of some exemplars.
+        classes: Of the exemplars by their positions, (P,); -1 where there is none.
+        sample: Positions of some exemplars.
         found: Exemplars found for each of the sample, itself among them.
-        found_without_class: The same as if its action were not there.
+        found_without_class: The same as if the index did not hold its class.
     """
     count = int(classes.max()) + 1
     class_out, one_out, own = [], [], []
@@ -154,9 +179,9 @@ def leave_out_by_nearest(
 
 
 def _nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
-    """Of each class the similarity of its best, less the mean of the others' best, (C,).
+    """Similarity of each class's nearest exemplar, less the mean of that of the others, (C,).
 
-    A class of which nothing was found is taken to be as like as the last that was.
+    A class of which nothing was found counts as similar as the last exemplar that was.
     """
     best = np.full(count, float(similar.min()))
     np.maximum.at(best, classes, similar.astype(np.float64))
@@ -186,3 +211,23 @@ def _decisions(
         )
         for answer, second, chance, sure in zip(answers, seconds, known, confidence, strict=True)
     ]
+
+
+def _probabilities(scores: Scores, answers: NDArray[np.intp], calibration: Calibration) -> Scores:
+    """See `OpenSetClassifier.probabilities`."""
+    rows = np.arange(len(scores))
+    chosen = ScoreFeatures.of(scores, answers)
+    known = calibration.chance_known(chosen)
+    confidence = known * calibration.chance_right(chosen)
+    if scores.shape[1] == 1:
+        return confidence[:, None]
+    second, highest = np.moveaxis(np.sort(scores, axis=1)[:, -2:], 1, 0)
+    best_other = np.repeat(highest[:, None], scores.shape[1], axis=1)
+    best_other[rows, scores.argmax(axis=1)] = second
+    each = ScoreFeatures(score=scores.ravel(), margin=(scores - best_other).ravel())
+    right = calibration.chance_right(each).reshape(scores.shape)
+    odds = right / (1 - right)
+    odds[rows, answers] = 0
+    result = np.asarray((known - confidence)[:, None] * odds / odds.sum(axis=1, keepdims=True))
+    result[rows, answers] = confidence
+    return result

@@ -114,7 +114,7 @@ def _exemplars(index: Path, model: str | None) -> list[tuple[Exemplar, Features]
     if not index.exists():
         return []
     with existing_index(index, model) as opened:
-        return opened.clip_features()
+        return opened.features()
 
 
 def check(
@@ -128,16 +128,16 @@ def check(
 ) -> None:
     """Find twins, contradictions, wrong labels and outliers among the examples."""
     from stars_infer.curation.check import check as examine
-    from stars_infer.curation.neighbors import CANDIDATES, EXACT
+    from stars_infer.curation.neighbors import ALL_PAIRS_LIMIT, NEIGHBORS
 
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
-        kept = opened.clip_features()
+        kept = opened.features()
     exemplars = [exemplar for exemplar, _ in kept]
-    if len(kept) > EXACT:
+    if len(kept) > ALL_PAIRS_LIMIT:
         output.note(
-            f"{len(kept):,} examples: each was compared with the {CANDIDATES} likely nearest, "
-            f"not with all (up to {EXACT:,} are)"
+            f"{len(kept):,} examples: each was compared with the {NEIGHBORS} likely nearest, "
+            f"not with all (up to {ALL_PAIRS_LIMIT:,} are)"
         )
     with output.bar() as bar:
         task = bar.add_task("comparing", total=len(kept))

@@ -55,8 +55,8 @@ def _own_index(index: Path, folder: Path, model: str | None) -> list[int]:
         return []
     with existing_index(index, model) as exemplars:
         kept = exemplars.exemplars()
-    positions = {folder.resolve() / action for action in ACTIONS}
-    others = [one for one in kept if Path(one.source).resolve().parent not in positions]
+    folders = {folder.resolve() / action for action in ACTIONS}
+    others = [one for one in kept if Path(one.source).resolve().parent not in folders]
     if others:
         raise UsageError(
             f"{index}: an index with examples of your own, such as {others[0].source}; the demo "
@@ -82,8 +82,8 @@ def _run(
     writing = write_recordings(folder, performers=performers, seed=seed)
     paths = list(output.progress(writing, "recording", total))
     encoder = Encoder.load(model, device=device)
-    reading = embed_files(encoder, paths, layout=None, skip=output.failure)
-    files = list(output.progress(reading, "embedding", total))
+    reading = embed_files(encoder, paths, skip=output.failure, defer_network=True)
+    files = list(output.progress(reading, "reading", total))
     taught = {path for start in range(0, total, performers) for path in paths[start:][:_SHOTS]}
     rows: list[tuple[object, ...]] = []
     right = 0
@@ -132,4 +132,4 @@ def _run(
             rows,
             title=f"{_SHOTS} examples of each of {len(ACTIONS)} actions, the rest named",
         )
-    output.note(f"{right} of {len(rows)} named right by {encoder.info.name} on {encoder.device}")
+    output.note(f"{right} of {len(rows)} named right by {encoder.info.name}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,14 +22,14 @@ from stars_infer.cli.options import (
     reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.relabel import note_confusable, relabel, rename
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from stars_infer.classification.calibration import Calibration
     from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.clips.convention import Convention
-    from stars_infer.embedding.files import EmbeddedFile
-    from stars_infer.index.index import Exemplar, ExemplarIndex, NewExemplar
+    from stars_infer.embedding.batches import Addition
 
 app = typer.Typer(
     help="Keep labeled examples per action, and measure how far they go.", no_args_is_help=True
@@ -51,82 +53,85 @@ def add_class(
     quiet: QuietFlag = False,
 ) -> None:
     """Add clips as examples of an action; the first call makes the index."""
+    from stars_infer.embedding.batches import BatchAdder
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.index.index import ExemplarIndex, NewExemplar
+    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.index.labels import check_label
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     paths = clip_files(clips)
+    for name in {path.resolve().parent.name for path in paths} if label is None else {label}:
+        check_label(name)  # before the clips are read
     encoder = Encoder.load(model, device=device)
     embedded = embed_files(
-        encoder, paths, convention=convention, skip=output.failure, workers=workers
+        encoder,
+        paths,
+        convention=convention,
+        skip=output.failure,
+        defer_network=True,
+        workers=workers,
     )
-    files = list(output.progress(embedded, "adding", len(paths)))
-    new = [
-        NewExemplar(
-            label=(file.path.resolve().parent.name if label is None else label).strip(),
-            features=file.features,
-            source=file.source,
-            content_hash=file.content_hash,
+    with ExitStack() as stack:
+        adder = BatchAdder(
+            lambda: stack.enter_context(ExemplarIndex.open(index, encoder.info)), label
         )
-        for file in files
-    ]
-    if new:
-        with ExemplarIndex.open(index, encoder.info) as exemplars:
-            known = exemplars.add(new)
-            _compare(exemplars, known.count(None), output)
-        _report(files, new, known, output)
+        before = adder.open().labels if index.exists() else []
+        done: list[Addition] = []
+        try:
+            for file in output.progress(embedded, "adding", len(paths)):
+                done += _report(adder.add(file), output)
+            done += _report(adder.flush(), output)
+            if adder.index is not None and adder.added:
+                make_ready(adder.index, output)
+        except KeyboardInterrupt:
+            done += _report(adder.flush(), output)
+            _summarize(done, before, output)
+            output.error(
+                f"stopped: {adder.added} of {max(len(paths), len(done))} clips were added; run the "
+                "same command again to go on"
+            )
+            raise typer.Exit(_INTERRUPTED) from None
+    _summarize(done, before, output)
     output.finish()
 
 
-def _compare(exemplars: ExemplarIndex, added: int, output: Output) -> None:
-    """Make ready to name clips now, rather than when the first one is named."""
-    from stars_infer.similarity.nearest import CANDIDATES
-
-    if not added:
-        return
-    if len(exemplars) > CANDIDATES:
-        make_ready(exemplars, output)
-        return
-    with output.bar() as bar:
-        task = bar.add_task("comparing", total=added)
-        exemplars.compare_exemplars(lambda: bar.advance(task))
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of shells."""
 
 
-def _report(
-    files: list[EmbeddedFile],
-    new: list[NewExemplar],
-    known: list[Exemplar | None],
-    output: Output,
-) -> None:
-    """Say what was added, and what was there before."""
-    rows = []
-    for file, exemplar, there in zip(files, new, known, strict=True):
-        output.clip_notes(file.source, file.notes)
-        label = there.label if there else exemplar.label
-        rows.append((label, there is None))
+def _report(additions: list[Addition], output: Output) -> list[Addition]:
+    """Say of each clip whether it was added, or was there before."""
+    for one in additions:
+        output.clip_notes(one.file.source, one.file.notes)
+        label = one.known.label if one.known else one.label
         if output.json:
             output.record(
                 {
-                    "source": exemplar.source,
+                    "source": one.file.source,
                     "label": label,
-                    "added": there is None,
-                    "notes": file.notes,
+                    "added": one.known is None,
+                    "notes": one.file.notes,
                 }
             )
-        elif there:
-            other = "" if label == exemplar.label else f" as {label!r}"
-            same = "" if there.source == exemplar.source else f", from {there.source}"
-            output.note(f"{exemplar.source}: already in the index{other}{same}; nothing changed")
-    if not output.json:
+        elif one.known:
+            other = "" if label == one.label else f" as {label!r}"
+            same = "" if one.known.source == one.file.source else f", from {one.known.source}"
+            output.note(f"{one.file.source}: already in the index{other}{same}; nothing changed")
+    return additions
+
+
+def _summarize(done: Sequence[Addition], before: Sequence[str], output: Output) -> None:
+    """Count what was added, and name labels that look like others."""
+    rows = [(one.known.label if one.known else one.label, one.known is None) for one in done]
+    labels = sorted({label for label, _ in rows})
+    if done and not output.json:
         output.table(
             ("action", "added", "already there"),
-            [
-                (label, rows.count((label, True)), rows.count((label, False)))
-                for label in sorted({label for label, _ in rows})
-            ],
+            [(label, rows.count((label, True)), rows.count((label, False))) for label in labels],
         )
+    note_confusable([label for label in labels if label not in before], before, output)
 
 
 @app.command("list", epilog="Example: stars fewshot list clap")
@@ -296,3 +301,5 @@ app.command(
 
 app.command(epilog="Example: stars fewshot suggest clips/ -n 10")(suggest)
 app.command(epilog="Example: stars fewshot check --strict")(check)
+app.command(epilog="Example: stars fewshot rename wave 'wave right hand'")(rename)
+app.command(epilog="Example: stars fewshot relabel clap wave/3.npy")(relabel)

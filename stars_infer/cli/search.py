@@ -165,8 +165,16 @@ def _collection(
     from stars_infer.readers.files import clip_files
 
     if within is None:
-        with ExemplarIndex.open(index, encoder.info, create=False) as opened:
-            kept = opened.clip_features()
+        with (
+            ExemplarIndex.open(index, encoder.info, create=False) as opened,
+            output.bar() as bar,
+        ):
+            task = bar.add_task("running the network", total=None, visible=False)
+
+            def report(at: int, end: int) -> None:
+                bar.update(task, completed=at, total=end, visible=True)
+
+            kept = opened.features(encoder if by == "vector" else None, progress=report)
         if not kept:
             raise ExemplarIndexError(
                 f"{index}: the index is empty; add clips with `stars fewshot add-class "

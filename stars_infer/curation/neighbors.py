@@ -1,4 +1,4 @@
-"""Of every clip of a set, which others are near and how near."""
+"""The neighbors of every clip of a set among the others."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.similarity.dtw import similarities_once
 from stars_infer.similarity.features import Features, vectors_of
-from stars_infer.similarity.nearest import VectorSearcher, coarse_descriptor
+from stars_infer.similarity.nearest import Matches, Searcher, SequenceSearcher, VectorSearcher
 from stars_infer.similarity.pairwise import pairwise
 
-EXACT = 3000
+ALL_PAIRS_LIMIT = 3000
 """Most clips of which every pair is compared: half a minute of time warping on one core."""
-CANDIDATES = 200
+NEIGHBORS = 200
 """Clips that each is compared with in a larger set: the nearest by coarse descriptor or vector."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Neighborhood:
-    """The others of each of E clips, nearest first, K of them.
+    """The K nearest others of each of E clips, nearest first.
 
     Attributes:
         positions: Which they are, (E, K).
-        similarities: How alike, (E, K).
-        exact: Whether these are all others, compared one by one; else only likely candidates.
+        similarities: How similar they are, (E, K).
+        exact: Whether every pair was compared, so that K is E - 1.
     """
 
     positions: NDArray[np.intp]
@@ -36,7 +35,7 @@ class Neighborhood:
 
     @classmethod
     def of_table(cls, table: FloatArray) -> Neighborhood:
-        """From the similarity of all pairs (E, E); the diagonal is not looked at."""
+        """From the similarity of all pairs (E, E); the diagonal does not count."""
         alone = table.astype(np.float32)
         np.fill_diagonal(alone, -np.inf)
         positions = np.argsort(-alone, axis=1, kind="stable")[:, : max(0, len(table) - 1)]
@@ -50,61 +49,38 @@ class Neighborhood:
 def neighborhood(
     clip_features: Sequence[Features], *, progress: Callable[[], None] | None = None
 ) -> Neighborhood:
-    """Neighbors of every clip among the others, as the model compares.
+    """Find the neighbors of every clip among the others, as the model compares.
 
-    All pairs of up to `EXACT` clips are compared. In a larger set each clip is compared with the
-    `CANDIDATES` whose coarse descriptor (or vector, where the model compares vectors) is nearest.
+    Every pair of up to `ALL_PAIRS_LIMIT` clips is compared. In a larger set each clip is compared
+    with the `NEIGHBORS` whose coarse descriptor (or vector, where the model compares vectors) is
+    nearest.
 
     Args:
-        clip_features: From `Encoder.encode`, all as questions or none.
-        progress: Called after each clip, for progress.
+        clip_features: From `Encoder.encode`; all have a sequence, or all a vector.
+        progress: Called after each clip.
     """
-    if len(clip_features) <= EXACT:
+    if len(clip_features) <= ALL_PAIRS_LIMIT:
         return Neighborhood.of_table(pairwise(clip_features, progress=progress))
     sequences = [item.sequence for item in clip_features if item.sequence is not None]
-    if len(sequences) < len(clip_features):
-        return _nearest_vectors(vectors_of(clip_features), progress)
-    return _nearest_sequences(sequences, progress)
-
-
-def _nearest_vectors(vectors: FloatArray, progress: Callable[[], None] | None) -> Neighborhood:
-    searcher = VectorSearcher(vectors)
+    searcher: Searcher = (
+        VectorSearcher(vectors_of(clip_features))
+        if len(sequences) < len(clip_features)
+        else SequenceSearcher(sequences, exhaustive_limit=0, shortlist=NEIGHBORS + 1)
+    )
     rows = []
-    for position, vector in enumerate(vectors):
-        ((found, near),) = searcher.nearest_to(vector[None], CANDIDATES + 1)
-        rows.append(_others(position, found, near))
+    for position, item in enumerate(clip_features):
+        (matches,) = searcher.nearest([item], NEIGHBORS + 1)
+        rows.append(_without(position, matches))
         if progress is not None:
             progress()
-    return _stacked(rows)
-
-
-def _nearest_sequences(
-    sequences: Sequence[FloatArray], progress: Callable[[], None] | None
-) -> Neighborhood:
-    coarse_descriptors = np.stack([coarse_descriptor(sequence) for sequence in sequences])
-    searcher = VectorSearcher(coarse_descriptors)
-    rows = []
-    for position, sequence in enumerate(sequences):
-        ((found, _),) = searcher.nearest_to(coarse_descriptors[position][None], CANDIDATES + 1)
-        near = similarities_once(sequence, [sequences[int(other)] for other in found])
-        rows.append(_others(position, found, near))
-        if progress is not None:
-            progress()
-    return _stacked(rows)
-
-
-def _others(
-    position: int, found: NDArray[np.intp], near: FloatArray
-) -> tuple[NDArray[np.intp], FloatArray]:
-    """Found places without the clip itself, nearest first, `CANDIDATES` of them."""
-    other = found != position
-    found, near = found[other][:CANDIDATES], near[other][:CANDIDATES]
-    order = np.argsort(-near, kind="stable")
-    return found[order], near[order]
-
-
-def _stacked(rows: Sequence[tuple[NDArray[np.intp], FloatArray]]) -> Neighborhood:
     positions, similarities = zip(*rows, strict=True)
     return Neighborhood(
         positions=np.stack(positions), similarities=np.stack(similarities), exact=False
     )
+
+
+def _without(position: int, matches: Matches) -> Matches:
+    """Without the clip itself; the last one where it is not among them."""
+    positions, similarities = matches
+    others = positions != position
+    return positions[others][:NEIGHBORS], similarities[others][:NEIGHBORS]

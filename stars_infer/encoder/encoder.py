@@ -108,20 +108,27 @@ class Encoder:
         """
         return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
 
-    def encode(self, clips: Sequence[Clip], *, query: bool = False) -> list[Features]:
+    def encode(
+        self, clips: Sequence[Clip], *, query: bool = False, defer_network: bool = False
+    ) -> list[Features]:
         """What an index holds of clips, and what it is asked with.
 
         Args:
             clips: The clips.
             query: Leave out what naming them does not need: the network does not run where
                 clips are compared by their sequences.
+            defer_network: There, keep the bodies for the network instead of running it, so that an
+                index can make the vectors when somebody asks for them.
 
         Raises:
             ClipError: If a clip cannot be prepared.
         """
-        if query and self.info.comparison is not None:
-            return [Features(vector=None, sequence=self.prepare(clip)[1]) for clip in clips]
         prepared = [self.prepare(clip) for clip in clips]
+        if (query or defer_network) and self.info.comparison is not None:
+            return [
+                Features(vector=None, sequence=sequence, bodies=bodies if defer_network else None)
+                for bodies, sequence in prepared
+            ]
         vectors = self.embed_prepared([bodies for bodies, _ in prepared])
         return [
             Features(vector=vector, sequence=sequence)

@@ -1,9 +1,10 @@
-"""What an index derives from its exemplars and keeps: their similarities, its calibration."""
+"""What follows from the exemplars of an index and is kept: their similarities, its calibration."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -13,45 +14,67 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.index.gallery import ExemplarStore
+from stars_infer.index.file import IndexFile
+from stars_infer.similarity.features import Features
+from stars_infer.similarity.pairwise import between, pairwise
 
-Rows = Callable[[NDArray[np.intp], Callable[[], None]], FloatArray]
-"""Similarity (N, E) of the exemplars at some places to all; calls back after each."""
 
-
-def index_similarities(
-    connection: sqlite3.Connection,
-    ids: Sequence[int],
-    rows: Rows,
-    *,
-    progress: Callable[[], None] = lambda: None,
-) -> FloatArray:
-    """Similarity of exemplars (E, E), symmetric; what the file lacks is found and kept there.
+class ExemplarSimilarity:
+    """Similarity of exemplars among themselves; only new ones are compared, and the rest is kept.
 
     Args:
-        connection: The index.
-        ids: Of its exemplars.
-        rows: Compares.
-        progress: Called for every exemplar that was compared anew.
+        file: The index; used within `IndexFile.reading` when this is made.
+        ids: Numbers of the exemplars, ascending, (E,).
+        queries: The exemplars.
     """
-    wanted = np.array(ids, np.int64)
-    known, matrix = _kept_matrix(connection)
-    position = {int(number): at for at, number in enumerate(known)}
-    at = np.array([position.get(number, -1) for number in ids], np.intp)
-    result = np.zeros((len(ids), len(ids)), np.float32)
-    old, new = np.flatnonzero(at >= 0), np.flatnonzero(at < 0)
-    result[np.ix_(old, old)] = matrix[np.ix_(at[old], at[old])]
-    if len(new):
-        result[new] = rows(new, progress)
-        result[:, new] = result[new].T
-        result[np.ix_(new, new)] = (result[np.ix_(new, new)] + result[np.ix_(new, new)].T) / 2
-        np.fill_diagonal(result, 1.0)
-    if len(new) or len(known) > len(ids):
-        _keep_matrix(connection, wanted, result)
-    return result
+
+    def __init__(
+        self, file: IndexFile, ids: NDArray[np.int64], queries: Sequence[Features]
+    ) -> None:
+        self._file = file
+        self._ids = ids
+        self._queries = queries
+        self._kept = _read_matrix(file.connection)
+        self._matrix: FloatArray | None = None
+        self._lock = threading.Lock()
+
+    def matrix(self, progress: Callable[[int, int], None] = lambda at, end: None) -> FloatArray:
+        """Similarities (E, E), symmetric, in the order of the exemplars' numbers.
+
+        Args:
+            progress: Called with how many exemplars were compared, and of how many.
+        """
+        with self._lock:
+            if self._matrix is None:
+                self._matrix = self._compare(progress)
+            return self._matrix
+
+    def _compare(self, progress: Callable[[int, int], None]) -> FloatArray:
+        known, kept = self._kept
+        position = {int(number): at for at, number in enumerate(known)}
+        at = np.array([position.get(int(number), -1) for number in self._ids], np.intp)
+        old, new = np.flatnonzero(at >= 0), np.flatnonzero(at < 0)
+        result = np.zeros((len(at), len(at)), np.float32)
+        result[np.ix_(old, old)] = kept[np.ix_(at[old], at[old])]
+        if len(new):
+            done = iter(range(1, len(new) + 1))
+
+            def count() -> None:
+                progress(next(done), len(new))
+
+            added = [self._queries[one] for one in new]
+            if len(old):
+                beside = between(added, [self._queries[one] for one in old], progress=count)
+                result[np.ix_(new, old)] = beside
+                result[np.ix_(old, new)] = beside.T
+            result[np.ix_(new, new)] = pairwise(added, progress=None if len(old) else count)
+            progress(len(new), len(new))
+        if len(new) or len(known) > len(at):
+            self._file.keep(lambda connection: _write_matrix(connection, self._ids, result))
+        return result
 
 
-def _kept_matrix(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], FloatArray]:
+def _read_matrix(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], FloatArray]:
     row = connection.execute("SELECT ids, matrix FROM similarity").fetchone()
     if row is None:
         return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
@@ -59,63 +82,32 @@ def _kept_matrix(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], Flo
     return ids, np.frombuffer(row[1], "<f4").reshape(len(ids), len(ids))
 
 
-def _keep_matrix(
+def _write_matrix(
     connection: sqlite3.Connection, ids: NDArray[np.int64], matrix: FloatArray
 ) -> None:
-    """Keep it for the next time; a file that cannot be written is no hindrance."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM similarity")
-        connection.execute(
-            "INSERT INTO similarity VALUES (?, ?)",
-            (ids.astype("<i8").tobytes(), matrix.astype("<f4").tobytes()),
-        )
-        connection.execute("COMMIT")
-    except sqlite3.OperationalError:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    connection.execute("DELETE FROM similarity")
+    connection.execute(
+        "INSERT INTO similarity VALUES (?, ?)",
+        (ids.astype("<i8").tobytes(), matrix.astype("<f4").tobytes()),
+    )
 
 
-CHANGE = 0.1
-"""Share of exemplars or actions that may come or go before it is measured anew."""
+TOLERATED_CHANGE = 0.1
+"""Share of exemplars or actions that may come or go before a calibration is measured anew."""
 _CALIBRATION_KEY = "calibration"
 _CALIBRATION_FORM = 1
 
 
-def calibration_of_index(
-    connection: sqlite3.Connection,
-    store: ExemplarStore,
-    model: ModelInfo,
-    measured: Callable[[], Calibration],
-) -> Calibration:
-    """The calibration that is kept, if it is still good; else it is measured and kept.
+def read_calibration(
+    connection: sqlite3.Connection, sizes: tuple[int, int], model: ModelInfo
+) -> Calibration | None:
+    """The calibration that a large index keeps; None where it must be measured.
 
     Args:
         connection: The index.
-        store: Its exemplars.
+        sizes: How many exemplars and actions it holds.
         model: Its model.
-        measured: Measures.
     """
-    sizes = (int((store.classes >= 0).sum()), len(store.names))
-    prior = json.loads(json.dumps(asdict(model.calibration.nearest)))
-    kept = _kept_calibration(connection, sizes, prior)
-    if kept is not None:
-        return kept
-    found = measured()
-    values = asdict(found) | {
-        "unknown": found.unknown.tolist(),
-        "known_scores": found.known_scores.tolist(),
-    }
-    _keep_calibration(
-        connection,
-        {"form": _CALIBRATION_FORM, "sizes": sizes, "prior": prior, "calibration": values},
-    )
-    return found
-
-
-def _kept_calibration(
-    connection: sqlite3.Connection, sizes: tuple[int, int], prior: object
-) -> Calibration | None:
     row = connection.execute(
         "SELECT value FROM settings WHERE key = ?", (_CALIBRATION_KEY,)
     ).fetchone()
@@ -123,9 +115,10 @@ def _kept_calibration(
         return None
     stored = json.loads(row[0])
     changed = [
-        abs(now - then) > CHANGE * then for now, then in zip(sizes, stored["sizes"], strict=True)
+        abs(now - then) > TOLERATED_CHANGE * then
+        for now, then in zip(sizes, stored["sizes"], strict=True)
     ]
-    if stored["form"] != _CALIBRATION_FORM or stored["prior"] != prior or any(changed):
+    if stored["form"] != _CALIBRATION_FORM or stored["prior"] != _prior(model) or any(changed):
         return None
     values = stored["calibration"]
     return Calibration(
@@ -138,13 +131,27 @@ def _kept_calibration(
     )
 
 
-def _keep_calibration(connection: sqlite3.Connection, values: dict[str, object]) -> None:
-    """Keep it for the next time; a file that cannot be written is no hindrance."""
-    try:
-        connection.execute(
-            "INSERT INTO settings VALUES (?, ?) "
-            "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            (_CALIBRATION_KEY, json.dumps(values)),
-        )
-    except sqlite3.OperationalError:
-        return
+def write_calibration(
+    connection: sqlite3.Connection,
+    calibration: Calibration,
+    sizes: tuple[int, int],
+    model: ModelInfo,
+) -> None:
+    """Keep a calibration, within the transaction that is open; see `read_calibration`."""
+    values = asdict(calibration) | {
+        "unknown": calibration.unknown.tolist(),
+        "known_scores": calibration.known_scores.tolist(),
+    }
+    stored = {
+        "form": _CALIBRATION_FORM,
+        "sizes": sizes,
+        "prior": _prior(model),
+        "calibration": values,
+    }
+    connection.execute(
+        "INSERT OR REPLACE INTO settings VALUES (?, ?)", (_CALIBRATION_KEY, json.dumps(stored))
+    )
+
+
+def _prior(model: ModelInfo) -> object:
+    return json.loads(json.dumps(asdict(model.calibration.nearest)))

@@ -1,14 +1,14 @@
-"""The exemplars of an index, ready to be searched and to name clips."""
+"""One state of an index: its exemplars, ready to be searched and to name clips."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, classifier_named
 from stars_infer.classification.open_set import (
@@ -21,9 +21,10 @@ from stars_infer.classification.open_set import (
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
-from stars_infer.index.rows import Rows, as_queries
+from stars_infer.index.derived import ExemplarSimilarity
+from stars_infer.index.rows import ExemplarRows, as_queries
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import CANDIDATES, Found, Searcher, searcher_of
+from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT, Matches, Searcher, searcher_of
 
 SHOWN_NEIGHBORS = 5
 """Nearest exemplars that come with an answer."""
@@ -33,14 +34,22 @@ _SAMPLE = 64
 
 
 class Gallery:
-    """Exemplars, in the order of their places.
+    """Exemplars in the order of their positions; several threads may ask at once.
 
     Args:
         store: At least one exemplar.
-        model: Whose they are.
-        similarity: Gives the similarity of exemplars among themselves, (E, E); asked once, and only
-            where there are at most `CANDIDATES`.
-        calibrated: Gives the calibration of more than that, which it may have from before.
+        model: Its model.
+        options: How clips are named if nothing else is said.
+        similarity: Of the exemplars of a small index; None for a large one, which is named by the
+            nearest exemplars.
+        calibration: Of a large index, from before; None where it is to be measured.
+
+    Attributes:
+        store: As given.
+        options: As given.
+        similarity: As given.
+        calibration: As given, or as measured since.
+        sizes: How many exemplars and actions there are.
     """
 
     def __init__(
@@ -48,32 +57,33 @@ class Gallery:
         store: ExemplarStore,
         model: ModelInfo,
         *,
-        similarity: Callable[[], FloatArray],
-        calibrated: Callable[[Callable[[], Calibration]], Calibration],
+        options: ClassifyOptions,
+        similarity: ExemplarSimilarity | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
-        self._store = store
+        self.store = store
+        self.options = options
         self._model = model
-        self._similarity = similarity
-        self._calibrated = calibrated
+        self.similarity = similarity
+        self.calibration = calibration
         self._searcher, self._classes = store.searcher, store.classes
-        self._sizes = np.bincount(self._classes[self._classes >= 0])
+        self._counts = np.bincount(self._classes[self._classes >= 0])
+        self.sizes = int(self._counts.sum()), len(store.names)
         self._classifiers: dict[tuple[str, int], OpenSetClassifier] = {}
+        self._lock = threading.Lock()
 
     def nearest(self, queries: Sequence[Features], k: int) -> list[list[Neighbor]]:
         """The k nearest exemplars of each clip, nearest first."""
         return [self._neighbors(found, k) for found in self._searcher.nearest(queries, k)]
 
-    @property
-    def _is_small(self) -> bool:
-        return int(self._sizes.sum()) <= CANDIDATES
-
     def open_set(self, options: ClassifyOptions) -> OpenSetClassifier:
-        """What names clips and says how surely."""
-        n = options.k or min(MAX_DEFAULT_VOTERS, int(self._sizes.min()))
+        """What decides which action a clip shows, and how sure that is."""
+        n = options.k or min(MAX_DEFAULT_VOTERS, int(self._counts.min()))
         key = options.classifier, n
-        if key not in self._classifiers:
-            self._classifiers[key] = self._make_classifier(options.classifier, n)
-        return self._classifiers[key]
+        with self._lock:
+            if key not in self._classifiers:
+                self._classifiers[key] = self._make_classifier(options.classifier, n)
+            return self._classifiers[key]
 
     def classify(self, queries: Sequence[Features], options: ClassifyOptions) -> list[Prediction]:
         """Name clips."""
@@ -85,61 +95,75 @@ class Gallery:
             for decision, near in zip(open_set.decisions(found), found, strict=True)
         ]
 
-    def _found(self, queries: Sequence[Features]) -> list[Found]:
-        """What a judge sees of each clip; where it has several views, by the most alike."""
+    def predict_proba(
+        self, queries: Sequence[Features], options: ClassifyOptions
+    ) -> NDArray[np.float64]:
+        """Chance of every action, (N, C), in the order of `ExemplarStore.names`."""
+        if not queries:
+            return np.zeros((0, len(self.store.names)))
+        return self.open_set(options).probabilities(self._found(queries))
+
+    def _found(self, queries: Sequence[Features]) -> list[Matches]:
+        """The exemplars by which each clip is named; of its views, the most similar counts."""
         size = self._searcher.size
-        if not self._is_small:
+        if self.similarity is None:
             return [
-                _most_alike([self._store.candidates(view) for view in (one, *one.views)], size)
+                _best_of_views([self.store.candidates(view) for view in (one, *one.views)], size)
                 for one in queries
             ]
         views = [view for one in queries for view in (one, *one.views)]
-        found = iter(self._searcher.nearest(views, CANDIDATES))
+        found = iter(self._searcher.nearest(views, EXHAUSTIVE_LIMIT))
         return [
-            _most_alike([next(found) for _ in range(1 + len(one.views))], size) for one in queries
+            _best_of_views([next(found) for _ in range(1 + len(one.views))], size)
+            for one in queries
         ]
 
     def _make_classifier(self, classifier: str, n: int) -> OpenSetClassifier:
         how = self._model.comparison
         temperature = None if how is None else how.temperature
-        if not self._is_small:
+        if self.similarity is None:
             if classifier == "prototypes":
                 raise UsageError(
-                    f"prototypes are made of at most {CANDIDATES:,} exemplars, the index holds "
-                    f"{self._sizes.sum():,}: leave --classifier out"
+                    f"prototypes are made of at most {EXHAUSTIVE_LIMIT:,} exemplars, the index "
+                    f"holds {self.sizes[0]:,}: leave --classifier out"
                 )
             return NearestOpenSetClassifier(
                 self._classes,
                 vote=Vote(n=n, temperature=None if classifier == "majority" else temperature),
-                calibration=self._calibrated(self._calibration_by_sample),
+                calibration=self._measured_calibration(),
             )
         ridge = Ridge(width=None if how is None else how.kernel_width)
         own = None
         if classifier != DEFAULT_CLASSIFIER:
             own = classifier_named(classifier, n=n, temperature=temperature)
         return RidgeOpenSetClassifier(
-            self._similarity(),
+            self.similarity.matrix(),
             self._classes,
-            len(self._sizes),
+            len(self._counts),
             ridge=ridge,
             classifier=own,
             prior=self._model.calibration.ridge,
         )
 
-    def _calibration_by_sample(self) -> Calibration:
-        """Measured by some exemplars of a large index."""
+    def _measured_calibration(self) -> Calibration:
+        if self.calibration is None:
+            self.calibration = self._calibrate_by_sample()
+        return self.calibration
+
+    def _calibrate_by_sample(self) -> Calibration:
+        """Measure some exemplars of a large index."""
         there = np.flatnonzero(self._classes >= 0)
         sample = np.random.default_rng(0).permutation(there)[:_SAMPLE]
-        asked = self._store.queries(sample)
-        found = [self._store.candidates(one) for one in asked]
+        asked = self.store.queries(sample)
+        found = [self.store.candidates(one) for one in asked]
         own = self._classes[sample].tolist()
-        class_out = [self._store.candidates(*one) for one in zip(asked, own, strict=True)]
+        class_out = [self.store.candidates(*one) for one in zip(asked, own, strict=True)]
         leave_out = leave_out_by_nearest(self._classes, sample, found, class_out)
         return Calibration.of(leave_out, self._model.calibration.nearest)
 
-    def _neighbors(self, found: Found, k: int) -> list[Neighbor]:
+    def _neighbors(self, found: Matches, k: int) -> list[Neighbor]:
         positions, similarities = found[0][:k], found[1][:k]
-        sources = self._store.sources(positions)
+        sources = self.store.sources(positions)
         return [
             Neighbor(
                 label=self._name(self._classes[position]), similarity=float(near), source=source
@@ -148,9 +172,9 @@ class Gallery:
         ]
 
     def _name(self, number: int) -> str:
-        return self._store.names[number]
+        return self.store.names[number]
 
-    def _prediction(self, decision: Decision, found: Found, threshold: float) -> Prediction:
+    def _prediction(self, decision: Decision, found: Matches, threshold: float) -> Prediction:
         positions, similarities = found
         classes = self._classes[positions]
         own = classes == decision.answer
@@ -168,8 +192,8 @@ class Gallery:
         )
 
 
-def _most_alike(found: Sequence[Found], size: int) -> Found:
-    """The largest similarity of each exemplar over several views, most alike first."""
+def _best_of_views(found: Sequence[Matches], size: int) -> Matches:
+    """The largest similarity of each exemplar over several views, the most similar first."""
     if len(found) == 1:
         return found[0]
     best = np.full(size, -np.inf, np.float32)
@@ -181,52 +205,52 @@ def _most_alike(found: Sequence[Found], size: int) -> Found:
 
 
 class ExemplarStore(Protocol):
-    """Exemplars by their places."""
+    """Exemplars by their positions."""
 
     @property
     def names(self) -> Sequence[str]:
-        """Actions, sorted; of each there is an exemplar."""
+        """Actions with at least one exemplar, sorted."""
 
     @property
     def classes(self) -> NDArray[np.intp]:
-        """The place in `names` of each exemplar's action, (P,); -1 where there is none."""
+        """Position in `names` of each exemplar's action, (P,); -1 where no exemplar is."""
 
     @property
     def searcher(self) -> Searcher:
         """Finds exemplars."""
 
-    def candidates(self, query: Features, class_out: int | None = None) -> Found:
-        """The exemplars by which a clip is named, the most alike first.
+    def candidates(self, query: Features, class_out: int | None = None) -> Matches:
+        """The exemplars by which a clip is named, the most similar first.
 
         Args:
             query: The clip.
-            class_out: An action that is not to be seen, as if the index did not hold it.
+            class_out: An action that is left out, as if the index did not hold it.
         """
 
     def sources(self, positions: NDArray[np.intp]) -> list[str]:
         """Where exemplars come from."""
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
-        """Exemplars as clips that are to be named."""
+        """Exemplars as queries."""
 
 
 class SmallStore:
-    """All exemplars of a small index; see `ExemplarStore`.
+    """All exemplars of a small index, in memory; see `ExemplarStore`.
 
     Args:
-        rows: Of the exemplars.
-        model: Whose they are.
+        rows: The exemplars.
+        model: Their model.
     """
 
-    def __init__(self, rows: Rows, model: ModelInfo) -> None:
+    def __init__(self, rows: ExemplarRows, model: ModelInfo) -> None:
         self.ids = rows.ids
         names, self.classes = np.unique(np.array(rows.labels, object), return_inverse=True)
         self.names: list[str] = names.tolist()
         self._sources = rows.sources
-        self._queries = as_queries(rows, model)
-        self.searcher: Searcher = searcher_of(self._queries)
+        self.all_queries = as_queries(rows, model)
+        self.searcher: Searcher = searcher_of(self.all_queries)
 
-    def candidates(self, query: Features, class_out: int | None = None) -> Found:
+    def candidates(self, query: Features, class_out: int | None = None) -> Matches:
         """See `ExemplarStore`; these are all."""
         ((positions, similar),) = self.searcher.nearest([query], len(self.ids))
         left = self.classes[positions] != (-1 if class_out is None else class_out)
@@ -238,4 +262,4 @@ class SmallStore:
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
         """See `ExemplarStore`."""
-        return [self._queries[int(position)] for position in positions]
+        return [self.all_queries[int(position)] for position in positions]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -14,83 +14,82 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError
-from stars_infer.index.derived import calibration_of_index, index_similarities
-from stars_infer.index.gallery import ExemplarStore, Gallery, SmallStore
-from stars_infer.index.large.ann import Progress
-from stars_infer.index.large.cache import CacheFolder
-from stars_infer.index.large.store import LargeStore
-from stars_infer.index.rows import Exemplar as Exemplar
-from stars_infer.index.rows import NewExemplar as NewExemplar
-from stars_infer.index.rows import (
-    RowReader,
-    as_queries,
-    check_features,
-    checked,
-    count_of,
-    exemplar_of,
-    insert,
-)
-from stars_infer.index.schema import set_up
+from stars_infer.index.exemplar import COLUMNS, check_features, encode_exemplars, insert
+from stars_infer.index.exemplar import Exemplar as Exemplar
+from stars_infer.index.exemplar import NewExemplar as NewExemplar
+from stars_infer.index.file import WAIT, IndexFile
+from stars_infer.index.labels import check_label, normalize_label
+from stars_infer.index.network_inputs import make_vectors, read_inputs
+from stars_infer.index.rows import count_of, features_of
+from stars_infer.index.state import EXHAUSTIVE_LIMIT, IndexState, ReportProgress, no_progress
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import CANDIDATES, searcher_of
 
-_BUSY_SECONDS = 30.0
 _FALSE_ACCEPT = "false_accept_rate"
 
 
 class ExemplarIndex:
     """Labeled clips as one model describes them.
 
-    The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, and several
-    processes can add at once. What is searched is built from it when first needed, and again when
-    the file has changed.
+    The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, several processes
+    can add at once, and the threads of one process can share an index. Every answer is that of one
+    state of the file; what is searched is built from it when it is first asked, and again after a
+    change.
+
+    Attributes:
+        path: The file; None for an index in memory.
+        model: Its model.
     """
 
-    def __init__(self, path: Path, model: ModelInfo, connection: sqlite3.Connection) -> None:
-        self.path = path
+    def __init__(self, file: IndexFile, model: ModelInfo) -> None:
+        self.path = file.path
         self.model = model
-        self._db = connection
-        self._gallery: tuple[object, Gallery] | None = None
-        self._large: LargeStore | None = None
-        self._own_changes = 0
+        self._file = file
+        self._state = IndexState(file, model)
 
     @classmethod
-    def open(cls, path: str | Path, model: ModelInfo, *, create: bool = True) -> ExemplarIndex:
+    def open(
+        cls, path: str | Path | None, model: ModelInfo, *, create: bool = True, wait: float = WAIT
+    ) -> ExemplarIndex:
         """Open the index of a model.
 
         Args:
-            path: The SQLite file.
-            model: The model whose vectors it holds or is to hold.
+            path: The SQLite file; None for an index in memory.
+            model: The model whose exemplars it holds or is to hold.
             create: Make the file if there is none.
+            wait: Seconds for which a change waits until other programs have finished theirs.
 
         Raises:
             ExemplarIndexError: If the file is missing, no index, or made by another model.
         """
-        path = Path(path)
-        if not path.exists() and not create:
+        path = None if path is None else Path(path)
+        if path is not None and not path.exists() and not create:
             raise ExemplarIndexError(
                 f"{path}: no exemplar index here; add clips with "
                 "`stars fewshot add-class CLASS/*.npy`, or name one with --index"
             )
-        try:
-            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-            set_up(connection, model)
-            name, fingerprint = connection.execute("SELECT name, fingerprint FROM model").fetchone()
-        except (sqlite3.Error, TypeError) as error:
-            raise ExemplarIndexError(f"{path}: not a usable exemplar index ({error})") from error
-        if fingerprint != model.fingerprint:
-            connection.close()
-            raise ExemplarIndexError(
-                f"{path}: made by the model {name!r} ({fingerprint[:12]}), but this is "
-                f"{model.name!r} ({model.fingerprint[:12]}); use that model, or another --index"
-            )
-        return cls(path, model, connection)
+        return cls(IndexFile(path, model, wait=wait), model)
+
+    @classmethod
+    def in_memory(cls, model: ModelInfo) -> ExemplarIndex:
+        """Make an empty index that `save` can write to a file."""
+        return cls.open(None, model)
+
+    def save(self, path: str | Path) -> None:
+        """Write the index as it is now to a new file; this index stays where it is.
+
+        Raises:
+            UsageError: If another file is there.
+            ExemplarIndexError: If it cannot be written.
+            OSError: If there is no such folder.
+        """
+        self._file.save(Path(path))
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        self._file.close()
 
     def __enter__(self) -> ExemplarIndex:
         return self
@@ -104,65 +103,136 @@ class ExemplarIndex:
         self.close()
 
     def __len__(self) -> int:
-        return count_of(self._db)
+        with self._file.reading() as connection:
+            return count_of(connection)
 
     def add(self, exemplars: Sequence[NewExemplar]) -> list[Exemplar | None]:
-        """Add exemplars in one transaction.
+        """Add exemplars, all of them or, where an error is raised, none.
 
         Returns:
             For each, the exemplar that already holds the same clip, which then stays as it is,
             or None where it was added.
 
         Raises:
-            UsageError: If a label is empty or a description does not fit the model.
+            UsageError: If a label cannot be one, or features do not fit the model.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
-        rows = checked(exemplars, self.model)
-        with self._transaction():
-            return insert(self._db, rows)
+        encoded = encode_exemplars(exemplars, self.model)
+        with self._file.writing("nothing was added") as connection:
+            return insert(connection, encoded)
 
     def remove(self, *, label: str | None = None, ids: Sequence[int] = ()) -> int:
         """Remove all exemplars of a label, and those with the given ids.
 
         Returns:
             How many were removed.
+
+        Raises:
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
-        with self._transaction():
-            removed = self._db.execute("DELETE FROM exemplars WHERE label = ?", (label,)).rowcount
+        with self._file.writing("nothing was removed") as connection:
+            removed = 0
+            if label is not None:
+                removed = connection.execute(
+                    "DELETE FROM exemplars WHERE label = ?", (normalize_label(label),)
+                ).rowcount
             for id_ in ids:
-                deleted = self._db.execute("DELETE FROM exemplars WHERE id = ?", (id_,))
-                removed += deleted.rowcount
+                removed += connection.execute(
+                    "DELETE FROM exemplars WHERE id = ?", (int(id_),)
+                ).rowcount
         return removed
+
+    def rename(self, old: str, new: str) -> int:
+        """Give all exemplars of a label another one; if others have that, they become one action.
+
+        Returns:
+            How many exemplars have a new label; 0 if none had the old one.
+
+        Raises:
+            UsageError: If the new label cannot be one.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        old, new = normalize_label(old), check_label(new)
+        with self._file.writing("nothing was renamed") as connection:
+            return connection.execute(
+                "UPDATE exemplars SET label = ?1 WHERE label = ?2 AND label <> ?1", (new, old)
+            ).rowcount
+
+    def relabel(self, ids: Sequence[int], label: str) -> int:
+        """Give single exemplars another label.
+
+        Args:
+            ids: Their numbers.
+            label: The action that they show.
+
+        Returns:
+            How many have a new label; those that had it already do not count.
+
+        Raises:
+            UsageError: If the label cannot be one.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        label = check_label(label)
+        with self._file.writing("nothing was relabeled") as connection:
+            return sum(
+                connection.execute(
+                    "UPDATE exemplars SET label = ?1 WHERE id = ?2 AND label <> ?1",
+                    (label, int(id_)),
+                ).rowcount
+                for id_ in ids
+            )
 
     def exemplars(self, label: str | None = None) -> list[Exemplar]:
         """All exemplars, or those of a label, by label and then by age."""
-        rows = self._db.execute(
-            "SELECT id, label, source, content_hash, added FROM exemplars "
-            "WHERE ?1 IS NULL OR label = ?1 ORDER BY label, id",
-            (label,),
-        )
-        return [exemplar_of(row) for row in rows]
+        wanted = None if label is None else normalize_label(label)
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                f"SELECT {COLUMNS} FROM exemplars "
+                "WHERE ?1 IS NULL OR label = ?1 ORDER BY label, id",
+                (wanted,),
+            ).fetchall()
+        return [Exemplar.of_row(row) for row in rows]
 
-    def clip_features(self) -> list[tuple[Exemplar, Features]]:
-        """All exemplars with what is kept of them, by label and then by age."""
-        rows = self._db.execute(
-            "SELECT id, label, source, content_hash, added, vector, sequence, bodies "
-            "FROM exemplars ORDER BY label, id"
-        )
+    def features(
+        self, encoder: Encoder | None = None, *, progress: ReportProgress = no_progress
+    ) -> list[tuple[Exemplar, Features]]:
+        """All exemplars with what is kept of them, by label and then by age.
+
+        Args:
+            encoder: Makes the vectors of exemplars that were added without one, which are then
+                kept; without an encoder these have no vector.
+            progress: Called with how many vectors were made, and of how many.
+
+        Raises:
+            UsageError: If the encoder is another model's.
+        """
+        if encoder is not None:
+            with suppress(ExemplarIndexError):  # of a file that cannot be written: see below
+                make_vectors(self._file, encoder, self.model, progress)
+        with self._file.reading() as connection:
+            kept = features_of(connection, self.model)
+            inputs = {} if encoder is None else read_inputs(connection, self.model)
+        if encoder is None or not inputs:
+            return kept
+        made = encoder.embed_prepared(list(inputs.values()))
+        vectors = dict(zip(inputs, made, strict=True))
         return [
-            (
-                exemplar_of(row[:5]),
-                Features(
-                    vector=np.frombuffer(row[5], "<f4"),
-                    sequence=None if row[6] is None else self._sequence(row[6], row[7]),
-                ),
-            )
-            for row in rows
+            (one, replace(item, vector=vectors[one.id]) if one.id in vectors else item)
+            for one, item in kept
         ]
 
     def counts(self) -> dict[str, int]:
         """Exemplars per label, by label."""
-        rows = self._db.execute("SELECT label, count(*) FROM exemplars GROUP BY label")
+        with self._file.reading() as connection:
+            rows = connection.execute(
+                "SELECT label, count(*) FROM exemplars GROUP BY label ORDER BY label"
+            ).fetchall()
         return {str(label): int(count) for label, count in rows}
+
+    @property
+    def labels(self) -> list[str]:
+        """Actions that have an exemplar, sorted: the columns of `predict_proba`."""
+        return list(self.counts())
 
     def search(self, queries: Sequence[Features], k: int) -> list[list[Neighbor]]:
         """The k nearest exemplars of each clip, nearest first.
@@ -173,38 +243,59 @@ class ExemplarIndex:
 
         Raises:
             ExemplarIndexError: If the index is empty.
-            UsageError: If a description does not fit the model.
+            UsageError: If features do not fit the model.
         """
-        for query in queries:
-            check_features(query, self.model, "query")
-        return self._current().nearest(queries, k)
+        self._check_queries(queries)
+        with self._state.gallery() as gallery:
+            return gallery.nearest(queries, k)
 
     def classify(
         self, queries: Sequence[Features], options: ClassifyOptions | None = None
     ) -> list[Prediction]:
-        """Name clips by their nearest exemplars, and say how surely.
+        """Name clips by their nearest exemplars, and say how sure that is.
 
         Args:
-            queries: From `Encoder.encode`, as questions or whole.
+            queries: From `Encoder.encode`, with or without `query=True`.
             options: How; by the default classifier and the index's own threshold if not given.
 
         Raises:
             ExemplarIndexError: If the index is empty.
-            UsageError: If a description does not fit the model.
+            UsageError: If features do not fit the model.
         """
-        for query in queries:
-            check_features(query, self.model, "query")
-        gallery = self._current()
-        if not queries:
-            return []
-        return gallery.classify(queries, self.options() if options is None else options)
+        self._check_queries(queries)
+        with self._state.gallery() as gallery:
+            if not queries:
+                return []
+            return gallery.classify(queries, gallery.options if options is None else options)
+
+    def predict_proba(
+        self, queries: Sequence[Features], options: ClassifyOptions | None = None
+    ) -> NDArray[np.float64]:
+        """The calibrated chance of every action for each clip.
+
+        A row sums to `Prediction.chance_known`; what is missing to 1 is the chance that the index
+        does not hold the clip's action. The action that `classify` names has the chance
+        `Prediction.confidence`, and the others divide the rest by the odds that the calibration
+        gives each. Where that answer is unsure, another action may have a higher chance.
+
+        Args:
+            queries: As in `classify`.
+            options: As in `classify`.
+
+        Returns:
+            (N, C), the columns in the order of `labels`.
+
+        Raises:
+            ExemplarIndexError: If the index is empty.
+            UsageError: If features do not fit the model.
+        """
+        self._check_queries(queries)
+        with self._state.gallery() as gallery:
+            return gallery.predict_proba(queries, gallery.options if options is None else options)
 
     def options(self) -> ClassifyOptions:
         """How clips are named if nothing else is said: with the threshold that the index keeps."""
-        row = self._db.execute(
-            "SELECT value FROM settings WHERE key = ?", (_FALSE_ACCEPT,)
-        ).fetchone()
-        return ClassifyOptions(false_accept_rate=None if row is None else float(row[0]))
+        return self._state.options()
 
     def set_false_accept_rate(self, share: float | None) -> None:
         """Set the threshold for "unknown": the share of unknown clips that may be named, 0 to 1.
@@ -214,26 +305,25 @@ class ExemplarIndex:
 
         Raises:
             UsageError: If it is not between 0 and 1.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
-        ClassifyOptions(false_accept_rate=share)
-        with self._transaction():
-            self._db.execute("DELETE FROM settings WHERE key = ?", (_FALSE_ACCEPT,))
-            if share is not None:
-                self._db.execute("INSERT INTO settings VALUES (?, ?)", (_FALSE_ACCEPT, repr(share)))
+        self._state.set_false_accept_rate(share)
 
     def calibration(self) -> Calibration:
-        """How the exemplars tell known clips from unknown clips.
+        """How well the exemplars tell clips of known actions from others.
 
         Raises:
             ExemplarIndexError: If the index is empty.
         """
-        return self._current().open_set(self.options()).calibration
+        with self._state.gallery() as gallery:
+            return gallery.open_set(gallery.options).calibration
 
-    def prepare(self, progress: Progress = lambda at, end: None) -> None:
-        """Make ready to name clips: a large index makes what it is searched by, or extends it.
+    def prepare(self, progress: ReportProgress = no_progress) -> None:
+        """Do now what naming the first clip would have to do.
 
-        That is kept beside the file, in the folder `INDEX.cache`. Naming does it when it was not
-        done.
+        A small index compares its exemplars with each other, which takes at most some seconds and
+        is kept in the file. A large one makes what it is searched by, or extends it; that is kept
+        beside the file, in the folder `INDEX.cache`.
 
         Args:
             progress: Called with how much is done, and of how much.
@@ -241,84 +331,30 @@ class ExemplarIndex:
         Raises:
             ExemplarIndexError: If the index is empty.
         """
-        self._current(progress)
+        with self._state.gallery(progress) as gallery:
+            if gallery.similarity is not None:
+                gallery.similarity.matrix(progress)
 
-    def compare_exemplars(self, progress: Callable[[], None] = lambda: None) -> FloatArray:
+    def compare_exemplars(self, progress: ReportProgress = no_progress) -> FloatArray:
         """Similarity of all exemplars to each other (E, E), in the order of their ids.
 
-        It is kept in the file; only exemplars that are new are compared. Naming needs it, and makes
-        it when it is not there.
+        It is kept in the file; only exemplars that are new are compared.
 
         Args:
-            progress: Called for every exemplar that was compared.
+            progress: Called with how many were compared, and of how many.
 
         Raises:
-            UsageError: If there are more than `CANDIDATES`, of which not all are compared.
+            ExemplarIndexError: If the index is empty.
+            UsageError: If there are more than `EXHAUSTIVE_LIMIT`, of which not all are compared.
         """
-        if len(self) > CANDIDATES:
-            raise UsageError(
-                f"{self.path}: {len(self):,} exemplars are too many to compare each with each, "
-                f"at most {CANDIDATES:,}"
-            )
-        rows = RowReader(self._db, self.model).newer()
-        queries = as_queries(rows, self.model)
+        with self._state.gallery() as gallery:
+            if gallery.similarity is None:
+                raise UsageError(
+                    f"{self._file}: {gallery.sizes[0]:,} exemplars are too many to compare each "
+                    f"with each, at most {EXHAUSTIVE_LIMIT:,}"
+                )
+            return gallery.similarity.matrix(progress)
 
-        def compared(positions: NDArray[np.intp], progress: Callable[[], None]) -> FloatArray:
-            searcher = searcher_of(queries)
-            result = np.empty((len(positions), len(queries)), np.float32)
-            for at, position in enumerate(positions):
-                ((found, similar),) = searcher.nearest([queries[position]], len(queries))
-                result[at, found] = similar
-                progress()
-            return result
-
-        return index_similarities(self._db, rows.ids.tolist(), compared, progress=progress)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-        self._own_changes += 1
-
-    def _current(self, progress: Progress = lambda at, end: None) -> Gallery:
-        """What the file holds now, ready to name clips.
-
-        Raises:
-            ExemplarIndexError: If it holds nothing.
-        """
-        # data_version moves with other connections' changes, not with ours.
-        version = (self._db.execute("PRAGMA data_version").fetchone()[0], self._own_changes)
-        if self._gallery is None or self._gallery[0] != version:
-            store = self._store(progress)
-            gallery = Gallery(
-                store,
-                self.model,
-                similarity=self.compare_exemplars,
-                calibrated=lambda made: calibration_of_index(self._db, store, self.model, made),
-            )
-            self._gallery = version, gallery
-        return self._gallery[1]
-
-    def _store(self, progress: Progress) -> ExemplarStore:
-        size = len(self)
-        if not size:
-            raise ExemplarIndexError(
-                f"{self.path}: the index is empty; add clips with "
-                "`stars fewshot add-class CLASS/*.npy`"
-            )
-        if size <= CANDIDATES:
-            return SmallStore(RowReader(self._db, self.model).newer(), self.model)
-        if self._large is None:
-            self._large = LargeStore(self._db, CacheFolder(self.path), self.model)
-        self._large.refresh(progress)
-        return self._large
-
-    def _sequence(self, blob: bytes, bodies: int) -> FloatArray:
-        how = self.model.comparison
-        assert how is not None
-        return np.frombuffer(blob, "<f2").reshape(bodies, *how.shape[1:])
+    def _check_queries(self, queries: Sequence[Features]) -> None:
+        for query in queries:
+            check_features(query, self.model, "query")

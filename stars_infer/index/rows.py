@@ -1,42 +1,39 @@
-"""Rows of an exemplar index: added in one go, and read by their numbers."""
+"""The rows of an exemplar index, read as arrays."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.errors import UsageError
-from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.index.exemplar import COLUMNS, VALUES_PER_STATEMENT, Exemplar
+from stars_infer.index.file import IndexFile
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import coarse_descriptor, coarse_descriptors, unit
 
 Ids = NDArray[np.int64]
 """Numbers of exemplars."""
 
-_AT_ONCE = 500
-"""Rows asked for in one statement; SQLite may take no more than 999 values."""
 _BLOCK = 2000
 """Rows decoded at once."""
-_COLUMNS = "id, label, source, content_hash, added"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rows:
-    """Some exemplars in the order of their numbers.
+class ExemplarRows:
+    """What a model compares of N exemplars, in the order of their numbers.
 
     Attributes:
         ids: Their numbers, (N,).
         labels: Their actions.
         sources: Where they come from.
         bodies: How many bodies each shows, (N,).
-        data: Their sequences in half precision where the model compares those, (bodies, S, F) after
-            each other; else their vectors (N, D).
+        data: Their sequences in half precision where the model compares those, one body after the
+            other (bodies, S, F); else their vectors (N, D).
     """
 
     ids: Ids
@@ -50,129 +47,39 @@ class Rows:
         return list(np.split(self.data, np.cumsum(self.bodies)[:-1])) if len(self.ids) else []
 
 
-def checked(exemplars: Sequence[NewExemplar], model: ModelInfo) -> list[tuple[object, ...]]:
-    """Rows for `insert`.
-
-    Raises:
-        UsageError: If a label is empty or a description does not fit the model.
-    """
-    for exemplar in exemplars:
-        label = exemplar.label.strip()
-        if not label or not label.isprintable():
-            raise UsageError(f"{exemplar.label!r} cannot be a label: give it a printable name")
-        check_features(exemplar.features, model, exemplar.source)
-    if not exemplars:
-        return []
-    vectors = vectors_of([exemplar.features for exemplar in exemplars]).astype("<f4")
-    added = datetime.now(UTC).isoformat(timespec="seconds")
-    return [
-        (
-            exemplar.label.strip(),
-            vector.tobytes(),
-            None if sequence is None else sequence.astype("<f2").tobytes(),
-            1 if sequence is None else len(sequence),
-            exemplar.source,
-            exemplar.content_hash,
-            added,
-        )
-        for exemplar, vector in zip(exemplars, vectors, strict=True)
-        for sequence in (exemplar.features.sequence,)
-    ]
-
-
-def check_features(features: Features, model: ModelInfo, source: str) -> None:
-    """Make sure that a description is one of a model.
-
-    Raises:
-        UsageError: If it is not.
-    """
-    vector, sequence, how = features.vector, features.sequence, model.comparison
-    if vector is not None and (vector.shape != (model.width,) or not np.isfinite(vector).all()):
-        raise UsageError(f"{source}: expected a finite vector ({model.width},), got {vector.shape}")
-    if how is None:
-        fits, wanted = sequence is None, "no sequence"
-    else:
-        fits = sequence is not None and how.fits(sequence)
-        wanted = f"a finite sequence {how.shape}"
-    if not fits:
-        found = None if sequence is None else sequence.shape
-        raise UsageError(f"{source}: expected {wanted}, got {found}; use Encoder.encode")
-
-
-def insert(
-    connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]
-) -> list[Exemplar | None]:
-    """Add rows within the transaction that is open.
-
-    Returns:
-        For each, the exemplar that already holds the same clip, or None where it was added.
-    """
-    (before,) = connection.execute("SELECT coalesce(max(id), 0) FROM exemplars").fetchone()
-    progress = connection.executemany(
-        "INSERT OR IGNORE INTO exemplars "
-        "(label, vector, sequence, bodies, source, content_hash, added) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        rows,
-    )
-    if progress.rowcount == len(rows):
-        return [None] * len(rows)
-    hashes = [str(row[5]) for row in rows]
-    there: dict[str, Exemplar] = {}
-    for start in range(0, len(hashes), _AT_ONCE):
-        some = hashes[start : start + _AT_ONCE]
-        found = connection.execute(
-            f"SELECT {_COLUMNS} FROM exemplars WHERE content_hash IN ({_marks(some)})", some
-        )
-        there.update((row[3], exemplar_of(row)) for row in found)
-    result: list[Exemplar | None] = []
-    new: set[str] = set()
-    for content_hash in hashes:
-        known = there[content_hash]
-        added = known.id > before and content_hash not in new
-        new.add(content_hash)
-        result.append(None if added else known)
-    return result
-
-
-def exemplar_of(row: tuple[int, str, str, str, str]) -> Exemplar:
-    """From id, label, source, content hash and time of adding."""
-    id_, label, source, content_hash, added = row
-    return Exemplar(id=id_, label=label, source=source, content_hash=content_hash, added=added)
-
-
 class RowReader:
     """Reads what a model compares of exemplars.
 
     Args:
-        connection: The index.
+        file: The index.
         model: Its model.
     """
 
-    def __init__(self, connection: sqlite3.Connection, model: ModelInfo) -> None:
-        self._db = connection
+    def __init__(self, file: IndexFile, model: ModelInfo) -> None:
+        self._file = file
         self._how = model.comparison
         self._column = "vector" if self._how is None else "sequence"
         self._width = model.width
 
-    def newer(self, after: int = 0) -> Rows:
-        """Exemplars that were added after one, of which the number is given."""
-        return _joined(list(self._blocks(after)) or [self._rows([])])
+    def newer(self, after: int = 0) -> ExemplarRows:
+        """Exemplars with numbers above one."""
+        with self._file.reading() as connection:
+            return _concatenate(list(self._blocks(connection, after)) or [self._rows([])])
 
-    def with_ids(self, ids: Ids) -> Rows:
-        """Those of some exemplars that are still there, in the order of their numbers."""
-        wanted = np.sort(ids).tolist()
+    def with_ids(self, ids: Ids) -> ExemplarRows:
+        """Exemplars with these numbers, as far as they are still there."""
         found: list[tuple[int, str, str, int, bytes]] = []
-        for start in range(0, len(wanted), _AT_ONCE):
-            some = wanted[start : start + _AT_ONCE]
-            found += self._db.execute(
-                f"SELECT id, label, source, bodies, {self._column} FROM exemplars "
-                f"WHERE id IN ({_marks(some)}) ORDER BY id",
-                some,
-            )
+        with self._file.reading() as connection:
+            for some, marks in _portions(np.sort(ids).tolist()):
+                found += connection.execute(
+                    f"SELECT id, label, source, bodies, {self._column} FROM exemplars "
+                    f"WHERE id IN ({marks}) ORDER BY id",
+                    some,
+                )
         return self._rows(found)
 
     def unit_vectors(self, ids: Ids) -> FloatArray:
-        """What is searched of exemplars (N, W), zero where one is gone; as `unit_vectors_of`."""
+        """`unit_vectors_of` exemplars with these numbers, (N, W); zero where one is gone."""
         result = np.zeros((len(ids), self.searched_width), np.float32)
         for start in range(0, len(ids), _BLOCK):
             some = ids[start : start + _BLOCK]
@@ -182,8 +89,8 @@ class RowReader:
             result[positions] = self.unit_vectors_of(rows)
         return result
 
-    def unit_vectors_of(self, rows: Rows) -> FloatArray:
-        """Unit vectors (N, D), or unit coarse descriptors of sequences."""
+    def unit_vectors_of(self, rows: ExemplarRows) -> FloatArray:
+        """What is searched of exemplars: unit vectors, or coarse descriptors as such, (N, W)."""
         if self._how is None:
             return unit(rows.data)
         result = np.zeros((len(rows.ids), self.searched_width), np.float32)
@@ -196,13 +103,13 @@ class RowReader:
 
     @property
     def searched_width(self) -> int:
-        """W, numbers of what is searched."""
+        """W, the width of what is searched."""
         if self._how is None:
             return self._width
         return len(coarse_descriptor(np.zeros((1, *self._how.shape[1:]), np.float16)))
 
-    def _blocks(self, after: int) -> Iterator[Rows]:
-        found = self._db.execute(
+    def _blocks(self, connection: sqlite3.Connection, after: int) -> Iterator[ExemplarRows]:
+        found = connection.execute(
             f"SELECT id, label, source, bodies, {self._column} FROM exemplars "
             "WHERE id > ? ORDER BY id",
             (after,),
@@ -210,11 +117,11 @@ class RowReader:
         while block := found.fetchmany(_BLOCK):
             yield self._rows(block)
 
-    def _rows(self, found: Sequence[tuple[int, str, str, int, bytes]]) -> Rows:
+    def _rows(self, found: Sequence[tuple[int, str, str, int, bytes]]) -> ExemplarRows:
         how = self._how
         form = (self._width,) if how is None else how.shape[1:]
         blobs = b"".join([row[4] for row in found])
-        return Rows(
+        return ExemplarRows(
             ids=np.array([row[0] for row in found], np.int64),
             labels=[row[1] for row in found],
             sources=[row[2] for row in found],
@@ -236,10 +143,10 @@ def labeled_ids(
     Args:
         connection: The index.
         after: Only larger numbers.
-        known: Actions that have a place already.
+        known: Actions that have a position already.
 
     Returns:
-        Numbers (N,), places of their actions (N,), and the actions by their places.
+        Numbers (N,), positions of their actions (N,), and the actions.
     """
     positions = {name: position for position, name in enumerate(known)}
     if after:
@@ -255,21 +162,59 @@ def labeled_ids(
     return found[order], np.array(labels, np.int32)[order], tuple(positions)
 
 
+def labels_of(connection: sqlite3.Connection, ids: Ids) -> dict[int, str]:
+    """The actions of exemplars, of those that are still there."""
+    return _column_of(connection, "label", ids.tolist())
+
+
 def sources_of(connection: sqlite3.Connection, ids: Sequence[int]) -> list[str]:
     """Where exemplars come from; empty where one is gone."""
-    found: dict[int, str] = {}
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
-        found.update(
-            connection.execute(
-                f"SELECT id, source FROM exemplars WHERE id IN ({_marks(some)})", some
-            ).fetchall()
-        )
+    found = _column_of(connection, "source", ids)
     return [found.get(number, "") for number in ids]
 
 
-def _joined(blocks: Sequence[Rows]) -> Rows:
-    return Rows(
+def features_of(
+    connection: sqlite3.Connection, model: ModelInfo
+) -> list[tuple[Exemplar, Features]]:
+    """All exemplars and what is kept of them, by label and then by number."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS}, vector, sequence, bodies FROM exemplars ORDER BY label, id"
+    )
+    return [
+        (
+            Exemplar.of_row(row[:5]),
+            Features(
+                vector=None if row[5] is None else np.frombuffer(row[5], "<f4"),
+                sequence=None if row[6] is None else _sequence(row[6], row[7], model),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _sequence(blob: bytes, bodies: int, model: ModelInfo) -> FloatArray:
+    how = model.comparison
+    assert how is not None
+    return np.frombuffer(blob, "<f2").reshape(bodies, *how.shape[1:])
+
+
+def _column_of(connection: sqlite3.Connection, column: str, ids: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for some, marks in _portions(ids):
+        rows = connection.execute(f"SELECT id, {column} FROM exemplars WHERE id IN ({marks})", some)
+        found.update(rows.fetchall())
+    return found
+
+
+def _portions(ids: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
+    """As many numbers as one statement takes, and the marks that stand for them."""
+    for start in range(0, len(ids), VALUES_PER_STATEMENT):
+        some = ids[start : start + VALUES_PER_STATEMENT]
+        yield some, ",".join("?" * len(some))
+
+
+def _concatenate(blocks: Sequence[ExemplarRows]) -> ExemplarRows:
+    return ExemplarRows(
         ids=np.concatenate([block.ids for block in blocks]),
         labels=[label for block in blocks for label in block.labels],
         sources=[source for block in blocks for source in block.sources],
@@ -278,41 +223,8 @@ def _joined(blocks: Sequence[Rows]) -> Rows:
     )
 
 
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
-
-
-def as_queries(rows: Rows, model: ModelInfo) -> list[Features]:
-    """Exemplars as clips that are to be named."""
+def as_queries(rows: ExemplarRows, model: ModelInfo) -> list[Features]:
+    """Exemplars as queries."""
     if model.comparison is None:
         return [Features(vector=vector) for vector in rows.data]
     return [Features(vector=None, sequence=sequence) for sequence in rows.parts()]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewExemplar:
-    """A labeled clip on its way into the index.
-
-    Attributes:
-        label: Its action.
-        features: From `Encoder.encode`.
-        source: Where it comes from.
-        content_hash: `Clip.content_hash`, which tells a clip that is already there.
-    """
-
-    label: str
-    features: Features
-    source: str
-    content_hash: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exemplar:
-    """A labeled clip in the index."""
-
-    id: int
-    label: str
-    source: str
-    content_hash: str
-    added: str
-    """Time of adding, UTC, ISO 8601."""

@@ -1,4 +1,4 @@
-"""What is kept of a clip: its vector, and its sequence where the model compares step by step."""
+"""What is known of a clip: its vector, and its sequence where the model compares step by step."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from stars_infer.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Features:
-    """A clip as an index holds it.
+    """What a model compares of a clip.
 
     Attributes:
-        vector: (D,), of any length; None in a question to an index that compares sequences.
+        vector: The network's vector (D,), of any length; None where the network has not run.
         sequence: (M bodies, S steps, F), from `motion_sequence`; None where the model compares
             vectors only.
-        views: Other views of the clip, in a question: of all, the most alike counts.
+        bodies: What the network takes to make the vector, (M, T, 25, 3) in meters, from
+            `Encoder.prepare`; an index keeps it in the vector's place. None if it is not to.
+        views: Other views of a query; of all its views, the most similar one counts.
     """
 
     vector: FloatArray | None
     sequence: FloatArray | None = None
+    bodies: FloatArray | None = None
     views: tuple[Features, ...] = ()
 
 
@@ -31,9 +34,12 @@ def vectors_of(clip_features: Sequence[Features]) -> FloatArray:
     """The vectors of clips, (N, D).
 
     Raises:
-        UsageError: If a clip was described as a question, without its vector.
+        UsageError: If a clip has none.
     """
     vectors = [item.vector for item in clip_features if item.vector is not None]
     if len(vectors) < len(clip_features):
-        raise UsageError("a clip has no vector: Encoder.encode it without query=True")
+        raise UsageError(
+            "a clip has no vector: encode it without query=True, and give `ExemplarIndex.features` "
+            "the encoder"
+        )
     return np.stack(vectors)

@@ -1,4 +1,4 @@
-"""Nearest exemplars: by the cosine of vectors through FAISS, or step by step through warping."""
+"""Nearest exemplars: by the cosine of vectors through FAISS, or by time warping of sequences."""
 
 from __future__ import annotations
 
@@ -16,21 +16,16 @@ from stars_infer.similarity.features import Features, vectors_of
 if TYPE_CHECKING:
     import faiss
 
-CANDIDATES = 1000
-"""Most exemplars of which all are compared with a clip."""
-SEEN = 500
-"""Exemplars that are looked at in a larger index: the nearest by vector, or those that are warped,
-whose coarse descriptors are nearest."""
+EXHAUSTIVE_LIMIT = 1000
+"""A query is compared with every exemplar where there are at most so many."""
+SHORTLIST = 500
+"""Of more exemplars, so many are looked at: those with the nearest vectors, or, where sequences are
+compared, those with the nearest coarse descriptors, which are then warped."""
 DESCRIPTOR_PARTS = 4
-"""Into so many parts a coarse descriptor cuts a sequence, in time and by size."""
+"""Parts into which a coarse descriptor cuts a sequence, in time and by size."""
 
-ACTIONS = 6
-"""Actions, as far as there are so many, of which exemplars are looked at to name a clip."""
-OTHERS = 20
-"""Exemplars of further actions that are looked at, at once, where the nearest are of fewer."""
-
-Found = tuple[NDArray[np.intp], FloatArray]
-"""Places of the nearest exemplars, nearest first, and their similarities."""
+Matches = tuple[NDArray[np.intp], FloatArray]
+"""Positions of exemplars, the most similar first, and their similarities."""
 
 
 class Searcher(Protocol):
@@ -38,12 +33,12 @@ class Searcher(Protocol):
 
     size: int
 
-    def nearest(self, queries: Sequence[Features], k: int) -> list[Found]:
+    def nearest(self, queries: Sequence[Features], k: int) -> list[Matches]:
         """The k nearest exemplars of each query, fewer if there are fewer."""
 
 
 class VectorSearcher:
-    """Cosine of unit vectors, all compared (FAISS, flat inner product).
+    """Cosine of each query's vector with all vectors (FAISS, flat inner product).
 
     Args:
         vectors: Of the exemplars, (E, D).
@@ -58,49 +53,74 @@ class VectorSearcher:
         self._flat: faiss.IndexFlatIP = faiss.IndexFlatIP(width)
         self._flat.add(unit(vectors))
 
-    def nearest(self, queries: Sequence[Features], k: int) -> list[Found]:
+    def nearest(self, queries: Sequence[Features], k: int) -> list[Matches]:
         """See `Searcher`."""
         return self.nearest_to(vectors_of(queries), k)
 
-    def nearest_to(self, vectors: FloatArray, k: int) -> list[Found]:
+    def nearest_to(self, vectors: FloatArray, k: int) -> list[Matches]:
         """The same for vectors (N, D)."""
         similarities, positions = self._flat.search(unit(vectors), min(k, self.size))
         return list(zip(positions, similarities, strict=True))
 
 
 class SequenceSearcher:
-    """Similarity of sequences by time warping; in a large index only of likely exemplars.
+    """Similarity of sequences by time warping; of many exemplars only a shortlist is warped.
 
     Args:
         sequences: Of the exemplars, (1 or 2, S, F) each.
+        exhaustive_limit: Most exemplars of which all are warped to a query.
+        shortlist: How many are warped of more.
     """
 
-    def __init__(self, sequences: Sequence[FloatArray]) -> None:
+    def __init__(
+        self,
+        sequences: Sequence[FloatArray],
+        *,
+        exhaustive_limit: int = EXHAUSTIVE_LIMIT,
+        shortlist: int = SHORTLIST,
+    ) -> None:
         self.size = len(sequences)
         self._sequences = sequences
+        self._shortlist = shortlist
         self._all = self._coarse = None
-        if self.size <= CANDIDATES:
+        if self.size <= exhaustive_limit:
             self._all = WarpingGallery(sequences)
         else:
             self._coarse = VectorSearcher(np.stack([coarse_descriptor(item) for item in sequences]))
 
-    def nearest(self, queries: Sequence[Features], k: int) -> list[Found]:
-        """See `Searcher`; of a large index at most `SEEN` are found."""
+    def nearest(self, queries: Sequence[Features], k: int) -> list[Matches]:
+        """See `Searcher`; where a shortlist is warped, no more than that is found."""
         return [self._nearest(query, k) for query in queries]
 
-    def _nearest(self, query: Features, k: int) -> Found:
+    def _nearest(self, query: Features, k: int) -> Matches:
         assert query.sequence is not None
         if self._all is not None:
-            positions, similarities = np.arange(self.size), self._all.similarities(query.sequence)
-        else:
-            assert self._coarse is not None
-            ((positions, _),) = self._coarse.nearest_to(
-                coarse_descriptor(query.sequence)[None], SEEN
-            )
-            likely = [self._sequences[int(position)] for position in positions]
-            similarities = similarities_once(query.sequence, likely)
-        order = np.argsort(-similarities, kind="stable")[:k]
-        return positions[order], similarities[order]
+            return most_similar(np.arange(self.size), self._all.similarities(query.sequence), k)
+        assert self._coarse is not None
+        drawn = coarse_descriptor(query.sequence)[None]
+        ((positions, _),) = self._coarse.nearest_to(drawn, self._shortlist)
+        likely = [self._sequences[int(position)] for position in positions]
+        return rank_by_warping(query.sequence, positions, likely, k)
+
+
+def rank_by_warping(
+    query: FloatArray, positions: NDArray[np.intp], sequences: Sequence[FloatArray], k: int
+) -> Matches:
+    """Warp a shortlist to a query.
+
+    Args:
+        query: A sequence (1 or 2, S, F).
+        positions: Of the exemplars on the shortlist, (L,).
+        sequences: Theirs, L of them.
+        k: How many to give.
+    """
+    return most_similar(positions, similarities_once(query, sequences), k)
+
+
+def most_similar(positions: NDArray[np.intp], similarities: FloatArray, k: int) -> Matches:
+    """The k most similar, the most similar first; of equals, the first."""
+    order = np.argsort(-similarities, kind="stable")[:k]
+    return positions[order], similarities[order]
 
 
 def searcher_of(clip_features: Sequence[Features]) -> Searcher:
@@ -112,16 +132,16 @@ def searcher_of(clip_features: Sequence[Features]) -> Searcher:
 
 
 def coarse_descriptor(sequence: FloatArray) -> FloatArray:
-    """A short form of a sequence (M, S, F), compared without warping, (8 F,).
+    """A short form (8 F,) of a sequence (M, S, F), by which a shortlist is chosen.
 
-    The mean over bodies, averaged over each quarter of the time, and, so that pace matters less,
-    over each quarter of the values that each number takes in the course of it.
+    The mean over bodies is averaged over each quarter of the time, and then, so that pace matters
+    less, over each quarter of the sorted values that each number takes.
     """
     return np.asarray(coarse_descriptors(sequence[None])[0])
 
 
 def coarse_descriptors(sequences: FloatArray) -> FloatArray:
-    """The same of many that have as many bodies, (N, M, S, F)."""
+    """The same of several sequences with equally many bodies, (N, M, S, F)."""
     mean = np.asarray(sequences, np.float32).mean(axis=1)
     parts = [
         part.mean(axis=1)

@@ -1,8 +1,9 @@
 """Approximate nearest neighbors of unit vectors: inverted lists of 8-bit codes, in FAISS.
 
-A vector lies in the list of its nearest centroid (k-means on the sphere); what parts it from there
-is kept in 8 bits a number (Sivic and Zisserman 2003; Jégou et al. 2011). A search looks into the
-lists of the nearest centroids only. How many is measured when they are made: enough for `RECALL`.
+A vector lies in the list of its nearest centroid (k-means on the sphere), and the list holds its
+difference from the centroid in 8 bits per number (Sivic and Zisserman 2003; Jégou et al. 2011). A
+search looks only into the lists of the centroids nearest to the query. How many lists reach
+`RECALL` is measured when they are made.
 """
 
 from __future__ import annotations
@@ -17,43 +18,42 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError
+from stars_infer.similarity.nearest import Matches
 
 if TYPE_CHECKING:
     import faiss
 
-FLAT = 20_000
+FLAT_LIMIT = 20_000
 """Most vectors of which all are compared: some ten milliseconds a search on one core."""
 RECALL = 0.998
-"""Share of the truly nearest `_NEAREST` that must be found among `CHOSEN`."""
-CHOSEN = 32
-"""Nearest by their codes, of which the nearest by their vectors are chosen: in each a row is read,
-which may have to come from the disk."""
+"""Share of the truly nearest `_NEAREST` that must be found among `RERANKED`."""
+RERANKED = 32
+"""So many of the nearest by their codes are ranked again by their vectors; for each, a row is read,
+perhaps from the disk."""
 _NEAREST = 5
-_TRIED = 128
+_PROBED = 128
 """Vectors by which the number of lists to look into is measured."""
 _POINTS = 40
 """Vectors a centroid is trained on."""
 _ROUNDS = 8
 _REACH = 100
-"""So many are looked for in the lists by which that is measured, for more in more lists."""
+"""Where more than so many are looked for, more lists are looked into, in proportion."""
 _WIDER = 4
-"""Times as many lists are looked into where too few were found."""
+"""Factor by which the number of lists grows where too few were found."""
 _BLOCK = 20_000
 
 UnitVectors = Callable[[slice], FloatArray]
-"""Unit vectors (N, D) at some places."""
-Progress = Callable[[int, int], None]
+"""Gives the unit vectors (N, D) at some positions."""
+ReportProgress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
-Found = tuple[NDArray[np.intp], FloatArray]
-"""Places, nearest first, and cosines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IVFIndex:
-    """Unit vectors, each at a place.
+    """Unit vectors, found by their positions.
 
     Attributes:
-        index: Of FAISS, flat or inverted lists.
+        index: The index of FAISS, flat or of inverted lists.
         probes: Lists that a search looks into; None where all vectors are compared.
         trained: How many vectors there were when the centroids were found.
     """
@@ -64,18 +64,22 @@ class IVFIndex:
 
     @classmethod
     def of(
-        cls, size: int, unit_vectors: UnitVectors, *, progress: Progress = lambda at, end: None
+        cls,
+        size: int,
+        unit_vectors: UnitVectors,
+        *,
+        progress: ReportProgress = lambda at, end: None,
     ) -> IVFIndex:
-        """Make lists.
+        """Make lists of vectors; up to `FLAT_LIMIT` of them stay as they are.
 
         Args:
             size: How many vectors there are.
             unit_vectors: Gives them.
-            progress: Progress.
+            progress: Called with how much is done, and of how much.
         """
         faiss = _faiss()
         width, end = unit_vectors(slice(0, 1)).shape[1], 2 * size
-        if size <= FLAT:
+        if size <= FLAT_LIMIT:
             index = faiss.IndexFlatIP(width)
             _add(index, size, unit_vectors, progress)
             return cls(index=index, probes=None, trained=size)
@@ -92,7 +96,7 @@ class IVFIndex:
             _centroids(sample, count, lambda at: progress(size * at // _ROUNDS, end))
         )
         index.train(sample)  # the codes; the centroids are there
-        asked = _spread(size, _TRIED, unit_vectors)
+        asked = _spread(size, _PROBED, unit_vectors)
         truth = _add(index, size, unit_vectors, lambda at, _: progress(size + at, end), asked)
         return cls(index=index, probes=_probes(index, count, asked, truth), trained=size)
 
@@ -134,13 +138,14 @@ class IVFIndex:
 
     def nearest(
         self, unit_vectors: FloatArray, k: int, *, there: NDArray[np.uint8] | None = None
-    ) -> list[Found]:
+    ) -> list[Matches]:
         """The k nearest of each unit vector (N, D), by their codes.
 
         Args:
-            unit_vectors: What is asked.
-            k: How many; more lists are looked into until there are so many, if there are.
-            there: A bit a place, the lowest first: whether it may be found; all if None.
+            unit_vectors: The queries.
+            k: How many; more lists are looked into until so many are found, if there are so many.
+            there: One bit for each position, the lowest first: whether it may be found; all may if
+                None.
         """
         faiss = _faiss()
         how: dict[str, Any] = {} if there is None else {"sel": faiss.IDSelectorBitmap(there)}
@@ -160,7 +165,7 @@ class IVFIndex:
             probes *= _WIDER
 
 
-def _found(cosines: FloatArray, positions: NDArray[np.int64]) -> list[Found]:
+def _found(cosines: FloatArray, positions: NDArray[np.int64]) -> list[Matches]:
     """Without the gaps where fewer were found."""
     return [
         (at[at >= 0].astype(np.intp), near[at >= 0])
@@ -168,10 +173,10 @@ def _found(cosines: FloatArray, positions: NDArray[np.int64]) -> list[Found]:
     ]
 
 
-def extended(
-    path: Path, old: IVFIndex, added: int, unit_vectors: UnitVectors, *, progress: Progress
+def extend_lists(
+    path: Path, old: IVFIndex, added: int, unit_vectors: UnitVectors, *, progress: ReportProgress
 ) -> IVFIndex:
-    """Lists that were saved, with more vectors in them; the centroids stay.
+    """Add vectors to lists that were saved; the centroids stay.
 
     Raises:
         RuntimeError: If FAISS cannot read them.
@@ -181,7 +186,7 @@ def extended(
         old: The same, loaded, which stay as they are.
         added: How many more vectors there are.
         unit_vectors: Gives those.
-        progress: Progress, in vectors.
+        progress: Called with how many vectors were added, and of how many.
     """
     index = _faiss().read_index(str(path))
     _add(index, added, unit_vectors, progress)
@@ -192,10 +197,10 @@ def _add(
     index: faiss.Index,
     size: int,
     unit_vectors: UnitVectors,
-    progress: Progress,
+    progress: ReportProgress,
     asked: FloatArray | None = None,
 ) -> NDArray[np.intp]:
-    """Add vectors block by block; which are truly nearest to some that are asked, (Q, N)."""
+    """Add vectors block by block, and say which are truly nearest to some queries, (Q, N)."""
     faiss = _faiss()
     positions, near = [], []
     for start in range(0, size, _BLOCK):
@@ -227,18 +232,18 @@ def _centroids(sample: FloatArray, count: int, progress: Callable[[int], None]) 
 
 
 def _spread(size: int, count: int, unit_vectors: UnitVectors) -> FloatArray:
-    """Vectors from all over the places, in blocks of neighbors: these are read at once."""
+    """Some of the vectors, evenly spread, in blocks that are read at once."""
     block = max(1, min(64, count // 64))
     starts = np.linspace(0, size - block, -(-count // block)).astype(np.intp)
     return np.concatenate([unit_vectors(slice(int(at), int(at) + block)) for at in starts])[:count]
 
 
 def _probes(index: faiss.Index, lists: int, asked: FloatArray, truth: NDArray[np.intp]) -> int:
-    """The fewest lists with which the truly nearest are found; each finds itself first."""
+    """The fewest lists that must be looked into for `RECALL`; each query finds itself first."""
     probes = 4
     while probes < lists:
         how = _faiss().SearchParametersIVF(nprobe=probes)
-        _, found = index.search(asked, CHOSEN, params=how)
+        _, found = index.search(asked, RERANKED, params=how)
         hit = [np.isin(true[1:], row).mean() for true, row in zip(truth, found, strict=True)]
         if np.mean(hit) >= RECALL:
             break

@@ -1,12 +1,12 @@
 """What a large index is searched by, kept beside its file so that it need not be made again.
 
-In the folder `INDEX.cache` lie inverted lists (FAISS) and the numbers and actions of the exemplars
-in them. Both files are named after a token, which the index itself keeps: only the cache of that
-token counts, and it is written when the cache is complete. Exemplars never change and their
-numbers are never used again, so that an index with the token holds what the cache holds, less what
-its table of removed exemplars says, plus those with higher numbers. Where the cache is missing,
-damaged or of another time of the index (of a backup, say), it is made anew; it can be deleted at
-any time.
+The folder `INDEX.cache` holds two files: inverted lists (FAISS), and the numbers and actions of the
+exemplars in them. Both are named after a token, which the index stores once they are complete;
+files with another token do not count. What an exemplar shows never changes, and its number is never
+used again. So an index holds the exemplars of its cache, without those in its table `removed`, with
+new labels for those in its table `relabeled`, and with all exemplars of higher numbers. A cache
+that is missing, damaged or from another time of the index (of a backup, say) is made anew. The
+folder can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.errors import ExemplarIndexError
+from stars_infer.index.file import IndexFile
 from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.rows import Ids
 
@@ -38,14 +40,16 @@ _READ = 2**22
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cache:
-    """Exemplars in inverted lists, by their places there.
+    """Exemplars in inverted lists, by their positions there.
 
     Attributes:
-        token: Names it.
+        token: Names its files.
         lists: What is searched.
         ids: Numbers of the exemplars, ascending, (P,).
-        labels: Places of their actions in `names`, (P,).
+        labels: Positions of their actions in `names`, (P,).
         names: Actions.
+        relabeled_until: The last change of a label that it takes into account.
+        kept: Whether it lies on the disk.
     """
 
     token: str
@@ -53,19 +57,20 @@ class Cache:
     ids: Ids
     labels: NDArray[np.int32]
     names: tuple[str, ...]
+    relabeled_until: int = 0
     kept: bool = True
-    """Whether it lies on the disk."""
 
 
 class CacheFolder:
-    """The caches of an index.
+    """Where the cache of an index lies.
 
     Args:
-        index: Its SQLite file.
+        file: The index; one in memory has no folder.
     """
 
-    def __init__(self, index: Path) -> None:
-        self.path = index.with_name(f"{index.name}.cache")
+    def __init__(self, file: IndexFile) -> None:
+        self._file = file
+        self.path = None if file.path is None else file.path.with_name(f"{file.path.name}.cache")
 
     def load(self, token: str, width: int) -> Cache | None:
         """The cache of a token; None where it is missing, damaged, or does not fit.
@@ -74,11 +79,13 @@ class CacheFolder:
             token: From `current_token`.
             width: Of the vectors that are searched.
         """
+        if self.path is None:
+            return None
         try:
             with np.load(self.path / f"{token}.npz", allow_pickle=False) as facts:
                 form, size, crc, probes, trained = facts["numbers"].tolist()
                 ids, labels, names = facts["ids"], facts["labels"], facts["names"]
-            if form != FORM or (size, crc) != _checked(self.lists_of(token)):
+            if form != FORM or (size, crc) != _size_and_crc(self.lists_of(token)):
                 return None
             lists = IVFIndex.load(self.lists_of(token), probes=probes or None, trained=trained)
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
@@ -87,22 +94,23 @@ class CacheFolder:
             return None
         return Cache(token=token, lists=lists, ids=ids, labels=labels, names=tuple(names.tolist()))
 
-    def keep(self, connection: sqlite3.Connection, made: Cache, *, before: str | None) -> bool:
+    def keep(self, made: Cache, *, before: str | None) -> bool:
         """Write a cache, and then its token into the index.
 
         Args:
-            connection: The index.
             made: The cache.
             before: The token that counted when its exemplars were read.
 
         Returns:
             Whether it is kept: not where another process was faster or the disk cannot be written.
         """
+        if self.path is None:
+            return False
         facts, lists = self.path / f"{made.token}.npz", self.lists_of(made.token)
         try:
             self.path.mkdir(exist_ok=True)
             made.lists.save(lists)
-            numbers = (FORM, *_checked(lists), made.lists.probes or 0, made.lists.trained)
+            numbers = (FORM, *_size_and_crc(lists), made.lists.probes or 0, made.lists.trained)
             with facts.open("wb") as file:
                 np.savez(
                     file,
@@ -113,30 +121,50 @@ class CacheFolder:
                 )
                 file.flush()
                 os.fsync(file.fileno())
-            progress = _write_token(connection, made, before)
-        except (OSError, RuntimeError, sqlite3.OperationalError):
-            progress = False
-        self._sweep(
-            drop=before if progress else made.token, keep=made.token if progress else before
-        )
-        return progress
+            kept = self._write_token(made, before)
+        except (OSError, RuntimeError, ExemplarIndexError):
+            kept = False
+        self._sweep(drop=before if kept else made.token, keep=made.token if kept else before)
+        return kept
 
     def lists_of(self, token: str) -> Path:
         """Where the inverted lists of a token lie."""
+        assert self.path is not None
         return self.path / f"{token}.faiss"
 
-    def can_keep(self, connection: sqlite3.Connection) -> bool:
+    def can_keep(self) -> bool:
         """Whether folder and index can be written."""
+        if self.path is None:
+            return False
         try:
             self.path.mkdir(exist_ok=True)
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("ROLLBACK")
-        except (OSError, sqlite3.OperationalError):
+            with self._file.writing("no cache was made"):
+                pass
+        except (OSError, ExemplarIndexError):
             return False
         return os.access(self.path, os.W_OK)
 
+    def _write_token(self, made: Cache, before: str | None) -> bool:
+        """From now on this cache counts, unless another one has come to count since it was begun.
+
+        What it takes into account of removed and relabeled exemplars is forgotten.
+        """
+        with self._file.writing("no cache was made") as connection:
+            if current_token(connection) != before:
+                return False
+            connection.execute("DELETE FROM settings WHERE key = ?", (_KEY,))
+            connection.execute("INSERT INTO settings VALUES (?, ?)", (_KEY, made.token))
+            gone = removed_ids(connection)
+            known = gone[~np.isin(gone, made.ids)]
+            connection.executemany(
+                "DELETE FROM removed WHERE id = ?", [(int(number),) for number in known]
+            )
+            connection.execute("DELETE FROM relabeled WHERE serial <= ?", (made.relabeled_until,))
+        return True
+
     def _sweep(self, *, drop: str | None, keep: str | None) -> None:
         """Delete a cache that counts no more, and what a process that was killed has left."""
+        assert self.path is not None
         try:
             for file in list(self.path.iterdir()):
                 if not _OWN.fullmatch(file.name):
@@ -165,32 +193,15 @@ def removed_ids(connection: sqlite3.Connection) -> Ids:
     return np.array([number for (number,) in rows], np.int64)
 
 
-def _write_token(connection: sqlite3.Connection, made: Cache, before: str | None) -> bool:
-    """From now on this cache counts, unless another one has come to count since it was begun.
-
-    Of removed exemplars those are forgotten that it does not hold.
-    """
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if current_token(connection) != before:
-            connection.execute("ROLLBACK")
-            return False
-        connection.execute("DELETE FROM settings WHERE key = ?", (_KEY,))
-        connection.execute("INSERT INTO settings VALUES (?, ?)", (_KEY, made.token))
-        gone = removed_ids(connection)
-        known = gone[~np.isin(gone, made.ids)]
-        connection.executemany(
-            "DELETE FROM removed WHERE id = ?", [(int(number),) for number in known]
-        )
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return True
+def relabeled(connection: sqlite3.Connection) -> tuple[dict[int, str], int]:
+    """Labels of exemplars that were changed since a cache was made, and the last such change."""
+    rows = connection.execute(
+        "SELECT serial, id, label FROM relabeled JOIN exemplars USING (id)"
+    ).fetchall()
+    return {number: label for _, number, label in rows}, max((row[0] for row in rows), default=0)
 
 
-def _checked(file: Path) -> tuple[int, int]:
+def _size_and_crc(file: Path) -> tuple[int, int]:
     """Size and CRC-32 of a file: one that was cut short must not be mapped, nor searched."""
     size = crc = 0
     with file.open("rb") as opened:

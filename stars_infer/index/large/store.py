@@ -1,8 +1,7 @@
-"""What an index holds, by place: all of it in memory, or a large one by its cache."""
+"""The exemplars of a large index: those in its cache, and those that are newer."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -11,26 +10,33 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.index.large.ann import CHOSEN, IVFIndex, Progress, extended
-from stars_infer.index.large.cache import Cache, CacheFolder, current_token, new_token, removed_ids
+from stars_infer.index.file import IndexFile
+from stars_infer.index.large.ann import RERANKED, IVFIndex, ReportProgress, extend_lists
+from stars_infer.index.large.cache import (
+    Cache,
+    CacheFolder,
+    current_token,
+    new_token,
+    relabeled,
+    removed_ids,
+)
 from stars_infer.index.rows import (
+    ExemplarRows,
     Ids,
     RowReader,
-    Rows,
     as_queries,
     count_of,
     labeled_ids,
     sources_of,
 )
 from stars_infer.machine import single_threaded
-from stars_infer.similarity.dtw import similarities_once
 from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import (
-    ACTIONS,
-    OTHERS,
-    SEEN,
-    Found,
+    SHORTLIST,
+    Matches,
     coarse_descriptors,
+    most_similar,
+    rank_by_warping,
     unit,
 )
 
@@ -38,6 +44,10 @@ FRESH = 5000
 """New exemplars that are all compared beside a cache; more go into it."""
 FRESH_SHARE = 0.01
 """The same, as a share of those in the cache: writing a large one takes longer."""
+MIN_ACTIONS = 6
+"""A query is compared with exemplars of at least so many actions, if there are so many."""
+OF_FURTHER_ACTIONS = 20
+"""Exemplars of further actions that are looked for at once, where the nearest are of fewer."""
 _MOST_GONE = 0.25
 """A cache of which so large a share was removed is made anew."""
 _MOST_GROWTH = 2.0
@@ -62,7 +72,7 @@ class _Fresh:
     names: dict[str, int] = field(default_factory=dict)
     last: int = 0
 
-    def add(self, rows: Rows, unit_vectors: FloatArray) -> None:
+    def add(self, rows: ExemplarRows, unit_vectors: FloatArray) -> None:
         """Take in rows that are newer still."""
         if not len(rows.ids):
             return
@@ -76,81 +86,85 @@ class _Fresh:
 class LargeStore:
     """The exemplars of a large index: those in its cache, then newer ones; see `ExemplarStore`.
 
+    It reads rows when it is asked, so its answers are those of one state of the file only within
+    the transaction in which `read` took that state over.
+
     Args:
-        connection: The index.
-        folder: Of its cache.
-        model: Whose exemplars they are.
+        file: The index.
+        model: Its model.
     """
 
     names: list[str]
     classes: NDArray[np.intp]
     searcher: LargeSearcher
 
-    def __init__(
-        self, connection: sqlite3.Connection, folder: CacheFolder, model: ModelInfo
-    ) -> None:
-        self._db = connection
-        self._folder = folder
+    def __init__(self, file: IndexFile, model: ModelInfo) -> None:
+        self._file = file
+        self._folder = CacheFolder(file)
         self._model = model
-        self._reader = RowReader(connection, model)
+        self._reader = RowReader(file, model)
         self._cache: Cache | None = None
         self._fresh = _Fresh()
         self._token: str | None = None
         self._ids: Ids = np.zeros(0, np.int64)
 
-    def refresh(self, progress: Progress = lambda at, end: None) -> None:
-        """Take over what the index holds now; make or extend the cache where that is due.
+    def prepare(self, progress: ReportProgress = lambda at, end: None) -> None:
+        """Load the cache that counts; make or extend it where that is due.
 
         Args:
             progress: Progress of the cache.
         """
-        self._follow_cache()
-        if self._is_due() and self._folder.can_keep(self._db):
-            self._renew(progress)
-        while True:
-            self._db.execute("BEGIN")  # all that follows is of one moment
-            try:
-                if current_token(self._db) == self._token:
-                    rows = self._reader.newer(self._fresh.last)
-                    gone = removed_ids(self._db)
-                    break
-            finally:
-                self._db.execute("COMMIT")
+        with self._file.lock:
             self._follow_cache()
-        self._fresh.add(rows, self._reader.unit_vectors_of(rows))
-        self._lay_out(gone)
+            if self._is_due() and self._folder.can_keep():
+                self._renew(progress)
 
-    def candidates(self, query: Features, apart: int | None = None) -> Found:
-        """See `ExemplarStore`; these are the nearest, and the nearest of further actions.
+    def read(self) -> bool:
+        """Take over what the index holds now, for use within `IndexFile.reading`.
 
-        Of an action with a thousand exemplars all the nearest may be: then nothing would tell how
-        far other actions are, which is what unknown clips are known by.
+        Returns:
+            False where another cache counts than the one that was loaded: `prepare` comes first.
         """
-        without = np.zeros(len(self._ids), np.bool_) if apart is None else self.classes == apart
-        ((positions, similar),) = self.searcher.nearest([query], SEEN, without=without)
-        while len(actions := np.unique(self.classes[positions])) < ACTIONS:
+        with self._file.reading() as connection:
+            if current_token(connection) != self._token:
+                return False
+            rows = self._reader.newer(self._fresh.last)
+            self._fresh.add(rows, self._reader.unit_vectors_of(rows))
+            self._lay_out(removed_ids(connection), relabeled(connection)[0])
+        return True
+
+    def candidates(self, query: Features, class_out: int | None = None) -> Matches:
+        """The nearest exemplars, and the nearest of further actions; see `ExemplarStore`.
+
+        An action with a thousand exemplars may own all the nearest ones. What tells an unknown clip
+        is how much farther other actions are, so some of their exemplars are looked for, too.
+        """
+        if class_out is None:
+            without = np.zeros(len(self._ids), np.bool_)
+        else:
+            without = self.classes == class_out
+        ((positions, similar),) = self.searcher.nearest([query], SHORTLIST, without=without)
+        while len(actions := np.unique(self.classes[positions])) < MIN_ACTIONS:
             without |= np.isin(self.classes, actions)
-            ((others, less),) = self.searcher.nearest([query], OTHERS, without=without)
+            ((others, less),) = self.searcher.nearest([query], OF_FURTHER_ACTIONS, without=without)
             if not len(others):
                 break
-            positions, similar = (
-                np.concatenate((positions, others)),
-                np.concatenate((similar, less)),
-            )
-        order = np.argsort(-similar, kind="stable")
-        return positions[order], similar[order]
+            positions = np.concatenate((positions, others))
+            similar = np.concatenate((similar, less))
+        return most_similar(positions, similar, len(positions))
 
     def sources(self, positions: NDArray[np.intp]) -> list[str]:
         """See `ExemplarStore`."""
-        return sources_of(self._db, self._ids[positions].tolist())
+        with self._file.reading() as connection:
+            return sources_of(connection, self._ids[positions].tolist())
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
-        """See `ExemplarStore`; those that were removed just now are left out."""
+        """See `ExemplarStore`."""
         return as_queries(self._reader.with_ids(self._ids[positions]), self._model)
 
     def _follow_cache(self) -> None:
         """Load the cache that counts, unless it is loaded; another may come to count meanwhile."""
-        while (token := current_token(self._db)) != self._token:
+        while (token := current_token(self._file.connection)) != self._token:
             self._token = token
             width = self._reader.searched_width
             self._take(None if token is None else self._folder.load(token, width))
@@ -165,50 +179,61 @@ class LargeStore:
         """How many exemplars of the cache have not been removed."""
         if self._cache is None:
             return 0
-        return len(self._cache.ids) - int(np.isin(removed_ids(self._db), self._cache.ids).sum())
+        gone = removed_ids(self._file.connection)
+        return len(self._cache.ids) - int(np.isin(gone, self._cache.ids).sum())
 
     def _is_due(self) -> bool:
         """Whether so much was added or removed that the cache should be made or extended."""
         if self._cache is None:
-            new = count_of(self._db)
-            return new > FRESH
+            return count_of(self._file.connection) > FRESH
         if not self._cache.kept:
             return False
         held, listed = self._held(), len(self._cache.ids)
         return (
-            count_of(self._db) - held > max(FRESH, FRESH_SHARE * held)
+            count_of(self._file.connection) - held > max(FRESH, FRESH_SHARE * held)
             or listed - held > _MOST_GONE * listed
         )
 
-    def _renew(self, progress: Progress) -> None:
+    def _renew(self, progress: ReportProgress) -> None:
         """Make the cache anew, or put into it what is new; a process that is faster is followed."""
-        made = self._extended(progress) or self._made(progress)
-        if self._folder.keep(self._db, made, before=self._token):
+        made = self._extend_cache(progress) or self._make_cache(progress)
+        if self._folder.keep(made, before=self._token):
             self._token = made.token
             self._take(made)
-        elif current_token(self._db) == self._token:
+        elif current_token(self._file.connection) == self._token:
             self._take(replace(made, kept=False))
         else:
             self._follow_cache()
 
-    def _made(self, progress: Progress) -> Cache:
-        ids, labels, names = labeled_ids(self._db)
+    def _make_cache(self, progress: ReportProgress) -> Cache:
+        with self._file.reading() as connection:
+            ids, labels, names = labeled_ids(connection)
+            _, until = relabeled(connection)
         lists = IVFIndex.of(
             len(ids), lambda positions: self._reader.unit_vectors(ids[positions]), progress=progress
         )
-        return Cache(token=new_token(), lists=lists, ids=ids, labels=labels, names=names)
+        return Cache(
+            token=new_token(),
+            lists=lists,
+            ids=ids,
+            labels=labels,
+            names=names,
+            relabeled_until=until,
+        )
 
-    def _extended(self, progress: Progress) -> Cache | None:
+    def _extend_cache(self, progress: ReportProgress) -> Cache | None:
         """None where the lists should be laid out anew."""
         old = self._cache
-        if old is None or old.lists.probes is None:
+        if old is None or old.lists.probes is None or not old.kept:
             return None
-        held, size = self._held(), count_of(self._db)
+        held, size = self._held(), count_of(self._file.connection)
         if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
             return None
-        ids, labels, names = labeled_ids(self._db, after=int(old.ids[-1]), known=old.names)
+        with self._file.reading() as connection:
+            changed, until = relabeled(connection)
+            ids, labels, names = labeled_ids(connection, after=int(old.ids[-1]), known=old.names)
         try:
-            lists = extended(
+            lists = extend_lists(
                 self._folder.lists_of(old.token),
                 old.lists,
                 len(ids),
@@ -217,19 +242,28 @@ class LargeStore:
             )
         except RuntimeError:  # deleted, or damaged since it was loaded
             return None
+        numbers = {name: position for position, name in enumerate(names)}
+        every = np.concatenate((old.ids, ids))
         return Cache(
             token=new_token(),
             lists=lists,
-            ids=np.concatenate((old.ids, ids)),
-            labels=np.concatenate((old.labels, labels)),
-            names=names,
+            ids=every,
+            labels=_relabel(every, np.concatenate((old.labels, labels)), numbers, changed),
+            names=tuple(numbers),
+            relabeled_until=until,
         )
 
-    def _lay_out(self, gone: Ids) -> None:
-        """Places of all exemplars that there are, and of those that were removed."""
+    def _lay_out(self, gone: Ids, changed: dict[int, str]) -> None:
+        """Give every exemplar a position, also those that were removed from under the cache.
+
+        Args:
+            gone: Numbers of those.
+            changed: Labels that are no longer those of the cache, by number.
+        """
         cached = [] if self._cache is None else [self._cache]
         self._ids = ids = np.concatenate([*(one.ids for one in cached), *self._fresh.ids])
         labels = np.concatenate([*(one.labels for one in cached), *self._fresh.labels])
+        labels = _relabel(ids, labels, self._fresh.names, changed)
         there = np.ones(len(ids), np.bool_)
         there[np.searchsorted(ids, gone[np.isin(gone, ids)])] = False
         every = list(self._fresh.names)
@@ -249,16 +283,35 @@ class LargeStore:
         )
 
 
+def _relabel(
+    ids: Ids, labels: NDArray[np.int32], names: dict[str, int], changed: dict[int, str]
+) -> NDArray[np.int32]:
+    """Labels of exemplars, some of them changed; a new name gets the next number.
+
+    Args:
+        ids: Numbers of the exemplars, ascending, (P,).
+        labels: Numbers of their labels, (P,).
+        names: Numbers of labels, which is added to.
+        changed: New labels of exemplars.
+    """
+    labels = labels.copy()
+    for number, label in changed.items():
+        position = int(np.searchsorted(ids, number))
+        if position < len(ids) and ids[position] == number:
+            labels[position] = names.setdefault(label, len(names))
+    return labels
+
+
 class LargeSearcher:
     """Finds exemplars of a large index; see `stars_infer.similarity.nearest.Searcher`.
 
-    Where vectors are compared, the nearest by their codes are compared again by their vectors, and
-    similarities beyond those are by code. Where sequences are, the `SEEN` nearest by their
-    coarse descriptors are warped, and no others are found.
+    Where the model compares vectors, the `RERANKED` nearest by their codes are ranked again by
+    their vectors; similarities beyond those are by code. Where it compares sequences, the
+    `SHORTLIST` nearest by their coarse descriptors are warped, and no others are found.
 
     Args:
-        lists: Of the exemplars at the first places, if there are any.
-        fresh: Unit vectors or coarse descriptors of those at the places that follow, (N, W).
+        lists: Of the exemplars at the first positions, if there are any.
+        fresh: Unit vectors or coarse descriptors of those at the following positions, (N, W).
         ids: Numbers of the exemplars, ascending, (P,).
         there: Which of them have not been removed, (P,).
         reader: Reads them.
@@ -279,35 +332,38 @@ class LargeSearcher:
 
     def nearest(
         self, queries: Sequence[Features], k: int, *, without: BoolArray | None = None
-    ) -> list[Found]:
-        """See `Searcher`; of sequences at most `SEEN` are found.
+    ) -> list[Matches]:
+        """See `Searcher`; of sequences at most `SHORTLIST` are found.
 
         Args:
-            queries: What is asked.
+            queries: From `Encoder.encode`.
             k: How many.
-            without: Places that are not to be found, (P,).
+            without: Positions that are not to be found, (P,).
         """
         if not queries:
             return []
         there = self._there if without is None else self._there & ~without
         if queries[0].sequence is None:
             vectors = unit(vectors_of(queries))
-            likely = self._likely(vectors, max(k, CHOSEN), there)
-            found = [self._chosen(one, *at) for one, at in zip(vectors, likely, strict=True)]
+            likely = self._likely(vectors, max(k, RERANKED), there)
+            found = [
+                self._rank_by_vector(one, *at) for one, at in zip(vectors, likely, strict=True)
+            ]
         else:
             asked = [np.asarray(one.sequence) for one in queries]
             drawn = unit(np.concatenate([coarse_descriptors(one[None]) for one in asked]))
-            likely = self._likely(drawn, min(k, SEEN) if without is not None else SEEN, there)
+            most = SHORTLIST if without is None else min(k, SHORTLIST)
+            likely = self._likely(drawn, most, there)
             found = [
-                self._warped(one, positions)
+                self._rank_by_warping(one, positions)
                 for one, (positions, _) in zip(asked, likely, strict=True)
             ]
         return [(positions[:k], similar[:k]) for positions, similar in found]
 
-    def _likely(self, asked: FloatArray, most: int, there: BoolArray) -> list[Found]:
+    def _likely(self, asked: FloatArray, most: int, there: BoolArray) -> list[Matches]:
         """The nearest of each (N, W) by codes and fresh vectors."""
         first = there[: self.size - len(self._fresh)]
-        listed: list[Found] = [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(asked)
+        listed: list[Matches] = [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(asked)
         start = 0
         if self._lists is not None:
             bits = None if first.all() else np.packbits(first, bitorder="little")
@@ -320,26 +376,23 @@ class LargeSearcher:
         for (positions, near), row in zip(listed, cosines, strict=True):
             fresh = np.flatnonzero(np.isfinite(row))
             positions = np.concatenate((positions, start + fresh))
-            result.append(_best(positions, np.concatenate((near, row[fresh])), most))
+            result.append(most_similar(positions, np.concatenate((near, row[fresh])), most))
         return result
 
-    def _chosen(self, asked: FloatArray, positions: NDArray[np.intp], near: FloatArray) -> Found:
-        """The best by their codes, now by their vectors; those by code alone come after them."""
+    def _rank_by_vector(
+        self, asked: FloatArray, positions: NDArray[np.intp], near: FloatArray
+    ) -> Matches:
+        """The nearest by their codes, ranked by their vectors; those by code alone come after."""
         if self._lists is None or self._lists.probes is None:
             return positions, near
-        rows = self._reader.with_ids(self._ids[positions[:CHOSEN]])
+        rows = self._reader.with_ids(self._ids[positions[:RERANKED]])
         exact = np.asarray(unit(rows.data) @ asked)
-        chosen = np.searchsorted(self._ids, rows.ids)
-        best, similar = _best(chosen, exact, CHOSEN)
-        rest = np.minimum(near[CHOSEN:], similar[-1]) if len(similar) else near[CHOSEN:]
-        return np.concatenate((best, positions[CHOSEN:])), np.concatenate((similar, rest))
+        best, similar = most_similar(np.searchsorted(self._ids, rows.ids), exact, RERANKED)
+        rest = np.minimum(near[RERANKED:], similar[-1]) if len(similar) else near[RERANKED:]
+        return np.concatenate((best, positions[RERANKED:])), np.concatenate((similar, rest))
 
-    def _warped(self, asked: FloatArray, positions: NDArray[np.intp]) -> Found:
+    def _rank_by_warping(self, asked: FloatArray, positions: NDArray[np.intp]) -> Matches:
         rows = self._reader.with_ids(self._ids[positions])
-        similar = similarities_once(asked, rows.parts())
-        return _best(np.searchsorted(self._ids, rows.ids), similar, len(similar))
-
-
-def _best(positions: NDArray[np.intp], similar: FloatArray, most: int) -> Found:
-    order = np.argsort(-similar, kind="stable")[:most]
-    return positions[order], similar[order]
+        return rank_by_warping(
+            asked, np.searchsorted(self._ids, rows.ids), rows.parts(), len(positions)
+        )

@@ -128,8 +128,8 @@ def test_a_wrong_label_does_not_speak_against_right_ones():
 
 
 def test_mislabeled_exemplars_of_a_larger_index_are_found_among_candidates(monkeypatch):
-    monkeypatch.setattr(near_by, "EXACT", 10)
-    monkeypatch.setattr(near_by, "CANDIDATES", 8)
+    monkeypatch.setattr(near_by, "ALL_PAIRS_LIMIT", 10)
+    monkeypatch.setattr(near_by, "NEIGHBORS", 8)
     labels = ["squat", *LABELS[1:]]
     (one,) = of_kind(check(clusters(), labels), "mislabeled")
     assert (one.positions, one.labels) == ((0,), ("squat", "clap"))
@@ -151,8 +151,8 @@ def test_candidates_are_the_nearest_of_all(monkeypatch, sequences):
     exact = neighborhood(clips)
     assert exact.exact
     assert exact.positions.shape == (24, 23)
-    monkeypatch.setattr(near_by, "EXACT", 20)
-    monkeypatch.setattr(near_by, "CANDIDATES", 6)
+    monkeypatch.setattr(near_by, "ALL_PAIRS_LIMIT", 20)
+    monkeypatch.setattr(near_by, "NEIGHBORS", 6)
     told = []
     some = neighborhood(clips, progress=lambda: told.append(1))
     assert not some.exact

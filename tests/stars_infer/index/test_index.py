@@ -185,29 +185,27 @@ def test_similarity_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path
     with ExemplarIndex.open(path, MODEL) as index:
         index.add([exemplar("a", n) for n in range(4)])
         compared = []
-        first = index.compare_exemplars(lambda: compared.append(1))
-        assert (len(compared), first.shape) == (4, (4, 4))
+        first = index.compare_exemplars(lambda at, end: compared.append(at))
+        assert (max(compared), first.shape) == (4, (4, 4))
         np.testing.assert_allclose(np.diag(first), 1, atol=1e-6)
         index.add([exemplar("b", 2, tilt=0.5), exemplar("b", 3, tilt=0.5)])
         index.remove(ids=[index.exemplars("a")[1].id])
     with ExemplarIndex.open(path, MODEL) as index:
         compared.clear()
-        again = index.compare_exemplars(lambda: compared.append(1))
-        assert len(compared) == 2
+        again = index.compare_exemplars(lambda at, end: compared.append(at))
+        assert max(compared) == 2
         np.testing.assert_array_equal(again[:3, :3], first[np.ix_([0, 2, 3], [0, 2, 3])])
         np.testing.assert_array_equal(again, again.T)
-        vectors = np.stack(
-            [d.vector for _, d in sorted(index.clip_features(), key=lambda p: p[0].id)]
-        )
+        vectors = np.stack([d.vector for _, d in sorted(index.features(), key=lambda p: p[0].id)])
         unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         np.testing.assert_allclose(again, unit @ unit.T, atol=1e-6)
         compared.clear()
-        index.compare_exemplars(lambda: compared.append(1))
+        index.compare_exemplars(lambda at, end: compared.append(at))
         assert not compared
 
 
 def test_too_many_exemplars_are_not_compared_each_with_each(index, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.index.CANDIDATES", 3)
+    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 3)
     index.add([exemplar("a", n) for n in range(4)])
     with pytest.raises(UsageError, match="4 exemplars are too many"):
         index.compare_exemplars()
@@ -219,13 +217,13 @@ def test_an_index_that_cannot_be_written_still_names_clips(tmp_path):
         index.add([exemplar(str(n), n) for n in range(4)])
         blocker = sqlite3.connect(path, isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
-        index._db.execute("PRAGMA busy_timeout = 10")
         assert index.classify([exemplar("?", 1).features])[0].label == "1"
         blocker.close()
 
 
-def test_a_large_index_is_judged_by_the_nearest(index, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.gallery.CANDIDATES", 20)
+def test_a_large_index_decides_by_the_nearest(index, monkeypatch):
+    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.gallery.EXHAUSTIVE_LIMIT", 20)
     index.add([exemplar(str(n), n, tilt=t / 40) for n in range(5) for t in range(6)])
     known, unknown_clip = index.classify([exemplar("?", 1).features, exemplar("?", 6).features])
     assert known.answer == "1"

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from stars_infer.similarity import nearest as search
 from stars_infer.similarity.dtw import WarpingGallery
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import (
@@ -24,12 +23,10 @@ def encoded(sequence):
     return Features(vector=np.ones(2, np.float32), sequence=np.float32(sequence))
 
 
-@pytest.mark.parametrize("candidates", [1000, 5])
-def test_the_nearest_sequence_is_found_in_small_and_large_indexes(monkeypatch, candidates):
-    monkeypatch.setattr(search, "CANDIDATES", candidates)
-    monkeypatch.setattr(search, "SEEN", candidates)
+@pytest.mark.parametrize("limit", [1000, 5])
+def test_the_nearest_sequence_is_found_in_small_and_large_indexes(limit):
     exemplars = [np.float32(item) for item in sequences(40)]
-    searcher = SequenceSearcher(exemplars)
+    searcher = SequenceSearcher(exemplars, exhaustive_limit=limit, shortlist=limit)
     assert searcher.size == 40
     random = np.random.default_rng(1)
     for position in (0, 13, 39):
@@ -41,19 +38,18 @@ def test_the_nearest_sequence_is_found_in_small_and_large_indexes(monkeypatch, c
         np.testing.assert_allclose(similarities, direct[positions], atol=1e-6)
 
 
-def test_a_large_index_gives_at_most_its_candidates(monkeypatch):
+def test_of_many_exemplars_at_most_a_shortlist_is_found():
     exemplars = [np.float32(item) for item in sequences(40)]
     query = encoded(exemplars[0])
     assert len(SequenceSearcher(exemplars).nearest([query], 100)[0][0]) == 40
-    monkeypatch.setattr(search, "CANDIDATES", 5)
-    monkeypatch.setattr(search, "SEEN", 5)
-    (found, two) = SequenceSearcher(exemplars).nearest([query, query], 100)
+    searcher = SequenceSearcher(exemplars, exhaustive_limit=5, shortlist=5)
+    (found, two) = searcher.nearest([query, query], 100)
     assert len(found[0]) == len(found[1]) == len(set(found[0].tolist())) == 5
     np.testing.assert_array_equal(found[0], two[0])
 
 
 @pytest.mark.parametrize("steps", [16, 30, 3])
-def test_a_sketch_averages_bodies_and_quarters_of_time_and_of_values(steps):
+def test_a_coarse_descriptor_averages_bodies_and_quarters_of_time_and_of_values(steps):
     sequence = np.float32(sequences(2, steps=steps)[1])
     drawn = coarse_descriptor(sequence.astype(np.float16))
     parts = min(DESCRIPTOR_PARTS, steps)

@@ -11,8 +11,7 @@ import pytest
 
 from stars_infer import ExemplarIndex
 from stars_infer.encoder.model import PRESENT, ModelInfo
-from stars_infer.index import derived as index_calibration
-from stars_infer.index import rows as index_rows
+from stars_infer.index import derived, exemplar
 from stars_infer.index.index import NewExemplar
 from stars_infer.index.large import ann
 from stars_infer.index.large import store as store
@@ -33,11 +32,9 @@ COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=SequenceConfig(steps
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch):
     """Everything that begins with size begins with fewer."""
-    monkeypatch.setattr("stars_infer.index.index.CANDIDATES", 20)
-    monkeypatch.setattr("stars_infer.index.gallery.CANDIDATES", 20)
-    monkeypatch.setattr("stars_infer.similarity.nearest.CANDIDATES", 20)
+    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
     monkeypatch.setattr(store, "FRESH", 50)
-    monkeypatch.setattr(ann, "FLAT", 300)
+    monkeypatch.setattr(ann, "FLAT_LIMIT", 300)
 
 
 def drawn(count, *, seed=0):
@@ -63,7 +60,7 @@ def exemplars(count, *, seed=0):
 
 def truth(index, queries, k):
     """Sources of the truly nearest, from the rows alone."""
-    kept = index.clip_features()
+    kept = index.features()
     cosines = (
         unit(np.stack([q.vector for q in queries]))
         @ unit(np.stack([item.vector for _, item in kept])).T
@@ -110,7 +107,7 @@ def check(index, k=5):
     asked = queries()
     found = index.search(asked, k)
     assert recall(sources(found), truth(index, asked, k)) >= 0.98
-    there = {one.source: (one.label, item.vector) for one, item in index.clip_features()}
+    there = {one.source: (one.label, item.vector) for one, item in index.features()}
     for query, row in zip(asked, found, strict=True):
         assert len(row) == k
         assert [near.similarity for near in row] == sorted(
@@ -140,7 +137,7 @@ def test_a_large_index_is_opened_from_its_cache(path, monkeypatch):
             assert len(row) == len({near.source for near in row}) == 150
             similarities = [near.similarity for near in row]
             assert similarities == sorted(similarities, reverse=True)
-        assert index._large._cache.lists.probes is not None
+        assert index._state._large._cache.lists.probes is not None
     _, classes = drawn(20, seed=7)
     with open_index(path) as index:
         answers = index.classify(queries())
@@ -200,8 +197,8 @@ def test_many_new_ones_go_into_the_cache(path, monkeypatch):
         assert len(after) == 2
         assert set(after).isdisjoint(before)
         check(other)  # which follows
-        assert index._large._cache.token == other._large._cache.token
-        assert len(index._large._fresh.ids) == 0
+        assert index._state._large._cache.token == other._state._large._cache.token
+        assert len(index._state._large._fresh.ids) == 0
 
 
 def test_a_cache_of_much_that_was_removed_is_made_anew(path):
@@ -209,9 +206,9 @@ def test_a_cache_of_much_that_was_removed_is_made_anew(path):
         for label in range(4):
             index.remove(label=f"action {label}")
         check(index)
-        cache = index._large._cache
+        cache = index._state._large._cache
         assert len(cache.ids) == len(index)
-        assert not len(removed_ids(index._db))
+        assert not len(removed_ids(index._file.connection))
 
 
 def cut_short(file):
@@ -235,7 +232,7 @@ def test_a_damaged_cache_is_made_again(path, ending, spoil):
     spoil(file)
     with open_index(path) as index:
         check(index)
-        assert current_token(index._db) != file.stem
+        assert current_token(index._file.connection) != file.stem
     with open_index(path) as index:
         check(index)
 
@@ -244,7 +241,7 @@ def test_the_cache_of_another_time_of_the_index_is_not_believed(path, tmp_path):
     """A backup comes back, and other clips get the numbers of those that were added since."""
     backup = tmp_path / "backup.db"
     with open_index(path) as index:
-        index._db.execute("VACUUM INTO ?", (str(backup),))
+        index._file.connection.execute("VACUUM INTO ?", (str(backup),))
         index.add(exemplars(60, seed=1))
         check(index)
     for file in tmp_path.glob("stars.db-*"):
@@ -271,7 +268,7 @@ def test_a_row_that_was_changed_by_hand_is_seen(path):
         other.execute("UPDATE exemplars SET label = 'by hand' WHERE id < 100")
         other.commit()
         check(index)
-        assert index._large.names[-1] == "by hand"
+        assert index._state._large.names[-1] == "by hand"
     other.close()
 
 
@@ -289,14 +286,14 @@ def test_a_process_that_is_faster_is_followed(path):
     """Both saw the same; the second to finish must not bring back what is gone since."""
     with open_index(path) as slow, open_index(path) as fast:
         slow.prepare()
-        made = slow._large._made(lambda at, end: None)
-        before = slow._large._token
+        made = slow._state._large._make_cache(lambda at, end: None)
+        before = slow._state._large._token
         gone = fast.exemplars()[0]
         fast.remove(ids=[gone.id])
         fast.add(exemplars(60, seed=1))
         fast.prepare()
-        assert not slow._large._folder.keep(slow._db, made, before=before)
-        assert current_token(slow._db) == fast._large._cache.token
+        assert not slow._state._large._folder.keep(made, before=before)
+        assert current_token(slow._file.connection) == fast._state._large._cache.token
         check(slow)
         assert gone.source not in {s for row in sources(slow.search(queries(), 600)) for s in row}
 
@@ -312,12 +309,10 @@ def _add_and_search(path, worker):
 
 
 def _lower_limits():
-    from stars_infer.index import gallery, index
-    from stars_infer.similarity import nearest as search
+    from stars_infer.index import state
 
-    for module in (index, gallery, search):
-        module.CANDIDATES = 20
-    store.FRESH, ann.FLAT = 50, 300
+    state.EXHAUSTIVE_LIMIT = 20
+    store.FRESH, ann.FLAT_LIMIT = 50, 300
 
 
 def test_processes_add_and_search_at_once(path):
@@ -342,7 +337,7 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
         raise AssertionError("measured again")
 
     with monkeypatch.context() as patched, open_index(path) as index:
-        patched.setattr("stars_infer.index.gallery.Gallery._calibration_by_sample", never)
+        patched.setattr("stars_infer.index.gallery.Gallery._calibrate_by_sample", never)
         again = index.calibration()
         for name in ("center", "spread", "known", "right"):
             assert getattr(again, name) == getattr(first, name)
@@ -355,23 +350,25 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
             index.calibration()
     with open_index(path) as index:
         index.calibration()
-        stored = index._db.execute("SELECT value FROM settings WHERE key = 'calibration'")
+        stored = index._file.connection.execute(
+            "SELECT value FROM settings WHERE key = 'calibration'"
+        )
         assert '"sizes": [665, 10]' in stored.fetchone()[0]
-    assert index_calibration.CHANGE == 0.1
+    assert derived.TOLERATED_CHANGE == 0.1
 
 
-def test_strangers_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
-    monkeypatch.setattr(store, "SEEN", 20)
+def test_unknown_clips_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
+    monkeypatch.setattr(store, "SHORTLIST", 20)
     _, classes = drawn(20, seed=7)
     with open_index(path) as index:
         known = [answer.chance_known for answer in index.classify(queries())]
-        large = index._large
+        large = index._state._large
         for query in queries():
             seen = large.classes[large.candidates(query)[0]]
-            assert len(np.unique(seen)) >= store.ACTIONS
-            apart = large.classes[large.candidates(query, class_out=int(seen[0]))[0]]
-            assert seen[0] not in apart
-            assert len(np.unique(apart)) >= store.ACTIONS
+            assert len(np.unique(seen)) >= store.MIN_ACTIONS
+            others = large.classes[large.candidates(query, class_out=int(seen[0]))[0]]
+            assert seen[0] not in others
+            assert len(np.unique(others)) >= store.MIN_ACTIONS
     for label in sorted(set(classes.tolist()))[:3]:
         with open_index(path) as index:
             index.remove(label=f"action {label}")
@@ -387,7 +384,7 @@ def moving(seed):
 
 
 def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.large.store.SEEN", 90)
+    monkeypatch.setattr("stars_infer.index.large.store.SHORTLIST", 90)
     made = [moving(seed) for seed in range(120)]
     with open_index(tmp_path / "stars.db", COMPARING) as index:
         index.add(
@@ -399,7 +396,7 @@ def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
         index.prepare()
     with open_index(tmp_path / "stars.db", COMPARING) as index:
         index.prepare()
-        assert index._large._cache.lists.size == 120
+        assert index._state._large._cache.lists.size == 120
         index.remove(ids=[index.exemplars("3")[0].id])
         halves = [np.float16(one.sequence) for one in made]
         for seed in (3, 8, 11):
@@ -414,7 +411,7 @@ def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
 
 
 def test_clips_that_are_there_are_told_from_new_ones_in_one_go(path, monkeypatch):
-    monkeypatch.setattr(index_rows, "_AT_ONCE", 7)
+    monkeypatch.setattr(exemplar, "VALUES_PER_STATEMENT", 7)
     mixed = [*exemplars(10), *exemplars(10, seed=1), exemplars(1, seed=1)[0]]
     with open_index(path) as index:
         there = index.add(mixed)

@@ -1,0 +1,246 @@
+"""The SQLite file of an index: one connection that several threads share."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stars_infer.atomic import written_beside
+from stars_infer.encoder.model import ModelInfo
+from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.index.schema import set_up
+
+WAIT = 30.0
+"""Seconds for which a change waits until other programs have finished theirs."""
+_WAIT_TO_KEEP = 0.1
+"""The same where the change only saves work for later and can be left."""
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_IN_MEMORY = "index in memory"
+
+
+class IndexFile:
+    """A connection to the file (WAL mode), and the lock that its threads share.
+
+    Args:
+        path: The file; None for an index in memory.
+        model: The model whose exemplars it holds or is to hold.
+        wait: Seconds for which a change waits for other programs.
+
+    Attributes:
+        path: As given.
+        connection: For use within `reading` and `writing`.
+        lock: Held in `reading` and `writing`; a thread may take it again.
+
+    Raises:
+        ExemplarIndexError: If the file is no index of this version, made by another model, or
+            cannot be opened.
+    """
+
+    def __init__(self, path: Path | None, model: ModelInfo, *, wait: float = WAIT) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        self._wait = wait
+        self._own_changes = 0
+        self._opened: object = None
+        try:
+            self.connection = self._open(model)
+            name, fingerprint = self.connection.execute(
+                "SELECT name, fingerprint FROM model"
+            ).fetchone()
+        except sqlite3.OperationalError as error:
+            if _is_busy(error):
+                raise self._locked("it was not opened") from error
+            raise self._unusable(error) from error
+        except (sqlite3.Error, TypeError) as error:
+            raise self._unusable(error) from error
+        if fingerprint != model.fingerprint:
+            self.close()
+            raise ExemplarIndexError(
+                f"{self}: made by the model {name!r} ({fingerprint[:12]}), but this is "
+                f"{model.name!r} ({model.fingerprint[:12]}); use that model, or another --index"
+            )
+
+    def __str__(self) -> str:
+        return _IN_MEMORY if self.path is None else str(self.path)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self.lock:
+            self.connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read one state of the file, whatever other programs write meanwhile.
+
+        Within `reading` or `writing`, the state is that of the outer one.
+        """
+        with self.lock:
+            self._follow_immutable()
+            if self.connection.in_transaction:
+                yield self.connection
+                return
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("COMMIT")
+
+    @contextmanager
+    def writing(self, nothing_done: str) -> Iterator[sqlite3.Connection]:
+        """Change the file in one transaction: all of it, or nothing where an error is raised.
+
+        Args:
+            nothing_done: For the message: "nothing was added".
+
+        Raises:
+            ExemplarIndexError: If another program does not finish its change in time, or the file
+                cannot be written.
+        """
+        with self.lock:
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self.connection
+                    self.connection.execute("COMMIT")
+                except BaseException:
+                    if self.connection.in_transaction:
+                        self.connection.execute("ROLLBACK")
+                    raise
+            except sqlite3.OperationalError as error:
+                if _is_busy(error):
+                    raise self._locked(nothing_done) from error
+                raise ExemplarIndexError(
+                    f"{self}: cannot be written ({error}); {nothing_done}"
+                ) from error
+            self._own_changes += 1
+
+    def keep(self, write: Callable[[sqlite3.Connection], object]) -> bool:
+        """Write what saves work the next time, unless the file is busy or cannot be written.
+
+        What it writes follows from the exemplars, so it does not count as a change.
+
+        Returns:
+            Whether it was written.
+        """
+        with self.lock:
+            if self.connection.in_transaction:
+                return False
+            self._set_wait(min(self._wait, _WAIT_TO_KEEP))
+            try:
+                self.connection.execute("BEGIN IMMEDIATE")
+                write(self.connection)
+                self.connection.execute("COMMIT")
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                self._set_wait(self._wait)
+        return True
+
+    def version(self) -> object:
+        """A value that differs after every change, for use within `reading`."""
+        # data_version moves with the changes of other connections, not with our own.
+        (others,) = self.connection.execute("PRAGMA data_version").fetchone()
+        return others, self._own_changes, self._opened
+
+    def save(self, path: Path) -> None:
+        """Write a copy, beside its place and renamed; saving to the file itself does nothing.
+
+        Raises:
+            UsageError: If another file is there.
+            OSError: If it cannot be written.
+        """
+        if path.exists():
+            if self.path is not None and self.path.exists() and path.samefile(self.path):
+                return
+            raise UsageError(f"{path}: there is a file already; name another, or remove it")
+        with written_beside(path) as beside, self.lock:
+            try:
+                copy = sqlite3.connect(beside)
+                try:
+                    self.connection.backup(copy)
+                    copy.execute("PRAGMA journal_mode = WAL")
+                finally:
+                    copy.close()
+            except sqlite3.Error as error:
+                raise ExemplarIndexError(f"{path}: cannot be written ({error})") from error
+
+    def _open(self, model: ModelInfo) -> sqlite3.Connection:
+        """Connect to the file, for reading only where its folder cannot be written."""
+        connection = self._connect(":memory:" if self.path is None else str(self.path))
+        try:
+            set_up(connection, model)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if self.path is None or not self.path.is_file() or _is_busy(error):
+                raise
+            return self._open_immutable(model)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _open_immutable(self, model: ModelInfo) -> sqlite3.Connection:
+        """Connect to a file beside which SQLite cannot make the files that WAL mode needs."""
+        assert self.path is not None
+        log = self.path.with_name(f"{self.path.name}-wal")
+        if log.exists() and log.stat().st_size:
+            raise sqlite3.OperationalError(
+                f"{log.name} holds changes that are not in the file yet; open it once where its "
+                "folder can be written"
+            )
+        self._opened = _stamp(self.path)
+        connection = self._connect_immutable()
+        set_up(connection, model)
+        return connection
+
+    def _connect_immutable(self) -> sqlite3.Connection:
+        assert self.path is not None
+        return self._connect(f"{self.path.absolute().as_uri()}?immutable=1", uri=True)
+
+    def _follow_immutable(self) -> None:
+        """SQLite does not look for changes of a file that it was told is immutable: we do."""
+        if self._opened is None or self.connection.in_transaction:
+            return
+        assert self.path is not None
+        now = _stamp(self.path)
+        if now != self._opened:
+            self.connection.close()
+            self.connection = self._connect_immutable()
+            self._opened = now
+
+    def _connect(self, database: str, *, uri: bool = False) -> sqlite3.Connection:
+        return sqlite3.connect(
+            database,
+            timeout=self._wait,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=uri,
+        )
+
+    def _set_wait(self, seconds: float) -> None:
+        self.connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+
+    def _locked(self, nothing_done: str) -> ExemplarIndexError:
+        return ExemplarIndexError(
+            f"{self}: another program has been writing to it for {self._wait:g} s; {nothing_done}; "
+            "try again when it is done"
+        )
+
+    def _unusable(self, error: Exception) -> ExemplarIndexError:
+        return ExemplarIndexError(f"{self}: not a usable exemplar index ({error})")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in _BUSY
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
