@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -159,6 +162,58 @@ class Clip:
         )
 
     @classmethod
+    def from_mediapipe(
+        cls, results: Iterable[Any], *, fps: float = DEFAULT_FPS, source: str = "mediapipe"
+    ) -> Clip:
+        """Make a clip of what MediaPipe Pose returned for each frame.
+
+        World landmarks are in meters with y down, which is turned; visibility is the confidence.
+
+        Args:
+            results: Results of `PoseLandmarker`, or of the older `Pose`, one for each frame; None
+                for a frame that was not looked at.
+            fps: Frames per second of the video.
+            source: Name for messages and results.
+
+        Raises:
+            ClipError: If these are image landmarks, which are no positions, or hold no usable
+                motion.
+            UsageError: If these are no results of MediaPipe, or the frame rate is none.
+        """
+        made: Clip = _adapters().clip_of_mediapipe(results, fps=fps, source=source)
+        return made
+
+    @classmethod
+    def from_openpose(
+        cls,
+        frames: Iterable[Any],
+        *,
+        layout: str = "body25",
+        units: str = "m",
+        fps: float = DEFAULT_FPS,
+        source: str = "openpose",
+    ) -> Clip:
+        """Make a clip of what OpenPose wrote for each frame, run with `--3d`.
+
+        Axes are those of a camera, y down, which is turned; points of confidence 0 are missing.
+
+        Args:
+            frames: `{"people": [{"pose_keypoints_3d": [...]}, ...]}` for each frame.
+            layout: The body model that was run.
+            units: Of the camera calibration: `m`, `cm`, `mm` or `in`.
+            fps: Frames per second of the video.
+            source: Name for messages and results.
+
+        Raises:
+            ClipError: If the points are 2D, do not fit the layout, or hold no usable motion.
+            UsageError: If these are no frames of OpenPose, or an option means nothing.
+        """
+        made: Clip = _adapters().clip_of_openpose(
+            frames, layout=layout, units=units, fps=fps, source=source
+        )
+        return made
+
+    @classmethod
     def from_tracks(
         cls,
         bodies: FloatArray,
@@ -216,6 +271,12 @@ class Clip:
         odd = doubts(bodies, presence, layout=kind, convention=convention)
         notes = (*zeros, *lost, *filled, *odd)
         return replace(made, notes=notes) if notes else made
+
+
+def _adapters() -> Any:
+    # What estimators return is taken apart as their files are, in a room that imports this one.
+    # Found by its name when it is first needed, it makes no circle of imports.
+    return importlib.import_module("stars_infer.readers.adapters")
 
 
 def check_frame_count(frames: int, *, source: str, recording: bool = False) -> None:
