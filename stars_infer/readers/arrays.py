@@ -1,4 +1,4 @@
-"""NumPy files: `.npy`, one array of positions; `.npz`, positions and what is known of them."""
+"""NumPy files: `.npy` with one array of positions, `.npz` with positions and their convention."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _SAID = ("layout", "units", "up", "handedness", "fps")
 
 
 def read_npy(path: Path) -> tuple[Recording, ...]:
-    """Read (T, V, 3), (M, T, V, 3) or (3, T, V, M) positions; see `Clip.from_array`.
+    """Read positions (T, V, 3), (M, T, V, 3) or (3, T, V, M), as for `Clip.from_array`.
 
     Pickled arrays are never loaded.
 
     Raises:
-        ClipError: If the file is not a plain array or is cut short.
+        ClipError: If the file is not a plain array, or is cut short.
     """
     source = str(path)
     with path.open("rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ClipError(source, "not a NumPy array file (pickled data is never loaded)")
     try:
-        # Memory-mapped, so that a header that promises more than the file holds fails cheaply.
+        # Mapping the file makes a header that promises too much fail before memory is taken.
         joints = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header fails in NumPy's parser in many ways
         raise ClipError(source, _explain(str(error))) from error
@@ -37,13 +37,14 @@ def read_npy(path: Path) -> tuple[Recording, ...]:
 
 
 def read_npz(path: Path) -> tuple[Recording, ...]:
-    """Read the array `joints`, or the only array there is, from an archive.
+    """Read the array `joints` of an archive, or its only array.
 
-    `layout`, `units`, `up`, `handedness` (text), `fps` (a number), `joint_names` (V,) and
-    `confidence`, (M, T, V) or (T, V), say more.
+    The archive may also hold `layout`, `units`, `up` and `handedness` (text), `fps` (a number),
+    `joint_names` (V,), and `confidence` (M, T, V) or (T, V).
 
     Raises:
-        ClipError: If the file is no archive, is damaged, or holds several candidate arrays.
+        ClipError: If the file is not an archive or is damaged, or if it holds several arrays and
+            none of them is `joints`.
     """
     source = str(path)
     try:
@@ -73,7 +74,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     return (
         Recording(
             joints=tracks,
-            presence=np.asarray(tracks.any(axis=(2, 3))),  # NaN counts as something
+            presence=np.asarray(tracks.any(axis=(2, 3))),  # NaN is not zero
             confidence=None if confidence is None else _confidence_of(confidence, tracks, source),
             joint_names=() if names is None else _names(names, tracks, source),
             source=source,

@@ -1,8 +1,9 @@
-"""Our own JSON form: positions of bodies as nested lists, and what they are in.
+"""The project's own JSON form: positions of bodies as nested lists, with their units and axes.
 
-Whole: `{"layout": "ntu25", "fps": 30, "bodies": [...]}`, bodies (M, T, V, 3). Frame by frame:
-`{"bodies": [[[x, y, z], ...], ...]}` with the bodies of a frame (M, V, 3), or `joints` with one
-body (V, 3); `null` where a body or a joint is missing.
+A file may hold a whole clip, `{"layout": "ntu25", "fps": 30, "bodies": [...]}` with bodies (M, T,
+V, 3). Or it holds a frame at a time: `{"bodies": [[[x, y, z], ...], ...]}` with the bodies of the
+frame (M, V, 3), or `{"joints": [[x, y, z], ...]}` with one body (V, 3). `null` stands for a body or
+a joint that is missing.
 """
 
 from __future__ import annotations
@@ -22,10 +23,15 @@ KEYS = ("bodies", "joints")
 
 
 def recording_of_bodies(content: dict[str, Any], said: Convention, source: str) -> Recording:
-    """A whole clip under `bodies`, with `confidence` (M, T, V) and `joint_names` if it has them.
+    """Read a whole clip from `bodies` and, if they are there, `confidence` and `joint_names`.
+
+    Args:
+        content: The object: `bodies` (M, T, V, 3), `confidence` (M, T, V), `joint_names` (V,).
+        said: What the file says of its units, axes and frame rate.
+        source: Name of the file for messages.
 
     Raises:
-        ClipError: If the lists are not regular; the message says where.
+        ClipError: If lists differ in length or hold no numbers; the message says where.
     """
     bodies, sure = content["bodies"], content.get("confidence")
     if not isinstance(bodies, list) or not all(isinstance(body, list) for body in bodies):
@@ -57,10 +63,10 @@ def recording_of_bodies(content: dict[str, Any], said: Convention, source: str) 
 
 
 def poses_of_bodies(frame: Any, where: str, source: str) -> list[Pose]:
-    """The bodies of one frame: an object, or the bare list of joints or of bodies.
+    """Read the bodies of one frame, which is an object or a bare list of joints or of bodies.
 
     Raises:
-        ClipError: If the lists are not regular.
+        ClipError: If lists differ in length or hold no numbers.
     """
     sure: Any = None
     bodies: Any = None
@@ -91,10 +97,10 @@ def poses_of_bodies(frame: Any, where: str, source: str) -> list[Pose]:
 
 
 def joint_names_in(content: dict[str, Any], source: str) -> tuple[str, ...]:
-    """The names of the joints, if the file gives them.
+    """Read the names of the joints; none if the file does not give them.
 
     Raises:
-        ClipError: If they are no list of text.
+        ClipError: If `joint_names` is not a list of strings.
     """
     names = content.get("joint_names")
     if names is None:
@@ -107,11 +113,11 @@ def joint_names_in(content: dict[str, Any], source: str) -> tuple[str, ...]:
 def _pose(
     joints: Any, certain: Any, where: str, source: str, *, identity: str | None
 ) -> Pose | None:
-    """One body in one frame; None if it is absent."""
+    """Read one body in one frame; None if it is absent."""
     if not joints:
         return None
     points = _numbers(joints, (3,), where, source)
-    if not points.any():  # zero in all joints: absent, as in arrays; NaN counts as something
+    if not points.any():  # all joints at zero: absent, as in arrays; NaN is not zero
         return None
     if certain is not None:
         sure = _numbers(certain, (), f"the confidence of {where}", source)
@@ -124,7 +130,7 @@ def _pose(
 
 
 def _numbers(value: Any, inner: tuple[int, ...], where: str, source: str) -> NDArray[np.float64]:
-    """Numbers (V, *inner) from lists; null is NaN."""
+    """Make an array (V, *inner) of nested lists; null becomes NaN."""
     try:
         if inner and isinstance(value, list):
             value = [[np.nan] * 3 if point is None else point for point in value]
@@ -142,7 +148,7 @@ def _at(values: Any, index: int) -> Any:
 
 
 def _depth(value: Any) -> int:
-    """How deep lists are nested, by their first members that are something."""
+    """Count how deep lists are nested, following the first member of each that is not null."""
     depth = 0
     while isinstance(value, list):
         depth += 1

@@ -1,8 +1,8 @@
-"""Biovision hierarchies, `.bvh`: a skeleton, and the rotations of its joints in every frame.
+"""Biovision Hierarchy, `.bvh`: a skeleton, and the rotations of its joints in every frame.
 
-Joints are placed by forward kinematics, all frames of a joint at once. The format names no units;
-centimeters are usual. Channels may come in any order, at any joint; a joint's position channels
-take the place of its offset. The end of a chain is called after its joint, `Foot_end`.
+Forward kinematics places the joints, all frames of a joint at once. The format has no units;
+centimeters are usual. Channels may come in any order and at any joint; the position channels of a
+joint replace its offset. The end of a chain is named after its last joint, as in `Foot_end`.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class _Joint:
     channels: tuple[tuple[int, str], ...]
     """(axis, `rotation` or `position`), in the order in which they are applied."""
     root: int
-    """Which of the file's roots it hangs on."""
+    """Number of the root above it."""
 
 
 def read_bvh(path: Path) -> tuple[Recording, ...]:
-    """Read a hierarchy and its motion; every root is a body.
+    """Read a hierarchy and its motion; each root is a body.
 
     Raises:
-        ClipError: If the file is damaged or cut short (the message names the line), holds too many
-            joints or frames, or its roots have different joints.
+        ClipError: If the file is damaged or cut short (the message names the line), if it holds too
+            many joints or frames, or if its roots have different joints.
     """
     source = str(path)
     text = path.read_text(encoding="utf-8-sig", errors="replace")
@@ -59,7 +59,7 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
     positions = _forward_kinematics(joints, values)
     names, bodies = _bodies(joints, positions, source)
     usable = 1 / MOST_FPS <= seconds <= 1 / LEAST_FPS
-    note = f"a frame time of {seconds:g} s is none: 30 Hz is assumed, or pass --fps"
+    note = f"a frame time of {seconds:g} s cannot be right: 30 Hz is assumed, or pass --fps"
     return (
         Recording(
             joints=bodies,
@@ -75,7 +75,7 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
 
 
 class _Hierarchy:
-    """Walks the words of a HIERARCHY."""
+    """Parses the words of a HIERARCHY."""
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
@@ -88,7 +88,7 @@ class _Hierarchy:
         self.found: list[_Joint] = []
 
     def joints(self) -> list[_Joint]:
-        """All joints, each after the one it hangs on."""
+        """Parse all joints; each comes after its parent."""
         self.expect("HIERARCHY")
         open_names: list[str] = []
         roots = 0
@@ -120,7 +120,7 @@ class _Hierarchy:
         return self.found
 
     def joint(self, name: str, depth: int, root: int) -> _Joint:
-        """OFFSET and CHANNELS of the joint whose brace has just been opened."""
+        """Parse OFFSET and CHANNELS of a joint, after its opening brace."""
         self.expect("OFFSET")
         x, y, z = (self.number() for _ in range(3))
         channels: list[tuple[int, str]] = []
@@ -142,7 +142,7 @@ class _Hierarchy:
         return "xyz".index(match[1].lower()), match[2].lower()
 
     def name(self) -> str:
-        """The words up to the opening brace."""
+        """Take the words up to the opening brace."""
         words: list[str] = []
         while (word := self.next_word("the name of a joint")) != "{":
             words.append(word)
@@ -175,7 +175,7 @@ class _Hierarchy:
 
 
 def _motion(text: str, lines_before: int, channels: int, source: str) -> tuple[Float64Array, float]:
-    """Values (T, channels) and the seconds of a frame, from what follows the word MOTION."""
+    """Parse what follows MOTION: values (T, channels), and the seconds between frames."""
     head = re.match(
         r"\s*Frames\s*:\s*(?P<frames>\S+)\s+Frame\s*Time\s*:\s*(?P<seconds>\S+)[ \t\r]*(?:\n|$)",
         text, flags=re.IGNORECASE,
@@ -210,7 +210,7 @@ def _motion(text: str, lines_before: int, channels: int, source: str) -> tuple[F
 
 
 def _bad_words(text: str) -> Iterator[tuple[int, str]]:
-    """Lines, from 0, and words that are no numbers."""
+    """Yield the words that are not numbers, each with its line from 0."""
     for line, content in enumerate(text.split("\n")):
         for word in content.split():
             try:
@@ -220,10 +220,10 @@ def _bad_words(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _forward_kinematics(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
-    """Forward kinematics: positions (T, V, 3) in the file's units from channel values."""
+    """Compute positions (T, V, 3), in the units of the file, from channel values."""
     frames = len(values)
     positions = np.empty((frames, len(joints), 3), np.float32)
-    # Joints come depth first: those that a joint hangs on are the last of each lesser depth.
+    # Joints come depth first: the ancestors of a joint are the last joints of each lesser depth.
     turned: list[Float64Array] = []
     placed: list[Float64Array] = []
     column = 0
@@ -241,7 +241,7 @@ def _forward_kinematics(joints: list[_Joint], values: Float64Array) -> NDArray[n
         at = np.einsum("tij,tj->ti", parent, local)
         if placed:
             at += placed[-1]
-        with np.errstate(over="ignore"):  # refused as not finite, or missing
+        with np.errstate(over="ignore"):  # positions that are not finite are refused, or missing
             positions[:, index] = at
         turned.append(rotation)
         placed.append(at)
@@ -249,7 +249,7 @@ def _forward_kinematics(joints: list[_Joint], values: Float64Array) -> NDArray[n
 
 
 def _rotate(rotation: Float64Array, axis: int, angle: Float64Array) -> Float64Array:
-    """Rotations (T, 3, 3), each followed by a turn about one of its own axes, radians."""
+    """Follow rotations (T, 3, 3) by turns (T,), in radians, about one of their own axes."""
     one, two = (axis + 1) % 3, (axis + 2) % 3
     cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
     turned = rotation.copy()
@@ -261,7 +261,7 @@ def _rotate(rotation: Float64Array, axis: int, angle: Float64Array) -> Float64Ar
 def _bodies(
     joints: list[_Joint], positions: NDArray[np.float32], source: str
 ) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-    """Joint names (V,) and the bodies (M, T, V, 3), one for each root."""
+    """Split positions by root: the names of the joints (V,), and bodies (M, T, V, 3)."""
     columns: list[dict[str, int]] = []
     names: list[tuple[str, ...]] = []
     for root in range(joints[-1].root + 1):

@@ -1,4 +1,4 @@
-"""Comma-separated values, `.csv`: a table of positions with a header (see `table`)."""
+"""Comma-separated values, `.csv`: a table of positions with a header, as `table` describes it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from stars_infer.readers.recording import Recording
 from stars_infer.readers.table import Table, recording_of_table
 
 _DELIMITERS = "\t;,"
-"""Whichever of them comes first in this order and is in the header parts the columns."""
+"""The first of these that is in the header separates the columns."""
 
 
 def read_csv(path: Path) -> tuple[Recording, ...]:
-    """Read a table with commas, semicolons or tabs; UTF-8, with or without a byte order mark.
+    """Read a UTF-8 table whose columns are separated by commas, semicolons or tabs.
 
     Raises:
-        ClipError: If it is no such table; the message names the line or the column.
+        ClipError: If the file is not such a table; the message names the line or the column.
     """
     source = str(path)
     try:

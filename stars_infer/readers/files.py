@@ -1,4 +1,4 @@
-"""Read clips from files of any known format."""
+"""Find the clip files in folders, and read clips from files of any known format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from stars_infer.readers.skeleton import read_skeleton
 
 
 def clip_files(paths: Iterable[Path]) -> list[Path]:
-    """Spell out paths: a folder stands for the clip files in it, at any depth.
+    """Replace each folder among paths by the clip files in it, at any depth.
 
     Raises:
         ClipError: If a folder holds no clip file.
@@ -39,7 +39,7 @@ def clip_files(paths: Iterable[Path]) -> list[Path]:
 
 
 Reader = Callable[[Path], Iterable[Recording | ClipError]]
-"""Gives the clips of a file; an error stands for one of many that cannot be used."""
+"""Reads the recordings of a file; of many in one file, one that cannot be used gives its error."""
 
 READERS: dict[str, Reader] = {
     ".skeleton": read_skeleton,
@@ -52,7 +52,7 @@ READERS: dict[str, Reader] = {
     ".npz": read_npz,
     ".pkl": read_pkl,
 }
-"""File ending to the function that reads it."""
+"""The reader of each file ending."""
 MANY_CLIPS = frozenset({".pkl"})
 """Endings of files that hold any number of clips."""
 _NAMES_SHOWN = 3
@@ -69,19 +69,19 @@ def read_clip(
 
     Args:
         path: A file of a known format (docs/sources.md), or `FILE#NAME` for one clip of many.
-        layout: Short for `convention=Convention(layout=...)`.
-        convention: What is known of the file; what it says itself, else what is usual in its
-            format, where this says nothing.
-        recording: The clip is to be cut into actions: it may be hours long, and a body that is not
-            known well enough for a while is absent meanwhile.
+        layout: The same as `convention=Convention(layout=...)`.
+        convention: What you know of the file. Where it says nothing, the file decides, and then
+            what is usual in the format.
+        recording: Whether the clip will be cut into actions. If so, it may be hours long, and a
+            body counts as absent while too little of it is seen.
 
     Raises:
-        ClipError: If the file is missing, damaged, of another format, holds many clips and none is
-            named, or no usable motion.
+        ClipError: If the file is missing or damaged, of another format, or without usable motion,
+            or if it holds many clips and the path names none of them.
         MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
     """
-    wanted = _wanted(layout, convention)
+    wanted = _check_convention(layout, convention)
     file, name = _file_and_name(Path(path))
     if name is not None:
         for found in _recordings(file):
@@ -112,23 +112,23 @@ def read_clips(
     convention: Convention | None = None,
     skip: Callable[[ClipError], None] | None = None,
 ) -> Iterator[Clip]:
-    """Read all clips of a file, one after the other.
+    """Read the clips of a file one by one.
 
     Args:
         path: As for `read_clip`.
         convention: As for `read_clip`.
-        skip: Called with the error of each clip that cannot be used; the others go on. Without it
-            the first error ends the reading.
+        skip: Called with the error of each clip that cannot be used, before reading goes on with
+            the next. Without it, the first error is raised.
 
     Yields:
-        Clips, with the source `FILE#NAME` if the file may hold many.
+        Clips. Their source is `FILE#NAME` if the format can hold many.
 
     Raises:
-        ClipError: As for `read_clip`, if there is no `skip`.
+        ClipError: As for `read_clip`, unless `skip` is given.
         MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
     """
-    wanted = _wanted(None, convention)
+    wanted = _check_convention(None, convention)
     file, name = _file_and_name(Path(path))
     try:
         if name is not None:
@@ -151,7 +151,8 @@ def read_clips(
         skip(error)
 
 
-def _wanted(layout: str | None, convention: Convention | None) -> Convention:
+def _check_convention(layout: str | None, convention: Convention | None) -> Convention:
+    """Join what the caller says, and check that its layout exists."""
     wanted = Convention(layout=layout).over(convention or Convention())
     if wanted.layout is not None:
         get_layout(wanted.layout)
@@ -159,7 +160,7 @@ def _wanted(layout: str | None, convention: Convention | None) -> Convention:
 
 
 def _file_and_name(path: Path) -> tuple[Path, str | None]:
-    """A file, and the name of one of its clips if `FILE#NAME` says one."""
+    """Split `FILE#NAME` into a file and the name of one of its clips, if there is one."""
     if "#" not in str(path) or path.exists():
         return path, None
     file, _, name = str(path).partition("#")
@@ -170,10 +171,10 @@ def _file_and_name(path: Path) -> tuple[Path, str | None]:
 
 
 def _recordings(path: Path) -> Iterator[Recording | ClipError]:
-    """What a file holds.
+    """Read the recordings of a file with the reader for its ending.
 
     Raises:
-        ClipError: If there is no such file, or it cannot be read.
+        ClipError: If there is no such file, or if it cannot be read.
     """
     if path.is_dir():
         raise ClipError(str(path), "is a directory, not a clip: name the files in it")

@@ -1,8 +1,9 @@
-"""JSON, `.json` and `.jsonl`: MediaPipe landmarks, OpenPose people, or our own form.
+"""JSON, `.json` and `.jsonl`: MediaPipe landmarks, OpenPose people, or the project's own form.
 
-A clip is a list of frames, or an object with `frames` and what it says of itself (`layout`, `fps`,
-`units`, `up`, `handedness`, `joint_names`); in our own form it may hold whole `bodies`. In `.jsonl`
-every line is a frame, and the first may be such an object without frames.
+A `.json` file is a list of frames, or an object with `frames` and a description (`layout`, `fps`,
+`units`, `up`, `handedness`, `joint_names`). In the project's own form, the object may hold whole
+`bodies` in place of `frames`. In a `.jsonl` file every line is a frame, except that the first may
+be a description.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stars_infer.readers.recording import Recording, convention_in, frame_number
 
 SAID = ("layout", "fps", "units", "up", "handedness")
 TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
-"""Keys of a frame's time, and their seconds."""
+"""Keys that hold the time of a frame, and the seconds of their unit."""
 FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
     "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.USUAL),
     "OpenPose people": (openpose.poses_of_people, openpose.USUAL),
@@ -35,7 +36,7 @@ def read_json(path: Path) -> tuple[Recording, ...]:
     """Read a clip from one JSON value.
 
     Raises:
-        ClipError: If the file is no JSON or holds none of the known forms; the message names the
+        ClipError: If the file is not JSON, or in none of the known forms; the message names the
             line or the frame.
     """
     source = str(path)
@@ -57,7 +58,7 @@ def read_json(path: Path) -> tuple[Recording, ...]:
 
 
 def read_jsonl(path: Path) -> tuple[Recording, ...]:
-    """Read a clip from JSON lines, a frame each; blank lines are passed over.
+    """Read a clip from JSON lines, one frame each; blank lines are skipped.
 
     Raises:
         ClipError: As for `read_json`.
@@ -91,10 +92,10 @@ def _text(path: Path) -> str:
 
 
 def parse_json(text: str, source: str, *, line: int | None = None) -> Any:
-    """The value that a text, or a line of a file, holds.
+    """Parse a text, or one line of a file.
 
     Raises:
-        ClipError: If it is no JSON.
+        ClipError: If it is not JSON.
     """
     try:
         return json.loads(text)
@@ -102,22 +103,22 @@ def parse_json(text: str, source: str, *, line: int | None = None) -> Any:
         raise ClipError(
             source, f"line {line or error.lineno}, column {error.colno}: not JSON ({error.msg})"
         ) from error
-    except (RecursionError, ValueError) as error:  # nested without end, or an endless number
+    except (RecursionError, ValueError) as error:  # nested too deep, or a number too long
         place = "" if line is None else f"line {line}: "
         raise ClipError(source, f"{place}not readable JSON ({str(error)[:60]})") from error
 
 
 def header_convention(header: dict[str, Any], source: str) -> Convention:
-    """What the first line of a file, or the object around its frames, says of it.
+    """Read the convention from the first line of a file, or from the object around its frames.
 
     Raises:
-        ClipError: If a value means nothing.
+        ClipError: If a value is not valid.
     """
     return convention_in(source, **{key: header.get(key) for key in SAID})
 
 
 def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
-    """A clip from its frames, which all have one form."""
+    """Make a recording of frames, which must all have the same form."""
     check_frame_count(len(frames), source=source, recording=True)
     form, at = None, 0
     for number, frame in enumerate(frames):
@@ -150,7 +151,7 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
 
 
 def form_of(frame: Any) -> str | None:
-    """Which form a frame has; None if it holds nobody, or is none."""
+    """Recognize the form of a frame; None if it holds nobody, or has no known form."""
     if isinstance(frame, dict):
         if openpose.KEY in frame:
             return "OpenPose people"
@@ -167,7 +168,7 @@ def form_of(frame: Any) -> str | None:
 
 
 def _timing(frames: list[Any], source: str) -> tuple[Any, float | None]:
-    """Frame numbers and rate, if every frame tells its time."""
+    """Frame numbers and frame rate, or None and None unless every frame has its time."""
     for key, seconds in TIMES.items():
         if all(isinstance(frame, dict) and key in frame for frame in frames):
             try:

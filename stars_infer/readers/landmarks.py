@@ -1,7 +1,8 @@
-"""Landmarks of MediaPipe Pose: one object `{x, y, z, visibility}` a joint.
+"""Landmarks of MediaPipe Pose: one object `{x, y, z, visibility}` for each joint.
 
-Only world landmarks are in meters: their origin is the middle of the hips, x points right, y down
-and z away from the camera. Image landmarks are shares of the picture, and no positions.
+Only world landmarks are positions in meters: their origin is the middle of the hips, x points
+right, y down and z away from the camera. Image landmarks are fractions of the picture's width and
+height.
 """
 
 from __future__ import annotations
@@ -22,20 +23,20 @@ KEYS = (*WORLD_KEYS, *NAMED_KEYS, *IMAGE_KEYS)
 _SURE_KEYS = ("visibility", "score", "confidence")
 _HIPS = (23, 24)
 _HIPS_APART_FROM_ORIGIN = 0.05
-"""Meters: world landmarks are estimated around the hips, give or take."""
+"""Meters by which the middle of the hips may miss the origin in world landmarks."""
 
 
 def poses_of_landmarks(frame: Any, where: str, source: str) -> list[Pose]:
-    """The people of one frame.
+    """Read the people of one frame.
 
     Args:
-        frame: A list of landmarks, a list of such lists, or an object that has one of them under a
-            key as MediaPipe calls it.
-        where: Which frame, for messages.
-        source: The file.
+        frame: A list of landmarks, a list of such lists, or an object that holds one of them under
+            a key of MediaPipe's.
+        where: Name of the frame for messages.
+        source: Name of the file for messages.
 
     Raises:
-        ClipError: If a landmark is damaged, or these are image landmarks.
+        ClipError: If a landmark is damaged, or if these are image landmarks.
     """
     known = False
     if isinstance(frame, dict):
@@ -53,19 +54,19 @@ def poses_of_landmarks(frame: Any, where: str, source: str) -> list[Pose]:
 
 
 _IMAGE = (
-    "are image landmarks, shares of the picture and no positions: save the world landmarks "
+    "are image landmarks, shares of the picture, not positions: save the world landmarks "
     "(pose_world_landmarks) instead"
 )
 
 
 def is_landmark(value: object) -> bool:
-    """Whether this is one landmark, an object with x, y and z."""
+    """Whether a value is one landmark, an object with x, y and z."""
     return isinstance(value, dict) and {"x", "y", "z"} <= value.keys()
 
 
 def _people(value: Any, where: str, source: str) -> list[list[dict[str, Any]]]:
-    """Lists of landmarks, one for each person."""
-    if isinstance(value, dict):  # the message that MediaPipe's older interface writes
+    """Bring what MediaPipe writes to lists of landmarks, one for each person."""
+    if isinstance(value, dict):  # as MediaPipe's older interface writes it
         value = value.get("landmark", [])
     if not value:
         return []
@@ -92,16 +93,16 @@ def _pose(person: list[dict[str, Any]], where: str, source: str) -> Pose:
     except (TypeError, ValueError, OverflowError) as error:
         raise ClipError(source, f"{where}: a landmark is no number ({error})") from error
     if sure:
-        points[np.isnan(points[:, 3]), 3] = 1  # a landmark that says nothing is not doubted
+        points[np.isnan(points[:, 3]), 3] = 1  # without a value, a landmark is trusted
     named = all(isinstance(mark.get("name"), str) for mark in person)
     return Pose(points=points, names=tuple(mark["name"] for mark in person) if named else ())
 
 
 def _check_world(pose: Pose, where: str, source: str) -> None:
-    """Refuse landmarks of which nothing says that they are world landmarks, and the hips neither.
+    """Refuse landmarks whose hips are not where world landmarks have them.
 
     Raises:
-        ClipError: If the middle of the hips is not where world landmarks have it.
+        ClipError: If the middle of the hips is not at the origin.
     """
     if len(pose.points) <= max(_HIPS):
         return

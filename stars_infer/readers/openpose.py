@@ -1,8 +1,8 @@
-"""People lists of OpenPose: `{"people": [{"pose_keypoints_3d": [x, y, z, c, ...]}]}` a frame.
+"""OpenPose: frames of the form `{"people": [{"pose_keypoints_3d": [x, y, z, c, ...]}]}`.
 
-OpenPose writes one file a frame; a list of those frames, or a line for each, is a clip. The file
-does not say which body model was run: `--layout body25`, or another, does. Axes are those of a
-camera, y down.
+OpenPose writes one file for each frame; a list of these frames, or a line for each, is a clip. The
+files do not tell which body model was used, so that `--layout body25` or another has to. The axes
+are those of a camera, with y down.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _FLAT_KEYS = ("pose_keypoints_2d", "pose_keypoints")
 
 
 def poses_of_people(frame: dict[str, Any], where: str, source: str) -> list[Pose]:
-    """The people of one frame; a point of confidence 0 is missing.
+    """Read the people of one frame; points with confidence 0 are missing.
 
     Raises:
-        ClipError: If the list is damaged or has points in 2D only.
+        ClipError: If the list is damaged, or if its points are 2D.
     """
     people = frame[KEY]
     if not isinstance(people, list):
@@ -59,7 +59,7 @@ def _pose(person: Any, where: str, source: str) -> Pose | None:
 
 
 def _identity(value: Any) -> str | None:
-    """Who a person is; OpenPose writes [-1] if it does not know."""
+    """Read who a person is; OpenPose writes [-1] if it does not know."""
     if isinstance(value, list):
         value = value[0] if len(value) == 1 else None
     if value is None or value in (-1, "-1"):

@@ -1,4 +1,4 @@
-"""Parquet files, `.parquet`: a table of positions as in `.csv` (see `table`)."""
+"""Parquet files, `.parquet`: a table of positions, as `table` describes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read_parquet(path: Path) -> tuple[Recording, ...]:
     """Read the columns of a Parquet file.
 
     Raises:
-        ClipError: If the file is damaged, or no table of positions.
+        ClipError: If the file is damaged, or is not a table of positions.
         MissingExtraError: If pyarrow is not installed.
     """
     try:
@@ -29,7 +29,7 @@ def read_parquet(path: Path) -> tuple[Recording, ...]:
     except Exception as error:  # damage fails in pyarrow in many ways
         raise ClipError(source, f"not a readable Parquet file ({_brief(error)})") from error
     rows, width = shape
-    # A few bytes may stand for any number of equal rows: look before they are unpacked.
+    # A few bytes may unpack to any number of equal rows, so the number is checked first.
     if rows * width > 4 * MOST_POINTS or rows > MAX_RECORDING_FRAMES * MOST_JOINTS:
         raise ClipError(source, f"{rows:,} rows of {width} columns: cut it into parts")
     try:
@@ -40,7 +40,7 @@ def read_parquet(path: Path) -> tuple[Recording, ...]:
 
 
 def _columns(table: Any) -> dict[str, Any]:
-    """Cells by column: numbers as arrays, null as NaN; all else as Python objects."""
+    """Map columns to their cells: arrays of numbers, with NaN for null, or lists of objects."""
     from pyarrow import types
 
     columns = {}

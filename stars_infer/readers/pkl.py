@@ -1,8 +1,8 @@
 """Annotation files of PYSKL, `.pkl`: many clips, each with its keypoints.
 
-The pickle is read without running anything (`stars_infer.readers.restricted_pickle`). Only
-keypoints in 3D are positions; their order is NTU RGB+D's unless `--layout` says otherwise, for the
-file does not.
+Reading the pickle runs none of its code (`stars_infer.readers.restricted_pickle`). Keypoints must
+be 3D. The file does not name their order, which is taken to be that of NTU RGB+D unless `--layout`
+says otherwise.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from stars_infer.readers.restricted_pickle import PickledArray, load_plain
 
 
 def read_pkl(path: Path) -> Iterator[Recording | ClipError]:
-    """The clips of `{"annotations": [{"frame_dir": NAME, "keypoint": (M, T, V, 3)}]}`, in order.
+    """Read the clips of `{"annotations": [{"frame_dir": NAME, "keypoint": (M, T, V, 3)}]}`.
 
-    An annotation that is no clip gives its error, and the others go on.
+    An annotation that is not a clip yields its error, and reading goes on.
 
     Raises:
-        ClipError: If the file is no such pickle or asks for anything but arrays and plain
+        ClipError: If the file is not such a pickle, or asks for anything but arrays and plain
             containers.
     """
     source = str(path)

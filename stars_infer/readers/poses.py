@@ -1,4 +1,4 @@
-"""People seen frame by frame, as pose estimators write them, laid into tracks of bodies."""
+"""Lay people that pose estimators see frame by frame into tracks of bodies."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Pose:
     """One person in one frame.
 
     Attributes:
-        points: x, y, z and perhaps a confidence, (V, 3) or (V, 4); NaN where missing.
-        identity: Who it is, if the source follows people over frames.
-        names: Names of the V joints, if the source names them.
+        points: (V, 3) for x, y and z, or (V, 4) with a confidence; NaN where missing.
+        identity: Who the person is, if the source follows people over frames.
+        names: Names of the V joints, if the source gives them.
     """
 
     points: Points
@@ -36,15 +36,15 @@ def tracks_of(
     """Lay the poses of frames into tracks, each of one person.
 
     Args:
-        frames: The people of every frame that was seen.
+        frames: The people of each frame that was recorded.
         source: Name for messages.
-        numbers: The frame that each is, rising from 0; one after the other if not given.
+        numbers: Number of each of these frames, rising from 0; consecutive if not given.
 
     Returns:
         Positions (M, T, V, 3), presence (M, T), and confidence (M, T, V) if any pose has it.
 
     Raises:
-        ClipError: If poses differ in their joints, or there are too many bodies or frames.
+        ClipError: If poses differ in their joints, or if there are too many bodies or frames.
     """
     _check_alike(frames, source)
     places = list(_places(frames, source))
@@ -82,10 +82,11 @@ def _check_alike(frames: Sequence[Sequence[Pose]], source: str) -> None:
 
 
 def _places(frames: Sequence[Sequence[Pose]], source: str) -> Iterable[list[int]]:
-    """For the poses of each frame the number of their body.
+    """Assign the poses of each frame to bodies, by number.
 
-    A pose that says who it is keeps its body. Of the others the nearest to the last pose of a body
-    goes on with it, the nearest pair first, so that people keep theirs when their order changes.
+    A pose with an identity belongs to the body of that identity. Any other pose joins the body
+    whose last pose is nearest to it, the nearest pair first, so that people keep their bodies when
+    their order in the file changes.
     """
     named: dict[str, int] = {}
     last: list[Points] = []
@@ -118,7 +119,7 @@ def _places(frames: Sequence[Sequence[Pose]], source: str) -> Iterable[list[int]
 def _nearest(
     poses: Sequence[Pose], these: Sequence[int], last: Sequence[Points], free: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Pairs of poses and bodies, each once, the nearest pair first."""
+    """Pair poses with free bodies, the nearest pair first, each of them once."""
     if len(these) == len(free) == 1:
         return [(these[0], free[0])]
     pairs = sorted(
@@ -132,7 +133,7 @@ def _nearest(
 
 
 def _distance(one: Points, two: Points) -> float:
-    """Mean distance of joints that both have; infinite if none."""
+    """Mean distance over the joints that both poses have; infinite if there are none."""
     apart = np.linalg.norm(one[:, :3] - two[:, :3], axis=1)
     known = np.isfinite(apart)
     return float(apart[known].mean()) if known.any() else np.inf

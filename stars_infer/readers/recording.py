@@ -1,4 +1,4 @@
-"""What a reader finds in a file, and the one way from there to a clip."""
+"""The recording that every reader gives, and how to make a clip of it."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import Layout, get_layout, layout_for_names, list_joints
 
 MOST_BODIES = 100
-"""No sensor tracks more at once; a larger count is damage."""
+"""No sensor tracks more at once; a larger number is damage."""
 MOST_JOINTS = 500
-"""Joints of a hierarchy with fingers and face, and to spare."""
+"""More than a hierarchy with fingers and face has."""
 MOST_POINTS = 20_000_000
-"""Bodies times frames times joints: of one Kinect body, seven hours."""
+"""Bodies times frames times joints: seven hours of one Kinect body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Recording:
-    """The joints of one clip as its file has them.
+    """The joints of one clip, as they are in its file.
 
     Axes: `M` bodies, `T` frames, `V` joints of the file.
 
     Attributes:
-        joints: Positions in the file's units and axes. With `presence`: (M, T, V, 3), NaN where
-            missing; without: any shape that `Clip.from_array` takes.
-        source: The file, for messages and results.
+        joints: Positions in the file's units and axes: (M, T, V, 3) with NaN where missing if there
+            is a `presence`, else any shape that `Clip.from_array` takes.
+        source: Name of the file, for messages and results.
         presence: Whether a body is seen in a frame, (M, T).
-        confidence: Of every point, 0 to 1, (M, T, V).
-        joint_names: Names of the V joints, if the file names them.
-        said: What the file says of itself.
-        usual: What is usual in its format.
-        notes: What was noticed while reading, for people.
-        name: Of the clip within its file.
-        computed: Positions are computed, and none is ever lost: `computed` of `Clip.from_array`.
+        confidence: Confidence of each point, 0 to 1, (M, T, V).
+        joint_names: Names of the V joints, if the file gives them.
+        said: The convention that the file states.
+        usual: The convention that is usual in its format.
+        notes: Remarks of the reader, for people.
+        name: Name of the clip within its file.
+        computed: Whether positions are computed, so that none is ever lost; as in
+            `Clip.from_array`.
     """
 
     joints: NDArray[np.generic]
@@ -109,14 +110,14 @@ def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
 
 
 def convention_in(source: str, **said: object) -> Convention:
-    """What a file says of itself.
+    """Check the convention that a file states.
 
     Args:
-        source: The file, for messages.
-        said: Attributes of `Convention`, as they are written there; None says nothing.
+        source: Name of the file for messages.
+        said: Attributes of `Convention` as the file has them; None where it has none.
 
     Raises:
-        ClipError: If a value means nothing.
+        ClipError: If a value is not valid.
     """
     checked: dict[str, str | float | None] = {}
     for name, value in said.items():
@@ -130,7 +131,7 @@ def convention_in(source: str, **said: object) -> Convention:
             raise ClipError(source, f"{name} in the file must be text, not {str(value)[:24]}")
     try:
         if isinstance(layout := checked.get("layout"), str):
-            _known_layout(layout)
+            _check_layout(layout)
         return Convention(**checked)  # type: ignore[arg-type]
     except UsageError as error:
         raise ClipError(source, f"in the file: {error}") from error
@@ -143,15 +144,15 @@ def _number(value: object, source: str) -> float:
         raise ClipError(source, "fps in the file is not a number") from error
 
 
-def _known_layout(name: str) -> None:
-    """Refuse a layout that a file names unless it is shipped: a file opens no other file."""
+def _check_layout(name: str) -> None:
+    """Refuse a layout that does not come with the package: no clip file may open another file."""
     if name.lower().endswith(".toml"):
         raise UsageError(f"layout {name[:40]!r}: an own layout is named by --layout")
     get_layout(name[:40])
 
 
 def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> FloatArray:
-    """Room for tracks (M, T, V, 3), all missing (NaN).
+    """Make tracks (M, T, V, 3) in which all is missing (NaN).
 
     Raises:
         ClipError: If there are too few or too many frames, or too many bodies or joints.
@@ -202,7 +203,7 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
 
 
 def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:
-    """The recording with the joints of its layout, in the layout's order; and the layout's name."""
+    """Reduce a recording to the joints of its layout, in their order, and name the layout."""
     names, source = recording.joint_names, recording.source
     if not names:
         layout = named or usual

@@ -1,8 +1,8 @@
-"""Pickles of numbers, text, plain containers and arrays, read without running anything.
+"""Read pickles of numbers, text, plain containers and arrays without running their code.
 
-A pickle is a programme that may call anything. The one that runs here gets stand-ins for the few
-names that arrays need: they note the bytes, from which NumPy makes the array later. Nothing that
-the file names is ever imported, called or written to.
+A pickle is a program that may call any function. Here it gets stand-ins for the few names that
+arrays need: they keep the bytes, of which NumPy makes the array later. Nothing that the file names
+is ever imported, called or written to.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _DTYPES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1
 
 
 def load_plain(path: Path) -> Any:
-    """Unpickle numbers, text, plain containers and arrays (as `PickledArray`), nothing else.
+    """Unpickle numbers, text, plain containers and arrays, which become `PickledArray`.
 
     Raises:
-        StarsError: If the file is damaged, or asks for anything else; that is not run.
+        StarsError: If the file is damaged, or asks for anything else, which is not run.
     """
     try:
         with path.open("rb") as file:
@@ -36,7 +36,7 @@ def load_plain(path: Path) -> Any:
 
 
 class _Sealed:
-    """An object to which a pickle cannot attach anything."""
+    """An object whose state a pickle cannot set."""
 
     __slots__ = ()
 
@@ -45,7 +45,7 @@ class _Sealed:
 
 
 class _DType(_Sealed):
-    """`numpy.dtype` as a pickle calls it; keeps the name of a plain number."""
+    """Stands in for `numpy.dtype`; keeps the name of a type of numbers."""
 
     __slots__ = ("name",)
 
@@ -80,7 +80,7 @@ class PickledArray(_Sealed):
                 raise pickle.UnpicklingError("an array of objects")
 
     def set(self, shape: tuple[Any, ...], dtype: _DType, fortran: bool, content: bytes) -> None:
-        """Check that the bytes fill the shape."""
+        """Keep shape, type and bytes once they fit together."""
         size = np.dtype(dtype.name).itemsize
         whole = all(isinstance(length, int) and length >= 0 for length in shape)
         for length in shape if whole else ():
@@ -101,13 +101,13 @@ class PickledArray(_Sealed):
 
 
 class _ArrayType(_Sealed):
-    """`numpy.ndarray` as an argument of those who make one; it makes none itself."""
+    """Stands in for `numpy.ndarray` where a pickle passes it as an argument."""
 
     __slots__ = ()
 
 
 class _Reconstruct(_Sealed):
-    """`numpy.core.multiarray._reconstruct`: an empty array, of which the state comes later."""
+    """Stands in for `numpy.core.multiarray._reconstruct`: an array whose state follows."""
 
     __slots__ = ()
 
@@ -116,7 +116,7 @@ class _Reconstruct(_Sealed):
 
 
 class _FromBuffer(_Sealed):
-    """`numpy.core.numeric._frombuffer`: an array from its bytes."""
+    """Stands in for `numpy.core.numeric._frombuffer`: an array of its bytes."""
 
     __slots__ = ()
 
@@ -129,7 +129,7 @@ class _FromBuffer(_Sealed):
 
 
 class _Scalar(_Sealed):
-    """`numpy.core.multiarray.scalar`: a number."""
+    """Stands in for `numpy.core.multiarray.scalar`: a number."""
 
     __slots__ = ()
 
@@ -140,7 +140,7 @@ class _Scalar(_Sealed):
 
 
 class _Latin1(_Sealed):
-    """`_codecs.encode`, with which old protocols write bytes."""
+    """Stands in for `_codecs.encode`, with which old protocols write bytes."""
 
     __slots__ = ()
 
@@ -167,7 +167,7 @@ _ALLOWED: Mapping[tuple[str, str], Any] = {
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Gives stand-ins for the few names that arrays need; refuses every other one."""
+    """Gives stand-ins for the few names that arrays need, and refuses all others."""
 
     def __init__(self, file: Any, source: str) -> None:
         super().__init__(file)

@@ -72,7 +72,7 @@ class _Scanner:
         body, frame = np.array(self.owner).T
         positions = self.positions()
         bodies[body, frame] = positions
-        presence[body, frame] = positions.any(axis=(1, 2))  # NaN counts as something
+        presence[body, frame] = positions.any(axis=(1, 2))  # NaN is not zero
         return Recording(
             joints=bodies,
             presence=presence,

@@ -1,8 +1,9 @@
-"""Positions from the columns of a table, as `.csv` and `.parquet` files hold it.
+"""Read positions from the columns of a table, as `.csv` and `.parquet` files hold them.
 
-Wide: a row a frame (and body), three columns a joint: `hip_x`, `hip.y`, `z_hip`, or numbered as
-`x0, y0, z0`. Long: a row a joint, with the columns `joint`, `x`, `y`, `z`. Either may have `frame`
-or `time` (seconds), `body`, and a confidence for each joint.
+A wide table has a row for each frame (and body), and three columns for each joint: `hip_x`,
+`hip.y`, `z_hip`, or numbered `x0`, `y0`, `z0`. A long table has a row for each joint of a frame,
+with the columns `joint`, `x`, `y` and `z`. Both may have the columns `frame` or `time` (seconds),
+`body`, and a confidence for each joint.
 """
 
 from __future__ import annotations
@@ -43,12 +44,12 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Columns of a file by name, all of one length.
+    """The columns of a file, all of one length.
 
     Attributes:
-        columns: Cells by the name of their column, as the file writes it.
-        source: The file.
-        first_line: Line of the file in which the first row is; None if it has no lines.
+        columns: Names of the columns, as in the file, and their cells.
+        source: Name of the file for messages.
+        first_line: Line of the first row in the file; None if the file has no lines.
     """
 
     columns: Mapping[str, Cells]
@@ -59,14 +60,14 @@ class Table:
         return len(next(iter(self.columns.values()), ()))
 
     def column_named(self, names: Sequence[str]) -> str | None:
-        """The column that has one of these names, in any case."""
+        """Find the column with one of these names, in upper or lower case."""
         return next((column for column in self.columns if column.lower() in names), None)
 
     def numbers(self, column: str) -> Numbers:
-        """A column as numbers (N,); empty cells, `NA`, `null` and the like are NaN.
+        """Parse a column (N,); empty cells, `NA`, `null` and the like become NaN.
 
         Raises:
-            ClipError: If a cell is something else; the message names its line.
+            ClipError: If a cell is not a number; the message names its line.
         """
         cells = self.columns[column]
         try:
@@ -84,16 +85,16 @@ class Table:
         return made
 
     def error(self, row: int, problem: str) -> ClipError:
-        """What is wrong in a row, from 0."""
+        """Say what is wrong in a row, counted from 0."""
         place = f"row {row}" if self.first_line is None else f"line {self.first_line + row}"
         return ClipError(self.source, f"{place}: {problem}")
 
 
 def recording_of_table(table: Table) -> Recording:
-    """Positions, names, confidence and frame rate from a table.
+    """Read positions, joint names, confidence and frame rate from a table.
 
     Raises:
-        ClipError: If columns are missing or contradict each other; the message says which.
+        ClipError: If columns are missing or contradict each other; the message names them.
     """
     if not len(table):
         raise ClipError(table.source, "a header but no rows: record it again")
@@ -106,7 +107,7 @@ def recording_of_table(table: Table) -> Recording:
 
 
 def _frames(table: Table, *, joints_a_frame: bool) -> tuple[NDArray[np.intp], float | None]:
-    """Frame number of each row, from 0, and the frame rate if the table has times."""
+    """Find the frame number of each row, from 0, and the frame rate if the table has times."""
     frame, seconds = table.column_named(_FRAME), table.column_named(_SECONDS)
     milliseconds = table.column_named(_MILLISECONDS)
     timed = seconds or milliseconds
@@ -130,7 +131,7 @@ def _frames(table: Table, *, joints_a_frame: bool) -> tuple[NDArray[np.intp], fl
 
 
 def _whole(table: Table, column: str) -> NDArray[np.intp]:
-    """Frame numbers (N,), counted from the first."""
+    """Parse a column of whole numbers (N,), and count from the smallest."""
     values = table.numbers(column)
     odd = ~np.isfinite(values) | (values != np.rint(values))
     if odd.any():
@@ -145,7 +146,7 @@ def _whole(table: Table, column: str) -> NDArray[np.intp]:
 
 
 def _bodies(table: Table) -> NDArray[np.intp]:
-    """Number of the body of each row, in the order in which they come."""
+    """Number the bodies in order of appearance, and give that of each row."""
     column = table.column_named(_BODY)
     if column is None:
         return np.zeros(len(table), np.intp)
@@ -153,7 +154,7 @@ def _bodies(table: Table) -> NDArray[np.intp]:
 
 
 def _number_values(table: Table, column: str, most: int) -> tuple[NDArray[np.intp], list[str]]:
-    """The values of a column as numbers from 0, and as text, in the order in which they come."""
+    """Number the values of a column in order of appearance: that of each row, and their texts."""
     order: dict[str, int] = {}
     numbers = np.empty(len(table), np.intp)
     for row, cell in enumerate(table.columns[column]):
@@ -166,7 +167,7 @@ def _number_values(table: Table, column: str, most: int) -> tuple[NDArray[np.int
 def _wide(
     table: Table, frame: NDArray[np.intp], body: NDArray[np.intp], fps: float | None
 ) -> Recording:
-    """A row a frame and body, the joints side by side."""
+    """Read a wide table: a row for each frame and body, with the joints side by side."""
     joints, left = _joint_columns(table)
     _check_once(table, frame, body)
     names = sorted(joints, key=int) if all(name.isdigit() for name in joints) else list(joints)
@@ -188,7 +189,7 @@ def _wide(
 
 
 def _joint_columns(table: Table) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """For each joint its columns x, y, z and perhaps c (confidence); and columns that are none."""
+    """Map joints to their columns x, y, z and perhaps c (confidence); list the other columns."""
     known = {*_FRAME, *_BODY, *_SECONDS, *_MILLISECONDS}
     joints: dict[str, dict[str, str]] = {}
     left = []
@@ -228,7 +229,7 @@ def _joint_columns(table: Table) -> tuple[dict[str, dict[str, str]], list[str]]:
 def _long(
     table: Table, frame: NDArray[np.intp], body: NDArray[np.intp], fps: float | None
 ) -> Recording:
-    """A row a frame, body and joint."""
+    """Read a long table: a row for each frame, body and joint."""
     (joint_column,) = (column for column in table.columns if column.lower() in _JOINT)
     joint, names = _number_values(table, joint_column, MOST_JOINTS)
     if all(name.isdigit() for name in names):
@@ -251,7 +252,7 @@ def _long(
 
 
 def _put(tracks: NDArray[np.float32], where: tuple[Any, ...], values: Numbers) -> None:
-    """Write values to single precision; what overflows is missing."""
+    """Write values in single precision; those that overflow become infinite, that is missing."""
     with np.errstate(over="ignore"):
         tracks[where] = values
 

@@ -172,7 +172,7 @@ def test_a_frame_time_of_nothing(tmp_path):
         read_clip(path)
     clip = read_clip(file_of(tmp_path, person(), frame_time=0.0))
     assert clip.fps == 30
-    assert any("a frame time of 0 s is none" in note for note in clip.notes)
+    assert any("a frame time of 0 s cannot be right" in note for note in clip.notes)
 
 
 GOOD = """HIERARCHY

@@ -99,7 +99,7 @@ def test_people_keep_their_tracks_when_their_order_changes(tmp_path, world):
 
 def test_image_landmarks_are_refused(tmp_path, world):
     image = world * 0.2 + 0.5
-    says = "image landmarks, shares of the picture and no positions: save the world landmarks"
+    says = "image landmarks, shares of the picture, not positions: save the world landmarks"
     for form in (
         lambda p: {"pose_landmarks": marks(p)},
         marks,
