@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import sys
 import threading
 from contextlib import ExitStack
@@ -26,7 +25,6 @@ from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
-    from stars_infer.streaming.feed import FrameFeed
 
 
 @reads_clips
@@ -66,7 +64,9 @@ def watch(
     from stars_infer.cli.watching import Watching
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.streaming.classifier import StreamClassifier, StreamOptions
+    from stars_infer.streaming.feed import open_feed
     from stars_infer.streaming.frames import FrameReader
+    from stars_infer.streaming.session import StreamSession
 
     output = Output(json=json, quiet=quiet)
     if source not in (None, "-") or (source is not None) + bool(udp) + bool(unix) != 1:
@@ -78,47 +78,26 @@ def watch(
         exemplars = stack.enter_context(ready_index(index, model, output))
         exemplars.calibration()  # refuses an empty index, and makes ready, before frames come
         encoder = Encoder.load(model, device=device)
-        watching = Watching(
-            output,
-            _feed(stack, udp=udp, unix=unix, replay=replay),
+        session = StreamSession(
+            stack.enter_context(open_feed(udp=udp, unix=unix, replay=replay)),
             reader,
             lambda layout: StreamClassifier(encoder, exemplars, layout=layout, how=how),
-            every_answer=every_answer,
-            numbered=source == "-",
+            even=source == "-",
         )
+        watching = Watching(output, session, every_answer=every_answer)
         try:
             with watching:
                 watching.run()
         except BrokenPipeError:
-            # Who read standard output has gone; Python may not complain when it flushes the rest.
+            # The reader of standard output has gone: nobody is told when Python flushes the rest.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         watching.summarize()
 
 
-def _feed(stack: ExitStack, *, udp: str | None, unix: Path | None, replay: bool) -> FrameFeed:
-    """The source that was asked for; what it opens is closed with the stack."""
-    from stars_infer.streaming import feed as frame_feed
-
-    if udp is not None:
-        lines = frame_feed.lines_of_datagrams(stack.enter_context(frame_feed.udp_socket(udp)))
-    elif unix is not None:
-        listener = stack.enter_context(frame_feed.unix_socket(unix))
-        stack.callback(frame_feed.remove_socket, unix, os.lstat(unix))
-        lines = frame_feed.lines_of_connections(listener)
-    else:
-        # Not sys.stdin itself: Python may not close what a thread is still reading.
-        number = sys.stdin.fileno()
-        lines = frame_feed.lines_of_file(open(number, "rb", closefd=False))  # noqa: SIM115
-        replay = replay or stat.S_ISREG(os.fstat(number).st_mode)
-    feed = frame_feed.FrameFeed(lines, wait=replay and udp is None and unix is None)
-    stack.callback(feed.close)
-    return feed
-
-
 def _end_by_sigterm(stack: ExitStack) -> None:
-    """Let SIGTERM, by which services are stopped, do what Ctrl-C does, for as long as the stack."""
+    """Let SIGTERM, which stops services, do what Ctrl-C does, until the stack is closed."""
     if threading.current_thread() is not threading.main_thread():
-        return  # only there can a signal be handled
+        return  # signals are handled in the main thread only
 
     def end(number: int, frame: object) -> NoReturn:
         raise KeyboardInterrupt

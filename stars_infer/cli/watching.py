@@ -1,14 +1,12 @@
-"""What `stars watch` does with each line, and what it shows of it."""
+"""What `stars watch` shows of a stream: lines of text or JSON, or a live display."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
 from types import TracebackType
 
-import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -18,54 +16,32 @@ from rich.text import Text
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.cli.output import Output
 from stars_infer.errors import ClipError
-from stars_infer.streaming.classifier import StreamAnswer, StreamClassifier
-from stars_infer.streaming.feed import FrameFeed, Line
-from stars_infer.streaming.frames import FrameReader
+from stars_infer.streaming.classifier import StreamAnswer
+from stars_infer.streaming.session import StreamSession
 
 _WAIT = 0.1
-"""Seconds from one drawing of the display to the next."""
+"""Seconds between two drawings of the display."""
 _REPORT = 10.0
-"""Least seconds between two reports of lines that cannot be read."""
+"""Shortest time between two reports of lines that cannot be read, seconds."""
 _LAST = 6
-"""Answers that are still shown."""
-_MEASURED = 500
-"""Answers, and frames, over which latency and rate are taken."""
+"""Number of past answers that the display shows."""
 
 
 class Watching:
-    """Takes lines from a feed, has them named, and shows the answers.
+    """Follows a stream and shows its answers.
 
     Args:
         output: The form of the output.
-        feed: Where lines come from.
-        reader: What reads them.
-        start: Makes what names them, once their layout is known.
+        session: The stream.
         every_answer: Print every answer with `--json`, not only changes.
-        numbered: Lines that do not say their time come at an even rate; else their time is that
-            at which they arrive.
     """
 
-    def __init__(
-        self,
-        output: Output,
-        feed: FrameFeed,
-        reader: FrameReader,
-        start: Callable[[str], StreamClassifier],
-        *,
-        every_answer: bool,
-        numbered: bool,
-    ) -> None:
-        self.frames = self.unreadable = self.changes = 0
-        self._output, self._feed, self._reader, self._start = output, feed, reader, start
-        self._every_answer, self._numbered = every_answer, numbered
-        self._classifier: StreamClassifier | None = None
-        self._latencies: deque[float] = deque(maxlen=_MEASURED)
-        self._arrivals: deque[float] = deque(maxlen=_MEASURED)
+    def __init__(self, output: Output, session: StreamSession, *, every_answer: bool) -> None:
+        self._output, self._session, self._every_answer = output, session, every_answer
         self._past: deque[StreamAnswer] = deque(maxlen=_LAST)
         self._current: StreamAnswer | None = None
         self._reported = self._drawn = -_REPORT
-        self._unsaid = 0
-        self._last_problem: ClipError | None = None
+        self._unreported: list[ClipError] = []
         console = Console()
         alive = console.is_terminal and not (output.json or output.quiet)
         self._live = Live(console=console, auto_refresh=False) if alive else None
@@ -85,65 +61,40 @@ class Watching:
             self._live.stop()
 
     def run(self) -> None:
-        """Follow the feed until it ends, or Ctrl-C.
+        """Follow the stream until it ends, or Ctrl-C.
 
         Raises:
             OSError: If the source fails, or standard output is closed.
         """
         try:
-            while True:
-                line = self._feed.get(_WAIT)
-                if line is not None:
-                    self._take(line)
+            for event in self._session.events(timeout=_WAIT):
+                if isinstance(event, StreamAnswer):
+                    self._show(event)
+                elif event is not None:
+                    self._unreported.append(event)
                 self._report(now=time.monotonic())
                 if self._live is not None and time.monotonic() - self._drawn >= _WAIT:
                     self._live.update(self._picture(), refresh=True)
                     self._drawn = time.monotonic()
-        except (EOFError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             return
 
     def summarize(self) -> None:
-        """Say what came and went.
+        """Say how many frames and changes there were, and what was lost.
 
         Raises:
-            ClipError: If lines came, but no frame was among them.
+            ClipError: If there were lines, but no frame among them.
         """
         self._report(now=float("inf"))
-        if self.unreadable and not self.frames:
-            assert self._last_problem is not None
-            raise ClipError(
-                "frames",
-                f"none of {self.unreadable:,} line(s) could be read; the last: "
-                f"{self._last_problem}",
-            )
-        self._output.note(f"{self.frames:,} frames, {self.changes} changes; {self._condition()}")
-
-    def _take(self, line: Line) -> None:
-        try:
-            frame = self._reader.read(line.text, source=f"line {line.number}")
-        except ClipError as error:
-            self.unreadable += 1
-            self._unsaid += 1
-            self._last_problem = error
-            return
-        if frame is None:
-            return
-        self.frames += 1
-        self._arrivals.append(line.arrived)
-        if self._classifier is None:
-            self._classifier = self._start(frame.layout)
-        moment = frame.time
-        if moment is None:
-            moment = line.number / self._reader.fps if self._numbered else line.arrived
-        answer = self._classifier.push(frame.bodies, moment)
-        if answer is not None:
-            self._show(answer)
+        self._session.check_readable()
+        self._output.note(
+            f"{self._session.frames:,} frames, {self._session.changes} changes; {self._condition()}"
+        )
 
     def _show(self, answer: StreamAnswer) -> None:
-        self._latencies.append(answer.latency)
-        first, self._current = self._current is None, answer
-        if answer.changed or first:
-            self.changes += answer.changed
+        new = answer.changed or self._current is None
+        self._current = answer
+        if new:
             self._past.append(answer)
         elif not self._every_answer:
             return
@@ -158,7 +109,7 @@ class Watching:
                     "latency_ms": round(1000 * answer.latency, 2),
                 }
             )
-        elif self._live is None and (answer.changed or first):
+        elif self._live is None and new:
             row = [answer.answer]
             if not self._output.quiet:
                 row = [f"{answer.time:.1f} s", answer.answer, f"{answer.confidence:.2f}"]
@@ -166,37 +117,28 @@ class Watching:
         sys.stdout.flush()
 
     def _report(self, *, now: float) -> None:
-        """Say from time to time that lines could not be read."""
-        if not self._unsaid or now - self._reported < _REPORT or self._last_problem is None:
+        """Say, but not too often, that lines could not be read."""
+        if not self._unreported or now - self._reported < _REPORT:
             return
-        if self._unsaid == 1:
-            self._output.error(
-                str(self._last_problem),
-                source=self._last_problem.source,
-                problem=self._last_problem.problem,
-            )
+        last = self._unreported[-1]
+        if len(self._unreported) == 1:
+            self._output.error(str(last), source=last.source, problem=last.problem)
         else:
             self._output.error(
-                f"{self._unsaid:,} lines could not be read; the last: {self._last_problem}"
+                f"{len(self._unreported):,} lines could not be read; the last: {last}"
             )
-        self._reported, self._unsaid = now, 0
+        self._reported = now
+        self._unreported.clear()
 
     def _condition(self) -> str:
         """Rate, latency, and what was lost."""
         parts = []
-        if len(self._arrivals) > 1 and self._arrivals[-1] > self._arrivals[0]:
-            rate = (len(self._arrivals) - 1) / (self._arrivals[-1] - self._arrivals[0])
+        if (rate := self._session.frame_rate) is not None:
             parts.append(f"{rate:.0f} frames a second")
-        if self._latencies:
-            half, most = 1000 * np.percentile(self._latencies, (50, 95))
+        if (latency := self._session.latency) is not None:
+            half, most = (1000 * seconds for seconds in latency)
             parts.append(f"latency {half:.0f} ms, {most:.0f} ms at 95 %")
-        lost = {
-            "dropped": self._feed.dropped,
-            "late": self._classifier.late if self._classifier else 0,
-            "unreadable": self.unreadable,
-            "answers skipped": self._classifier.skipped if self._classifier else 0,
-        }
-        parts += [f"{count:,} {what}" for what, count in lost.items() if count]
+        parts += [f"{count:,} {what}" for what, count in self._session.losses.items() if count]
         return ", ".join(parts) or "no answer yet"
 
     def _picture(self) -> RenderableType:

@@ -1,7 +1,7 @@
 """Lines of frames from a file or a socket, read in a thread of their own.
 
-Naming takes time, and a source does not wait. So a queue lies between them; when it is full the
-oldest lines go, and what is named is always the newest.
+Classifying takes time, and a live source does not wait. A queue lies between the two; when it is
+full, the oldest lines are dropped, so that the newest frames are always the ones classified.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import os
 import selectors
 import socket
 import stat
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -24,9 +25,9 @@ from stars_infer.errors import UsageError
 from stars_infer.streaming.frames import MAX_LINE
 
 QUEUE = 256
-"""Lines that wait at most: 8 s at 30 frames a second."""
+"""Most lines that wait: 8 s at 30 frames a second."""
 _WAKE = 0.2
-"""Seconds after which a reader that waits for a socket looks whether it is to stop."""
+"""Seconds after which a reader that waits for a socket checks whether it is to stop."""
 
 Lines = Callable[[threading.Event], Iterator[bytes]]
 """Yields lines until its source ends or the event is set."""
@@ -37,9 +38,9 @@ class Line:
     """A line of a source.
 
     Attributes:
-        number: Counted from 1, those that were dropped too.
-        arrived: When, on a clock of its own, seconds.
-        text: JSON.
+        number: Number of the line, counted from 1, dropped lines included.
+        arrived: When it arrived, on the monotonic clock, seconds.
+        text: The line, JSON.
     """
 
     number: int
@@ -48,17 +49,17 @@ class Line:
 
 
 class FrameFeed:
-    """Lines of a source, the newest at most.
+    """A queue of the newest lines of a source.
 
     Args:
         lines: The source.
-        size: Lines that wait at most.
-        wait: Let the source wait when the queue is full, and drop nothing: for one that is no
-            live one.
+        size: Most lines that wait.
+        wait: Make the source wait when the queue is full, and drop nothing; for sources that are
+            not live.
 
     Attributes:
-        received: Lines read so far.
-        dropped: Lines that were thrown away unread because the queue was full.
+        received: Number of lines received so far.
+        dropped: Number of lines that were dropped because the queue was full.
     """
 
     def __init__(self, lines: Lines, *, size: int = QUEUE, wait: bool = False) -> None:
@@ -73,7 +74,7 @@ class FrameFeed:
         self._thread.start()
 
     def get(self, timeout: float) -> Line | None:
-        """The oldest line that waits; None if none came in so many seconds.
+        """The oldest line that waits; None if none comes within `timeout` seconds.
 
         Raises:
             EOFError: If the source has ended and nothing waits.
@@ -96,7 +97,7 @@ class FrameFeed:
         return len(self._waiting)
 
     def close(self) -> None:
-        """Stop reading, once the source lets go of the line it waits for."""
+        """Stop reading, at the latest after the line for which the source waits."""
         with self._changed:
             self._stop.set()
             self._changed.notify_all()
@@ -128,6 +129,43 @@ class FrameFeed:
         return self._stop.is_set()
 
 
+@contextmanager
+def open_feed(
+    *, udp: str | None = None, unix: Path | None = None, replay: bool = False
+) -> Iterator[FrameFeed]:
+    """Open a feed of lines from a UDP socket, a Unix socket, or standard input.
+
+    Args:
+        udp: HOST:PORT at which to listen for datagrams.
+        unix: Path at which to listen for connections; the socket is removed at the end.
+        replay: Treat standard input as a recording, of which nothing may be dropped. A regular
+            file is always treated so.
+
+    Yields:
+        The feed. It and its socket are closed when the context ends.
+
+    Raises:
+        UsageError: If the address is none, or something else lies at the path.
+        OSError: If the source cannot be opened.
+    """
+    wait = False
+    with ExitStack() as stack:
+        if udp is not None:
+            lines = lines_of_datagrams(stack.enter_context(udp_socket(udp)))
+        elif unix is not None:
+            listener = stack.enter_context(unix_socket(unix))
+            stack.callback(remove_socket, unix, os.lstat(unix))
+            lines = lines_of_connections(listener)
+        else:
+            # Not sys.stdin itself: Python may not close what a thread is still reading.
+            number = sys.stdin.fileno()
+            lines = lines_of_file(open(number, "rb", closefd=False))  # noqa: SIM115
+            wait = replay or stat.S_ISREG(os.fstat(number).st_mode)
+        feed = FrameFeed(lines, wait=wait)
+        stack.callback(feed.close)
+        yield feed
+
+
 def lines_of_file(file: BinaryIO) -> Lines:
     """Lines of a binary file, such as standard input."""
 
@@ -145,11 +183,11 @@ def lines_of_file(file: BinaryIO) -> Lines:
 
 
 def udp_socket(address: str) -> socket.socket:
-    """Listen at HOST:PORT for datagrams, each one or more lines.
+    """Listen at HOST:PORT for datagrams, each of one or more lines.
 
     Raises:
-        UsageError: If the address is none.
-        OSError: If it cannot be listened at.
+        UsageError: If the address has another form.
+        OSError: If the address cannot be used.
     """
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
@@ -167,11 +205,13 @@ def udp_socket(address: str) -> socket.socket:
 
 
 def unix_socket(path: Path) -> socket.socket:
-    """Listen at a path for connections that send lines; a socket that was left over is replaced.
+    """Listen at a path for connections that send lines.
+
+    A socket that an earlier process left behind is replaced.
 
     Raises:
-        UsageError: If something else than a socket lies there, or another process listens.
-        OSError: If it cannot be listened at.
+        UsageError: If something other than a socket lies there, or another process listens.
+        OSError: If the path cannot be used.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise UsageError("this system has no unix sockets: use --udp")
@@ -195,11 +235,11 @@ def unix_socket(path: Path) -> socket.socket:
 
 
 def remove_socket(path: Path, bound: os.stat_result) -> None:
-    """Remove a socket that was listened at, unless something else lies there by now.
+    """Remove a socket, unless something else lies at its path by now.
 
     Args:
-        path: Where it was bound.
-        bound: `os.lstat` of it then.
+        path: The path to which the socket was bound.
+        bound: `os.lstat` of the path right after that.
     """
     with suppress(OSError):
         if os.path.samestat(path.lstat(), bound):
@@ -222,7 +262,7 @@ def lines_of_datagrams(udp: socket.socket) -> Lines:
 
 
 def lines_of_connections(listener: socket.socket) -> Lines:
-    """Lines of all connections to a listening socket; it waits for the next when one ends."""
+    """Lines of all connections to a listening socket, of any number at once."""
 
     def lines(stop: threading.Event) -> Iterator[bytes]:
         listener.setblocking(False)
@@ -250,7 +290,7 @@ def lines_of_connections(listener: socket.socket) -> Lines:
 def _whole_lines(
     connection: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
 ) -> list[bytes]:
-    """Lines that a connection completed; what it began is kept in `rests`."""
+    """Lines that a connection has completed; the beginning of the next is kept in `rests`."""
     try:
         data = connection.recv(65536)
     except OSError:  # it broke off

@@ -151,13 +151,14 @@ def test_a_time_that_is_none_is_refused(waving):
 
 
 @pytest.mark.parametrize(
-    "values", [
+    "values",
+    [
         {"interval": 0},
         {"lengths": ()},
         {"off_threshold": 0.6},
         {"on_threshold": 1.0},
         {"min_hold": -1},
-    ]
+    ],
 )
 def test_impossible_settings_are_refused(values):
     with pytest.raises(UsageError):
