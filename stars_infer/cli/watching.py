@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -23,6 +25,7 @@ _WAIT = 0.1
 """Seconds between two drawings of the display."""
 _REPORT = 10.0
 """Shortest time between two reports of lines that cannot be read, seconds."""
+_FIGURES = re.compile(r"[\d.,]+")
 _LAST = 6
 """Number of past answers that the display shows."""
 
@@ -42,6 +45,7 @@ class Watching:
         self._current: StreamAnswer | None = None
         self._reported = self._drawn = -_REPORT
         self._unreported: list[ClipError] = []
+        self._noted: set[str] = set()
         console = Console()
         alive = console.is_terminal and not (output.json or output.quiet)
         self._live = Live(console=console, auto_refresh=False) if alive else None
@@ -92,6 +96,7 @@ class Watching:
         )
 
     def _show(self, answer: StreamAnswer) -> None:
+        self._note(answer.notes)
         new = answer.changed or self._current is None
         self._current = answer
         if new:
@@ -115,6 +120,14 @@ class Watching:
                 row = [f"{answer.time:.1f} s", answer.answer, f"{answer.confidence:.2f}"]
             sys.stdout.write("\t".join(row) + "\n")
         sys.stdout.flush()
+
+    def _note(self, notes: Sequence[str]) -> None:
+        """Print notes of new kinds; the figures in a note change from answer to answer."""
+        for note in notes:
+            kind = _FIGURES.sub("", note)
+            if kind not in self._noted:
+                self._noted.add(kind)
+                self._output.clip_notes("stream", [note])
 
     def _report(self, *, now: float) -> None:
         """Say, but not too often, that lines could not be read."""

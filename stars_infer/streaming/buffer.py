@@ -1,4 +1,4 @@
-"""The last seconds of a stream, in memory that does not grow, at even steps of time."""
+"""The last seconds of a stream, in memory that does not grow, resampled to an even rate."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from stars_infer.errors import UsageError
 from stars_infer.layouts import Layout
 
 MAX_BODIES = 6
-"""As many as a Kinect follows; of more in a frame the first are kept."""
+"""Most bodies of a frame that are kept, the first ones: as many as a Kinect follows."""
 MAX_RATE = 60.0
-"""Frames a second that are kept; of a faster source some are left out."""
+"""Most frames per second that are kept; the rest of a faster source is left out."""
 MAX_SILENCE = 0.35
-"""Longest time without a frame, or without a joint, that is bridged, seconds."""
+"""Longest gap between frames, or in a joint, that is interpolated, seconds."""
 _GRACE = 0.25
-"""Share of a frame by which a frame may come early at `MAX_RATE`, for clocks are uneven."""
+"""Share of the frame time at `MAX_RATE` by which a frame may be early, as clocks are uneven."""
 
 
 class FrameBuffer:
-    """A ring of frames.
+    """A ring buffer of frames.
 
     Args:
-        joints: V.
+        joints: Number of joints of a body, V.
         seconds: How long a frame is kept.
     """
 
@@ -40,7 +40,7 @@ class FrameBuffer:
 
     @property
     def capacity(self) -> int:
-        """Frames that fit in."""
+        """Number of frames that fit in."""
         return len(self._times)
 
     def __len__(self) -> int:
@@ -51,10 +51,14 @@ class FrameBuffer:
         self._size = self._next = 0
 
     def add(self, frame: NDArray[np.floating[Any]], time: float) -> None:
-        """Keep a frame, (V, 3) or (M, V, 3), later than the one before.
+        """Add a frame, which must be later than the previous one.
+
+        Args:
+            frame: Joint positions (V, 3) or (M, V, 3), meters.
+            time: Time of the frame, seconds.
 
         Raises:
-            UsageError: If it has another shape.
+            UsageError: If the frame has another shape.
         """
         bodies = np.asarray(frame)
         if bodies.ndim == 2:
@@ -78,18 +82,18 @@ class FrameBuffer:
         self._size = min(self._size + 1, self.capacity)
 
     def latest(self, *, fps: float, layout: Layout | None = None) -> tuple[FloatArray, BoolArray]:
-        """The frames up to the last one, at an even rate.
+        """The latest frames, resampled to an even rate.
 
         Args:
             fps: Frames per second of the result.
-            layout: Of the joints; with it, joints that are lost at the origin among these frames
-                count as missing (`stars_infer.clips.zeros`), before positions at zero are mixed
-                with others.
+            layout: The joint layout. If given, joints that the sensor lost and set to zero count as
+                missing (`stars_infer.clips.zeros`); this is done before interpolation, which would
+                mix their zeros into other positions.
 
         Returns:
-            Bodies (M, T, V, 3), NaN where a joint is missing for more than `MAX_SILENCE`, zero
-            where absent, and presence (M, T); T reaches back to the first frame, but at most
-            `seconds`.
+            Bodies (M, T, V, 3), NaN where a joint is missing for longer than `MAX_SILENCE` and zero
+            where the body is absent, and presence (M, T). T reaches back to the first frame, but no
+            further than `seconds`.
         """
         order = (self._next - self._size + np.arange(self._size)) % self.capacity
         times = self._times[order]
@@ -135,7 +139,7 @@ def _even(
 def _between(
     joints: FloatArray, known: BoolArray, times: NDArray[np.float64], moments: NDArray[np.float64]
 ) -> FloatArray:
-    """The same for joints that are known in the same frames (T,)."""
+    """Interpolate joints that are all known in the same frames, `known` (T,)."""
     result = np.full((len(moments), *joints.shape[1:]), np.nan, np.float32)
     at, values = times[known], joints[known]
     if not len(at):

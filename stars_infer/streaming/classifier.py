@@ -1,4 +1,4 @@
-"""Naming what is going on in a stream of frames, in bounded memory."""
+"""Classify a stream of frames as it comes in, in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ from stars_infer.segmentation.windows import LENGTHS, Window, name_windows
 from stars_infer.streaming.buffer import FrameBuffer
 
 _ROUNDING = 1e-6
-"""Seconds by which sums of frame times may be wrong."""
+"""Rounding error of sums of frame times, seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamOptions:
-    """How a stream is named.
+    """How a stream is classified.
 
     Attributes:
-        interval: Seconds from one answer to the next.
-        lengths: Windows that end now and are looked at, seconds.
-        fps: Frames per second of frames that come without time, and those a window is brought to.
-        on_threshold: Smoothed confidence with which a label becomes the answer.
-        off_threshold: Smoothed confidence below which it ceases to be.
-        min_hold: Seconds that a label stays at least.
-        smoothing: Seconds after which a past answer counts 1/e in the smoothing.
+        interval: Time from one answer to the next, seconds.
+        lengths: Lengths of the windows that are classified for an answer, seconds; all end with
+            the latest frame.
+        fps: Frame rate to which windows are resampled, and that of frames without a time, hertz.
+        on_threshold: Smoothed confidence from which on a label becomes the answer.
+        off_threshold: Smoothed confidence below which the label ceases to be the answer.
+        min_hold: Shortest time for which a label remains the answer, seconds.
+        smoothing: Time constant of the exponential smoothing of confidence, seconds.
     """
 
     interval: float = 0.2
@@ -61,18 +62,18 @@ class StreamOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamAnswer:
-    """What is going on at a moment of a stream.
+    """The action at one moment of a stream.
 
     Attributes:
-        time: Of the last frame, seconds.
+        time: Time of the latest frame, seconds.
         label: The action; None for background.
-        confidence: Smoothed, 0 to 1; that of the likeliest label where the answer is background.
-        changed: Whether the label differs from that of the answer before.
-        since: When the label became the answer, seconds.
-        candidate: The likeliest label now, before any smoothing; None if there is none.
-        latency: Seconds that the computing took.
-        notes: What was mended in the frames that were looked at, and what makes their units or axes
-            doubtful, in words.
+        confidence: Smoothed confidence of the label, 0 to 1; for background, that of the likeliest
+            label.
+        changed: Whether the label differs from that of the previous answer.
+        since: Time at which the label became the answer, seconds.
+        candidate: The likeliest label at this moment, before smoothing; None if there is none.
+        latency: Time that computing the answer took, seconds.
+        notes: What was mended in the latest frames, and why their units or axes are doubtful.
     """
 
     time: float
@@ -91,27 +92,26 @@ class StreamAnswer:
 
 
 class StreamClassifier:
-    """Frames in, from time to time an answer out.
+    """Takes frames, and gives an answer from time to time.
 
-    Memory is bounded: frames older than the longest window are forgotten, and of a source that
-    sends more than 60 frames a second some are left out. Where computing takes longer than
-    `interval`, the answers that would have come meanwhile are skipped, so that the stream never
-    falls behind.
+    Memory is bounded: only the frames of the longest window are kept, at most 60 for each second.
+    If computing an answer takes longer than `interval`, the answers that were due meanwhile are
+    skipped, so that the stream never falls behind.
 
     Args:
         encoder: The model.
-        index: Its exemplars.
+        index: The exemplars, made by the same model.
         layout: Joint layout of the frames.
-        units: Of the positions: `m`, `cm`, `mm` or `in`.
-        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. A camera's y points down:
-            `-y`.
-        handedness: Of the axes, `right` or `left`.
-        how: Times and thresholds.
+        units: Unit of the positions: `m`, `cm`, `mm` or `in`.
+        up: Axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. In camera coordinates y points
+            down, which is `-y`.
+        handedness: Handedness of the axes, `right` or `left`.
+        how: Intervals and thresholds.
 
     Attributes:
-        late: Frames dropped because they were not later than the one before.
-        skipped: Answers left out because computing took too long.
-        restarts: How often time went back so far that the stream was taken for a new one.
+        late: Number of frames dropped because they were no later than the previous one.
+        skipped: Number of answers skipped because computing took too long.
+        restarts: Number of times that the clock went back so far that a new stream was assumed.
 
     Raises:
         UsageError: If there is no such layout, unit or axis.
@@ -156,16 +156,17 @@ class StreamClassifier:
     def push(
         self, frame: NDArray[np.floating[Any]], time: float | None = None
     ) -> StreamAnswer | None:
-        """Take a frame.
+        """Take a frame, and answer if an answer is due.
 
         Args:
-            frame: Joints (V, 3) or (M, V, 3). A body that is all zeros is absent; joints
-                that are NaN, or lost at zero in the frames that are kept, are mended as those of
-                clips are.
-            time: Seconds, on any clock that runs on; 1 / fps after the frame before if not given.
+            frame: Joint positions (V, 3) or (M, V, 3), in `units`. A body of zeros only is absent.
+                Joints that are NaN, or that the sensor lost and set to zero, are filled in as they
+                are in clips.
+            time: Time of the frame, seconds, on any clock that moves forward; if not given, 1 / fps
+                after the previous frame.
 
         Returns:
-            An answer if one was due, else None.
+            An answer if one is due, else None.
 
         Raises:
             UsageError: If the frame has another shape, or the time is not finite.
@@ -190,7 +191,7 @@ class StreamClassifier:
         label, confidence, notes = self._now()
         answer = self._steady.answer(label, confidence, time)
         took = clock.perf_counter() - began
-        # The next one is due `every` after this one was, not after it was given: the pace stays.
+        # Due one interval after this answer was due, not after it was given, which keeps the pace.
         self._due += self.how.interval
         if self._due <= time + _ROUNDING:
             self._due = time + self.how.interval
@@ -256,7 +257,7 @@ class StreamClassifier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SteadyLabel:
-    """A label after hysteresis, as in `StreamAnswer`."""
+    """The label after hysteresis; the attributes are those of `StreamAnswer`."""
 
     label: str | None
     confidence: float
@@ -265,7 +266,9 @@ class SteadyLabel:
 
 
 class Hysteresis:
-    """Keeps labels from flickering: smoothed confidence, one threshold to enter, a lower to leave.
+    """Keeps the label from flickering.
+
+    Confidence is smoothed; a label appears above one threshold and disappears below a lower one.
 
     Args:
         how: Thresholds and times.
@@ -279,12 +282,12 @@ class Hysteresis:
         self._time: float | None = None
 
     def answer(self, label: str | None, confidence: float, time: float) -> SteadyLabel:
-        """Take the likeliest label of a moment, and say which one holds.
+        """Take the likeliest label of a moment, and return the one that holds.
 
         Args:
-            label: None if there is none.
-            confidence: Of the label.
-            time: Seconds.
+            label: The likeliest label; None if there is none.
+            confidence: Its confidence, 0 to 1.
+            time: The moment, seconds.
         """
         self._smooth(label, confidence, time)
         if self._since is None:
@@ -310,7 +313,7 @@ class Hysteresis:
         self._levels = {name: level for name, level in levels.items() if level > 1e-3}
 
     def _held(self) -> str | None:
-        """The label that holds now: another one only if it is likelier and likely enough."""
+        """The label that holds: the likeliest if it is likely enough, else the present one."""
         likeliest = max(self._levels, key=self._levels.__getitem__, default=None)
         if likeliest is not None and self._levels[likeliest] >= self._how.on_threshold:
             return likeliest

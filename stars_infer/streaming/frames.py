@@ -24,17 +24,17 @@ from stars_infer.readers.json import (
 from stars_infer.readers.poses import Pose
 
 MAX_LINE = 1_000_000
-"""Longest line, bytes: a hundred bodies of a hundred joints are half of it."""
+"""Longest line, bytes: twice that of a hundred bodies of a hundred joints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Frame:
-    """A moment of a stream.
+    """One frame of a stream.
 
     Attributes:
         bodies: Joint positions (M, V, 3), meters, y up, right-handed; NaN where a joint is unknown.
             M is 0 if nobody is seen.
-        time: Seconds; None if the line does not say.
+        time: Time of the frame, seconds; None if the line does not say it.
         layout: Name of the joint layout.
     """
 
@@ -44,12 +44,10 @@ class Frame:
 
 
 class FrameReader:
-    """Reads lines, each `{"joints": [[x, y, z], …], "time": s}` or another form of `.jsonl`.
-
-    The first line that shows somebody settles the layout of all.
+    """Reads lines such as `{"joints": [[x, y, z], …], "time": s}`, or other forms of `.jsonl`.
 
     Args:
-        wanted: What is known of the stream; what it does not say, a header line may.
+        wanted: What is known of the stream. A header line may say the rest.
     """
 
     def __init__(self, wanted: Convention | None = None) -> None:
@@ -63,15 +61,15 @@ class FrameReader:
         return self._wanted.over(STANDARD).fps or 30.0
 
     def read(self, line: bytes, *, source: str) -> Frame | None:
-        """Read a line; None if it is a header, which only says what the stream is in.
+        """Read a line as a frame; None for a header line, which only describes the stream.
 
         Args:
-            line: JSON in UTF-8.
-            source: Name for messages.
+            line: JSON, UTF-8.
+            source: Name of the line in messages.
 
         Raises:
             ClipError: If the line is no frame.
-            UsageError: If neither the stream nor anybody says which layout its joints have.
+            UsageError: If nothing says which joint layout the stream has.
         """
         if len(line) > MAX_LINE:
             raise ClipError(source, f"longer than {MAX_LINE:,} bytes: send one frame a line")
@@ -101,7 +99,7 @@ class FrameReader:
 
 
 def _time(value: object, source: str) -> float | None:
-    """Seconds, if a frame says its time."""
+    """The time of a frame, seconds, if it says it."""
     if not isinstance(value, dict):
         return None
     for key, seconds in TIMES.items():
@@ -115,7 +113,7 @@ def _time(value: object, source: str) -> float | None:
 
 
 def _positions(poses: Sequence[Pose], convention: Convention, source: str) -> FloatArray:
-    """Bodies (M, V, 3) of the layout, as a clip has them; NaN for points that are not sure."""
+    """Bodies (M, V, 3), as clips have them; NaN for points of low confidence."""
     assert convention.layout is not None
     joints = len(get_layout(convention.layout).joints)
     result = np.full((len(poses), joints, 3), np.nan, np.float32)

@@ -67,6 +67,16 @@ def test_bad_lines_are_counted_and_the_rest_goes_on(taught, monkeypatch, tmp_pat
     assert "none of 2 line(s) could be read" in " ".join(err.split())
 
 
+def test_what_makes_the_units_doubtful_is_said_once(taught, monkeypatch, tmp_path):
+    joints, _ = recording("wave")
+    path = tmp_path / "stream.jsonl"
+    path.write_text("\n".join(json.dumps(frame.tolist()) for frame in 100 * joints))
+    _, _, err = watch_file(taught, monkeypatch, path)
+    assert err.count("note: stream: ") == err.count("--units cm") == 1, err
+    _, _, err = watch_file(taught, monkeypatch, path, "--units", "cm")
+    assert "note: " not in err
+
+
 def test_a_source_must_be_named(taught, monkeypatch, tmp_path, lines):
     for options in ([], ["-", "--udp", "127.0.0.1:1"], ["file.jsonl"]):
         code, _, err = taught("watch", *options)
