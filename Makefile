@@ -40,4 +40,4 @@ $(VENV)/.cpu $(VENV)/.gpu $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/bin
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .typed build *.egg-info
+	rm -rf $(VENV) .typed build dist *.egg-info
