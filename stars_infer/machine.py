@@ -1,4 +1,4 @@
-"""What machine this is: processor, cores, memory of this process."""
+"""The machine: name of the processor, usable cores, memory of this process, threads of BLAS."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 
 def cpu_name() -> str:
-    """Name of the processor, as its maker calls it where the system says so."""
+    """Name of the processor: its maker's name for it, if the system has it."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.lower().startswith(("model name", "hardware")):
@@ -33,14 +33,14 @@ def cpu_name() -> str:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def resident_memory() -> int | None:
-    """Bytes of memory that this process holds now; None where the system does not say."""
+    """Bytes of memory that this process holds now; None if the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError, ValueError):
@@ -49,10 +49,10 @@ def resident_memory() -> int | None:
 
 
 def single_threaded() -> AbstractContextManager[object]:
-    """Run small matrix products on one thread.
+    """Limit matrix products to one thread, for small matrices.
 
-    Several threads win nothing on matrices of some hundred rows, and where other processes use the
-    cores they wait for each other, up to forty times as long as one takes alone.
+    Several threads gain nothing on matrices of a few hundred rows. Where other processes use the
+    cores, threads wait for each other, and take up to forty times as long as a single one.
     """
     limited: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
     return limited

@@ -1,4 +1,4 @@
-"""A function over many items by several processes: results in order, few in flight."""
+"""Apply a function to many items in several processes, with results in order and few in flight."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _AHEAD = 3
-"""Chunks in flight per process: their results are all the memory that is needed."""
+"""Chunks in flight for each process; memory holds no more results than theirs."""
 _LOOK = 0.05
-"""Seconds of work after which it is known how long the rest takes."""
+"""Seconds of work from which the time for the rest is estimated."""
 
 
 def ordered_map(
@@ -35,19 +35,19 @@ def ordered_map(
     patience: float | None = None,
     remedy: str = "run the command again with fewer --workers",
 ) -> Iterator[_Result]:
-    """Apply a function to items, yielding the results in the order of the items.
+    """Apply a function to items, and yield the results in the order of the items.
 
-    Processes are spawned, not forked: libraries that run threads do not survive a fork.
+    Processes are spawned and not forked, since libraries that run threads do not survive a fork.
 
     Args:
-        function: Pickled to the processes; what it raises ends the iteration.
-        items: Pickled, a few at a time.
-        workers: Processes; with 1, or with few items, the work is done in this one.
-        chunk: Items that a process is handed at a time.
-        patience: Seconds of work for which no processes are started; until it is known that the
-            items take longer, and until the processes are there, the work is done in this one.
-            With None processes do it all.
-        remedy: What a person can do when a process is killed.
+        function: The function, which is pickled; an error that it raises ends the iteration.
+        items: The items, which are pickled a few at a time.
+        workers: Number of processes. With 1, or with few items, this process does the work.
+        chunk: Number of items that a process is handed at a time.
+        patience: Other processes start only if the rest of the work would take more seconds than
+            this. Until they have started, this process does the work. With None, they start at once
+            and do all of it.
+        remedy: Advice in the message when a process was killed.
 
     Raises:
         StarsError: If a process is killed from outside.
@@ -85,7 +85,7 @@ def ordered_map(
 def _until_too_long(
     function: Callable[[_Item], _Result], items: Sequence[_Item], patience: float
 ) -> Iterator[_Result]:
-    """Results until it is known that the rest takes longer than `patience` seconds."""
+    """Yield results until the rest is estimated to take longer than `patience` seconds."""
     spent = 0.0
     for number, item in enumerate(items, start=1):
         began = time.perf_counter()
@@ -117,13 +117,13 @@ def _apply(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list
 
 
 def _nothing() -> None:
-    """What shows that a process is there."""
+    """Do nothing; that it was done shows that a process has started."""
 
 
 def _begin() -> None:
-    """End this process when its parent is killed; leave Ctrl-C to the parent; use one core."""
+    """Set up a worker: use one core, ignore Ctrl-C, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import_module("numpy")  # what is limited to one thread has to be there
+    import_module("numpy")  # the limit applies only to libraries that are loaded
     single_threaded().__enter__()
     parent = parent_process()
     assert parent is not None

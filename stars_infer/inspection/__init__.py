@@ -1,1 +1,1 @@
-"""What a clip holds: measurement, report, drawing, player."""
+"""Show what a clip holds: measure it, report on it, draw it, and play it in a web page."""

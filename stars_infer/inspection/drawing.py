@@ -1,6 +1,6 @@
-"""A clip as a small picture of text: skeletons of braille dots, two by four to a character.
+"""Draw a clip as text: skeletons of braille dots, two by four to a character.
 
-Dots are about square in a terminal, so bodies keep their proportions.
+Dots are about square in a terminal, so that bodies keep their proportions.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ PALETTES = (
 LEAST_COLUMNS = 24
 FEWEST_MOMENTS, MOST_MOMENTS = 4, 6
 HEAD_RADIUS = 0.1
-"""Meters, of a standard adult."""
+"""Radius of a standard adult's head, meters."""
 
 _BLANK = 0x2800
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-"""Bit of each dot of a braille character, row by column (Unicode, Braille Patterns)."""
+"""Bit of each dot in a braille character, rows by columns (Unicode block Braille Patterns)."""
 _GAP = 1
 """Blank columns between moments."""
 _HEAD = NTU25_INDEX["head"]
 
 
 class BrailleCanvas:
-    """A grid of dots, two by four to a character; the last color in a character wins."""
+    """A grid of dots, two by four to a character, which takes the color drawn last."""
 
     def __init__(self, columns: int, rows: int) -> None:
         self.columns, self.rows = columns, rows
@@ -46,11 +46,11 @@ class BrailleCanvas:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Dots across and down."""
+        """Number of dots across and down."""
         return self.columns * 2, self.rows * 4
 
     def line(self, start: tuple[float, float], end: tuple[float, float], color: str) -> None:
-        """Draw from dot to dot (across, down); what lies outside is cut off."""
+        """Draw a line from dot to dot (across, down), without what lies outside."""
         steps = int(max(abs(end[0] - start[0]), abs(end[1] - start[1]))) + 1
         way = np.linspace(start, end, steps + 1)
         for across, down in np.rint(way).astype(int).tolist():
@@ -66,7 +66,7 @@ class BrailleCanvas:
             self.line((start[0], start[1]), (end[0], end[1]), color)
 
     def text(self) -> list[Text]:
-        """The rows, top first; a character without a dot is a space."""
+        """Make the rows of text, top first; a character without a dot is a space."""
         cells = self._dots.reshape(self.rows, 4, self.columns, 2).transpose(0, 2, 1, 3)
         codes = (cells * _DOTS).sum(axis=(2, 3))
         lines = []
@@ -80,7 +80,7 @@ class BrailleCanvas:
 
 
 def joint_sides(layout: Layout) -> tuple[str, ...]:
-    """Which side of the body each joint is on: `LEFT`, `RIGHT` or `MIDDLE`."""
+    """Find the side of the body on which each joint is: `LEFT`, `RIGHT` or `MIDDLE`."""
     sides = [MIDDLE] * len(layout.joints)
     for left, right in layout.mirror:
         sides[left], sides[right] = LEFT, RIGHT
@@ -92,8 +92,8 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
 
     Args:
         clip: Any clip.
-        columns: Characters across, `LEAST_COLUMNS` at least.
-        rows: Characters down, at most, without the lines that tell seconds and colors.
+        columns: Characters across, at least `LEAST_COLUMNS`.
+        rows: Most characters down, not counting the lines for seconds and colors.
     """
     columns = max(columns, LEAST_COLUMNS)
     kept_frames = np.flatnonzero(clip.presence.any(axis=0))
@@ -122,7 +122,7 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
 
 
 def _legend(actors: int) -> Text:
-    """Which color is which limb, for so many actors."""
+    """Say which color stands for which limb, for so many actors."""
     text = Text(" ")
     for actor, palette in enumerate(PALETTES[:actors]):
         text.append("second person: " if actor else "")
@@ -134,7 +134,7 @@ def _legend(actors: int) -> Text:
 def _draw_body(
     canvas: BrailleCanvas, joints: NDArray[np.floating], radius: float, actor: int
 ) -> None:
-    """Draw NTU-25 joints (25, 2), in dots: the trunk first, so that limbs before it show."""
+    """Draw NTU-25 joints (25, 2), in dots: the trunk first, so that limbs stay visible."""
     colors = PALETTES[min(actor, len(PALETTES) - 1)]
     sides = joint_sides(NTU25)
     for parent, child in sorted(NTU25.bones, key=lambda bone: sides[bone[1]] != MIDDLE):
@@ -145,7 +145,7 @@ def _draw_body(
 
 
 def _moments(frames: int, number: int) -> list[int]:
-    """So many frames, evenly over a clip; fewer if it has fewer."""
+    """Choose so many frames, evenly over a clip, or all if it has fewer."""
     number = min(number, frames)
     return [int((place + 0.5) * frames / number) for place in range(number)]
 
@@ -153,17 +153,17 @@ def _moments(frames: int, number: int) -> list[int]:
 def _fit(
     flat: FloatArray, seen: BoolArray, radius: float, columns: int, rows: int
 ) -> tuple[list[int], float, float, int]:
-    """Find the moments that fit side by side: bodies as tall as can be, then as many as can be.
+    """Fit moments side by side: bodies as tall as possible, then as many of them as possible.
 
     Args:
-        flat: (M, T, 25, 2), across and down, meters.
+        flat: Joints (M, T, 25, 2) across and down, meters.
         seen: (M, T).
-        radius: Of a head, meters.
+        radius: Radius of a head, meters.
         columns: Characters across.
         rows: Characters down.
 
     Returns:
-        Their frames, dots per meter, where the picture begins (meters down), and its rows.
+        Frames of the moments, dots per meter, top edge of the picture (meters down), and its rows.
     """
     best: tuple[list[int], float, float, int] | None = None
     for number in range(FEWEST_MOMENTS, MOST_MOMENTS + 1):

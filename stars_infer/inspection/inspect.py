@@ -1,4 +1,4 @@
-"""What a clip holds, measured: who is seen when, bone lengths, jumps, facing and way.
+"""Measure what a clip holds: who is seen when, bone lengths, jumps, facing and path.
 
 Axes: `T` frames, `V` joints.
 """
@@ -27,11 +27,11 @@ from stars_infer.layouts import NTU25_INDEX, get_layout
 from stars_infer.preprocessing.normalize import SIDES
 
 FASTEST = 15.0
-"""Speed that no joint of a person reaches, m/s: a fist of a boxer has about 12."""
+"""Speed that no joint of a person reaches, m/s: a boxer's fist reaches about 12."""
 MOTIONLESS_RANGE = 0.001
 """A joint whose positions lie within so many meters of each other never moves."""
 SMOOTHING = 0.5
-"""Seconds over which the body's center is averaged before its way is measured."""
+"""Seconds over which the body's position is averaged before its path is measured."""
 
 Positions = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ _ANKLES = [NTU25_INDEX["left ankle"], NTU25_INDEX["right ankle"]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A stretch of time, in seconds from the clip's start."""
+    """A span of time, in seconds from the start of the clip."""
 
     start: float
     end: float
@@ -52,10 +52,10 @@ class JointTrouble:
     """A joint that looks wrong.
 
     Attributes:
-        joint: Its name in the layout.
+        joint: Name of the joint in the layout.
         still: Whether it never moves.
-        jumps: Share of the steps between frames faster than `FASTEST`.
-        at_origin: Share of the frames in which it is exactly at (0, 0, 0).
+        jumps: Share of the steps between frames in which it is faster than `FASTEST`.
+        at_origin: Share of the frames in which it is at exactly (0, 0, 0).
     """
 
     joint: str
@@ -66,12 +66,12 @@ class JointTrouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
-    """Where the base of a body's spine is and goes, meters.
+    """Position and path of the base of a body's spine, meters.
 
     Attributes:
-        center: Its mean position (x, y, z).
-        length: Length of its level path, smoothed over `SMOOTHING`.
-        reach: Its greatest level distance from where it began.
+        center: Mean position (x, y, z).
+        length: Length of the path on the level, smoothed over `SMOOTHING`.
+        reach: Greatest distance on the level from the start.
     """
 
     center: tuple[float, float, float]
@@ -84,20 +84,20 @@ class BodyInspection:
     """One body of a clip.
 
     Attributes:
-        number: Of the body in the clip, from 0.
+        number: Number of the body in the clip, from 0.
         actor: Whether `select_actors` keeps any of it.
-        seen: When it is seen.
-        share: Of the frames in which it is seen.
-        repeated: Share of its frames that are the same as the frame before.
-        scale: How many times larger than a standard adult it is.
-        unit: The unit its positions look to be in, if not meters.
-        limbs: Lengths against a person's.
+        seen: Spans of time in which it is seen.
+        share: Share of the frames in which it is seen.
+        repeated: Share of its frames that equal the frame before.
+        scale: Size over that of a standard adult.
+        unit: The unit that its positions seem to be in, if not meters.
+        limbs: Its limbs, compared with a person's.
         troubles: Joints that never move, jump or lie at the origin.
         up: The axis along which it mostly stands, such as `+y`.
-        facing: Where it looks, level, degrees from -z (towards a Kinect) to +x; none if it does
-            not stand along y.
-        turning: Degrees between its outermost facings; none likewise.
-        way: Where it is and goes.
+        facing: Mean direction in which it faces on the level, in degrees: 0 is toward -z, where a
+            Kinect stands, and 90 toward +x. None if it does not stand along y.
+        turning: Degrees between its outermost directions; None likewise.
+        way: Its position and path.
         findings: What looks wrong, in words.
     """
 
@@ -118,7 +118,7 @@ class BodyInspection:
 
     @property
     def height(self) -> float:
-        """Its height in centimeters, if the file is in meters."""
+        """Standing height in centimeters, provided that the file is in meters."""
         return next(limb.centimeters for limb in self.limbs if limb.kind == "height")
 
 
@@ -127,15 +127,15 @@ class Inspection:
     """What was read from a clip.
 
     Attributes:
-        source: Where it comes from.
-        layout: Its joint layout.
+        source: Where the clip comes from.
+        layout: Name of its joint layout.
         joints: Number of joints, V.
         frames: Number of frames, T.
-        seconds: How long it takes.
+        seconds: Duration.
         fps: Frames per second.
-        gaps: When nobody is seen.
-        notes: What was mended in it, in words; see `Clip.notes`.
-        bodies: Each body that is seen.
+        gaps: Spans of time in which nobody is seen.
+        notes: What was filled in or seems odd, in words; see `Clip.notes`.
+        bodies: The bodies that are seen.
     """
 
     source: str
@@ -149,7 +149,7 @@ class Inspection:
     bodies: tuple[BodyInspection, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """All of it in plain containers, numbers to four decimals."""
+        """Convert to plain containers, with numbers rounded to four decimals."""
         plain = _round(asdict(self))
         assert isinstance(plain, dict)
         return plain
@@ -207,7 +207,7 @@ def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
 
 
 def _spans(mask: BoolArray, fps: float) -> tuple[Span, ...]:
-    """The runs of true values in a mask (T,); a frame lasts 1 / fps seconds."""
+    """Convert the runs of true values in a mask (T,) to spans; a frame lasts 1 / fps seconds."""
     return tuple(
         Span(start=start / fps, end=(start + frames) / fps) for start, frames in runs(mask)
     )
@@ -216,7 +216,7 @@ def _spans(mask: BoolArray, fps: float) -> tuple[Span, ...]:
 def _troubles(
     joints: FloatArray, steps: Positions, names: tuple[str, ...], *, fps: float, meter: float
 ) -> tuple[JointTrouble, ...]:
-    """Look at each joint of (T, V, 3); `meter` is how many units of the file are one."""
+    """List the joints of (T, V, 3) that look wrong; `meter` is a meter in units of the file."""
     still = np.ptp(joints, axis=0).max(axis=1) < MOTIONLESS_RANGE * meter
     speed = np.linalg.norm(steps, axis=2) * fps
     jumps = (speed > FASTEST * meter).mean(axis=0) if len(steps) else np.zeros(len(names))
@@ -236,14 +236,14 @@ def _troubles(
 
 
 def _up(ntu25: FloatArray) -> tuple[str, int]:
-    """The axis nearest to the way from the ankles to the head, and its number."""
+    """Find the axis nearest to the direction from ankles to head, and its number."""
     upward = np.median(ntu25[:, _HEAD] - ntu25[:, _ANKLES].mean(axis=1), axis=0)
     axis = int(np.argmax(np.abs(upward)))
     return f"{'+' if upward[axis] >= 0 else '-'}{'xyz'[axis]}", axis
 
 
 def _facing(ntu25: FloatArray) -> tuple[float, float]:
-    """Mean facing over the clip, and how far it turns, degrees."""
+    """Measure the mean facing over the clip and how far it turns, degrees."""
     across = np.sum([ntu25[:, right] - ntu25[:, left] for left, right in SIDES], axis=0)
     angles = np.unwrap(np.arctan2(across[:, 2], across[:, 0]))
     mean = across.sum(axis=0)
@@ -251,7 +251,7 @@ def _facing(ntu25: FloatArray) -> tuple[float, float]:
 
 
 def _way(root: Positions, up: int, fps: float) -> Way:
-    """Measure the way of (T, 3) on the level, that is across the axis `up`."""
+    """Measure the path of (T, 3) on the level, at right angles to the axis `up`."""
     width = min(len(root), max(1, round(SMOOTHING * fps)))
     level = np.delete(root, up, axis=1)
     windows = np.lib.stride_tricks.sliding_window_view(level, width, axis=0)

@@ -1,4 +1,4 @@
-"""Clips as one web page that plays their skeletons in 3D: self-contained, offline, no library."""
+"""Make one web page that plays clips in 3D; it needs no other file, no network and no library."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from stars_infer.inspection.report import body_lines, clip_line, clip_notes, lim
 from stars_infer.layouts import NTU25_INDEX, Layout, get_layout
 
 SQUARE = 0.5
-"""Side of the floor's squares, meters."""
+"""Side of the squares on the floor, meters."""
 _LIMB_COLUMNS = ("limb", "left or only, cm", "right, cm", "a person's, cm", "verdict")
 
 
 class _Page(Template):
-    """The template in `player.html`; JavaScript needs the dollar itself."""
+    """A template with another delimiter than the dollar, which JavaScript uses."""
 
     delimiter = "@@"
 
 
 def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
-    """Write the page: a player with a choice of the clips, their inspections beneath.
+    """Make the page: a player in which to choose a clip, with the inspection of the clip below.
 
     Args:
-        clips: At least one clip, each with what `inspect_clip` says of it.
+        clips: One or more clips, each with its inspection by `inspect_clip`.
 
     Returns:
-        HTML. It loads nothing; positions are in it, rounded to millimeters.
+        HTML that loads nothing; it contains the positions, rounded to millimeters.
     """
     names = _names([clip.source for clip, _ in clips])
     template = files("stars_infer.inspection").joinpath("player.html").read_text(encoding="utf-8")
@@ -55,20 +55,20 @@ def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
 
 
 def _names(sources: Sequence[str]) -> list[str]:
-    """File names, or whole sources where two are the same."""
+    """Name clips by their files, or by their whole sources where two files have the same name."""
     counts = Counter(PurePath(source).name for source in sources)
     names = [PurePath(source).name for source in sources]
     return [n if counts[n] == 1 else source for n, source in zip(names, sources, strict=True)]
 
 
 def _in_script(data: object) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Write JSON that cannot end the script element around it."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
-    """What the player needs of a clip; see `player.html`."""
+    """Collect what `player.html` needs of a clip."""
     layout = get_layout(clip.layout)
     first = next((body for body in found.bodies if body.actor), found.bodies[0])
     return {
@@ -91,12 +91,12 @@ def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
 
 
 def _main_joint(layout: Layout, joint: str) -> int:
-    """The joint of a layout that has most of an NTU-25 joint."""
+    """Find the joint of a layout with the largest weight in an NTU-25 joint."""
     return int(layout.ntu25_matrix()[NTU25_INDEX[joint]].argmax())
 
 
 def _poses(clip: Clip, number: int) -> list[list[int] | None]:
-    """Positions of a body in millimeters, (V · 3) a frame; none where it is not seen."""
+    """List the positions of a body in each frame, 3 V millimeters; None where it is not seen."""
     millimeters = np.rint(clip.bodies[number].astype(np.float64) * 1000).astype(np.int64)
     poses = millimeters.reshape(clip.frames, -1).tolist()
     seen = clip.presence[number].tolist()
@@ -104,7 +104,7 @@ def _poses(clip: Clip, number: int) -> list[list[int] | None]:
 
 
 def _facts(found: Inspection) -> str:
-    """The inspection of a clip as HTML."""
+    """Write the inspection of a clip as HTML."""
     notes = [f'<p class="warn">{escape(note)}</p>' for note in clip_notes(found)]
     bodies = [_body_facts(body) for body in found.bodies]
     return "\n".join([f"<p>{escape(clip_line(found))}</p>", *notes, *bodies])

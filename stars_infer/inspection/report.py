@@ -1,4 +1,4 @@
-"""An inspection in words: the lines and rows that the terminal and the page share."""
+"""Put an inspection into words: the lines and rows that the terminal and the web page share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from stars_infer.inspection.inspect import FASTEST, BodyInspection, Inspection, 
 from stars_infer.layouts import list_joints
 
 _MOST_SPANS = 4
-"""A line shows so many spans of time, and tells the number of the others."""
+"""A line shows so many spans of time, and says how many more there are."""
 
 
 def clip_line(found: Inspection) -> str:
-    """Layout, time and bodies of a clip."""
+    """Describe layout, duration and bodies of a clip."""
     bodies = f"{len(found.bodies)} bod{'y' if len(found.bodies) == 1 else 'ies'}"
     return (
         f"{found.layout}, {found.joints} joints; {found.frames:,} frames, {found.seconds:.1f} s "
@@ -20,19 +20,19 @@ def clip_line(found: Inspection) -> str:
 
 
 def clip_notes(found: Inspection) -> list[str]:
-    """When nobody is seen, and what was mended."""
+    """Say when nobody is seen, and what was filled in or seems odd."""
     gaps = [f"nobody is seen {_spans(found.gaps)}"] if found.gaps else []
     return [*gaps, *found.notes]
 
 
 def seen_line(body: BodyInspection) -> str:
-    """Which body it is, and when it is seen."""
+    """Say which body it is, and when it is seen."""
     role = "acts" if body.actor else "not chosen as an actor"
     return f"body {body.number}, {role}: seen {_spans(body.seen)} ({100 * body.share:.0f} %)"
 
 
 def body_lines(body: BodyInspection) -> list[str]:
-    """Where a body stands, looks and goes, and which joints look wrong."""
+    """Say where a body stands, faces and goes, and which of its joints look wrong."""
     x, y, z = body.way.center
     way = body.way
     lines = [
@@ -55,7 +55,7 @@ def body_lines(body: BodyInspection) -> list[str]:
 
 
 def problems(body: BodyInspection) -> list[str]:
-    """All that looks wrong with a body, shortly: findings, limbs, jumping joints."""
+    """List in short all that looks wrong with a body: findings, limbs, jumping joints."""
     limbs = [] if body.unit else [limb for limb in body.limbs if limb.verdict != "ok"]
     jumping = [trouble.joint for trouble in body.troubles if trouble.jumps]
     return [
@@ -66,9 +66,10 @@ def problems(body: BodyInspection) -> list[str]:
 
 
 def limb_rows(body: BodyInspection) -> list[tuple[str, str, str, str, str]]:
-    """Limb, left, right (or the only one, on the left), a person's, verdict; in centimeters.
+    """Make a table row for each kind of limb: kind, left, right, a person's, verdict.
 
-    Behind ± is the variation over the clip; ≈ stands before lengths that are estimated.
+    Lengths are in centimeters; that of a limb without sides is on the left. The variation over the
+    clip follows ±, and ≈ marks lengths that are estimated.
     """
     kinds: dict[str, list[Limb]] = {}
     for limb in body.limbs:

@@ -1,8 +1,8 @@
-"""Joint layouts: names and bones of a skeleton, and its way to the 25 joints of NTU RGB+D.
+"""Joint layouts: the joints and bones of a skeleton, and how to map them to those of NTU RGB+D.
 
-Every layout is a TOML file in this folder, read when it is first asked for; a user's own file does
-as well. A layout is named, or recognized by the names of its joints, never guessed from a joint
-count: NTU and OpenPose BODY_25 both have 25.
+Every layout is a TOML file, in this folder or the user's own, that is read when it is first needed.
+A layout is named, or recognized by the names of its joints. It is never guessed from the number of
+joints: NTU RGB+D and OpenPose BODY_25 both have 25.
 """
 
 from stars_infer.layouts.finding import get_layout, layout_for_names, layout_names, layouts_with
@@ -33,4 +33,4 @@ __all__ = [
 NTU25 = get_layout("ntu25")
 
 NTU25_PARENTS = NTU25.parents
-"""For each NTU-25 joint the one it hangs on; the base of the spine hangs on itself."""
+"""The parent of each NTU-25 joint; the base of the spine is its own parent."""

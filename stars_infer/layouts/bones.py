@@ -1,4 +1,4 @@
-"""How long the bones of a standard adult are."""
+"""The bone lengths of a standard adult."""
 
 from __future__ import annotations
 
@@ -24,6 +24,5 @@ def _length(joint: str) -> float:
 STANDARD_LENGTHS: NDArray[np.float32] = np.array(
     [_length(joint) for joint in NTU25_JOINTS], np.float32
 )
-"""Length of the bone that ends at each NTU-25 joint, meters: round figures of an adult of 1.75 m.
-
-The base of the spine, where all bones begin, has none."""
+"""Length of the bone from its parent to each NTU-25 joint, meters: round figures for an adult of
+1.75 m. That of the base of the spine, which is the root, is 0."""

@@ -1,4 +1,4 @@
-"""Which layouts there are, and which of them a set of joint names is."""
+"""Find layouts: by name, by file, by the number of joints, or by the names of joints."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from stars_infer.layouts.reading import read_layout
 
 _FOLDER = Path(__file__).parent
 _NAMESPACE = re.compile(r"^(?:.*[:|])?(?:mixamorig\d*[_ ]?)?")
-"""What tools put before the names of a character's joints."""
+"""What tools put before the names of a character's joints, such as `mixamorig:`."""
 
 
 @cache
 def layout_names() -> tuple[str, ...]:
-    """Names of the shipped layouts: `ntu25`, then the others by name."""
+    """Names of the shipped layouts: `ntu25` first, then the others in alphabetical order."""
     names = sorted(path.stem for path in _FOLDER.glob("*.toml"))
     return tuple(sorted(names, key=lambda name: name != "ntu25"))
 
 
 def get_layout(name: str) -> Layout:
-    """Look a layout up by its name, or read it from a file.
+    """Look up a layout by its name, or read it from a file.
 
     Args:
-        name: Of a shipped layout, or the path of a TOML file that describes one.
+        name: Name of a shipped layout, or path of a TOML file that describes one.
 
     Raises:
-        UsageError: If there is no such layout (the message lists those there are), or its file is
-            faulty.
+        UsageError: If there is no such layout (the message lists those that exist), or if its file
+            is faulty.
     """
     if name in layout_names():
         return _shipped(name)
@@ -56,12 +56,12 @@ def _shipped(name: str) -> Layout:
 
 @lru_cache(maxsize=32)
 def _own(path: str, changed: int) -> Layout:
-    """A user's layout; read anew when its file has changed."""
+    """Read a user's layout; the time of its last change makes the cache read it anew."""
     return read_layout(Path(path), name=path)
 
 
 def layouts_with(joint_count: int) -> list[str]:
-    """Names of the shipped layouts whose files have so many joints."""
+    """List the shipped layouts with so many joints, unless their files name the joints."""
     layouts = map(_shipped, layout_names())
     return [
         layout.name
@@ -75,18 +75,18 @@ def layout_for_names(
 ) -> tuple[Layout, tuple[int, ...]] | None:
     """Recognize a layout by the names of joints, as a hierarchy or a table has them.
 
-    Names are compared as they are, then without what tools put before them (`mixamorig:`,
-    `Character1:`, a beginning that all share); if nothing fits, once more without regard to case,
-    spaces and underscores. The first comparison that finds a layout counts. A name that comes twice
-    stands for no joint.
+    Names are compared as they are, then without the prefixes that tools add (`mixamorig:`,
+    `Character1:`, or any beginning that all names share). If nothing fits, both are done again
+    without regard to case, spaces and underscores. The first comparison that finds a layout counts.
+    A name that occurs twice is ignored.
 
     Args:
-        names: In any order; there may be more than the layout has.
-        among: The layouts it may be; all that are shipped if not given.
+        names: Names in any order; there may be more of them than the layout has.
+        among: The layouts to choose from; all shipped ones if not given.
 
     Returns:
-        The layout of which all joints are there, the largest if there are several, and the place
-        in `names` of each of its joints; None if there is none.
+        The layout whose joints are all among the names, the largest if there are several, and the
+        position in `names` of each of its joints; None if there is no such layout.
     """
     if among is None:
         return _shipped_for_names(tuple(names))
@@ -105,26 +105,26 @@ def _layout_among(
     shared = _shared_start(bare)
     for spelt in (str, _fold):
         for written in (names, bare, [name[shared:] for name in bare]):
-            found = _largest(_places([spelt(name) for name in written]), spelt, among)
+            found = _largest(_positions([spelt(name) for name in written]), spelt, among)
             if found:
                 return found
     return None
 
 
 def _shared_start(names: Sequence[str]) -> int:
-    """How many letters all names begin with alike."""
+    """Count the letters with which all names begin."""
     columns = enumerate(zip(*names, strict=False))
     shortest = min(map(len, names), default=0)
     return next((place for place, letters in columns if len(set(letters)) > 1), shortest)
 
 
 def _fold(name: str) -> str:
-    """A name without regard to case, spaces, underscores and the like."""
+    """Reduce a name to its letters and digits, in lower case."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
-    """Where each name is that comes once."""
+def _positions(names: Sequence[str]) -> dict[str, int]:
+    """Map each name that occurs once to its position."""
     times = Counter(names)
     return {name: place for place, name in enumerate(names) if times[name] == 1}
 
@@ -132,7 +132,7 @@ def _places(names: Sequence[str]) -> dict[str, int]:
 def _largest(
     places: Mapping[str, int], spelt: Callable[[str], str], among: Sequence[Layout]
 ) -> tuple[Layout, tuple[int, ...]] | None:
-    """The largest layout of which all joints are there, and where they are."""
+    """Find the largest layout whose joints all have a position, and these positions."""
     best: tuple[Layout, tuple[int, ...]] | None = None
     for layout in among:
         joints = [spelt(joint) for joint in layout.joints]

@@ -1,4 +1,4 @@
-"""What a layout is: joints, bones and mirror pairs of a skeleton, and its way to NTU-25."""
+"""The layout of a skeleton: its joints, bones and mirror pairs, and how to map it to NTU-25."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stars_infer.errors import UsageError
 
 _MOST_NAMED = 3
 _NAME_LENGTH = 32
-"""Letters of a joint's name that a message shows."""
+"""Letters of a joint's name that a message shows at most."""
 
 Mixture = Mapping[str, float]
 """A joint as a weighted sum of source joints; the weights sum to one."""
@@ -25,10 +25,10 @@ NTU25_JOINTS = (
     "right hip", "right knee", "right ankle", "right foot",
     "spine at shoulders", "tip of left hand", "left thumb", "tip of right hand", "right thumb",
 )  # fmt: skip
-"""Names of the joints that every layout is mapped to, in their order."""
+"""The joints of NTU RGB+D, to which every layout is mapped, in their order."""
 
 NTU25_INDEX: Mapping[str, int] = {name: index for index, name in enumerate(NTU25_JOINTS)}
-"""The place of each joint in that order."""
+"""The position of each NTU-25 joint in that order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +36,15 @@ class Layout:
     """Joints and bones of one kind of skeleton.
 
     Attributes:
-        name: What `--layout` calls it: the name of a shipped layout, or the path of its file.
-        about: Which sensor, tool or data set it is of, and where the order is documented.
-        joints: Joint names in file order.
-        bones: Pairs of joint indices that are joined by a bone, parent first; together one tree.
+        name: Name of a shipped layout, or path of its file, as `--layout` takes it.
+        about: The sensor, tool or data set, and where the order of its joints is documented.
+        joints: Names of the joints, in file order.
+        bones: Pairs of joint indices that a bone joins, parent first; together they are one tree.
         mirror: Pairs of joint indices, left and right.
         center: The middle of the body, as a mixture of joints.
-        ntu25: For every NTU-25 joint, the mixture of this layout's joints that stands for it.
-        by_name: Whether files of it name their joints, which may come in any order and among
-            others, so that their number says nothing.
+        ntu25: For each NTU-25 joint, the mixture of this layout's joints that stands for it.
+        by_name: Whether files name their joints, which may then come in any order and among others,
+            so that nothing follows from their number.
     """
 
     name: str
@@ -57,33 +57,33 @@ class Layout:
     by_name: bool = False
 
     def ntu25_matrix(self) -> NDArray[np.float32]:
-        """Weights (25, V) that map this layout's joints to NTU-25."""
+        """Weights (25, V) that map the joints of this layout to NTU-25."""
         return mixture_matrix(self.ntu25, self.joints)
 
     @property
     def parents(self) -> tuple[int, ...]:
-        """For each joint the one it hangs on; the root hangs on itself."""
+        """The parent of each joint; the root is its own parent."""
         parent = {child: above for above, child in self.bones}
         return tuple(parent.get(joint, joint) for joint in range(len(self.joints)))
 
     @property
     def counterparts(self) -> tuple[int, ...]:
-        """For each joint the one on the other side of the body; itself in the middle."""
+        """The joint on the other side of the body for each joint; itself in the middle."""
         other = {one: two for pair in self.mirror for one, two in (pair, pair[::-1])}
         return tuple(other.get(joint, joint) for joint in range(len(self.joints)))
 
     @property
     def identity(self) -> str:
-        """What tells it from other layouts: the name if shipped, else what its file says."""
+        """Text that tells the layout from others: its name if shipped, else what its file says."""
         own = self.name.lower().endswith(".toml")
         return f"{self.joints} {self.ntu25}" if own else self.name
 
     @property
     def synthesized(self) -> tuple[str, ...]:
-        """NTU-25 joints that no joint of this layout is.
+        """NTU-25 joints that this layout does not have.
 
-        They are made of several joints, or are a copy: where one joint stands for several of
-        NTU-25, it is the first of them, in NTU-25 order.
+        They are mixtures of several joints, or copies of one. A joint that stands for several
+        joints of NTU-25 counts as the first of them, and the others are copies.
         """
         true: set[str] = set()
         made = []
@@ -105,7 +105,7 @@ def list_joints(names: Sequence[str]) -> str:
 
 
 def mixture_matrix(mixtures: Mapping[str, Mixture], joints: Sequence[str]) -> NDArray[np.float32]:
-    """Write mixtures of named joints as a matrix (25, V), rows in NTU-25 order.
+    """Write mixtures of joints as a matrix (25, V) with rows in NTU-25 order.
 
     Raises:
         UsageError: If a mixture names a joint that is not in `joints`.

@@ -1,4 +1,4 @@
-"""A layout from its TOML file, checked; docs/layouts.md describes the format."""
+"""Read and check a layout in a TOML file, whose format docs/layouts.md describes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def read_layout(path: Path, *, name: str | None = None) -> Layout:
     """Read a layout.
 
     Args:
-        path: A TOML file that is named as the layout in it.
-        name: What the layout is called from now on; as the file says if not given.
+        path: A TOML file with the name of its layout.
+        name: Name of the layout in the program; that in the file if not given.
 
     Raises:
-        UsageError: If the file is missing, is no TOML, or describes no layout; the message names
-            the key and what to do.
+        UsageError: If the file is missing, is not TOML, or does not describe a layout; the message
+            names the key and the remedy.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def read_layout(path: Path, *, name: str | None = None) -> Layout:
 
 
 class _File:
-    """The table of one file, and what is wrong with it."""
+    """Checks the table of one file."""
 
     def __init__(self, source: str, table: Mapping[str, Any]) -> None:
         self.source = source

@@ -1,1 +1,1 @@
-"""Prepare, normalize and resample clips, and make views of them."""
+"""Prepare, normalize and resample clips, and make other views of them."""

@@ -1,7 +1,7 @@
-"""Facing, proportions and pace: what differs between two people who do the same, taken out.
+"""Remove what differs between two people who do the same: facing, proportions and pace.
 
-Optional steps of a model's preprocessing, named in its `model.json`. `train/views/normalize.py`
-does the same to batches on a device.
+These steps of preprocessing are optional; the `model.json` of a model names those that it needs.
+`train/views/normalize.py` does the same to batches on a device.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from stars_infer.preprocessing.resample import at_positions, moments, resize
 SIDES = ((4, 8), (12, 16))
 """Left and right shoulder, left and right hip, in NTU-25 order."""
 STRETCH = (1 / 3, 3.0)
-"""Least and most that a bone is stretched; a joint that lies on its parent stays there."""
+"""Smallest and largest ratio by which a bone is stretched; a joint on its parent stays there."""
 PACE_FRAMES = 128
-"""Frames to which a clip is resampled before its pace is measured."""
+"""A clip is resampled to so many frames before its pace is measured."""
 PACE_SMOOTHING = 2.0
-"""Standard deviation of the smoothing before that, in those frames: sensor noise is no motion."""
+"""Standard deviation, in these frames, of the smoothing that keeps sensor noise from counting as
+motion."""
 
 
 def chain_matrix() -> FloatArray:
-    """Matrix (25, 25): which bones, named by the joint they end at, lead to each joint."""
+    """Make the matrix (25, 25) of the bones, by their end joints, that lead to each joint."""
     chain = np.zeros((len(NTU25_PARENTS),) * 2, np.float32)
     for joint in range(len(NTU25_PARENTS)):
         at = joint
@@ -39,14 +40,14 @@ CHAIN = chain_matrix()
 FROM_ROOT = tuple(
     (int(joint), NTU25_PARENTS[joint]) for joint in np.argsort(CHAIN.sum(axis=1), kind="stable")[1:]
 )
-"""Every joint but the base of the spine with its parent, parents first."""
+"""Every joint except the base of the spine, with its parent; parents come first."""
 
 
 def face_camera(actors: FloatArray) -> FloatArray:
-    """Turn actors (M, T, 25, 3) about y until actor 1, over the clip, faces -z.
+    """Turn actors (M, T, 25, 3) about y so that actor 1, on average over the clip, faces -z.
 
-    The body's right then points to +x, as for a person who looks into a Kinect. If actor 1 is never
-    seen, nothing is turned.
+    The right side of the body then points to +x, as for a person who looks into a Kinect. If actor
+    1 is never seen, nothing is turned.
     """
     seen = actors[0][actors[0].any(axis=(1, 2))]
     across = sum(seen[:, right] - seen[:, left] for left, right in SIDES).sum(axis=0)
@@ -59,8 +60,8 @@ def face_camera(actors: FloatArray) -> FloatArray:
 def standard_body(actors: FloatArray) -> FloatArray:
     """Give actors (M, T, 25, 3) the bone lengths of a standard body.
 
-    Each bone is stretched by one ratio over the whole clip, standard to (lower) median length; so
-    the base of the spine keeps its path, and bones keep their directions.
+    Each bone is stretched by one ratio over the whole clip: standard length over the lower median
+    of its lengths. The base of the spine keeps its path, and bones keep their directions.
     """
     bones = actors - actors[:, :, NTU25_PARENTS]
     present = np.asarray(actors.any(axis=(2, 3)))
@@ -79,16 +80,17 @@ def standard_body(actors: FloatArray) -> FloatArray:
 
 
 def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int = 1) -> FloatArray:
-    """Resample actors (M, T, 25, 3) so that a frame stands for as much motion as any other.
+    """Resample actors (M, T, 25, 3) so that all frames stand for the same amount of motion.
 
-    Time advances by `1 - share` evenly and by `share` with the length of the path that the joints,
-    seen from the base of the spine, have gone: pauses shrink, fast strokes are drawn out.
+    The frames of the result are evenly spaced in a mix of motion, weighted by `share`, and of time,
+    weighted by the rest. Motion is the length of the paths of the joints relative to the base of
+    the spine. Pauses shrink, and fast movements stretch.
 
     Args:
-        actors: Actors; pace is that of all of them together.
-        frames: T' of the result.
+        actors: Actors, whose motion is added up.
+        frames: Number of frames T' of the result.
         share: From 0 (even in time) to 1 (even in motion).
-        samplings: How often, as in `stars_infer.preprocessing.resample.moments`.
+        samplings: Number of samplings, as in `stars_infer.preprocessing.resample.moments`.
 
     Returns:
         (M, samplings * frames, 25, 3).
@@ -103,14 +105,14 @@ def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int =
 
 
 def smoothing_kernel() -> NDArray[np.float64]:
-    """Gaussian of `PACE_SMOOTHING` frames, cut off at three deviations."""
+    """Make a Gaussian of `PACE_SMOOTHING` frames, cut off at three standard deviations."""
     reach = int(np.ceil(3 * PACE_SMOOTHING))
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / PACE_SMOOTHING) ** 2)
     return np.asarray(kernel / kernel.sum())
 
 
 def _smooth(joints: FloatArray) -> FloatArray:
-    """Smooth (M, T, V, 3) in time; the ends are held."""
+    """Smooth (M, T, V, 3) in time, with the first and the last frame repeated at the ends."""
     kernel = smoothing_kernel().astype(np.float32)
     reach = len(kernel) // 2
     frames = joints.shape[1]

@@ -1,7 +1,8 @@
-"""From a clip to what the network sees: (bodies, 120, 25, 3).
+"""Prepare a clip for the network: (bodies, 120, 25, 3).
 
-The same code prepares clips for training packs and at use, so that the two can never differ.
-Steps and constants: STARS section 4, MAMP; REFERENCE 4.
+The same code prepares clips for training and at use, so that the two can never differ. Steps and
+constants are those of STARS, section 4, and of MAMP (Mao et al., "Masked Motion Predictors are
+Strong 3D Action Representation Learners", ICCV 2023).
 """
 
 from __future__ import annotations
@@ -22,21 +23,22 @@ from stars_infer.preprocessing.resample import resize
 CENTER_JOINT = 1
 """Middle of the spine, in NTU-25 order."""
 MOST_SAMPLINGS = 100
-"""Each costs a run of the network."""
+"""Each sampling costs a run of the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preprocessing:
-    """How a model wants its clips; stored in `model.json`.
+    """How a model needs its clips to be prepared; stored in its `model.json`.
 
     Attributes:
-        frames: Frames of the input, T.
-        crop: Share of the clip kept by the center crop.
+        frames: Number of frames of the input, T.
+        crop: Share of the clip that the center crop keeps.
         center_joint: NTU-25 joint whose first position becomes the origin.
-        face_camera: Turn the clip about the vertical until actor 1 faces the camera.
-        standard_body: Give every body the same bone lengths.
-        pace: How much of time follows the motion, 0 (even in time) to 1 (even in motion).
-        samplings: Uniform samplings of the clip whose vectors are averaged; 1 is the plain clip.
+        face_camera: Whether to turn the clip about the vertical so that actor 1 faces the camera.
+        standard_body: Whether to give every body the same bone lengths.
+        pace: Share of the resampling that follows motion: 0 is even in time, 1 even in motion.
+        samplings: Number of uniform samplings of the clip whose vectors are averaged; with 1, the
+            clip is resampled once.
     """
 
     frames: int = 120
@@ -51,7 +53,7 @@ class Preprocessing:
         check_range("samplings", self.samplings, at_least=1, at_most=MOST_SAMPLINGS, whole=True)
 
     def contract(self) -> dict[str, Any]:
-        """What decides vectors; steps that are left out are not named, as in older models."""
+        """Return the settings that decide vectors; steps that are not taken are left out."""
         named, once = ("frames", "crop", "center_joint"), {"samplings": 1}
         return {
             key: value
@@ -60,7 +62,7 @@ class Preprocessing:
         }
 
     def in_words(self) -> str:
-        """Its steps, for people."""
+        """Describe the steps for people."""
         steps = [
             f"center crop {self.crop:g}" if self.crop < 1 else "",
             f"resized to {self.frames} frames",
@@ -73,15 +75,15 @@ class Preprocessing:
 
 
 def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
-    """Select actors, map to NTU-25, center, crop, resize, and normalize as the model asks.
+    """Select actors, map to NTU-25, center, crop, resize, and normalize as the model needs it.
 
     Args:
-        clip: Any layout, any number of bodies.
-        how: The model's preprocessing; the paper's if not given.
+        clip: A clip of any layout and any number of bodies.
+        how: The model's preprocessing; that of STARS if not given.
 
     Returns:
-        Present bodies (1 or 2, frames, 25, 3), meters, float32; several samplings follow each
-        other, (1 or 2, samplings * frames, 25, 3), and share their turn, bone lengths and pace.
+        Actors (1 or 2, frames, 25, 3), meters, float32. Several samplings follow each other,
+        (1 or 2, samplings * frames, 25, 3); all have the same turn, bone lengths and pace.
 
     Raises:
         ClipError: If fewer than two frames show a body.
@@ -102,10 +104,11 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
 
 
 def center_actors(clip: Clip, *, center_joint: int = CENTER_JOINT) -> FloatArray:
-    """Actors of a clip in NTU-25 joints, with actor 1's first center joint as origin.
+    """Select the actors of a clip, map them to NTU-25 joints, and center them.
 
     Returns:
-        (1 or 2, T', 25, 3) in meters; an actor's missing frames are zero.
+        (1 or 2, T', 25, 3) in meters; the origin is the center joint of actor 1 in its first frame,
+        and an actor is zero in frames where it is missing.
 
     Raises:
         ClipError: If fewer than two frames show a body.
@@ -121,16 +124,16 @@ def center_actors(clip: Clip, *, center_joint: int = CENTER_JOINT) -> FloatArray
 
 
 def to_ntu25(joints: FloatArray, layout: str) -> FloatArray:
-    """Map joints (..., V, 3) of a layout to NTU-25 (..., 25, 3)."""
+    """Map joints (..., V, 3) of a layout to NTU-25 joints (..., 25, 3)."""
     if layout == "ntu25":
         return joints
     return np.asarray(np.matmul(get_layout(layout).ntu25_matrix(), joints))
 
 
 def center(actors: FloatArray, *, center_joint: int = CENTER_JOINT) -> FloatArray:
-    """Subtract the center joint of actor 1's first frame from all joints (M, T, 25, 3).
+    """Subtract the center joint of actor 1 in its first frame from all joints (M, T, 25, 3).
 
-    Frames in which an actor is missing (all zero) stay zero. No scaling, no rotation.
+    Frames in which an actor is missing (all zero) stay zero. Nothing is scaled or rotated.
     """
     present = np.asarray(actors.any(axis=(2, 3)))
     first = int(np.argmax(present[0]))
@@ -139,7 +142,7 @@ def center(actors: FloatArray, *, center_joint: int = CENTER_JOINT) -> FloatArra
 
 
 def center_crop(joints: FloatArray, share: float) -> FloatArray:
-    """Keep the middle share of the frames of (M, T, V, 3): [b, T-b), b = int((1-share)*T/2)."""
+    """Keep the middle frames of (M, T, V, 3): from b to T - b with b = int((1 - share) * T / 2)."""
     frames = joints.shape[1]
     bias = int((1 - share) * frames / 2)
     return joints[:, bias : frames - bias]

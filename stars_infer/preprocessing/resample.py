@@ -1,4 +1,4 @@
-"""Joints between frames: linear interpolation in time."""
+"""Resample clips in time by linear interpolation."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 
 _GOLDEN = (5**0.5 - 1) / 2
-"""Its multiples, modulo 1, spread more evenly than those of any other number."""
+"""The golden ratio, less 1: no other number has multiples that spread as evenly modulo 1."""
 
 
 def moments(frames: int, samplings: int = 1) -> NDArray[np.float64]:
-    """When frames are taken, in frames of the result, (samplings * frames,), one sampling each.
+    """Choose the moments of the clip that become frames, in frames of the result.
 
-    A single sampling takes the middle of each frame's part of the clip. Several are uniform
-    samplings: each takes one moment of every part, another in each part, and all together cover
-    every part evenly. Nothing is drawn, so that a clip always has the same vector.
+    The clip is cut into as many equal parts as the result has frames. A single sampling takes the
+    middle of each part. Of several uniform samplings, each takes one moment of every part, and
+    together they cover every part evenly. Nothing is random, so that a clip always has the same
+    vector.
+
+    Returns:
+        Moments (samplings * frames,), one sampling after the other.
     """
     steps = np.arange(frames, dtype=np.float64)
     if samplings == 1:
@@ -26,7 +30,7 @@ def moments(frames: int, samplings: int = 1) -> NDArray[np.float64]:
 
 
 def resize(joints: FloatArray, frames: int, *, samplings: int = 1) -> FloatArray:
-    """Resample (M, T, V, 3) to so many frames: linear, half-pixel centers, edges clamped.
+    """Resample (M, T, V, 3) to so many frames, linearly, with half-pixel centers and clamped edges.
 
     Several samplings follow each other, (M, samplings * frames, V, 3).
     """
@@ -35,7 +39,7 @@ def resize(joints: FloatArray, frames: int, *, samplings: int = 1) -> FloatArray
 
 
 def at_positions(joints: FloatArray, position: NDArray[np.float64]) -> FloatArray:
-    """Joints (M, T, V, 3) at fractional frames (T',), linear between frames, held at the ends."""
+    """Interpolate joints (M, T, V, 3) at fractional frames (T',), clamped to the first and last."""
     last = joints.shape[1] - 1
     position = position.clip(0, last)
     before = np.floor(position).astype(np.intp)

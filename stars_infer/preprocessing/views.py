@@ -1,4 +1,4 @@
-"""Test-time views: a clip as its mirror image, or cut shorter, of which the most alike counts."""
+"""Test-time views of a clip, its mirror image or shorter cuts, of which the most similar counts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from stars_infer.layouts import get_layout
 MIRROR, CROPS = "mirror", "crops"
 VIEWS = (MIRROR, CROPS)
 CROP_SHARES = (0.85, 0.7)
-"""Shares of the clip's frames, from its middle."""
+"""Shares of the frames that cuts keep, from the middle of the clip."""
 
 
 def check_views(names: Sequence[str]) -> None:
-    """Make sure that there are such views.
+    """Check the names of views.
 
     Raises:
-        UsageError: If one is not; the message lists those there are.
+        UsageError: If there is no view of a name; the message lists those that exist.
     """
     for name in names:
         if name not in VIEWS:
@@ -29,15 +29,15 @@ def check_views(names: Sequence[str]) -> None:
 
 
 def views_of(clip: Clip, names: Sequence[str]) -> list[Clip]:
-    """Other views of a clip.
+    """Make other views of a clip.
 
     Args:
         clip: The clip.
-        names: Of `VIEWS`.
+        names: Names from `VIEWS`.
 
     Returns:
-        The mirror image for `mirror`, one clip for each of `CROP_SHARES` for `crops`; fewer of a
-        clip that is too short.
+        The mirror image for `mirror`, and one clip for each of `CROP_SHARES` for `crops`, without
+        those that would be too short.
     """
     check_views(names)
     views = []
@@ -49,7 +49,7 @@ def views_of(clip: Clip, names: Sequence[str]) -> list[Clip]:
 
 
 def mirror_clip(clip: Clip) -> Clip:
-    """A clip as a mirror shows it: x turned round, left and right joints exchanged."""
+    """Mirror a clip: negate x, and exchange left and right joints."""
     sides = list(get_layout(clip.layout).counterparts)
     bodies = clip.bodies[:, :, sides] * np.array([-1, 1, 1], np.float32)
     return replace(clip, bodies=bodies)

@@ -1,4 +1,4 @@
-"""Synthetic motion: a small kinematic body that performs a handful of actions.
+"""Synthetic motion: a simple kinematic body that performs a few actions.
 
-It serves the demo and the tests, which must not depend on recordings that cannot be shipped.
+The demo and the tests use it, since the recordings of data sets may not be shipped.
 """

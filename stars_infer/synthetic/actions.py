@@ -1,4 +1,4 @@
-"""A handful of actions, as different performers do them."""
+"""A few actions, as different performers do them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Performer:
     """How somebody moves.
 
     Attributes:
-        body: Lengths.
-        tempo: Speed of movement; 1 is average.
-        vigor: Size of movement; 1 is average.
-        phase: Where in a repeated movement the clip starts, 0 to 1.
+        body: Lengths of the body.
+        tempo: Speed of the movements; 1 is average.
+        vigor: Size of the movements; 1 is average.
+        phase: Point of a repeated movement at which the clip starts, 0 to 1.
         heading: Turn about the vertical, radians; 0 faces the camera.
         jitter: Standard deviation of the sensor's noise, meters.
     """
@@ -36,7 +36,7 @@ class Performer:
 
     @classmethod
     def random(cls, random: np.random.Generator) -> Performer:
-        """Somebody, and today's mood."""
+        """Draw a performer at random."""
         return cls(
             body=Proportions.of_height(random.normal(1.70, 0.09)),
             tempo=random.uniform(0.8, 1.25),
@@ -48,7 +48,7 @@ class Performer:
 
 
 def _standing(frames: int) -> Motion:
-    """Arms down, feet together."""
+    """Stand with the arms down and the feet together."""
     side = np.array([-1.0, 1.0])
     wrists = np.zeros((frames, 2, 3))
     wrists[..., 0] = 0.15 * side
@@ -60,17 +60,17 @@ def _standing(frames: int) -> Motion:
 
 
 def _cycle(time: Positions, who: Performer, hertz: float) -> Positions:
-    """Phase angle of a repeated movement."""
+    """Phase angle (T,) of a repeated movement, radians."""
     return np.asarray(_TAU * (hertz * who.tempo * time + who.phase))
 
 
 def _pulse(angle: Positions) -> Positions:
-    """0 to 1 and back, once a turn."""
+    """Go from 0 to 1 and back, once in every turn of the angle."""
     return np.asarray(0.5 - 0.5 * np.cos(angle))
 
 
 def wave(time: Positions, who: Performer) -> Motion:
-    """The right hand waves beside the head."""
+    """Wave the right hand beside the head."""
     motion = _standing(len(time))
     swing = np.sin(_cycle(time, who, 1.4))
     motion.wrists[:, 1, 0] = 0.30 + 0.28 * who.vigor * swing
@@ -80,7 +80,7 @@ def wave(time: Positions, who: Performer) -> Motion:
 
 
 def clap(time: Positions, who: Performer) -> Motion:
-    """Both hands meet before the chest, again and again."""
+    """Clap both hands in front of the chest, again and again."""
     motion = _standing(len(time))
     center = who.body.shoulder / who.body.arm
     apart = 0.06 + 0.34 * who.vigor * _pulse(_cycle(time, who, 1.8))
@@ -92,7 +92,7 @@ def clap(time: Positions, who: Performer) -> Motion:
 
 
 def squat(time: Positions, who: Performer) -> Motion:
-    """Down with the arms ahead, and up."""
+    """Squat with the arms ahead, and stand up."""
     motion = _standing(len(time))
     down = _pulse(_cycle(time, who, 0.45))
     motion.hips[:, 1] -= 0.42 * who.vigor * down
@@ -104,7 +104,7 @@ def squat(time: Positions, who: Performer) -> Motion:
 
 
 def jump(time: Positions, who: Performer) -> Motion:
-    """Crouch, leap with the arms thrown up, land."""
+    """Crouch, jump with the arms up, and land."""
     motion = _standing(len(time))
     turn = (_cycle(time, who, 0.75) / _TAU) % 1
     crouch = _pulse(_TAU * (turn / 0.4).clip(0, 1)) + 0.6 * _pulse(
@@ -122,7 +122,7 @@ def jump(time: Positions, who: Performer) -> Motion:
 
 
 def kick(time: Positions, who: Performer) -> Motion:
-    """The right leg swings ahead and up."""
+    """Swing the right leg ahead and up."""
     motion = _standing(len(time))
     out = _pulse(_cycle(time, who, 0.8)) ** 2
     motion.ankles[:, 1, 1] += 0.48 * who.vigor * out
@@ -135,7 +135,7 @@ def kick(time: Positions, who: Performer) -> Motion:
 
 
 def walk(time: Positions, who: Performer) -> Motion:
-    """Ahead, arms against legs."""
+    """Walk ahead, with the arms swinging against the legs."""
     motion = _standing(len(time))
     angle = _cycle(time, who, 0.9)
     ahead = -0.66 * who.tempo / who.body.leg * (time - time.mean())
@@ -151,7 +151,7 @@ def walk(time: Positions, who: Performer) -> Motion:
 
 
 def shake_hand(time: Positions, who: Performer) -> Motion:
-    """The right hand goes out and shakes; the other person stands opposite."""
+    """Reach out with the right hand and shake that of the person opposite."""
     motion = _standing(len(time))
     out = np.minimum(1, _pulse(np.pi * (time / 0.7).clip(0, 1)) * 1.0)
     shake = np.sin(_cycle(time, who, 2.0)) * (out > 0.95)
@@ -181,11 +181,11 @@ _PAIR_DISTANCE = 1.0
 
 
 def perform(name: str, random: np.random.Generator, *, seconds: float = 2.8) -> FloatArray:
-    """One recording of an action by somebody random.
+    """Record an action by a random performer.
 
     Args:
         name: One of `ACTIONS`.
-        random: Decides who performs, and the sensor's noise.
+        random: Decides on the performer and on the noise of the sensor.
         seconds: Average duration; the recording differs from it by up to a fifth.
 
     Returns:
@@ -196,7 +196,7 @@ def perform(name: str, random: np.random.Generator, *, seconds: float = 2.8) -> 
     place = np.array([random.normal(0, 0.2), -1.0, random.uniform(2.4, 3.4)])
     who = Performer.random(random)
     if name in SOLO_ACTIONS:
-        bodies = [_seen(SOLO_ACTIONS[name](time, who), who, place, random)]
+        bodies = [_record(SOLO_ACTIONS[name](time, who), who, place, random)]
     else:
         # Two people face each other across the camera's view, in step with one another.
         other = replace(Performer.random(random), tempo=who.tempo, phase=who.phase)
@@ -204,14 +204,14 @@ def perform(name: str, random: np.random.Generator, *, seconds: float = 2.8) -> 
         for person, side in ((who, -1), (other, 1)):
             turned = replace(person, heading=side * np.pi / 2 + 0.3 * who.heading)
             aside = place + np.array([side * _PAIR_DISTANCE / 2, 0, 0])
-            bodies.append(_seen(PAIR_ACTIONS[name](time, turned), turned, aside, random))
+            bodies.append(_record(PAIR_ACTIONS[name](time, turned), turned, aside, random))
     return np.stack(bodies)
 
 
-def _seen(
+def _record(
     motion: Motion, who: Performer, place: Positions, random: np.random.Generator
 ) -> FloatArray:
-    """Joints (T, 25, 3) as a sensor sees them."""
+    """Joints (T, 25, 3) as a sensor sees them: turned, at a place in the room, with noise."""
     cos, sin = np.cos(who.heading), np.sin(who.heading)
     turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
     joints = joints_of(motion, who.body) @ turn.T + place

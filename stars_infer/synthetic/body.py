@@ -1,7 +1,7 @@
-"""A kinematic body: from where hands, feet and hips go to the 25 joints of NTU RGB+D.
+"""A kinematic body: the 25 joints of NTU RGB+D from the motion of hips, hands and feet.
 
-Body frame: x to the body's right, y up, -z ahead; meters. Arms and legs are two bones each, so
-elbows and knees follow from the ends by geometry and bone lengths stay constant.
+In the frame of the body, x points to its right, y up and -z ahead, in meters. An arm or a leg is
+two bones of constant length, so that elbow and knee follow from the ends by geometry.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Proportions:
 
     @classmethod
     def of_height(cls, height: float) -> Proportions:
-        """Average proportions of an adult of so many meters."""
+        """Give an adult of this height, in meters, average proportions."""
         return cls(
             spine=0.29 * height,
             neck=0.12 * height,
@@ -54,26 +54,26 @@ class Proportions:
 
     @property
     def arm(self) -> float:
-        """Shoulder to wrist, stretched."""
+        """Length from shoulder to wrist, stretched out."""
         return self.upper_arm + self.forearm
 
     @property
     def leg(self) -> float:
-        """Hip to ankle, stretched."""
+        """Length from hip to ankle, stretched out."""
         return self.thigh + self.shin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
-    """Where the ends of a body go, in its own frame.
+    """The motion of the ends of a body, in its own frame.
 
     Attributes:
-        hips: Center of the hips above the floor and about the start, (T, 3), in leg lengths;
-            (0, 1, 0) is standing.
-        lean: Trunk forward from upright, (T,), radians.
-        wrists: Left and right wrist from their shoulder, (T, 2, 3), in arm lengths.
-        ankles: Left and right ankle from the floor below their hip at the start, (T, 2, 3), in leg
-            lengths.
+        hips: Center of the hips (T, 3) relative to the point on the floor below the start, in leg
+            lengths; (0, 1, 0) is standing.
+        lean: Angle (T,) by which the trunk leans forward, radians.
+        wrists: Left and right wrist (T, 2, 3) relative to their shoulder, in arm lengths.
+        ankles: Left and right ankle (T, 2, 3) relative to the point on the floor below their hip at
+            the start, in leg lengths.
     """
 
     hips: Positions
@@ -83,7 +83,7 @@ class Motion:
 
 
 def joints_of(motion: Motion, body: Proportions) -> FloatArray:
-    """Joints (T, 25, 3) of a body in motion, meters above the floor in its own frame."""
+    """Compute the joints (T, 25, 3) of a body in motion, in its own frame, meters."""
     frames = len(motion.lean)
     joints = np.zeros((frames, len(NTU25_INDEX), 3))
     base = motion.hips * body.leg
@@ -134,7 +134,7 @@ def joints_of(motion: Motion, body: Proportions) -> FloatArray:
 def _two_bones(
     root: Positions, target: Positions, first: float, second: float, *, bend: Positions
 ) -> tuple[Positions, Positions]:
-    """Middle and end (T, 3) of two bones from root towards target, bent towards `bend`."""
+    """Find the middle and end (T, 3) of two bones from root toward target, bent toward `bend`."""
     reach = target - root
     distance = np.linalg.norm(reach, axis=1, keepdims=True)
     along = reach / np.maximum(distance, 1e-6)
@@ -146,7 +146,7 @@ def _two_bones(
 
 
 def _across(direction: Positions, along: Positions) -> Positions:
-    """Unit vectors (T, 3) towards a direction, but at a right angle to `along` (T, 3)."""
+    """Unit vectors (T, 3) nearest to a direction that are at right angles to `along` (T, 3)."""
     return _unit(direction - (along @ direction)[:, None] * along)
 
 

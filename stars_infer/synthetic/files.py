@@ -1,4 +1,4 @@
-"""Synthetic recordings as NTU RGB+D `.skeleton` files."""
+"""Write synthetic recordings as NTU RGB+D `.skeleton` files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FIRST_ID = 72057594037927936
 
 
 def skeleton_text(bodies: FloatArray) -> str:
-    """The text of a `.skeleton` file; a body is left out of frames where it is all zeros.
+    """Write the text of a `.skeleton` file, without a body in frames where it is all zeros.
 
     Args:
         bodies: (M, T, 25, 3), meters.
@@ -38,13 +38,15 @@ def skeleton_text(bodies: FloatArray) -> str:
 def write_recordings(
     folder: Path, *, performers: int, seed: int = 0, actions: Sequence[str] = ACTIONS
 ) -> Iterator[Path]:
-    """Write one recording of every action by every performer, as ACTION/S001C001PpppR001Aaaa.
+    """Write a recording of every action by every performer.
+
+    Their files are ACTION/S001C001PpppR001Aaaa.skeleton.
 
     Yields:
-        Each file once it is written, or was there with the same text.
+        Each file once it is written, or found with the same text.
 
     Raises:
-        UsageError: If a file of that name holds something else, which is left as it is.
+        UsageError: If a file of that name holds something else, which stays as it is.
     """
     for number, action in enumerate(actions, start=1):
         (folder / action).mkdir(parents=True, exist_ok=True)
