@@ -180,7 +180,7 @@ def _describe(
     if absent == ZEROS:
         with torch.no_grad():
             zeros = torch.zeros(1, shape.frames, shape.joints, 3)
-            zero_body = tuple(float(x) for x in np.asarray(encoder.pooled(zeros)[0]))
+            zero_body = tuple(float(x) for x in np.asarray(encoder.pool(zeros)[0]))
     contract = contract_of(preprocessing, absent, zero_body, how.comparison)
     return ModelInfo(
         name=name,

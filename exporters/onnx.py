@@ -29,7 +29,7 @@ class PooledEncoder(nn.Module):
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Pooled tokens (N, D) of bodies (N, T, 25, 3)."""
-        return self.encoder.pooled(bodies)
+        return self.encoder.pool(bodies)
 
 
 def round_to_half(encoder: Backbone) -> None:

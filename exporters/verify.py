@@ -50,7 +50,7 @@ def verify_onnx(graph: Path, encoder: Backbone) -> Verification:
 
     @torch.no_grad()
     def pooled(bodies: FloatArray) -> FloatArray:
-        vectors: FloatArray = encoder.pooled(torch.from_numpy(bodies)).numpy()
+        vectors: FloatArray = encoder.pool(torch.from_numpy(bodies)).numpy()
         return vectors
 
     return verify_graph(graph, pooled, frames=encoder.config.frames, source="torch")
@@ -108,7 +108,7 @@ def rounding_error(exact: Backbone, rounded: Backbone) -> float:
     """Largest relative change of a vector when weights are rounded."""
     bodies = torch.from_numpy(example_bodies(frames=exact.config.frames))
     with torch.no_grad():
-        a, b = exact.pooled(bodies).numpy(), rounded.pooled(bodies).numpy()
+        a, b = exact.pool(bodies).numpy(), rounded.pool(bodies).numpy()
     return float(_relative(b - a, a).max())
 
 

@@ -28,6 +28,7 @@ from stars_infer.train.options import (
     with_flags,
 )
 from stars_infer.train.protocols.cli import app as protocols_app
+from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
 from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_report
 from stars_infer.train.reproduce import reproduce as run_steps
@@ -285,6 +286,7 @@ def _train(
             start=start,
             report=report,
             compiled=fabric.device.type == "cuda" if compiled is None else compiled,
+            make_validation=make_validation,
         )
     if last.step < config.steps:
         output.note(f"stopped at step {last.step:,}; the same command with --resume goes on")

@@ -1,7 +1,8 @@
-"""What the processes of a run tell each other, with gradients; alone, nothing happens.
+"""Communication between the processes of a run, through which gradients flow.
 
-Losses of the processes add up to the loss of the step (see `Batch`), so the gradient of a value
-that several processes use is the sum of what each of them sends back.
+In a run of one process, every function returns its argument. The losses of the processes add up to
+the loss of the step (see `Batch`), so the gradient of a value that several processes use is the
+sum of the gradients that they send back.
 """
 
 from __future__ import annotations
@@ -16,30 +17,33 @@ from torch import distributed as dist
 _with_gradient: Any = torch.distributed.nn.functional
 
 
-def processes() -> int:
-    """How many processes train together."""
+def world_size() -> int:
+    """Number of processes that train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def process() -> int:
-    """Number of this process, from 0."""
-    return dist.get_rank() if processes() > 1 else 0
+def rank() -> int:
+    """Number of this process, counted from 0."""
+    return dist.get_rank() if world_size() > 1 else 0
 
 
-def gathered(x: Tensor) -> Tensor:
-    """Rows of all processes, (B, ...), in the order of the processes; all give as many."""
-    if processes() == 1:
+def all_gather(x: Tensor) -> Tensor:
+    """Concatenate the rows (B, ...) of all processes in the order of their ranks.
+
+    Every process must give the same number of rows.
+    """
+    if world_size() == 1:
         return x
     if not x.requires_grad:
-        parts = [torch.empty_like(x) for _ in range(processes())]
+        parts = [torch.empty_like(x) for _ in range(world_size())]
         dist.all_gather(parts, x.contiguous())
         return torch.cat(parts)
     return torch.cat(_with_gradient.all_gather(x.contiguous()))
 
 
-def summed(x: Tensor) -> Tensor:
-    """Sum over all processes."""
-    if processes() == 1:
+def all_reduce(x: Tensor) -> Tensor:
+    """Sum a tensor over all processes."""
+    if world_size() == 1:
         return x
     if not x.requires_grad:
         total = x.clone()
@@ -50,5 +54,5 @@ def summed(x: Tensor) -> Tensor:
 
 
 def own_rows(count: int, device: torch.device) -> Tensor:
-    """Places of this process's `count` rows among the gathered ones."""
-    return process() * count + torch.arange(count, device=device)
+    """Positions of this process's `count` rows in what `all_gather` returns."""
+    return rank() * count + torch.arange(count, device=device)

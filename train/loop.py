@@ -29,7 +29,7 @@ from stars_infer.train.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from stars_infer.train.distributed import gathered, processes, summed
+from stars_infer.train.distributed import all_gather, all_reduce, world_size
 from stars_infer.train.methods.method import Method
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
 from stars_infer.train.run import RunConfig
@@ -150,7 +150,7 @@ def _step(
             fabric.backward(output.loss * fabric.world_size)
         losses.append(output.loss.detach())
         if output.keys is not None:
-            keys.append(gathered(output.keys.detach()))
+            keys.append(all_gather(output.keys.detach()))
     optimizer.step()
     method.after_step(torch.cat(keys) if keys else None)
     return torch.stack(losses).sum()
@@ -169,12 +169,12 @@ def validates_at(step: int, config: RunConfig) -> bool:
 
 def _agreed(stop: bool, step: int, device: torch.device) -> bool:
     """Whether any process wishes to stop; asked now and then, since asking costs."""
-    if processes() == 1:
+    if world_size() == 1:
         return stop
     if step % _STEPS_BETWEEN_QUESTIONS:
         return False
     # NCCL, which connects GPUs, sees nothing that is on the host.
-    return bool(summed(torch.tensor(float(stop), device=device)) > 0)
+    return bool(all_reduce(torch.tensor(float(stop), device=device)) > 0)
 
 
 def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:
@@ -256,7 +256,7 @@ class RunRecorder:
         clips = (step - self._entered_step) * self._config.loop.batch
         progress = Progress(
             step=step,
-            loss=float(summed(loss)),
+            loss=float(all_reduce(loss)),
             lr=rate,
             clips_per_second=round(clips / (now - self._entered), 1),
             seconds=self._seconds(),

@@ -1,36 +1,79 @@
-"""A training session: a run started, started from another's encoder, or resumed."""
+"""A training session: the devices and the precision of a run, then its start or its resumption."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision import MixedPrecision
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report, fit
 from stars_infer.train.methods.method import Method
-from stars_infer.train.precision import PRECISIONS, Bf16Products, best_precision
-from stars_infer.train.protocols.validation import validation
 from stars_infer.train.run import RunConfig, build_method
 from stars_infer.train.views.views import Views
 
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+
 _FREE = {"loop.checkpoint_minutes", "loop.log_every", "loop.validate_every", "data", "start_from"}
-"""Settings that may differ when a run is resumed: they do not touch its numbers."""
+"""Settings that may change when a run is resumed: they do not influence its numbers."""
+
+MakeValidation = Callable[[Method, RunConfig, Fabric], Callable[[], float]]
+"""Makes the function that measures the encoder of a method during training, in per cent."""
+
+
+class Bf16Products(MixedPrecision):
+    """Autocast to bf16: the network's products are rounded, its inputs are not.
+
+    Fabric's own plugin rounds the inputs as well. At 1 m, neighboring bf16 numbers are 8 mm apart,
+    more than the motion between two frames that MAMP predicts; and rounded noise would no longer
+    order the tokens.
+    """
+
+    def __init__(self, device: str) -> None:
+        super().__init__("bf16-mixed", device)
+
+    def convert_input(self, data: Any) -> Any:
+        """Leave the inputs as they are."""
+        return data
+
+
+def best_precision(accelerator: str) -> str:
+    """Choose bf16 where it is faster, on GPUs that have it and on CPUs with AMX; else float32.
+
+    GPUs before Ampere emulate bf16. CPUs that have bf16 by AVX-512 only run these networks more
+    slowly in bf16 than in float32.
+    """
+    if accelerator in ("cuda", "gpu"):
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16-mixed" if native else "32-true"
+    if accelerator == "cpu":
+        amx = torch.cpu.get_capabilities().get("amx_bf16", False)
+        return "bf16-mixed" if amx else "32-true"
+    return "32-true"
 
 
 def open_fabric(
     accelerator: str = "auto", devices: int = 1, precision: str = "auto", nodes: int = 1
 ) -> Fabric:
-    """Open the devices of a session, with bf16 where it pays if the precision is `auto`.
+    """Open the devices of a session; the precision `auto` is that of `best_precision`.
 
-    With several processes, those beyond the first are started by calling the same command again;
-    over several nodes, the command is started on each with the variables of `torchrun` or SLURM.
+    Fabric starts the other processes of a machine by calling the same command again. For several
+    nodes, start the command on each of them by `torchrun` or SLURM.
+
+    Args:
+        accelerator: `auto`, `cpu` or `cuda`.
+        devices: Processes per node.
+        precision: One of `PRECISIONS`.
+        nodes: Number of machines.
 
     Raises:
-        UsageError: If there is no such precision, or no such accelerator here.
+        UsageError: If the precision is unknown, or this machine has no such accelerator.
     """
     if precision not in PRECISIONS:
         raise UsageError(f"precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
@@ -59,27 +102,29 @@ def train(
     start: Checkpoint | None = None,
     report: Report | None = None,
     compiled: bool = False,
+    make_validation: MakeValidation | None = None,
 ) -> Checkpoint:
-    """Train a run from scratch, from another run's encoder, or on from its own checkpoint.
+    """Train a run from fresh weights, from another run's encoder, or from its own checkpoint.
 
     Args:
-        config: The run.
-        pack: Its clips.
-        out: Its folder.
+        config: The configuration of the run.
+        pack: The clips to train on.
+        out: Folder of the checkpoint and the log.
         fabric: From `open_fabric`.
-        resume: Go on from the checkpoint in `out`, which must be of the same configuration.
+        resume: Continue from the checkpoint in `out`, which must have the same configuration.
         start: Checkpoint whose encoder the run starts from.
-        report: Told about each logged step.
+        report: Called with the metrics of each logged step.
         compiled: Run the method through `torch.compile`.
+        make_validation: Makes the validation that `validate_every` asks for.
 
     Returns:
         The last checkpoint.
 
     Raises:
-        UsageError: If there is a checkpoint that was not to be resumed, none to resume, or one
-            of another configuration; or if it should validate but has no split.
+        UsageError: If `out` holds a checkpoint and `resume` is false; if there is none to resume,
+            or its configuration differs; or if the run asks for a validation that is impossible.
     """
-    earlier = _earlier(config, out, resume=resume)
+    earlier = _load_earlier(config, out, resume=resume)
     fabric.seed_everything(config.loop.seed, verbose=False)
     method = build_method(config)
     if start is not None and earlier is None:
@@ -89,6 +134,11 @@ def train(
     history: dict[str, Any] = {"pack": pack.facts}
     if start is not None:
         history["start"] = {"config": start.config, "step": start.step, **start.history}
+    validate = None
+    if config.loop.validate_every:
+        if make_validation is None:
+            raise UsageError("validate_every: this run has no validation; set it to 0")
+        validate = make_validation(method, config, fabric)
     return fit(
         method,
         views,
@@ -99,12 +149,12 @@ def train(
         history=history,
         report=report,
         compiled=compiled,
-        validate=validation(method, config, fabric) if config.loop.validate_every else None,
+        validate=validate,
     )
 
 
 def open_views(method: Method, pack: Pack, config: RunConfig, *, device: str) -> Views:
-    """The views of a pack that a method needs."""
+    """Make the views of a pack that a method needs."""
     return Views(
         pack,
         config.views,
@@ -118,11 +168,11 @@ def open_views(method: Method, pack: Pack, config: RunConfig, *, device: str) ->
     )
 
 
-def _earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint | None:
-    """The checkpoint to go on from.
+def _load_earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint | None:
+    """Load the checkpoint that the run continues from, or None if it starts anew.
 
     Raises:
-        UsageError: If there is one but it was not asked for, or its run was another.
+        UsageError: If there is a checkpoint and `resume` is false, or if its configuration differs.
     """
     if not (out / FILE).exists():
         if resume:
@@ -131,9 +181,8 @@ def _earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint | None
     if not resume:
         raise UsageError(f"{out}: holds a checkpoint; pass --resume to go on, or another --out")
     checkpoint = load_checkpoint(out)
-    # Settings that came after the checkpoint was written have their defaults.
     earlier = RunConfig.from_json(checkpoint.config, source=str(out))
-    before, now = _settings(earlier.to_json()), _settings(config.to_json())
+    before, now = _flatten_settings(earlier.to_json()), _flatten_settings(config.to_json())
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
     if differing:
         changes = ", ".join(f"{key} {before.get(key)} → {now.get(key)}" for key in differing)
@@ -141,8 +190,8 @@ def _earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint | None
     return checkpoint
 
 
-def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    """Flat settings that decide the numbers of a run."""
+def _flatten_settings(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide the numbers of a run, with dotted names."""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):

@@ -36,7 +36,7 @@ def test_exported_graph_is_the_trained_network(trained, tiny_model, encoder):
     load_weights(network, checkpoint.encoder_weights(), source="test")
     bodies = np.random.default_rng(0).normal(size=(5, 120, 25, 3)).astype(np.float32)
     with torch.no_grad():
-        expected = network.pooled(torch.from_numpy(bodies)).numpy()
+        expected = network.pool(torch.from_numpy(bodies)).numpy()
     np.testing.assert_allclose(encoder.embed_bodies(bodies), expected, rtol=1e-4, atol=1e-5)
 
 

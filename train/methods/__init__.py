@@ -1,4 +1,4 @@
-"""One method of the papers a file; each is a module whose forward gives the loss of a step."""
+"""Training methods, one per file: modules whose forward pass gives the loss of a step."""
 
 from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.methods.dino import Dino

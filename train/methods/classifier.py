@@ -1,8 +1,9 @@
-"""Fine-tuning with labels: the whole encoder and a classification head (REFERENCE 5).
+"""Fine-tuning with labels: the whole encoder learns with a classification head.
 
-Where the papers are silent, this does what MAMP's public code does: dropout on the final tokens,
-drop-path rising linearly from 0 in the first block, the head at the full rate and the last block
-already one layer decay below it, AdamW with its usual betas.
+STARS, section 4.3, "Fine-tuned Evaluation Protocol". Where the papers are silent, this does what
+MAMP's public code does: dropout on the final tokens, drop path that rises linearly from 0 in the
+first block, the full rate for the head and one layer decay less for the last block, and AdamW with
+its usual betas.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ class ClassifierConfig:
     """Constants of fine-tuning.
 
     Attributes:
-        classes: Actions to tell apart.
+        classes: Number of actions.
         hidden: Hidden width of the head.
-        dropout: Share of the final tokens' values that are dropped while training.
+        dropout: Share of the values of the final tokens that are dropped during training.
         drop_path: Share of the sequences that skip a branch of the last block; it rises linearly
-            from 0 in the first. Of the transformer only.
+            from 0 in the first block. For the transformer only.
         label_smoothing: Share of the target that is spread over all classes.
         beta2: AdamW's second beta.
     """
@@ -55,7 +56,7 @@ class ClassifierConfig:
 
 
 class Classifier(Method):
-    """An encoder that learns to name actions."""
+    """An encoder with a classification head."""
 
     name: ClassVar[str] = "classifier"
     title: ClassVar[str] = "fine-tuning"
@@ -68,7 +69,7 @@ class Classifier(Method):
         self.config = config
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Sequential(
-            nn.Linear(encoder.places * encoder.width, config.hidden),
+            nn.Linear(encoder.tokens_per_step * encoder.width, config.hidden),
             SharedBatchNorm(config.hidden),
             nn.ReLU(),
             nn.Linear(config.hidden, config.classes),
@@ -81,7 +82,7 @@ class Classifier(Method):
 
     @property
     def layers(self) -> int:
-        """The head is a layer of its own, after the blocks."""
+        """Number of the head's layer, which follows the blocks."""
         return self.encoder.config.depth + 1
 
     @property
@@ -90,15 +91,15 @@ class Classifier(Method):
         return 0.9, self.config.beta2
 
     def joint_features(self, bodies: Tensor) -> Tensor:
-        """Features (N, V'*D) of bodies (N, T, V, 3): mean over time, joint beside joint."""
+        """Features (N, V'*D) of bodies (N, T, V, 3): the mean over time, joints concatenated."""
         shape = self.encoder.config
         tokens = self.dropout(self.encoder(bodies))
-        by_joint = tokens.view(len(bodies), shape.segments, shape.places, shape.width)
+        by_joint = tokens.view(len(bodies), shape.segments, shape.tokens_per_step, shape.width)
         features: Tensor = by_joint.mean(dim=1).flatten(1).float()
         return features
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Cross-entropy of a batch, with smoothed labels."""
+        """Cross-entropy of a batch with smoothed labels."""
         (batch,) = views
         if batch.labels is None:
             raise UsageError("fine-tuning needs labels, which these clips do not have")

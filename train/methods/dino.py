@@ -1,7 +1,8 @@
-"""DINO tuning: the student predicts the teacher's soft clusters of another view (STARS Table 6, 9).
+"""DINO tuning: from one view, the student predicts the teacher's soft clusters of another.
 
-Teacher outputs are centerd by Sinkhorn-Knopp, features are spread by KoLeo (both as in DINOv2).
-Local views, short crops that only the student sees, are optional (STARS Table 10).
+An ablation of STARS (section 4.4, Tables 6, 9 and 10). As in DINOv2, Sinkhorn-Knopp centers the
+outputs of the teacher, and KoLeo spreads the features. Local views, short crops that only the
+student sees, are optional.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.distributed import gathered, own_rows, processes, summed
+from stars_infer.train.distributed import all_gather, all_reduce, own_rows, world_size
 from stars_infer.train.methods.method import StepOutput
-from stars_infer.train.methods.tuning import Teacher, Tuning, pooled
+from stars_infer.train.methods.tuning import Teacher, TuningMethod, pool
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views.batch import Batch
 
@@ -26,18 +27,18 @@ _GLOBAL_VIEWS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DinoConfig:
-    """Constants of the tuning; the head's shape is DINO's, the paper does not say its own.
+    """Constants of the tuning; STARS does not give the head's shape, which is DINO's here.
 
     Attributes:
-        local_views: Further short crops of every clip for the student; 0 or 2 in the paper.
+        local_views: Number of short crops of each clip that only the student sees; 0 or 2 in STARS.
         student_temperature: Softmax temperature of the student.
         teacher_temperature: Softmax temperature of the teacher.
-        momentum: How much of the teacher stays each step.
+        momentum: Share of the teacher's weights that a step keeps.
         koleo: Weight of the KoLeo regularizer.
-        prototypes: Clusters.
+        prototypes: Number of clusters.
         hidden: Hidden width of the head.
-        bottleneck: Width before the clusters.
-        tuned_blocks: Last encoder blocks that learn; half of them if not given.
+        bottleneck: Width of the vectors that are compared with the clusters.
+        tuned_blocks: Number of the last encoder blocks that learn; by default, half of them.
     """
 
     local_views: int = 0
@@ -63,7 +64,7 @@ class DinoConfig:
 
 
 class ClusterHead(nn.Module):
-    """MLP to unit vectors, compared with unit prototypes: (B, D) to (B, prototypes)."""
+    """MLP to unit vectors and their cosines to unit prototypes: (B, D) to (B, prototypes)."""
 
     def __init__(self, width: int, config: DinoConfig) -> None:
         super().__init__()
@@ -81,7 +82,7 @@ class ClusterHead(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Cosine to every prototype."""
+        """Cosine of each row of (B, D) to every prototype, (B, prototypes)."""
         unit: Tensor = F.normalize(self.mlp(x).float(), dim=1, eps=1e-6)
         cosine: Tensor = unit @ F.normalize(self.prototypes.float(), dim=1).T
         return cosine
@@ -89,37 +90,40 @@ class ClusterHead(nn.Module):
 
 @torch.no_grad()
 def sinkhorn(logits: Tensor, temperature: float) -> Tensor:
-    """Soft assignments (B, K) in which, over all processes, all clusters are used alike.
+    """Soft assignments (B, K) that use all clusters equally over the clips of all processes.
 
-    Each row adds up to 1; three rounds of normalizing clusters and clips in turn.
+    Three rounds of Sinkhorn-Knopp normalize clusters and clips in turn; each row adds up to 1.
     """
     scaled = logits.float() / temperature
-    # Each row's own largest value falls out in the first normalization of rows.
+    # Subtracting the largest value of a row changes nothing: rows are normalized next.
     share = (scaled - scaled.amax(dim=1, keepdim=True)).exp()
-    rows = len(share) * processes()
+    rows = len(share) * world_size()
     share = share / share.sum(dim=1, keepdim=True)
     for _ in range(_SINKHORN_ROUNDS):
-        share = share / (summed(share.sum(dim=0)) * share.shape[1] / rows).clamp(min=1e-12)
+        share = share / (all_reduce(share.sum(dim=0)) * share.shape[1] / rows).clamp(min=1e-12)
         share = share / share.sum(dim=1, keepdim=True)
     return share
 
 
 def koleo(features: Tensor) -> Tensor:
-    """-log distance of each unit feature (B, D) to its nearest of all processes, averaged."""
+    """KoLeo loss: mean of -log of the distance of each unit feature (B, D) to its nearest one.
+
+    The nearest is searched among the features of all processes.
+    """
     own = F.normalize(features.float(), dim=1, eps=1e-8)
-    everyone = gathered(own)
-    places = own_rows(len(own), own.device)
+    everyone = all_gather(own)
+    positions = own_rows(len(own), own.device)
     with torch.no_grad():
         similarity = own @ everyone.T
-        similarity[torch.arange(len(own), device=own.device), places] = -2
+        similarity[torch.arange(len(own), device=own.device), positions] = -2
         nearest = similarity.argmax(dim=1)
     distance = (own - everyone[nearest] + 1e-8).norm(dim=1)
     loss: Tensor = -(distance + 1e-8).log().mean()
     return loss
 
 
-class Dino(Tuning):
-    """Self-distillation on the second half of a pretrained encoder."""
+class Dino(TuningMethod):
+    """Self-distillation that tunes the second half of a pretrained encoder."""
 
     name: ClassVar[str] = "dino"
     title: ClassVar[str] = "DINO tuning"
@@ -133,25 +137,25 @@ class Dino(Tuning):
 
     @property
     def num_views(self) -> int:
-        """Two global views."""
+        """The two global views of each clip."""
         return _GLOBAL_VIEWS
 
     @property
     def num_local_views(self) -> int:
-        """Short crops for the student."""
+        """The short crops of each clip that only the student sees."""
         return self.config.local_views
 
     def before_first_step(self) -> None:
-        """The teacher starts as the student."""
+        """Start the teacher as a copy of the student."""
         self.teacher.follow(self, self.head, 0.0)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Cross-entropy of every student view with the teacher's other global views, and KoLeo."""
+        """Cross-entropy of each student view with the teacher's other global views, plus KoLeo."""
         targets, guesses = [], []
         spread = torch.zeros((), device=views[0].bodies.device)
         for number, view in enumerate(views):
-            tokens = self.embedded(view)
-            features = pooled(view, self.tail(tokens))
+            tokens = self.trunk_tokens(view)
+            features = pool(view, self.tail(tokens))
             guesses.append(
                 F.log_softmax(self.head(features) / self.config.student_temperature, dim=1)
             )
@@ -170,5 +174,5 @@ class Dino(Tuning):
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """The teacher follows the student."""
+        """Update the teacher by the student's weights."""
         self.teacher.follow(self, self.head, self.config.momentum)

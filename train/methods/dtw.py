@@ -1,4 +1,4 @@
-"""Sequences and warping as in `stars_infer.similarity`, for batches on a device."""
+"""The sequences and the time warping of `stars_infer.similarity`, for batches on a device."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from stars_infer.similarity.sequence import JOINTS, STILL, SequenceConfig
 
 
 def motion_sequences(bodies: Tensor, how: SequenceConfig) -> Tensor:
-    """Postures and motions of bodies, as `similarity.sequence.motion_sequence` takes them.
+    """Postures and motions of bodies, as in `stars_infer.similarity.sequence.motion_sequence`.
 
     Args:
-        bodies: (N, T, 25, 3) of any number of frames, which are first brought to those of `how`.
-        how: Steps, and what weighs how much.
+        bodies: (N, T, 25, 3), meters; they are resampled to the number of frames of `how`.
+        how: Number of steps S, and the weight of the motion.
 
     Returns:
-        (N, S, F).
+        Sequences (N, S, F).
     """
     count, frames, joints, axes = bodies.shape
     if frames != how.preprocessing.frames:
@@ -28,18 +28,25 @@ def motion_sequences(bodies: Tensor, how: SequenceConfig) -> Tensor:
     posture = (steps - steps[:, :, :1])[:, :, JOINTS]
     (motion,) = torch.gradient(posture, dim=1)
     parts = (
-        (1 - how.motion) ** 0.5 * _scaled(posture, least=1e-6),
-        how.motion**0.5 * _scaled(motion, least=STILL),
+        (1 - how.motion) ** 0.5 * _scale(posture, least=1e-6),
+        how.motion**0.5 * _scale(motion, least=STILL),
     )
     return torch.cat([part.flatten(2) for part in parts], dim=2)
 
 
 def similarity(sequences: Tensor, others: Tensor) -> Tensor:
-    """1 - d / 2S for the warping distance d of sequences (N, S, F) to others (L, S, F), (N, L).
+    """Similarity 1 - d / 2S of sequences to others, where d is their DTW distance.
 
-    1 is the same; two that have nothing in common come to about 0.
+    It is 1 for equal sequences and about 0 for unrelated ones.
+
+    Args:
+        sequences: (N, S, F).
+        others: (L, S, F).
+
+    Returns:
+        (N, L).
     """
-    # All pairs of a part advance together; on a CPU a part's table should fit the cache.
+    # All pairs of a part advance together; on a CPU the table of a part should fit the cache.
     at_once = 1 if sequences.device.type == "cpu" else len(sequences)
     backwards = others.flip(1).permute(1, 2, 0).contiguous()  # (S, F, L)
     squares = others.flip(1).square().sum(dim=2).T  # (S, L)
@@ -53,18 +60,18 @@ def similarity(sequences: Tensor, others: Tensor) -> Tensor:
 
 
 def _warping_distances(costs: Tensor) -> Tensor:
-    """Dynamic time warping of many pairs (Sakoe and Chiba 1978, symmetric, without slope weights).
+    """DTW distances of many pairs (Sakoe and Chiba 1978, symmetric, without slope weights).
 
     Args:
-        costs: Of matching a step of one sequence, the last one first, with a step of the other,
-            (S, S, ...).
+        costs: Cost of matching each step of one sequence, in reverse order, with each step of the
+            other, (S, S, ...).
 
     Returns:
-        Of the cheapest way from corner to corner, (...).
+        Cost of the cheapest path from corner to corner, (...).
     """
     steps = len(costs)
     flat = costs.flatten(0, 1)
-    # At column + 1 lies the cost of the way to that column of the diagonal.
+    # Position column + 1 holds the cost of the path to that column of the diagonal.
     before, last, here = flat.new_full((3, steps + 1, *flat.shape[1:]), torch.inf)
     for diagonal in range(2 * steps - 1):
         first, end = max(0, diagonal - steps + 1), min(diagonal, steps - 1) + 1
@@ -83,7 +90,7 @@ def _warping_distances(costs: Tensor) -> Tensor:
     return distances
 
 
-def _scaled(x: Tensor, *, least: float) -> Tensor:
-    """Scale (N, S, V, 3), each body by its size, the root of the mean square norm of a step."""
+def _scale(x: Tensor, *, least: float) -> Tensor:
+    """Divide each body of (N, S, V, 3) by its size, the root mean square norm of its steps."""
     size = x.square().sum(dim=(2, 3)).mean(dim=1).sqrt()
     return x / size.clamp(min=least)[:, None, None, None]

@@ -1,11 +1,12 @@
-"""DTW distillation: the encoder's vectors learn how similar clips are when warped in time.
+"""DTW distillation, stage 3: the encoder learns vectors that reproduce similarity by DTW.
 
-Time warping tells actions apart far better than an encoder of little training does, but it gives no
-vector. Landmarks turn it into one: a clip's similarity to some clips, seen through a kernel, gives
-its place among all clips in as many numbers (Williams and Seeger 2001, the Nystrom method). That
-is what an encoder is taught here (distillation: Hinton, Vinyals and Dean 2015). There is an answer
-for any motion, recorded or made up, and no labels are needed. Clips are compared as the views show
-them, so views should be turned to the camera and given standard bones, as the recipe has it.
+Dynamic time warping distinguishes actions far better than an encoder after little training, but it
+gives no vector. The Nystrom method (Williams and Seeger 2001) makes one: the similarities of a clip
+to some landmark clips, passed through a kernel, become a vector whose products with other such
+vectors approximate the kernel between clips. The encoder learns these vectors by their cosine
+(distillation; Hinton, Vinyals and Dean 2015). This needs no labels, and the target exists for any
+motion, recorded or synthetic. The comparison sees the clips as the views show them; the recipe
+therefore turns the views to the camera and gives all bodies standard bones.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.train.methods.dtw import motion_sequences, similarity
 from stars_infer.train.methods.masking import visible_count
 from stars_infer.train.methods.method import StepOutput
-from stars_infer.train.methods.tuning import Tuning
+from stars_infer.train.methods.tuning import TuningMethod
 from stars_infer.train.networks.encoder import EncoderConfig, gather_tokens
 from stars_infer.train.views.batch import Batch
 
 _NOISE = 0.05
-"""Added to the kernel's eigenvalues, times their mean: directions of which the landmarks know
-little are not blown up."""
+"""Times the mean eigenvalue, added to all eigenvalues of the kernel, so that directions about which
+the landmarks say little are not amplified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,11 @@ class DTWDistillationConfig:
     """Constants of the tuning.
 
     Attributes:
-        kernel: Width of the kernel through which similarity is seen; the smaller, the less do clips
-            count that are not very alike.
-        mask_ratio: Share of tokens that a step leaves out. 0.8 makes steps two and a half times as
-            fast as 0.6, and they teach as much.
-        tuned_blocks: Last encoder blocks that learn; the whole encoder if not given.
+        kernel: Width of the kernel exp((similarity - 1) / width); the smaller it is, the less do
+            clips of moderate similarity count.
+        mask_ratio: Share of the tokens that a step leaves out. With 0.8 steps are two and a half
+            times as fast as with 0.6, and teach as much.
+        tuned_blocks: Number of the last encoder blocks that learn; by default, the whole encoder.
     """
 
     kernel: float = 0.25
@@ -54,8 +55,8 @@ class DTWDistillationConfig:
             raise UsageError(f"mask_ratio is a share from 0 to below 1, not {self.mask_ratio:g}")
 
 
-class DTWDistillation(Tuning):
-    """The vector of a body is turned towards its place among landmarks."""
+class DTWDistillation(TuningMethod):
+    """The encoder learns to give each body its Nystrom vector."""
 
     name: ClassVar[str] = "dtw-distillation"
     title: ClassVar[str] = "dtw-distillation"
@@ -76,29 +77,29 @@ class DTWDistillation(Tuning):
         self.register_buffer("center", torch.zeros(encoder.width))
 
     landmarks: Tensor
-    """Sequences (D, S, F) of the first clips that the run sees, as many as a vector has numbers."""
+    """Sequences (D, S, F) of the first D clips of the run, D being the width of the encoder."""
     known: Tensor
-    """How many of them there are by now."""
+    """Number of landmarks collected so far."""
     mixture: Tensor
-    """From what the kernel makes of similarity to the landmarks to vectors, (D, D)."""
+    """Matrix (D, D) from kernel values at the landmarks to vectors."""
     center: Tensor
-    """Mean direction of the landmarks' own vectors, (D,)."""
+    """Mean of the landmarks' own unit vectors, (D,)."""
 
     @property
     def clips_to_begin(self) -> int:
-        """The landmarks."""
+        """As many clips as there are landmarks."""
         return len(self.landmarks)
 
     @property
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # a number of the host decides
     def ready(self) -> bool:
-        """Whether all landmarks are there; learning begins with the step after."""
+        """Whether all landmarks are collected; learning begins with the next step."""
         return int(self.known) == len(self.landmarks)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Mean of 1 - cosine over the bodies of a batch."""
+        """Mean of 1 - cosine between vectors and targets over the bodies of a batch."""
         (batch,) = views
-        features = self.features_of_some(batch)
+        features = self.masked_features(batch)
         if not self.ready:
             clips = torch.arange(batch.clips, device=batch.clip.device)
             first = torch.searchsorted(batch.clip, clips)
@@ -109,7 +110,7 @@ class DTWDistillation(Tuning):
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """Take the clips of the first steps as landmarks."""
+        """Collect the clips of the first steps as landmarks."""
         if keys is None:
             return
         known = int(self.known)
@@ -121,26 +122,27 @@ class DTWDistillation(Tuning):
 
     @torch.no_grad()
     def targets(self, bodies: Tensor) -> Tensor:
-        """Vectors (N, D) of bodies (N, T, 25, 3) by their similarity to the landmarks."""
-        with torch.autocast(bodies.device.type, enabled=False):  # distances are small differences
-            seen = self._seen(motion_sequences(bodies.float(), self.how))
+        """Target vectors (N, D) of bodies (N, T, 25, 3), by their similarity to the landmarks."""
+        # Distances are small differences of large numbers, which bf16 would drown.
+        with torch.autocast(bodies.device.type, enabled=False):
+            seen = self._kernel(motion_sequences(bodies.float(), self.how))
             return F.normalize(seen @ self.mixture, dim=1) - self.center
 
-    def features_of_some(self, batch: Batch) -> Tensor:
-        """Pooled features (N, D) of the bodies of a batch, of a random share of their tokens."""
+    def masked_features(self, batch: Batch) -> Tensor:
+        """Features (N, D) of the bodies of a batch: the mean of a random share of their tokens."""
         tokens = self.encoder.tokens(batch.bodies)
         if self.config.mask_ratio:
             seen = max(1, visible_count(tokens.shape[1], self.config.mask_ratio))
             tokens = gather_tokens(tokens, batch.noise.argsort(dim=1)[:, :seen])
         return self.tail(self.trunk(tokens)).mean(dim=1).float()
 
-    def _seen(self, sequences: Tensor) -> Tensor:
-        """Similarity to the landmarks, seen through the kernel, (N, D)."""
+    def _kernel(self, sequences: Tensor) -> Tensor:
+        """Kernel values (N, D) of sequences (N, S, F) at the landmarks."""
         return ((similarity(sequences, self.landmarks) - 1) / self.config.kernel).exp()
 
     def _place_landmarks(self) -> None:
-        """Find the map from similarities to vectors that keeps the landmarks' kernel."""
-        kernel = self._seen(self.landmarks).double()
+        """Set `mixture`, the inverse square root of the landmarks' kernel matrix, and `center`."""
+        kernel = self._kernel(self.landmarks).double()
         size, direction = torch.linalg.eigh((kernel + kernel.T) / 2)
         root = (size.clamp(min=0) + _NOISE * size.mean()).rsqrt()
         mixture = direction * root @ direction.T

@@ -1,6 +1,6 @@
-"""Stage 1 by a plain masked autoencoder: hide tokens at random, predict their coordinates.
+"""MAE, stage 1: mask tokens uniformly at random and predict their coordinates.
 
-The baseline of MAMP's and STARS' ablations (REFERENCE 2, "MAE variant").
+The plain masked autoencoder of the ablations of STARS (Tables 15 and 16).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalized
+from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalize_tokens
 from stars_infer.train.networks.encoder import segment_tokens
 from stars_infer.train.views.batch import Batch
 
@@ -29,9 +29,9 @@ class Mae(MaskedPrediction):
     config: MaeConfig
 
     def order(self, batch: Batch) -> Tensor:
-        """Every token is hidden equally often."""
+        """Order the tokens at random, all with the same probability."""
         return batch.noise.argsort(dim=1)
 
     def target(self, bodies: Tensor) -> Tensor:
-        """The coordinates of each token."""
-        return normalized(segment_tokens(bodies, self.encoder.config.segment))
+        """Normalized coordinates of each token, (N, Te*V, l*3)."""
+        return normalize_tokens(segment_tokens(bodies, self.encoder.config.segment))

@@ -1,6 +1,6 @@
-"""Stage 1, MAMP: hide 90 % of the tokens, the moving ones first, predict the motion in them.
+"""MAMP, stage 1: mask 90 % of the tokens, moving ones more often, and predict their motion.
 
-REFERENCE 2; MAMP section 3, STARS section 3.1.
+MAMP, section 3; STARS, section 3.2, equations 1 to 4.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stars_infer.errors import UsageError
-from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalized
+from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalize_tokens
 from stars_infer.train.methods.masking import motion_aware_order
 from stars_infer.train.networks.encoder import segment_tokens
 from stars_infer.train.views.batch import Batch
@@ -24,7 +24,8 @@ class MampConfig(MaskedConfig):
 
     Attributes:
         tau: Masking temperature; 0.80 for NTU-60 and PKU, 0.75 for NTU-120.
-        motion_stride: Frames m over which motion is predicted.
+        motion_stride: Frames m between the two positions whose difference is predicted; 1 in
+            MAMP's code, while STARS (section 3.2) says m = l.
     """
 
     tau: float = 0.80
@@ -39,19 +40,21 @@ class MampConfig(MaskedConfig):
 
 
 def motion_target(bodies: Tensor, *, stride: int, segment: int) -> Tensor:
-    """What is predicted: motion per token, normalized to zero mean and unit variance.
+    """Prediction target: the motion in each token, with zero mean and unit variance.
+
+    STARS, equation 1. The target of frame t is x[t+m] - x[t], as in MAMP's code.
 
     Args:
         bodies: (N, T, V, 3).
-        stride: m of x[t+m] - x[t]; the last m frames count as still.
-        segment: Frames per token.
+        stride: m, frames; the motion of the last m frames is 0.
+        segment: Frames per token, l.
 
     Returns:
         (N, Te*V, l*3).
     """
     motion = torch.zeros_like(bodies)
     motion[:, :-stride] = bodies[:, stride:] - bodies[:, :-stride]
-    return normalized(segment_tokens(motion, segment))
+    return normalize_tokens(segment_tokens(motion, segment))
 
 
 class Mamp(MaskedPrediction):
@@ -63,12 +66,12 @@ class Mamp(MaskedPrediction):
     config: MampConfig
 
     def order(self, batch: Batch) -> Tensor:
-        """Tokens that move are hidden more often."""
+        """Order the tokens at random; those that move are masked more often."""
         segment = self.encoder.config.segment
         return motion_aware_order(batch.bodies, batch.noise, tau=self.config.tau, segment=segment)
 
     def target(self, bodies: Tensor) -> Tensor:
-        """The motion within each token."""
+        """Motion within each token, (N, Te*V, l*3)."""
         return motion_target(
             bodies, stride=self.config.motion_stride, segment=self.encoder.config.segment
         )

@@ -1,4 +1,4 @@
-"""MAMP and NNCLR together: stage 2 keeps the loss of stage 1 (STARS Table 11)."""
+"""MAMP + NNCLR: stage 2 keeps the loss of stage 1 beside its own (STARS, Table 11)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class MampNnclrConfig(StarsConfig):
     """Constants of both losses.
 
     Attributes:
-        mamp_weight: Factor of MAMP's loss.
-        decoder_depth: Decoder blocks, as in stage 1.
-        mask_ratio: Share of tokens hidden.
-        decode_every: Decode and predict every n-th hidden token.
+        mamp_weight: Weight of MAMP's loss.
+        decoder_depth: Number of decoder blocks, as in stage 1.
+        mask_ratio: Share of the tokens that are masked.
+        decode_every: Decode and predict only every n-th masked token.
         tau: Masking temperature.
-        motion_stride: Frames m over which motion is predicted.
+        motion_stride: Frames m between the two positions whose difference is predicted.
     """
 
     mamp_weight: float = 1.0
@@ -54,7 +54,7 @@ class MampNnclrConfig(StarsConfig):
 
 
 class MampNnclr(Stars):
-    """STARS whose encoder also goes on predicting masked motion, with stage 1's decoder."""
+    """STARS whose encoder also continues to predict masked motion, with the decoder of stage 1."""
 
     name: ClassVar[str] = "mamp-nnclr"
     title: ClassVar[str] = "MAMP + NNCLR"
@@ -68,7 +68,7 @@ class MampNnclr(Stars):
         self.decoder = MaskedDecoder(encoder, config.decoder_depth)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Contrast plus masked motion prediction of a batch."""
+        """Contrastive loss plus the loss of masked motion prediction."""
         (batch,) = views
         contrast, z = super().forward(batch)
         segment, mamp = self.encoder.config.segment, self.config.mamp()

@@ -1,4 +1,4 @@
-"""Masked prediction: hide most tokens, predict something of them (what MAMP and MAE share)."""
+"""Masked prediction: what MAMP, MAE and Skeleton2vec share."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class MaskedConfig:
     """Constants of masked prediction.
 
     Attributes:
-        decoder_depth: Decoder blocks; 5 in the papers, 3 in some public configurations.
-        mask_ratio: Share of tokens hidden.
-        decode_every: Decode and predict every n-th hidden token, in the order of masking. 1 is
-            the paper; 4 cuts the cost of a step to a third where compute is short (CrossMAE).
+        decoder_depth: Number of decoder blocks; 5 in MAMP, 3 in some public configurations.
+        mask_ratio: Share of the tokens that are masked.
+        decode_every: Decode and predict only every n-th masked token, in the order of masking. 1
+            is the papers' value; 4 cuts the cost of a step to a third (CrossMAE).
     """
 
     decoder_depth: int = 5
@@ -40,8 +40,8 @@ class MaskedConfig:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
 
 
-def normalized(tokens: Tensor) -> Tensor:
-    """Tokens (N, L, l*C) with zero mean and unit variance each (unbiased, as published)."""
+def normalize_tokens(tokens: Tensor) -> Tensor:
+    """Scale each token of (N, L, l*C) to zero mean and unit (unbiased) variance."""
     mean, variance = tokens.mean(2, keepdim=True), tokens.var(2, keepdim=True)
     return (tokens - mean) / (variance + 1e-6).sqrt()
 
@@ -56,16 +56,16 @@ def masked_error(
     encode: Callable[[Tensor], Tensor],
     decoder: nn.Module,
 ) -> Tensor:
-    """Mean squared error of the prediction of hidden tokens.
+    """Mean squared error of the prediction of masked tokens.
 
     Args:
         tokens: Embedded tokens, (N, L, D).
-        order: Their places, (N, L).
-        seen: How many of the first ones stay visible.
-        every: Predict every n-th of the others.
-        target: What is to be predicted, (N, L, F).
-        encode: The encoder's blocks.
-        decoder: Predicts hidden tokens from encoded visible ones.
+        order: Positions of the tokens, visible ones first, (N, L).
+        seen: Number of visible tokens.
+        every: Predict only every n-th masked token.
+        target: Prediction target of every token, (N, L, F).
+        encode: Runs the encoder's blocks over the visible tokens.
+        decoder: Predicts the masked tokens from the encoded visible ones.
     """
     kept, hidden = order[:, :seen], order[:, seen::every]
     prediction: Tensor = decoder(encode(gather_tokens(tokens, kept)), kept, hidden)
@@ -73,7 +73,7 @@ def masked_error(
 
 
 class MaskedPrediction(Method):
-    """Encoder over the visible tokens, decoder over a prediction for the hidden ones."""
+    """The encoder sees the visible tokens; the decoder predicts the masked ones."""
 
     continues: ClassVar[tuple[str, ...]] = ("decoder.",)
 
@@ -87,14 +87,14 @@ class MaskedPrediction(Method):
 
     @abstractmethod
     def order(self, batch: Batch) -> Tensor:
-        """Places of all tokens (N, Te*V); the first ones stay visible."""
+        """Positions of all tokens (N, Te*V), the visible ones first."""
 
     @abstractmethod
     def target(self, bodies: Tensor) -> Tensor:
-        """What is predicted of every token of (N, T, V, 3), normalized: (N, Te*V, l*3)."""
+        """Prediction target (N, Te*V, l*3) for every token of bodies (N, T, V, 3)."""
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Mean squared error over the hidden tokens of all bodies (STARS equation 4)."""
+        """Mean squared error over the masked tokens of all bodies (STARS, equation 4)."""
         (batch,) = views
         error = masked_error(
             self.encoder.tokens(batch.bodies),

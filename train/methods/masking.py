@@ -1,7 +1,7 @@
-"""Which tokens the encoder may see.
+"""Masking: which tokens the encoder sees.
 
-Single tokens by their motion: MAMP section 3.2, STARS equations 2 and 3. Joints through tubes of
-segments: Skeleton2vec section 3.4.
+Motion-aware masking of single tokens (MAMP, section 3.2; STARS, section 3.2, equations 2 and 3) and
+motion-aware multi-tube masking of joints (Skeleton2vec, section 3.4).
 """
 
 from __future__ import annotations
@@ -14,40 +14,45 @@ from stars_infer.train.networks.encoder import segment_tokens
 
 
 def visible_count(tokens: int, ratio: float) -> int:
-    """Tokens left visible; evaluated in floating point, so 750 at 0.9 gives 74, as published."""
+    """Number of tokens that stay visible.
+
+    Evaluated in floating point as in MAMP's code, so that 750 tokens at a ratio of 0.9 leave 74.
+    """
     return int(tokens * (1 - ratio))
 
 
 def motion_intensity(segments: Tensor) -> Tensor:
-    """Mean absolute change from the segment before, per token.
+    """Mean absolute change of each token from the segment before (STARS, equation 2).
 
     Args:
         segments: (N, Te, V, l*C).
 
     Returns:
-        (N, Te*V); the first segment takes the second's.
+        (N, Te*V); the first segment has the values of the second.
     """
     change = (segments[:, 1:] - segments[:, :-1]).abs().mean(dim=3)
     return torch.cat((change[:, :1], change), dim=1).flatten(1)
 
 
 def gumbel(uniform: Tensor) -> Tensor:
-    """Gumbel noise from uniform noise in [0, 1]."""
+    """Gumbel noise from uniform noise in [0, 1] (STARS, equation 3)."""
     return -torch.log(-torch.log(uniform + 1e-10) + 1e-10)
 
 
 def motion_aware_order(bodies: Tensor, uniform: Tensor, *, tau: float, segment: int) -> Tensor:
-    """Order tokens by how much they want to be masked: the moving ones more often last.
+    """Order tokens by a random score; those that move more tend to come last and to be masked.
+
+    STARS, equations 2 and 3.
 
     Args:
         bodies: (N, T, V, 3).
         uniform: Noise in [0, 1], (N, Te*V).
-        tau: Temperature; larger is more uniform.
+        tau: Temperature; the larger, the more uniform.
         segment: Frames per token.
 
     Returns:
-        Places of all tokens by rising score, (N, Te*V): the first `visible_count` are seen, the
-        others masked.
+        Positions of all tokens by rising score, (N, Te*V): the first `visible_count` stay visible,
+        the others are masked.
     """
     n, frames, joints, _ = bodies.shape
     segments = segment_tokens(bodies, segment).view(n, frames // segment, joints, -1)
@@ -58,15 +63,15 @@ def motion_aware_order(bodies: Tensor, uniform: Tensor, *, tau: float, segment: 
 
 
 def tube_intensity(bodies: Tensor, *, tube: int, segment: int) -> Tensor:
-    """How much each joint moves within each tube (Skeleton2vec equations 8 to 10).
+    """Motion intensity of each joint within each tube (Skeleton2vec, equations 8 to 10).
 
     Args:
-        bodies: (N, T, V, 3); the last frame counts as still.
-        tube: Segments of a tube; the last tube may be shorter.
-        segment: Frames of a segment.
+        bodies: (N, T, V, 3); the motion of the last frame is 0.
+        tube: Segments per tube; the last tube may be shorter.
+        segment: Frames per segment.
 
     Returns:
-        Sums of absolute changes, (N, tubes, V), divided by the largest of their tube; zero where
+        Sums of absolute changes, (N, tubes, V), divided by the largest of their tube; 0 where
         nothing moves.
     """
     n, frames, joints, _ = bodies.shape
@@ -80,27 +85,27 @@ def tube_intensity(bodies: Tensor, *, tube: int, segment: int) -> Tensor:
 def tube_order(
     bodies: Tensor, uniform: Tensor, *, seen: int, tube: int, beta: float, segment: int
 ) -> Tensor:
-    """Order tokens so that a joint is seen, or masked, through a whole tube of segments.
+    """Order tokens so that a joint is visible, or masked, through a whole tube of segments.
 
-    With tubes of one segment each segment has a mask of its own (random masking); with tubes as
-    long as the clip there is one mask (single-tube masking).
+    Tubes of one segment give each segment its own mask (random masking); a tube as long as the
+    clip gives one mask (single-tube masking). Skeleton2vec, equation 11.
 
     Args:
         bodies: (N, T, V, 3).
-        uniform: Noise in [0, 1], (N, Te*V); a tube uses that of its first segment.
-        seen: Joints left visible in each tube.
-        tube: Segments of a tube, alpha; the last tube may be shorter.
-        beta: Weight of the motion beside the noise; the moving joints are masked more often.
-        segment: Frames of a segment.
+        uniform: Noise in [0, 1], (N, Te*V); a tube takes that of its first segment.
+        seen: Number of visible joints in each tube.
+        tube: Segments per tube, alpha; the last tube may be shorter.
+        beta: Weight of the motion intensity, by which moving joints are masked more often.
+        segment: Frames per segment.
 
     Returns:
-        Places of all tokens, (N, Te*V): the first Te*seen are seen, the others masked, both
-        segment by segment (equation 11).
+        Positions of all tokens, (N, Te*V): the first Te*seen stay visible, the others are masked,
+        both segment by segment.
     """
     n, frames, joints, _ = bodies.shape
     segments = frames // segment
     noise = uniform.view(n, segments, joints)[:, ::tube]
     score = noise + beta * tube_intensity(bodies, tube=tube, segment=segment)
     ranked = score.argsort(dim=2).repeat_interleave(tube, dim=1)[:, :segments]
-    places = ranked + joints * torch.arange(segments, device=bodies.device)[:, None]
-    return torch.cat((places[..., :seen].flatten(1), places[..., seen:].flatten(1)), dim=1)
+    positions = ranked + joints * torch.arange(segments, device=bodies.device)[:, None]
+    return torch.cat((positions[..., :seen].flatten(1), positions[..., seen:].flatten(1)), dim=1)

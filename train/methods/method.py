@@ -1,4 +1,4 @@
-"""What every method is: a module whose forward gives the loss of a step's views."""
+"""The base of all methods: a module whose forward pass gives the loss of a step."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.mixing import Mixing
 
 STAGES = PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
-"""What follows `stars train` to run a method, in the order of the stages."""
+"""The commands of `stars train` that run a method, in the order of the stages."""
 
 
 class StepOutput(NamedTuple):
-    """What the forward of a method gives.
+    """Output of a method's forward pass.
 
     Attributes:
-        loss: This part's contribution to the loss of the step (see `Batch`).
-        keys: Rows (B, D) that the method wants back from all processes after the step.
+        loss: Contribution of the given views to the loss of the step (see `Batch`).
+        keys: Rows (B, D) that `after_step` is to receive from all processes.
     """
 
     loss: Tensor
@@ -35,16 +35,16 @@ class Method(nn.Module):
     """A training method around an encoder.
 
     Attributes:
-        name: Its name in recipes and checkpoints.
-        title: Its name in tables and cards.
-        stage: `pretrain` from fresh weights, `tune` from another run's encoder without labels,
-            or `eval finetune` with labels.
-        config_class: Its constants.
-        continues: Prefixes of weights, beside the encoder's, that it takes over from the run it
-            starts from where that run has them.
-        masks: Whether it needs noise for masking.
+        name: Name in recipes and checkpoints.
+        title: Name in tables and model cards.
+        stage: `pretrain` trains from fresh weights, `tune` trains the encoder of another run
+            without labels, `eval finetune` with labels.
+        config_class: Dataclass of the method's constants.
+        continues: Prefixes of the weights, besides the encoder's, that the method takes over from
+            the run it starts from, where that run has them.
+        masks: Whether the method needs noise for masking.
         progress: Share of the run's steps that are done; the loop sets it before each step.
-        networks: Kinds of encoders that it can train.
+        networks: Kinds of encoders that the method can train.
     """
 
     name: ClassVar[str]
@@ -68,17 +68,17 @@ class Method(nn.Module):
 
     @property
     def num_views(self) -> int:
-        """Random views of each clip that a step needs."""
+        """Number of random views of each clip in a step."""
         return 1
 
     @property
     def clips_to_begin(self) -> int:
-        """Clips that a run has to see before it learns."""
+        """Number of clips that a run has to see before it learns."""
         return 0
 
     @property
     def layers(self) -> int:
-        """Number of the layer that learns at the full rate where rates decay by layer."""
+        """Number of the layer that learns at the full rate, where the rate decays by layer."""
         return self.encoder.config.depth
 
     @property
@@ -88,19 +88,19 @@ class Method(nn.Module):
 
     @property
     def num_local_views(self) -> int:
-        """Further views of each clip, of short crops."""
+        """Number of further views of each clip, made of short crops."""
         return 0
 
     @property
     def mixing(self) -> Mixing | None:
-        """How a further view of each clip is made of the first one and of other clips, if any."""
+        """How one more view mixes the first view of each clip with other clips; None for none."""
         return None
 
     def start_from(self, weights: dict[str, Tensor], *, source: str) -> None:
-        """Take over the encoder of another run, and what else the method continues.
+        """Take over the encoder of another run, and the weights that `continues` names.
 
         Raises:
-            ModelError: If the weights do not fit.
+            ModelError: If the weights do not fit the method.
         """
         taken = {
             name: tensor
@@ -110,11 +110,11 @@ class Method(nn.Module):
         load_weights(self, {**self.state_dict(), **taken}, source=source)
 
     def before_first_step(self) -> None:
-        """Called once when the weights to start from are in place."""
+        """Prepare the first step; called once, when the initial weights are in place."""
 
     @abstractmethod
     def forward(self, *views: Batch) -> StepOutput:
-        """Loss of a step's views."""
+        """Loss of the views of a step."""
 
     def after_step(self, keys: Tensor | None) -> None:
-        """Called after each optimizer step, with the keys of all processes."""
+        """Update queues and teachers after an optimizer step, with the keys of all processes."""

@@ -1,6 +1,7 @@
-"""MoCo tuning: two random views of a clip attract, all other clips repel (STARS Table 6, 13).
+"""MoCo tuning: two views of a clip are the positive pair, past clips the negatives.
 
-Needs augmentations (mirror and rotation in the paper): they make the positives.
+An ablation of STARS (section 4.4, Tables 6 and 13). The two views differ by their crops and, in the
+paper's stronger form, by mirror and rotation.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from torch.nn import functional as F
 from stars_infer.errors import UsageError
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.queue import VectorQueue
-from stars_infer.train.methods.tuning import Teacher, Tuning
+from stars_infer.train.methods.tuning import Teacher, TuningMethod
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views.batch import Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MocoConfig:
-    """Constants of the tuning; the head's shape is MoCo v2's, the paper does not say.
+    """Constants of the tuning; STARS does not give the head's shape, which is MoCo v2's here.
 
     Attributes:
-        queue: Past keys that serve as negatives.
+        queue: Number of past keys that serve as negatives.
         temperature: Softmax temperature of the contrast.
-        momentum: How much of the key encoder stays each step.
+        momentum: Share of the key encoder's weights that a step keeps.
         hidden: Hidden width of the projection head.
-        projection: Width of what is compared.
-        tuned_blocks: Last encoder blocks that learn; half of them if not given.
+        projection: Width of the vectors that are compared.
+        tuned_blocks: Number of the last encoder blocks that learn; by default, half of them.
     """
 
     queue: int = 32768
@@ -50,8 +51,8 @@ class MocoConfig:
             raise UsageError(f"momentum is a share up to 1, not {self.momentum:g}")
 
 
-class Moco(Tuning):
-    """Momentum contrast on the second half of a pretrained encoder."""
+class Moco(TuningMethod):
+    """Momentum contrast that tunes the second half of a pretrained encoder."""
 
     name: ClassVar[str] = "moco"
     title: ClassVar[str] = "MoCo tuning"
@@ -70,19 +71,19 @@ class Moco(Tuning):
 
     @property
     def num_views(self) -> int:
-        """A query and a key of every clip."""
+        """The query and the key of each clip."""
         return 2
 
     def before_first_step(self) -> None:
-        """The key encoder starts as the query encoder."""
+        """Start the key encoder as a copy of the query encoder."""
         self.teacher.follow(self, self.head, 0.0)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """InfoNCE of queries against their keys and the queue."""
+        """InfoNCE loss of the queries: their keys are positive, the queue is negative."""
         query, key = views
         q = F.normalize(self.head(self.features(query)).float(), dim=1)
         with torch.no_grad():
-            k = F.normalize(self.teacher(key, self.embedded(key)).float(), dim=1)
+            k = F.normalize(self.teacher(key, self.trunk_tokens(key)).float(), dim=1)
         positive = (q * k).sum(dim=1, keepdim=True)
         logits = torch.cat((positive, q @ self.queue.vectors.T), dim=1) / self.config.temperature
         first = torch.zeros(len(q), dtype=torch.long, device=q.device)
@@ -90,7 +91,7 @@ class Moco(Tuning):
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """Remember the keys; the key encoder follows."""
+        """Put the keys into the queue; update the key encoder."""
         if keys is not None:
             self.queue.push(keys)
         self.teacher.follow(self, self.head, self.config.momentum)

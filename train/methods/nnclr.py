@@ -1,7 +1,8 @@
-"""NNCLR: a clip's positive is its nearest neighbor among past clips (STARS 3.2, Algorithm 1).
+"""NNCLR: the positive of a clip is its nearest neighbor among past clips.
 
-One view per clip. `NeighborContrast` is the loss with its heads; `Nnclr` trains a whole encoder
-with it from scratch (STARS Table 12); `stars.py` tunes a pretrained one.
+STARS, section 3.3 and Algorithm 1 of appendix C. `NeighborContrast` is the loss with its heads;
+`Nnclr` trains a whole encoder with it from scratch (STARS, Table 12); `stars.py` tunes a
+pretrained encoder.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.distributed import gathered, own_rows
+from stars_infer.train.distributed import all_gather, own_rows
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.queue import VectorQueue
-from stars_infer.train.methods.tuning import pooled
+from stars_infer.train.methods.tuning import pool
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.networks.encoder_config import NETWORKS
 from stars_infer.train.networks.norm import SharedBatchNorm
@@ -29,7 +30,7 @@ class NnclrConfig:
     """Constants of nearest-neighbor contrast.
 
     Attributes:
-        queue: Past projections kept as candidates for the nearest neighbor.
+        queue: Number of past projections among which the nearest neighbor is searched.
         temperature: Softmax temperature of the contrast.
         hidden: Hidden width of the predictor.
     """
@@ -46,7 +47,7 @@ class NnclrConfig:
 
 
 class NeighborContrast(nn.Module):
-    """Projector, predictor, queue and loss of NNCLR."""
+    """Projector g, predictor h, queue Q and loss of NNCLR."""
 
     def __init__(self, width: int, config: NnclrConfig) -> None:
         super().__init__()
@@ -61,20 +62,25 @@ class NeighborContrast(nn.Module):
         self.queue = VectorQueue(config.queue, width)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss over this process's clips (STARS equation 6), and their z (B, D).
+        """Loss of pooled features y (B, D), and their projections z (B, D).
 
-        The clips of all processes are the negatives.
+        z = normalize(g(y)), p = normalize(h(g(y))). Each nearest neighbor of z in the queue has p
+        of its own clip as the positive and p of all other clips, of all processes, as negatives
+        (STARS, equations 5 and 6).
+
+        Returns:
+            The mean loss over this process's clips, and their z.
         """
         projected = self.projector(features)
         z = F.normalize(projected.float(), dim=1).detach()
-        # The predictor takes the projection as it is, not normalized.
-        p = gathered(F.normalize(self.predictor(projected).float(), dim=1))
+        # The predictor takes the projection before it is normalized.
+        p = all_gather(F.normalize(self.predictor(projected).float(), dim=1))
         logits = self.queue.nearest(z) @ p.T / self.temperature
         return F.cross_entropy(logits, own_rows(len(z), z.device)), z
 
 
 class Nnclr(Method):
-    """NNCLR from scratch: the whole encoder learns, without a pretraining."""
+    """NNCLR from scratch: the whole encoder learns, from fresh weights (STARS, Table 12)."""
 
     name: ClassVar[str] = "nnclr"
     title: ClassVar[str] = "NNCLR from scratch"
@@ -87,13 +93,13 @@ class Nnclr(Method):
         self.contrast = NeighborContrast(encoder.width, config)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Contrast of a batch."""
+        """Contrastive loss of a batch."""
         (batch,) = views
-        loss, z = self.contrast(pooled(batch, self.encoder(batch.bodies)))
+        loss, z = self.contrast(pool(batch, self.encoder(batch.bodies)))
         return StepOutput(loss * batch.share_of_clips, z)
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """Remember the projections of the step."""
+        """Put the projections of the step into the queue."""
         if keys is not None:
             self.contrast.queue.push(keys)

@@ -1,4 +1,4 @@
-"""The memory of contrastive methods: unit vectors of past steps, the oldest replaced first."""
+"""The queue of contrastive methods: unit vectors of past steps, first in, first out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch.nn import functional as F
 
 
 class VectorQueue(nn.Module):
-    """A ring of unit vectors (size, D), the same on every process.
+    """A ring buffer of unit vectors (size, D), the same in every process.
 
-    Random directions until real vectors have taken their place.
+    It starts with random unit vectors, which the first steps replace.
     """
 
     vectors: Tensor
@@ -22,13 +22,13 @@ class VectorQueue(nn.Module):
         self.register_buffer("place", torch.zeros((), dtype=torch.long))
 
     def nearest(self, z: Tensor) -> Tensor:
-        """The stored vector closest to each of (B, D) by dot product."""
+        """The stored vector with the largest dot product with each row of z (B, D)."""
         return self.vectors[(z @ self.vectors.T).argmax(dim=1)]
 
     @torch.no_grad()
     def push(self, z: Tensor) -> None:
-        """Put vectors (B, D) in, over the oldest ones."""
+        """Replace the oldest vectors by z (B, D)."""
         size = len(self.vectors)
-        places = (self.place + torch.arange(len(z), device=z.device)) % size
-        self.vectors[places[-size:]] = z[-size:].to(self.vectors.dtype)
+        positions = (self.place + torch.arange(len(z), device=z.device)) % size
+        self.vectors[positions[-size:]] = z[-size:].to(self.vectors.dtype)
         self.place.copy_((self.place + len(z)) % size)

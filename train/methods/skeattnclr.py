@@ -1,8 +1,10 @@
-"""SkeAttnCLR: contrast of whole clips, and of their salient and non-salient parts (REFERENCE 8).
+"""SkeAttnCLR, stage 1: contrast of whole clips and of their salient and non-salient features.
 
-Two random views of a clip, query and key, attract, as in MoCo. A third, the query with body parts
-of other clips mixed in, is divided by a soft attention mask: what is salient in it attracts what
-is salient in the key, the rest attracts the rest, and the two of one body repel each other.
+Global contrast (section 3.1): two random views of a clip, query and key, are a positive pair, as in
+MoCo. Local contrast (section 3.2): a third view mixes body parts of other clips into the query. A
+soft attention mask divides its features, and those of the key, into salient and non-salient ones.
+Salient features form a positive pair, non-salient ones another, and the salient and non-salient
+features of one clip are a negative pair.
 """
 
 from __future__ import annotations
@@ -31,21 +33,23 @@ class SkeAttnClrConfig:
     """Constants of SkeAttnCLR.
 
     Attributes:
-        queue: Past keys that serve as negatives.
-        temperature: Softmax temperature of the contrast.
-        momentum: How much of the key encoder stays in the first step; it rises to 1 by a cosine.
+        queue: Number of past keys that serve as negatives.
+        temperature: Softmax temperature of the contrast, tau.
+        momentum: Share of the key encoder's weights that the first step keeps, M_0; it rises to 1
+            by a cosine.
         hidden: Hidden width of projector and predictor.
-        projection: Width of what is compared.
+        projection: Width of the vectors that are compared.
         mu: Weight of the salient loss; the non-salient one has 1 - mu.
-        salient_loss: Whether salient parts are compared (L_s).
-        non_salient_loss: Whether the rest is compared (L_ns).
-        mutual_negative: Whether the salient part and the rest of a clip repel each other.
-        sharpness: Lambda of the attention mask; the larger, the closer it is to 0 and 1.
-        mask_heads: Attention heads of the mask.
-        mix: Whether parts of other clips are mixed into the view whose parts are compared.
-        fewest_parts: Least number of the five body parts that are mixed in.
+        salient_loss: Whether salient features are compared (L_s, equation 8).
+        non_salient_loss: Whether non-salient features are compared (L_ns, equation 9).
+        mutual_negative: Whether the salient and non-salient features of a clip are a negative pair.
+        sharpness: Lambda of the attention mask (equation 4); the larger, the closer the mask is to
+            0 and 1.
+        mask_heads: Number of attention heads of the mask.
+        mix: Whether the view of the local contrast has body parts of other clips.
+        fewest_parts: Smallest number of the five body parts that are mixed in.
         most_parts: Largest number.
-        shortest_mix: Least length of the mixed window, times four frames.
+        shortest_mix: Smallest length of the mixed window, in units of four frames.
         longest_mix: Largest length.
     """
 
@@ -86,7 +90,7 @@ class SkeAttnClrConfig:
         """How body parts are mixed.
 
         Raises:
-            UsageError: If that is impossible.
+            UsageError: If the numbers contradict each other.
         """
         return Mixing(
             fewest_parts=self.fewest_parts,
@@ -97,20 +101,20 @@ class SkeAttnClrConfig:
 
     @property
     def local(self) -> bool:
-        """Whether parts of clips are compared at all."""
+        """Whether there is a local contrast."""
         return self.salient_loss or self.non_salient_loss
 
 
 def contrast(
     query: Tensor, key: Tensor, past: Tensor, temperature: float, *, against: Tensor | None = None
 ) -> Tensor:
-    """InfoNCE of unit vectors, the mean over the rows (SkeAttnCLR equations 1, 8 and 9).
+    """InfoNCE loss of unit vectors, averaged over the rows (equations 1, 8 and 9).
 
     Args:
         query: (B, P).
         key: The positive of each row, (B, P).
-        past: Negatives of all rows, (K, P).
-        temperature: Of the softmax.
+        past: Negatives that all rows share, (K, P).
+        temperature: Softmax temperature, tau.
         against: One more negative of each row, (B, P).
     """
     columns = [
@@ -120,7 +124,7 @@ def contrast(
     return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
 
 
-def _head(width: int, config: SkeAttnClrConfig) -> nn.Sequential:
+def _make_head(width: int, config: SkeAttnClrConfig) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(width, config.hidden),
         SharedBatchNorm(config.hidden),
@@ -146,9 +150,9 @@ class SkeAttnClr(Method):
         self.config = config
         if self.mixing is not None:
             self.mixing.check(encoder.frames)
-        self.projector = _head(encoder.width, config)
+        self.projector = _make_head(encoder.width, config)
         if config.local:
-            self.predictor = _head(config.projection, config)
+            self.predictor = _make_head(config.projection, config)
             self.mask = AttentionMask(
                 encoder.width, heads=config.mask_heads, sharpness=config.sharpness
             )
@@ -158,27 +162,27 @@ class SkeAttnClr(Method):
 
     @property
     def num_views(self) -> int:
-        """A query and a key of every clip."""
+        """The query and the key of each clip."""
         return 2
 
     @property
     def mixing(self) -> Mixing | None:
-        """Parts of other clips for the view whose parts are compared."""
+        """How the view of the local contrast borrows body parts of other clips."""
         return self.config.mixing() if self.config.mix and self.config.local else None
 
     def before_first_step(self) -> None:
-        """The key encoder starts as the query encoder."""
+        """Start the key encoder as a copy of the query encoder."""
         self._follow(0.0)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Contrast of clips and of their parts (equation 11)."""
+        """Global plus local contrastive loss (equation 11)."""
         query, key, *others = views
         temperature, past = self.config.temperature, self.queue.vectors
         q_tokens = self.encoder(query.bodies)
         with torch.no_grad():
             k_tokens = self.key_encoder(key.bodies)
-            k = _compared(self.key_projector, key, k_tokens.mean(dim=1))
-        q = _compared(self.projector, query, q_tokens.mean(dim=1))
+            k = _project(self.key_projector, key, k_tokens.mean(dim=1))
+        q = _project(self.projector, query, q_tokens.mean(dim=1))
         loss = contrast(q, k, past, temperature)
         if self.config.local:
             mixed = others[0] if others else query
@@ -187,14 +191,14 @@ class SkeAttnClr(Method):
         return StepOutput(loss * query.share_of_clips, k)
 
     def _local_loss(self, batch: Batch, tokens: Tensor, k_tokens: Tensor) -> Tensor:
-        """Mu L_s + (1 - mu) L_ns of a view's tokens and its keys', both (N, L, D)."""
+        """Local loss (equation 10) of the tokens of a view and of its key, both (N, L, D)."""
         config, past = self.config, self.queue.vectors
         mask = self.mask(tokens)
         head = nn.Sequential(self.projector, self.predictor)
-        q_s, q_ns = (_compared(head, batch, mean) for mean in salient_means(tokens, mask))
+        q_s, q_ns = (_project(head, batch, mean) for mean in salient_means(tokens, mask))
         with torch.no_grad():
             k_s, k_ns = (
-                _compared(self.key_projector, batch, mean) for mean in salient_means(k_tokens, mask)
+                _project(self.key_projector, batch, mean) for mean in salient_means(k_tokens, mask)
             )
         loss = tokens.new_zeros((), dtype=torch.float32)
         for wanted, weight, own, key, other in (
@@ -208,7 +212,7 @@ class SkeAttnClr(Method):
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """Remember the keys; the key encoder follows, ever more slowly."""
+        """Put the keys into the queue; update the key encoder, ever more slowly (section 3.1)."""
         if keys is not None:
             self.queue.push(keys)
         self._follow(rising_momentum(self.config.momentum, self.progress))
@@ -218,13 +222,13 @@ class SkeAttnClr(Method):
         follow(self.key_projector, self.projector, momentum)
 
 
-def _compared(head: nn.Module, batch: Batch, features: Tensor) -> Tensor:
-    """Unit vectors (B, P) of body features (N, D): mean over a clip's bodies, head, length 1."""
+def _project(head: nn.Module, batch: Batch, features: Tensor) -> Tensor:
+    """Unit vectors (B, P): average body features (N, D) by clip, apply the head, normalize."""
     return F.normalize(head(batch.mean_over_bodies(features.float())).float(), dim=1)
 
 
 class AttentionMask(nn.Module):
-    """Soft mask (N, L, D) in (0, 1) over an encoder's tokens (SkeAttnCLR equations 2 to 4).
+    """MHSAM: a soft mask (N, L, D) in (0, 1) over the tokens of an encoder (equations 2 to 4).
 
     Args:
         width: D.
@@ -245,5 +249,5 @@ class AttentionMask(nn.Module):
 
 
 def salient_means(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Means (N, D) of tokens (N, L, D) under a mask and under what it leaves (equations 5 to 7)."""
+    """Means (N, D) of tokens (N, L, D) weighted by the mask and by 1 - mask (equations 5 to 7)."""
     return (tokens * mask).mean(dim=1), (tokens * (1 - mask)).mean(dim=1)

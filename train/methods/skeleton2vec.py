@@ -1,7 +1,8 @@
-"""Stage 1 by Skeleton2vec: hide joints through tubes of time, predict a teacher's view of them.
+"""Skeleton2vec, stage 1: mask joints through tubes of time and predict a teacher's features.
 
-The teacher sees everything, so its targets know the whole clip. It is a slow copy of the student,
-and what is kept at the end. REFERENCE 7; Skeleton2vec section 3.
+The teacher is a moving average of the student. It sees all tokens, so that its features carry the
+context of the whole clip, and it is the encoder that remains after training. Skeleton2vec,
+section 3, equations 1 to 11.
 """
 
 from __future__ import annotations
@@ -33,16 +34,17 @@ class Skeleton2vecConfig(MaskedConfig):
     """Constants of Skeleton2vec.
 
     Attributes:
-        decoder_depth: Decoder blocks of Skeleton2vec; 3 in the paper, 4 in some configurations.
-        tube_length: Segments of a tube, through which a joint stays hidden, alpha: 1 is random
-            masking, the number of segments (30 of 90 frames) single-tube masking.
-        beta: Weight of motion, beside uniform noise, in which joints are hidden; 0 is none.
-        momentum: How much of the teacher stays at the first step, tau_0; it rises linearly to 1
-            over the run. Runs of a few thousand steps want 0.99.
-        target_layers: What the teacher shows of each block: ffn (what its second half adds; the
-            paper) or block (its output; the public code).
-        target_norm: How that is normalized before the mean over blocks: instance (each feature
-            over the tokens; the paper) or layer (each token over its features).
+        decoder_depth: Number of decoder blocks in Skeleton2vec; 3 in the paper, 4 in some public
+            configurations.
+        tube_length: Segments per tube, alpha; a joint stays masked through a tube. 1 is random
+            masking; the number of segments (30 for 90 frames) is single-tube masking.
+        beta: Weight of the motion intensity beside uniform noise, by which joints are masked.
+        momentum: Share of the teacher's weights that the first step keeps, tau_0; it rises
+            linearly to 1 over the run. Runs of a few thousand steps need about 0.99.
+        target_layers: Features of each block that form the target: ffn (what the second half of
+            the block adds, as in the paper) or block (its output, as in the public code).
+        target_norm: Normalization of these before the mean over blocks: instance (each feature
+            over the tokens, as in the paper) or layer (each token over its features).
     """
 
     decoder_depth: int = 3
@@ -66,19 +68,19 @@ class Skeleton2vecConfig(MaskedConfig):
 
 
 def over_tokens(x: Tensor) -> Tensor:
-    """Instance norm of (N, L, D): each feature of a body, over its tokens."""
+    """Instance norm of (N, L, D): normalize each feature of a body over its tokens."""
     return F.instance_norm(x.transpose(1, 2)).transpose(1, 2)
 
 
 def over_features(x: Tensor) -> Tensor:
-    """Layer norm of (N, L, D) without weights: each token, over its features."""
+    """Layer norm of (N, L, D) without weights: normalize each token over its features."""
     return F.layer_norm(x, x.shape[-1:])
 
 
 class Skeleton2vec(Method):
-    """A student that sees a tenth of the joints predicts what its teacher makes of all of them.
+    """A student that sees a tenth of the joints predicts its teacher's features of all joints.
 
-    `encoder` is the teacher, since the paper goes on with it (section 3.1); `student` is another.
+    `encoder` is the teacher, which the paper keeps for downstream tasks (section 3.1).
     """
 
     name: ClassVar[str] = "skeleton2vec"
@@ -101,7 +103,7 @@ class Skeleton2vec(Method):
         self.decoder = MaskedDecoder(encoder, config.decoder_depth, outputs=encoder.width)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Squared distance to the targets of hidden tokens (equation 5), a mean over features."""
+        """Squared distance to the targets of masked tokens (equation 5), averaged over features."""
         (batch,) = views
         error = masked_error(
             self.student.tokens(batch.bodies),
@@ -115,7 +117,7 @@ class Skeleton2vec(Method):
         return StepOutput(error * batch.share_of_bodies)
 
     def order(self, batch: Batch) -> Tensor:
-        """Places of all tokens (N, Te*V), those that stay visible first (section 3.4)."""
+        """Positions of all tokens (N, Te*V), the visible ones first (section 3.4)."""
         return tube_order(
             batch.bodies,
             batch.noise,
@@ -127,7 +129,7 @@ class Skeleton2vec(Method):
 
     @torch.no_grad()
     def target(self, bodies: Tensor) -> Tensor:
-        """What the teacher makes of every token (N, Te*V, D), unmasked (equation 3)."""
+        """Target of every token (N, Te*V, D), from the teacher, which sees all (equation 3)."""
         norm = over_tokens if self.config.target_norm == INSTANCE else over_features
         x = self.encoder.tokens(bodies)
         blocks: Iterable[Any] = self.encoder.blocks
@@ -140,6 +142,6 @@ class Skeleton2vec(Method):
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """The teacher follows the student, more and more slowly (equation 6)."""
-        stays = self.config.momentum + (1 - self.config.momentum) * self.progress
-        follow(self.encoder, self.student, stays)
+        """Update the teacher by the student, ever more slowly (equation 6)."""
+        momentum = self.config.momentum + (1 - self.config.momentum) * self.progress
+        follow(self.encoder, self.student, momentum)

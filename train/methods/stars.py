@@ -1,7 +1,7 @@
-"""Stage 2, STARS: tune half the encoder by nearest-neighbor contrast (REFERENCE 3).
+"""STARS, stage 2: nearest-neighbor contrast tunes the second half of the encoder (section 3.3).
 
-One view per clip and no augmentation beyond the crop: the positive of a clip is its nearest
-neighbor among the projections of past batches.
+Each clip has one view, without augmentation beyond the crop. Its positive is its nearest neighbor
+among the projections of past batches (equations 5 and 6).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.nnclr import NeighborContrast, NnclrConfig
-from stars_infer.train.methods.tuning import Tuning
+from stars_infer.train.methods.tuning import TuningMethod
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views.batch import Batch
 
@@ -24,16 +24,17 @@ class StarsConfig(NnclrConfig):
     """Constants of the tuning.
 
     Attributes:
-        tuned_blocks: Last encoder blocks that learn; half of them if not given.
+        tuned_blocks: Number of the last encoder blocks that learn; by default, half of them.
     """
 
     tuned_blocks: int | None = None
 
 
-class Stars(Tuning):
+class Stars(TuningMethod):
     """NNCLR tuning of a pretrained encoder.
 
-    Started from a run of head initialization, it goes on with its heads and queue: STARS-3stage.
+    Started from a run of `HeadInit`, it continues with the heads and the queue of that run: this
+    is STARS-3stage (section 4.3).
     """
 
     name: ClassVar[str] = "stars"
@@ -47,20 +48,20 @@ class Stars(Tuning):
         self.contrast = NeighborContrast(encoder.width, config)
 
     def forward(self, *views: Batch) -> StepOutput:
-        """Contrast of a batch."""
+        """Contrastive loss of a batch (equation 6)."""
         (batch,) = views
         loss, z = self.contrast(self.features(batch))
         return StepOutput(loss * batch.share_of_clips, z)
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:
-        """Remember the projections of the step."""
+        """Put the projections of the step into the queue."""
         if keys is not None:
             self.contrast.queue.push(keys)
 
 
 class HeadInit(Stars):
-    """NNCLR's projector and predictor on a frozen encoder."""
+    """Head initialization: only projector and predictor learn (STARS-3stage, section 4.3)."""
 
     name: ClassVar[str] = "head-init"
     title: ClassVar[str] = "head initialization"

@@ -1,4 +1,7 @@
-"""Tuning: the first blocks of a pretrained encoder stay, the last ones learn (STARS 3.2)."""
+"""Partial tuning: the first blocks of a pretrained encoder are frozen, the last ones learn.
+
+STARS, section 3.3: by default the second half of the encoder is tuned.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from torch import Tensor, nn
 
 from stars_infer.errors import UsageError
 from stars_infer.train.methods.method import TUNE, Method
+from stars_infer.train.methods.momentum import follow
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
 from stars_infer.train.views.batch import Batch
 
 
-class Tuning(Method):
-    """A method that tunes the last blocks of a pretrained encoder; half of them unless said."""
+class TuningMethod(Method):
+    """A method that tunes the last blocks of a pretrained encoder; by default, half of them."""
 
     stage: ClassVar[str] = TUNE
     encoder: SkeletonEncoder
@@ -34,40 +38,40 @@ class Tuning(Method):
 
     @torch.no_grad()
     def trunk(self, tokens: Tensor) -> Tensor:
-        """The frozen blocks over embedded tokens (N, L, D)."""
+        """Run the frozen blocks over embedded tokens (N, L, D)."""
         for block in self.encoder.blocks[: self.frozen_blocks]:
             tokens = block(tokens)
         return tokens
 
     def tail(self, tokens: Tensor) -> Tensor:
-        """The learning blocks and the final norm over what the trunk gives."""
+        """Run the learning blocks and the final norm over the output of the trunk (N, L, D)."""
         for block in self.encoder.blocks[self.frozen_blocks :]:
             tokens = block(tokens)
         normed: Tensor = self.encoder.norm(tokens)
         return normed
 
     @torch.no_grad()
-    def embedded(self, batch: Batch) -> Tensor:
-        """What the trunk gives for all tokens of a batch, (N, Te*V, D)."""
+    def trunk_tokens(self, batch: Batch) -> Tensor:
+        """Output of the trunk for all tokens of a batch, (N, Te*V, D)."""
         return self.trunk(self.encoder.tokens(batch.bodies))
 
     def features(self, batch: Batch) -> Tensor:
-        """Pooled clip features y (B, D): mean over bodies, time and joints."""
-        return pooled(batch, self.tail(self.embedded(batch)))
+        """Clip features y (B, D): the mean over bodies, time and joints."""
+        return pool(batch, self.tail(self.trunk_tokens(batch)))
 
 
-def pooled(batch: Batch, tokens: Tensor) -> Tensor:
-    """Clip features (B, D) of final tokens (N, L, D): mean over bodies, time and joints."""
+def pool(batch: Batch, tokens: Tensor) -> Tensor:
+    """Average final tokens (N, L, D) over time, joints and bodies to clip features (B, D)."""
     return batch.mean_over_bodies(tokens.mean(dim=1).float())
 
 
 class Teacher(nn.Module):
-    """A slow copy of the learning half of an encoder and of its head.
+    """An exponential moving average of the tuned blocks of an encoder and of its head.
 
-    The frozen half is the same for student and teacher, so it is run once for both.
+    Student and teacher share the frozen blocks, which run once for both.
     """
 
-    def __init__(self, method: Tuning, head: nn.Module) -> None:
+    def __init__(self, method: TuningMethod, head: nn.Module) -> None:
         super().__init__()
         self.blocks = copy.deepcopy(method.encoder.blocks[method.frozen_blocks :])
         self.norm = copy.deepcopy(method.encoder.norm)
@@ -76,22 +80,15 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: Batch, tokens: Tensor) -> Tensor:
-        """Head outputs (B, ...) of what the trunk gives (N, L, D)."""
+        """Outputs (B, ...) of the head for the output of the trunk (N, L, D)."""
         for block in self.blocks:
             tokens = block(tokens)
-        output: Tensor = self.head(pooled(batch, self.norm(tokens)))
+        output: Tensor = self.head(pool(batch, self.norm(tokens)))
         return output
 
     @torch.no_grad()
-    def follow(self, method: Tuning, head: nn.Module, momentum: float) -> None:
-        """Move towards the student; momentum 0 copies it. Statistics of norms are copied."""
-        pairs = (
-            (self.blocks, method.encoder.blocks[method.frozen_blocks :]),
-            (self.norm, method.encoder.norm),
-            (self.head, head),
-        )
-        for own, student in pairs:
-            for mine, its in zip(own.parameters(), student.parameters(), strict=True):
-                mine.lerp_(its, 1 - momentum)
-            for statistic, current in zip(own.buffers(), student.buffers(), strict=True):
-                statistic.copy_(current)
+    def follow(self, method: TuningMethod, head: nn.Module, momentum: float) -> None:
+        """Move the weights towards the student's; a momentum of 0 copies them."""
+        follow(self.blocks, method.encoder.blocks[method.frozen_blocks :], momentum)
+        follow(self.norm, method.encoder.norm, momentum)
+        follow(self.head, head, momentum)

@@ -1,4 +1,4 @@
-"""What every encoder is: bodies in, tokens over time and joints out."""
+"""The base of all encoders: from bodies to tokens over time and joints."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class Backbone(nn.Module):
     """An encoder of single bodies.
 
     Attributes:
-        config: Its shape.
-        blocks: Its layers, the first one first; rates can decay by their number.
+        config: Shape of the network.
+        blocks: Layers in order; learning rates can decay by their number.
     """
 
     blocks: nn.ModuleList
@@ -27,7 +27,7 @@ class Backbone(nn.Module):
     def forward(self, bodies: Tensor) -> Tensor:
         """Final tokens (N, Te*V', D), time-major, of bodies (N, T, V, 3) in meters."""
 
-    def pooled(self, bodies: Tensor) -> Tensor:
-        """Mean of the final tokens, (N, D)."""
+    def pool(self, bodies: Tensor) -> Tensor:
+        """Average the final tokens of bodies (N, T, V, 3) to features (N, D)."""
         tokens: Tensor = self(bodies)
         return tokens.mean(dim=1)

@@ -1,7 +1,7 @@
-"""BiGRU: a recurrent encoder that reads the frames in both directions (REFERENCE 8).
+"""BiGRU: a recurrent encoder that reads the frames in both directions.
 
-Su et al., "Predict and Cluster", CVPR 2020: three layers of 1,024 units a direction. It has no
-tokens of single joints, one of every frame instead.
+Su et al., "Predict and Cluster", CVPR 2020, as in SkeAttnCLR, Table 2: three layers of 1,024 units
+per direction. Each frame is one token; single joints have no tokens.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Transformer blocks and token embeddings that encoder and decoder share (MAMP section 3)."""
+"""Transformer blocks and position embeddings of encoder and decoder (MAMP, section 3)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Block(nn.Module):
     """Pre-norm transformer block: attention, then an MLP of four times the width.
 
     Attributes:
-        drop_path: While training, the probability that a branch is left out for a sequence
-            (stochastic depth); those kept are scaled up, so that the expectation stays.
+        drop_path: Probability that a sequence skips a branch during training (stochastic depth);
+            the other sequences are scaled up, so that the expectation stays the same.
     """
 
     drop_path = 0.0
@@ -53,12 +53,12 @@ class Block(nn.Module):
         return attended + mixed
 
     def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What the attention half gives, and what the MLP adds to it, both (N, L, D)."""
-        attended = x + self._kept(self.attention(self.norm1(x)))
-        return attended, self._kept(self.mlp(self.norm2(attended)))
+        """The output of the attention half, and what the MLP adds to it, both (N, L, D)."""
+        attended = x + self._drop_path(self.attention(self.norm1(x)))
+        return attended, self._drop_path(self.mlp(self.norm2(attended)))
 
-    def _kept(self, branch: Tensor) -> Tensor:
-        """A branch (N, L, D) with the sequences that skip it set to zero."""
+    def _drop_path(self, branch: Tensor) -> Tensor:
+        """Set a branch (N, L, D) to zero for the sequences that skip it."""
         if not (self.training and self.drop_path):
             return branch
         share = 1 - self.drop_path
@@ -67,7 +67,7 @@ class Block(nn.Module):
 
 
 class PositionEmbedding(nn.Module):
-    """Learned embedding of segment time plus joint, (Te, V, D) as a token sequence."""
+    """Learned embedding of a token's time plus a learned embedding of its joint."""
 
     def __init__(self, segments: int, joints: int, width: int) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class PositionEmbedding(nn.Module):
 
 
 def init_linear(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero bias for linear layers; use with `Module.apply`."""
+    """Give a linear layer Xavier-uniform weights and zero bias; for `Module.apply`."""
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)

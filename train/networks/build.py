@@ -1,4 +1,4 @@
-"""An encoder of any kind, by its configuration."""
+"""From a configuration to an encoder of its kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decoder of masked pretraining: visible tokens back to a prediction for every token."""
+"""The decoder of masked pretraining: it predicts masked tokens from encoded visible ones."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from stars_infer.train.networks.encoder import EncoderConfig
 
 
 class MaskedDecoder(nn.Module):
-    """Mask tokens put back in order, own embeddings, blocks, linear to a target (REFERENCE 2).
+    """Mask tokens with position embeddings of their own, blocks, and a linear prediction.
+
+    STARS, section 3.2; Skeleton2vec, section 3.2, "Decoder", and equation 4.
 
     Args:
         config: Shape of the encoder.
-        depth: Blocks.
-        outputs: F, numbers predicted of a token; the l*C of its coordinates if not given.
+        depth: Number of blocks.
+        outputs: Numbers predicted per token, F; by default the l*C of its coordinates.
     """
 
     def __init__(self, config: EncoderConfig, depth: int, *, outputs: int | None = None) -> None:
@@ -32,24 +34,24 @@ class MaskedDecoder(nn.Module):
         self.apply(init_linear)
 
     def forward(self, visible: Tensor, kept: Tensor, hidden: Tensor) -> Tensor:
-        """Predict hidden tokens.
+        """Predict masked tokens.
 
-        Attention does not depend on the order of tokens, so visible and hidden ones are laid side
-        by side and each is given the embedding of its own place.
+        Attention does not depend on the order of the tokens, so the visible and the masked ones
+        are concatenated, and each receives the embedding of its own position.
 
         Args:
             visible: Encoder output for the visible tokens, (N, L, D).
-            kept: Their places in the sequence, (N, L).
-            hidden: Places of the tokens to predict, (N, L').
+            kept: Their positions in the sequence, (N, L).
+            hidden: Positions of the tokens to predict, (N, L').
 
         Returns:
             Predictions (N, L', F).
         """
         embedded = self.embed(visible)
         masked = self.mask_token.to(embedded.dtype).expand(*hidden.shape, -1)
-        places = torch.cat((kept, hidden), dim=1)
-        # As a look-up rather than an index: its gradient adds up in a fixed order on the CPU.
-        x = torch.cat((embedded, masked), dim=1) + F.embedding(places, self.position()[0])
+        positions = torch.cat((kept, hidden), dim=1)
+        # F.embedding, unlike indexing, adds up its gradient in a fixed order on the CPU.
+        x = torch.cat((embedded, masked), dim=1) + F.embedding(positions, self.position()[0])
         for block in self.blocks:
             x = block(x)
         prediction: Tensor = self.predict(self.norm(x[:, kept.shape[1] :]))

@@ -1,8 +1,8 @@
-"""DSTA: attention over the joints, then over time, each on its own (REFERENCE 8).
+"""DSTA: attention over the joints, then attention over time.
 
-Shi et al., "Decoupled spatial-temporal attention network", ACCV 2020. An attention map is one for
-all frames (over joints) or for all joints (over time), through tanh instead of softmax; a learned
-map, the same for every clip, is added over the joints.
+Shi et al., "Decoupled spatial-temporal attention network", ACCV 2020, as in SkeAttnCLR, Table 2.
+All frames share the attention map over joints, and all joints share the one over time. The maps use
+tanh instead of softmax; over the joints, a learned map that is the same for every clip is added.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from stars_infer.train.networks.norm import SharedBatchNorm2d
 from stars_infer.train.networks.streams import stream_of
 
 SLOPE = 0.1
-"""Of the leaky rectifier below zero."""
+"""Slope of the leaky ReLU below zero."""
 KERNEL = 7
-"""Frames of the convolution that halves them."""
+"""Frames of the convolution that halves the frame rate."""
 
 
 class DecoupledAttention(nn.Module):
-    """Attention along the last axis of (N, C, ..., L), then a layer of its own per place.
+    """Attention along the last axis of (N, C, K, L), then a linear layer at each position.
 
     Args:
         channels_in: C before.
         channels: C after.
         length: L.
-        heads: Attention maps.
+        heads: Number of attention maps.
         fixed_map: Add a learned map that is the same for every clip.
     """
 
@@ -40,17 +40,17 @@ class DecoupledAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.inner = heads, max(channels // 4, 1)
-        self.register_buffer("place", places(length, channels_in), persistent=False)
+        self.register_buffer("place", sinusoids(length, channels_in), persistent=False)
         self.place: Tensor
         self.compare = nn.Conv2d(channels_in, 2 * heads * self.inner, 1)
         self.strength = nn.Parameter(torch.ones(heads, 1, 1))
         self.fixed = (
             nn.Parameter(torch.full((heads, length, length), 1 / length)) if fixed_map else None
         )
-        self.out = _normed(nn.Conv2d(heads * channels_in, channels, 1))
-        self.feed = _normed(nn.Conv2d(channels, channels, 1))
+        self.out = _with_norm(nn.Conv2d(heads * channels_in, channels, 1))
+        self.feed = _with_norm(nn.Conv2d(channels, channels, 1))
         self.skips = nn.ModuleList(
-            _normed(nn.Conv2d(channels_in, channels, 1)) if channels_in != channels else
+            _with_norm(nn.Conv2d(channels_in, channels, 1)) if channels_in != channels else
             nn.Identity() for _ in range(2)
         )  # fmt: skip
 
@@ -71,7 +71,7 @@ class DecoupledAttention(nn.Module):
 
 
 class DecoupledBlock(nn.Module):
-    """Attention over joints, attention over time, then half of the frames where asked for."""
+    """Attention over joints, then over time, then a convolution if the stride is 2."""
 
     def __init__(
         self, channels_in: int, channels: int, *, frames: int, joints: int, heads: int, stride: int
@@ -86,7 +86,9 @@ class DecoupledBlock(nn.Module):
         self.halve: nn.Module = nn.Identity()
         if stride > 1:
             self.halve = nn.Sequential(
-                _normed(nn.Conv2d(channels, channels, (KERNEL, 1), (stride, 1), (KERNEL // 2, 0))),
+                _with_norm(
+                    nn.Conv2d(channels, channels, (KERNEL, 1), (stride, 1), (KERNEL // 2, 0))
+                ),
                 nn.LeakyReLU(SLOPE),
             )
 
@@ -106,7 +108,7 @@ class Dsta(Backbone):
         quarter = max(config.depth // 4, 1)
         stages = config.stages((quarter, quarter))
         base = stages[0][1]
-        self.embed = nn.Sequential(_normed(nn.Conv2d(3, base, 1)), nn.LeakyReLU(SLOPE))
+        self.embed = nn.Sequential(_with_norm(nn.Conv2d(3, base, 1)), nn.LeakyReLU(SLOPE))
         blocks, frames = [], config.frames
         for number, (before, after, stride) in enumerate(stages):
             blocks.append(
@@ -131,13 +133,13 @@ class Dsta(Backbone):
         return tokens
 
 
-def places(length: int, channels: int) -> Tensor:
-    """Sines and cosines of each place, (C, 1, L), as in "Attention is all you need"."""
+def sinusoids(length: int, channels: int) -> Tensor:
+    """Sinusoidal position embeddings (C, 1, L), as in "Attention is all you need"."""
     place = torch.arange(length, dtype=torch.float32)
     halves = torch.arange(0, channels, 2, dtype=torch.float32)
     angle = place * torch.exp(-math.log(10_000.0) / channels * halves)[:, None]
     return torch.stack((angle.sin(), angle.cos()), dim=1).flatten(0, 1)[:channels, None]
 
 
-def _normed(convolution: nn.Conv2d) -> nn.Sequential:
+def _with_norm(convolution: nn.Conv2d) -> nn.Sequential:
     return nn.Sequential(convolution, SharedBatchNorm2d(convolution.out_channels))

@@ -12,14 +12,14 @@ from stars_infer.train.networks.streams import stream_of
 
 
 def segment_tokens(x: Tensor, segment: int) -> Tensor:
-    """Cut (N, T, V, C) into tokens (N, Te*V, l*C): time-major, in a token frame by frame."""
+    """Cut (N, T, V, C) into tokens (N, Te*V, l*C), time-major; a token is ordered by frame."""
     n, frames, joints, coordinates = x.shape
     x = x.view(n, frames // segment, segment, joints, coordinates)
     return x.transpose(2, 3).reshape(n, -1, segment * coordinates)
 
 
 class SkeletonEncoder(Backbone):
-    """Pre-norm transformer over joint-segment tokens of one body (REFERENCE 1)."""
+    """Pre-norm transformer over the joint-segment tokens of one body (STARS, section 3.2)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
@@ -30,14 +30,14 @@ class SkeletonEncoder(Backbone):
         self.apply(init_linear)
 
     def tokens(self, bodies: Tensor) -> Tensor:
-        """Embedded tokens (N, Te*V, D) of bodies (N, T, V, 3), positions added."""
+        """Embedded tokens (N, Te*V, D) of bodies (N, T, V, 3), with position embeddings."""
         seen = stream_of(bodies, self.config.stream)
         embedded: Tensor = self.embed(segment_tokens(seen, self.config.segment))
         positioned: Tensor = embedded + self.position()
         return positioned
 
     def encode(self, tokens: Tensor) -> Tensor:
-        """Run the blocks over all or some tokens (N, L, D)."""
+        """Run the blocks and the final norm over all or some tokens (N, L, D)."""
         for block in self.blocks:
             tokens = block(tokens)
         normed: Tensor = self.norm(tokens)
@@ -49,5 +49,5 @@ class SkeletonEncoder(Backbone):
 
 
 def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
-    """Pick tokens (N, L', D) at index (N, L') from (N, L, D)."""
+    """Select tokens (N, L', D) from (N, L, D) by their positions (N, L')."""
     return torch.gather(tokens, 1, index[:, :, None].expand(-1, -1, tokens.shape[2]))

@@ -1,4 +1,4 @@
-"""Which network an encoder is, and its shape."""
+"""The configuration of an encoder: the kind of network and its shape."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from stars_infer.errors import UsageError
 from stars_infer.train.networks.streams import STREAMS
 
 NETWORKS = TRANSFORMER, STGCN, BIGRU, DSTA = "transformer", "stgcn", "bigru", "dsta"
-"""Kinds of encoders, by their names in recipes and checkpoints."""
+"""Kinds of encoders, as they are named in recipes and checkpoints."""
 TITLES = {TRANSFORMER: "transformer", STGCN: "ST-GCN", BIGRU: "BiGRU", DSTA: "DSTA"}
-"""Their names in cards."""
+"""Their names in model cards."""
 _HALVINGS = 2
-"""How often ST-GCN and DSTA halve the frames, and double the channels."""
+"""How often ST-GCN and DSTA halve the number of frames and double that of channels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,15 +22,15 @@ class EncoderConfig:
     Attributes:
         network: transformer (over joint-segment tokens), stgcn (graph convolution), bigru
             (recurrent) or dsta (attention over joints, then over time).
-        stream: What of the joints it sees: joint, motion (change from frame to frame) or bone.
-        width: D, numbers in a vector.
-        depth: Blocks; 10 in stgcn, 3 in bigru, 8 in the transformers.
-        heads: Attention heads of the transformers; 3 in dsta.
-        frames: T.
-        joints: V.
+        stream: Input stream: joint, motion (change from frame to frame) or bone.
+        width: Width of a token and of a vector, D.
+        depth: Number of blocks; the papers have 10 in stgcn, 3 in bigru, 8 in the transformers.
+        heads: Attention heads of the transformers; the paper has 3 in dsta.
+        frames: Frames of a view, T.
+        joints: Joints, V.
         segment: Frames per token of the transformer, l.
-        dropout: Share of values dropped while training, within the blocks of stgcn and between
-            those of bigru; 0.5 in SkeAttnCLR's stgcn.
+        dropout: Share of the values that are dropped during training, within the blocks of stgcn
+            and between those of bigru; 0.5 in SkeAttnCLR's stgcn.
     """
 
     network: str = TRANSFORMER
@@ -84,26 +84,26 @@ class EncoderConfig:
 
     @property
     def segments(self) -> int:
-        """Te: steps in time of the final tokens."""
+        """Steps in time of the final tokens, Te."""
         if self.network == TRANSFORMER:
             return self.frames // self.segment
         return self.frames if self.network == BIGRU else -(-self.frames // 2**_HALVINGS)
 
     @property
-    def places(self) -> int:
-        """V': places on the body that the final tokens of a step have; one in bigru."""
+    def tokens_per_step(self) -> int:
+        """Final tokens per step in time, V': one per joint, or one in bigru."""
         return 1 if self.network == BIGRU else self.joints
 
     @property
     def tokens(self) -> int:
-        """Te * V'."""
-        return self.segments * self.places
+        """Number of final tokens per body, Te * V'."""
+        return self.segments * self.tokens_per_step
 
     def stages(self, depths: tuple[int, int]) -> list[tuple[int, int, int]]:
-        """Blocks of ST-GCN or DSTA: channels in, channels out, stride in time.
+        """Input channels, output channels and stride in time of each block of ST-GCN or DSTA.
 
         Args:
-            depths: How many blocks the first and the second stage have; the rest is the third's.
+            depths: Number of blocks of the first and of the second stage; the third has the rest.
         """
         base = self.width // 2**_HALVINGS
         ends = (depths[0], depths[0] + depths[1])
@@ -116,7 +116,7 @@ class EncoderConfig:
         return blocks
 
     def in_words(self) -> str:
-        """Kind and size, for cards."""
+        """Kind and size of the network, for model cards."""
         words = [TITLES[self.network], f"{self.depth} blocks", f"{self.width} wide"]
         if self.network in (TRANSFORMER, DSTA):
             words.append(f"{self.heads} heads")

@@ -5,50 +5,50 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stars_infer.train.distributed import processes, summed
+from stars_infer.train.distributed import all_reduce, world_size
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
-    """`BatchNorm1d` whose statistics are those of the rows of all processes, on any device.
+    """`BatchNorm1d` with the statistics of the rows of all processes, on any device.
 
-    A loss that compares the clips of a batch must not depend on how the batch is spread.
-    `torch.nn.SyncBatchNorm` does the same on GPUs only.
+    A loss that compares the clips of a batch must not depend on how the processes share the batch.
+    `torch.nn.SyncBatchNorm` does the same, but on GPUs only.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize (B, D), or (B, D, T) over clips and time."""
-        if not self.training or processes() == 1:
+        if not self.training or world_size() == 1:
             return super().forward(input)
-        return _over_processes(self, input)
+        return _normalize_over_processes(self, input)
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):
-    """The same of `BatchNorm2d`."""
+    """`BatchNorm2d` with the statistics of the rows of all processes."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalize (B, D, T, V) over clips, time and joints."""
-        if not self.training or processes() == 1:
+        if not self.training or world_size() == 1:
             return super().forward(input)
-        return _over_processes(self, input)
+        return _normalize_over_processes(self, input)
 
 
-def _over_processes(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor) -> Tensor:
-    """Normalize (B, D, ...); processes may have different numbers of rows."""
+def _normalize_over_processes(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tensor) -> Tensor:
+    """Normalize (B, D, ...) over all processes, which may have different numbers of rows."""
     x = input.float().transpose(1, -1)
     values = x.reshape(-1, x.shape[-1])
-    rows = summed(values.new_tensor(float(len(values))))
-    mean = summed(values.sum(dim=0)) / rows
-    variance = summed((values - mean).square().sum(dim=0)) / rows
-    _remember(norm, mean.detach(), variance.detach(), rows)
+    rows = all_reduce(values.new_tensor(float(len(values))))
+    mean = all_reduce(values.sum(dim=0)) / rows
+    variance = all_reduce((values - mean).square().sum(dim=0)) / rows
+    _update_statistics(norm, mean.detach(), variance.detach(), rows)
     normed = (x - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias
     return normed.transpose(1, -1).to(input.dtype)
 
 
 @torch.no_grad()
-def _remember(
+def _update_statistics(
     norm: nn.BatchNorm1d | nn.BatchNorm2d, mean: Tensor, variance: Tensor, rows: Tensor
 ) -> None:
-    """Move the running statistics towards those of a batch."""
+    """Move the running statistics towards those of the batch."""
     if norm.running_mean is None or norm.running_var is None or norm.momentum is None:
         return
     norm.running_mean.lerp_(mean, norm.momentum)

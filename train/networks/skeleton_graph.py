@@ -1,4 +1,4 @@
-"""The skeleton as a graph: who is whose neighbor, towards the middle of the body or away."""
+"""The skeleton as a graph: adjacency, divided by the distance from the middle of the body."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from stars_infer.arrays import FloatArray
 from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 
 CENTER = NTU25_JOINTS.index("spine at shoulders")
-"""Joint from which distance is counted, as in ST-GCN on NTU RGB+D."""
+"""Joint from which distances are counted, as in ST-GCN on NTU RGB+D."""
 
 
 def spatial_partition() -> FloatArray:
-    """Adjacency of NTU-25 in three parts (3, V, V), row to column (ST-GCN section 3.3).
+    """Adjacency of NTU-25 in three parts (3, V, V), from row to column (ST-GCN, section 3.3).
 
-    A joint's neighbors and itself are parted into those as far from `CENTER` as it is, those
-    nearer, and those farther. Each column of the three together adds up to 1. The edges are the
-    layout's bones.
+    The parts connect a joint with those of its neighbors, itself included, that are as far from
+    `CENTER` as it is, nearer, and farther. The edges are the bones of the layout. Each column adds
+    up to 1 over the three parts.
     """
     joints = len(NTU25_JOINTS)
     near = np.eye(joints, dtype=bool)
@@ -32,7 +32,7 @@ def spatial_partition() -> FloatArray:
 
 
 def _distances(near: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> FloatArray:
-    """Edges from `CENTER` to each joint, (V,)."""
+    """Number of edges from `CENTER` to each joint, (V,)."""
     away = np.full(len(near), np.inf, np.float32)
     reached = np.arange(len(near)) == CENTER
     step = 0

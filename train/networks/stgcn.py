@@ -1,7 +1,8 @@
-"""ST-GCN: convolution over the graph of the skeleton, then over time (REFERENCE 8).
+"""ST-GCN: convolution over the graph of the skeleton, then over time.
 
-Yan et al., AAAI 2018, in the form that SkeletonCLR and SkeAttnCLR train: spatial partition,
-learned edge weights, kernel of nine frames, channels from a quarter of the width to all of it.
+Yan et al., AAAI 2018, in the form that SkeletonCLR and SkeAttnCLR (section 4.2) train: spatial
+partition, learned edge weights, a kernel of nine frames, and channels that grow from a quarter of
+the width to the whole width.
 """
 
 from __future__ import annotations
@@ -17,18 +18,18 @@ from stars_infer.train.networks.skeleton_graph import spatial_partition
 from stars_infer.train.networks.streams import stream_of
 
 KERNEL = 9
-"""Frames of a convolution over time."""
+"""Frames of the convolution over time."""
 
 
 class GraphBlock(nn.Module):
     """Convolution over each joint's neighbors, then over the frames: (N, C, T, V).
 
     Args:
-        channels_in: C before.
-        channels: C after.
-        stride: Frames per frame of the output.
-        dropout: Share of values dropped while training.
-        residual: Whether the input is added.
+        channels_in: Input channels, C.
+        channels: Output channels, C'.
+        stride: Input frames per output frame.
+        dropout: Share of the values that are dropped during training.
+        residual: Whether the input is added to the output.
     """
 
     def __init__(
@@ -57,13 +58,13 @@ class GraphBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, T, V) to (N, C', T / stride, V)."""
-        mixed: Tensor = self.time(self.gathered(x))
+        mixed: Tensor = self.time(self.aggregate(x))
         return F.relu(mixed if self.residual is None else mixed + self.residual(x))
 
-    def gathered(self, x: Tensor) -> Tensor:
-        """What every joint gets from its neighbors: sum over k of (W_k x + b_k) A_k.
+    def aggregate(self, x: Tensor) -> Tensor:
+        """Aggregate the neighbors of each joint: sum over k of (W_k x + b_k) A_k.
 
-        The neighbors are summed up first and weighted then, as two large products.
+        The sums over neighbors come first and the weights W_k second, as two large products.
         """
         n, channels, frames, joints = x.shape
         graph, parts = self.graph * self.edges, len(self.graph)

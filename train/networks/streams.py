@@ -1,4 +1,4 @@
-"""What of a skeleton an encoder sees: its joints, their motion, or its bones (REFERENCE 8)."""
+"""The input streams of an encoder: joints, their motion, or bones (SkeAttnCLR, Table 1)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ STREAMS = JOINT, MOTION, BONE = "joint", "motion", "bone"
 
 
 def stream_of(bodies: Tensor, stream: str) -> Tensor:
-    """A stream (N, T, V, 3) of bodies (N, T, V, 3), meters.
+    """Derive a stream (N, T, V, 3) from bodies (N, T, V, 3), meters.
 
-    It is the first step of an encoder, and so of its exported graph.
+    This is the first step of every encoder, and therefore of its exported graph.
 
     Args:
         bodies: Joint positions, NTU-25.
         stream: `joint` is the positions; `motion` is x[t+1] - x[t], zero in the last frame; `bone`
-            is each joint seen from its parent, zero at the base of the spine.
+            is each joint relative to its parent, zero at the base of the spine.
     """
     if stream == MOTION:
         return F.pad(bodies[:, 1:] - bodies[:, :-1], (0, 0, 0, 0, 0, 1))

@@ -16,7 +16,7 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.normalize import frames_to_normalize, normalized
+from stars_infer.train.views.normalize import frames_to_normalize, normalize
 from stars_infer.train.views.views import Views, resident, resize_tracks
 
 CROP = 0.9
@@ -102,7 +102,7 @@ def pooled_features(
     """Frozen features (clips, D) of a pack's clips: mean over bodies, time and joints."""
     return clip_features(
         pack,
-        measured.encoder.to(fabric.device).pooled,
+        measured.encoder.to(fabric.device).pool,
         views=replace(measured.views, frames=measured.shape.frames),
         fabric=fabric,
         crop=crop,
@@ -196,7 +196,7 @@ def center_batches(
         made = resize_tracks(joints, *places, frames, moments=taken.to(joints.device))
         clip, slot = clip.to(device), slot.to(device)
         yield Batch(
-            bodies=normalized(
+            bodies=normalize(
                 made.to(device), clip, slot, clips=len(count), config=views, samplings=samplings
             ),
             clip=clip,

@@ -201,7 +201,7 @@ def name_clips(
 
     def finish(features: Tensor) -> Tensor:
         """Logits and pooled features (B, classes + D) of joint features (B, V'*D)."""
-        pooled = features.view(-1, shape.places, shape.width).mean(dim=1)
+        pooled = features.view(-1, shape.tokens_per_step, shape.width).mean(dim=1)
         return torch.cat((classifier.head(features).float(), pooled), dim=1)
 
     found = clip_features(

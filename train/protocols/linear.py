@@ -102,7 +102,7 @@ def linear(
         )
         features = random_crop_features(
             task.train,
-            measured.encoder.to(fabric.device).pooled,
+            measured.encoder.to(fabric.device).pool,
             views,
             crops=config.crops,
             fabric=fabric,

@@ -1,4 +1,4 @@
-"""What a method sees of a step's clips."""
+"""A batch: what a method sees of the clips of a step."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Bodies of several clips as sequences of their own.
+    """The bodies of several clips, each a sequence of its own.
 
     Attributes:
         bodies: (N, T, V, 3), meters.
-        clip: To which clip of the batch each body belongs, (N,), 0 to clips-1.
-        clips: B.
-        noise: Uniform noise per token, (N, Te*V).
-        labels: Class number of each clip, (B,), if the method learns from labels.
-        share_of_bodies: Share of the whole step's bodies that this batch, a part of it, holds. A
-            method scales its mean by the share, so that the losses of the parts (gradient steps,
-            processes) add up to the loss of the whole.
-        share_of_clips: The same for clips.
+        clip: Clip that each body belongs to, (N,), 0 to B-1.
+        clips: Number of clips, B.
+        noise: Uniform noise in [0, 1) for each token, (N, Te*V).
+        labels: Class number of each clip, (B,), for methods that learn from labels.
+        share_of_bodies: Share of the bodies of the whole step that this batch holds. A method
+            multiplies its mean loss by the share, so that the losses of the parts of a step
+            (gradient steps, processes) add up to the loss of the step.
+        share_of_clips: The same share for clips.
     """
 
     bodies: Tensor
@@ -33,7 +33,7 @@ class Batch:
     share_of_clips: float = 1.0
 
     def mean_over_bodies(self, features: Tensor) -> Tensor:
-        """Average body features (N, D) to clip features (B, D)."""
+        """Average body features (N, D) by clip to clip features (B, D)."""
         sums = features.new_zeros(self.clips, features.shape[1]).index_add(0, self.clip, features)
         counts = torch.zeros(self.clips, device=features.device).index_add(
             0, self.clip, torch.ones(len(self.clip), device=features.device)

@@ -1,4 +1,4 @@
-"""What random views of training clips are like."""
+"""The configuration of views: crops, augmentation, corruption and normalization."""
 
 from __future__ import annotations
 
@@ -14,35 +14,41 @@ _NORMALIZATION = ("face_camera", "standard_body", "pace")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewConfig:
-    """Random views of training clips (REFERENCE 2 and 3).
+    """Distribution of the random views of training clips.
+
+    The crop is that of STARS, section 4.2; rotation in stage 1 is that of MAMP's code; mirror, axis
+    mask and shear are the augmentations of STARS, Table 7.
 
     Attributes:
-        frames: T.
-        shortest_crop: Smallest share of a clip kept; the share is uniform up to 1.
-        shortest_frames: A crop keeps at least so many frames, or the whole clip if shorter.
-        uniform_sampling: Take each frame from a random moment of its own T-th of the crop, instead
-            of the middle of it (Skeleton2vec).
-        rotation: Largest random angle per axis, radians; 0.3 in stage 1, none in stage 2.
+        frames: Frames of a view, T.
+        shortest_crop: Smallest share of a clip that a crop keeps; the share is uniform up to 1.
+        shortest_frames: Smallest number of frames that a crop keeps; shorter clips stay whole.
+        uniform_sampling: Take each frame at a random time within its own T-th of the crop instead
+            of the middle (Skeleton2vec, section 4.2).
+        rotation: Largest random angle about each axis, radians; 0.3 in stage 1, 0 in stage 2.
         mirror: Probability of swapping left and right (spatial flip).
         axis_mask: Probability of zeroing one of the three axes.
-        shear: Largest random shear of one axis along another; 0.5 is usual.
-        padding: Share of the frames by which a view goes on backwards at both ends before as many
-            as it had are cut out at random; 1/6 in SkeAttnCLR.
-        yaw: Largest random turn about the vertical, radians.
-        bone_lengths: Deviation of the logarithm of bone lengths; 0.1 spans small and tall people.
-        posture: Deviation of angles by which bones are turned over the whole clip, radians.
-        jitter: Largest deviation of the trembling of joints, meters; each clip has its own.
-        outliers: Probability that a joint is off its place for some frames.
-        hidden_limbs: Probability that an arm or a leg is held still for a part of the clip.
-        slowest_rate: Least share of the frames that is kept before resizing; 0.5 makes 15 to 30 Hz
-            of 30.
-        reduced_layouts: Probability that a clip has the joints of a layout with fewer.
-        absent_bodies: What a missing second body is: present (left out), zeros (MAMP on NTU-60
-            and PKU), or copy (of the first; MAMP on NTU-120).
-        face_camera: Turn clips about the vertical until the body faces the camera, as the exported
-            model then does.
-        standard_body: Give all bodies the same bone lengths, as the exported model then does.
-        pace: How much of time follows the motion, 0 to 1, as in the exported model.
+        shear: Largest random shear of one axis along another; 0.5 in SkeAttnCLR.
+        padding: Share of the frames by which a view is extended, mirrored in time, at both ends,
+            before a random window of the original length is cut out; 1/6 in SkeAttnCLR.
+        yaw: Largest random rotation about the vertical axis, radians.
+        bone_lengths: Standard deviation of the logarithm of bone lengths; 0.1 covers short and
+            tall people.
+        posture: Standard deviation of the angles by which bones turn for the whole clip, radians.
+        jitter: Largest standard deviation of the noise of joint positions, meters; each clip has
+            its own.
+        outliers: Probability that a joint is displaced for a few frames.
+        hidden_limbs: Probability that an arm or a leg keeps its last position for part of the
+            clip.
+        slowest_rate: Smallest share of the frames that is kept before resizing; 0.5 simulates 15
+            to 30 Hz for clips of 30 Hz.
+        reduced_layouts: Probability that a clip is reduced to a layout with fewer joints.
+        absent_bodies: How a missing second body is treated: present (only present bodies count),
+            zeros (MAMP on NTU-60 and PKU-MMD), or copy (of the first body; MAMP on NTU-120).
+        face_camera: Turn clips about the vertical axis until the body faces the camera; the
+            exported model does the same.
+        standard_body: Give all bodies the same bone lengths; the exported model does the same.
+        pace: Degree to which time follows the motion, 0 to 1; the exported model does the same.
         local_shortest: Smallest share of a clip in a local view.
         local_longest: Largest share of a clip in a local view.
     """
@@ -95,15 +101,15 @@ class ViewConfig:
 
     @property
     def inherited(self) -> dict[str, Any]:
-        """What whoever goes on with the encoder, or measures it, has to keep.
+        """Settings that a run must keep when it starts from the encoder or measures it.
 
-        Steps of normalization are named where there are any: a later recipe may add some.
+        Normalization steps that are off are not among them: a later recipe may turn them on.
         """
         steps = {name: getattr(self, name) for name in _NORMALIZATION if getattr(self, name)}
         return {"absent_bodies": self.absent_bodies, **steps}
 
     def preprocessing(self, *, crop: float) -> Preprocessing:
-        """How clips are prepared at use for an encoder that saw such views."""
+        """Preprocessing of clips at inference for an encoder that was trained on such views."""
         return Preprocessing(
             frames=self.frames,
             crop=crop,
@@ -120,7 +126,7 @@ class ViewConfig:
 
     @property
     def corrupts(self) -> bool:
-        """Whether bodies are reshaped, or seen as through a sensor."""
+        """Whether the views simulate other bodies or a sensor."""
         return self.slowest_rate < 1 or any(
             (
                 self.bone_lengths, self.posture, self.jitter, self.outliers,

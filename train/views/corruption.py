@@ -1,4 +1,4 @@
-"""Clips as users have them: bodies of all shapes before a camera that errs, drawn for a batch."""
+"""Corruption: training clips as users record them, of other bodies and by imperfect sensors."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from torch import Tensor
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.preprocessing.normalize import CHAIN, PACE_FRAMES
 from stars_infer.train.views import sensor
-from stars_infer.train.views.augment import MIRRORED_JOINTS, rotations
+from stars_infer.train.views.augment import COUNTERPARTS, rotations
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.normalize import bones, rebuilt
+from stars_infer.train.views.normalize import bones, rebuild
 
 _JOINTS = len(NTU25_JOINTS)
 _UNIFORM = 3 * (_JOINTS + len(sensor.LIMBS)) + 3
-"""Uniform numbers a body: of jumps, of limbs, and one each for jitter, rate and layout."""
+"""Uniform numbers per body: for outliers, for limbs, and one each for jitter, rate and layout."""
 _NORMAL = _JOINTS * (1 + 3 + 3)
-"""Normal numbers a body: of lengths, posture and jumps."""
+"""Normal numbers per body: for bone lengths, posture and outliers."""
 
 
 class Corruption:
-    """Everything random that happens to the bodies of a batch.
+    """The random numbers that corrupt the bodies of a batch.
 
-    All of it is drawn for the whole batch, so that a clip meets the same fate in whatever part.
+    They are drawn for the whole batch, so that the corruption of a clip does not depend on the part
+    of the batch that a process sees.
 
     Args:
-        config: What may happen.
-        batch: B.
-        seed: Decides it all.
-        device: Where it is drawn.
+        config: Kinds and amounts of corruption.
+        batch: Number of clips, B.
+        seed: Seed of the random numbers.
+        device: Device on which they are drawn.
     """
 
     def __init__(self, config: ViewConfig, batch: int, seed: int, device: torch.device) -> None:
@@ -44,14 +45,14 @@ class Corruption:
             else None
         )
 
-    def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> CorruptedBodies:
-        """What happens to some bodies: clip (N,) within a part of the batch, and slot (N,)."""
+    def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> BodyCorruption:
+        """Corruption of the bodies with these clips (N,), in a part of the batch, and slots (N,)."""
         device = self._uniform.device
         clip, slot = clip.to(device), slot.to(device)
-        return CorruptedBodies(
+        return BodyCorruption(
             config=self.config,
             uniform=self._uniform[part][clip, slot],
-            # A camera's rate, noise and joints are those of the clip, not of the body.
+            # Frame rate, noise level and layout belong to the camera, so both bodies share them.
             camera=self._uniform[part][clip, 0, -3:],
             normal=self._normal[part][clip, slot],
             jitter=None if self._jitter is None else self._jitter[part][clip, slot],
@@ -59,15 +60,15 @@ class Corruption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CorruptedBodies:
-    """What happens to N bodies.
+class BodyCorruption:
+    """The corruption of N bodies.
 
     Attributes:
-        config: What may happen.
-        uniform: (N, U).
+        config: Kinds and amounts of corruption.
+        uniform: Uniform numbers of each body, (N, U).
         camera: The last three uniform numbers, the same for both bodies of a clip, (N, 3).
-        normal: (N, G).
-        jitter: Normal (N, K, V, 3), or None.
+        normal: Normal numbers of each body, (N, G).
+        jitter: Normal numbers (N, K, V, 3), or None without jitter.
     """
 
     config: ViewConfig
@@ -78,40 +79,45 @@ class CorruptedBodies:
 
     @property
     def rate(self) -> Tensor:
-        """Share of the frames that is recorded, (N,)."""
+        """Share of the frames that the camera records, (N,)."""
         slowest = self.config.slowest_rate
         return (slowest + (1 - slowest) * self.camera[:, 1]).double()
 
     def apply(self, bodies: Tensor, length: Tensor) -> Tensor:
-        """Disturb bodies (N, T, V, 3) of so many frames (N,); those without a body stay empty."""
+        """Corrupt bodies (N, T, V, 3); frames without a body stay empty.
+
+        Args:
+            bodies: Bodies, resized to T frames.
+            length: Number of frames (N,) that each body had before.
+        """
         config = self.config
         present = bodies.flatten(2).any(dim=2)[:, :, None, None]
         count = len(bodies)
         lengths, vectors = self.normal[:, :_JOINTS], self.normal[:, _JOINTS:]
         posture, outliers = vectors.view(count, 2, _JOINTS, 3).unbind(1)
         if config.bone_lengths:
-            bodies = lengthened(bodies, lengths, config.bone_lengths)
+            bodies = stretch_bones(bodies, lengths, config.bone_lengths)
         if config.posture:
-            bodies = posed(bodies, posture, config.posture)
+            bodies = turn_bones(bodies, posture, config.posture)
         if config.hidden_limbs:
             limbs = self.uniform[:, 3 * _JOINTS : -3].reshape(count, 3, -1)
-            bodies = sensor.hidden(bodies, limbs, config.hidden_limbs)
+            bodies = sensor.hide_limbs(bodies, limbs, config.hidden_limbs)
         if self.jitter is not None:
-            bodies = bodies + self._at_the_camera_rate(bodies.shape[1], length)
+            bodies = bodies + self._jitter_at_camera_rate(bodies.shape[1], length)
         if config.outliers:
             joints = self.uniform[:, : 3 * _JOINTS].reshape(count, 3, -1)
-            bodies = sensor.jumping(bodies, outliers, joints, config.outliers)
+            bodies = sensor.add_outliers(bodies, outliers, joints, config.outliers)
         if config.reduced_layouts:
             kinds = len(sensor.REDUCED)
             drawn = (self.camera[:, 2] / config.reduced_layouts * kinds).long()
-            bodies = sensor.with_joints_of(bodies, drawn.where(drawn < kinds, -1))
+            bodies = sensor.reduce_layouts(bodies, drawn.where(drawn < kinds, -1))
         return bodies * present
 
-    def _at_the_camera_rate(self, frames: int, length: Tensor) -> Tensor:
-        """Trembling of joints, new with every recorded frame and linear between, (N, T, V, 3)."""
+    def _jitter_at_camera_rate(self, frames: int, length: Tensor) -> Tensor:
+        """Jitter (N, T, V, 3), drawn anew for each recorded frame and interpolated linearly."""
         assert self.jitter is not None
         jitter = self.config.jitter * self.camera[:, 0]
-        noise = sensor.jitter(self.jitter, jitter)
+        noise = sensor.scale_jitter(self.jitter, jitter)
         recorded = (length.to(jitter) * self.rate)[:, None]
         steps = torch.arange(frames, device=jitter.device) + 0.5
         position = (steps * recorded / frames - 0.5).clamp(min=0)
@@ -122,33 +128,33 @@ class CorruptedBodies:
         return torch.lerp(noise[row, before % kept], noise[row, (before + 1) % kept], weight)
 
 
-_ONE_OF_A_PAIR = [min(pair) for pair in enumerate(MIRRORED_JOINTS)]
-"""For each NTU-25 joint, the one whose random number decides for both sides."""
+_ONE_OF_A_PAIR = [min(pair) for pair in enumerate(COUNTERPARTS)]
+"""For each NTU-25 joint, the one of its pair whose random number both sides use."""
 
 
-def lengthened(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
-    """Stretch the bones of bodies (N, T, 25, 3), left and right ones alike.
+def stretch_bones(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
+    """Stretch the bones of bodies (N, T, 25, 3), left and right ones equally.
 
     Args:
         bodies: Bodies.
-        noise: Normal, (N, 25).
-        deviation: Of the logarithm of a bone's length.
+        noise: Normal numbers, (N, 25).
+        deviation: Standard deviation of the logarithm of a bone's length.
     """
     stretch = (deviation * noise[:, _ONE_OF_A_PAIR]).exp()
-    return rebuilt(bodies, bones(bodies) * stretch[:, None, :, None])
+    return rebuild(bodies, bones(bodies) * stretch[:, None, :, None])
 
 
-def posed(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
-    """Turn the bones of bodies (N, T, 25, 3) by angles that stay the same over the clip.
+def turn_bones(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
+    """Turn the bones of bodies (N, T, 25, 3) by angles that are constant over the clip.
 
-    What hangs on a bone turns with it; angles are small, so they are added along the chain.
+    A bone turns with the bones it hangs on; the angles are small, so they add up along the chain.
 
     Args:
         bodies: Bodies.
-        noise: Normal, (N, 25, 3).
-        deviation: Of each joint's angles about x, y and z, radians.
+        noise: Normal numbers, (N, 25, 3).
+        deviation: Standard deviation of the angles about x, y and z, radians.
     """
     chain = torch.from_numpy(CHAIN).to(bodies)
     angles = (chain @ (noise * deviation)).flatten(0, 1)
     turns = rotations(angles).view(len(bodies), len(NTU25_JOINTS), 3, 3)
-    return rebuilt(bodies, torch.einsum("nvij,ntvj->ntvi", turns, bones(bodies)))
+    return rebuild(bodies, torch.einsum("nvij,ntvj->ntvi", turns, bones(bodies)))

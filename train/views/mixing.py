@@ -1,7 +1,7 @@
-"""Body-part mixing: a clip borrows some parts of the body from another, for a while.
+"""Body-part mixing: for part of its frames, a clip borrows body parts of another clip.
 
-The extra augmentation of SkeAttnCLR (REFERENCE 8), after SkeleMixCLR: one draw a step, the same
-for all of its clips.
+The extra augmentation of SkeAttnCLR (section 3.2), after SkeleMixCLR (Chen et al. 2022). All clips
+of a step share the same draw.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
 
 UNIT = 4
-"""Frames that a window is counted in."""
+"""Unit of the length of a window, frames."""
 _TRUNK = ("base of spine", "middle of spine", "spine at shoulders", "neck", "head")
 _LEG = ("hip", "knee", "ankle", "foot")
 
@@ -40,12 +40,12 @@ BODY_PARTS = _body_parts()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixing:
-    """How much is mixed.
+    """Distribution of the mixing.
 
     Attributes:
-        fewest_parts: Least number of body parts that are borrowed.
+        fewest_parts: Smallest number of borrowed body parts.
         most_parts: Largest number.
-        shortest: Least length of the window in which they are, times four frames.
+        shortest: Smallest length of the window of borrowed frames, in units of four frames.
         longest: Largest length.
     """
 
@@ -67,7 +67,7 @@ class Mixing:
             )
 
     def check(self, frames: int) -> None:
-        """Make sure that views of so many frames can be mixed.
+        """Make sure that views of this number of frames can be mixed.
 
         Raises:
             UsageError: If they are shorter than the longest window.
@@ -87,13 +87,13 @@ class Mixing:
         self.check(frames)
         if batch < 2:
             raise UsageError("mixing takes parts of another clip: batch must be at least 2")
-        parts = _between(self.fewest_parts, self.most_parts, random)
-        length = _between(self.shortest, self.longest, random)
-        start = _between(0, frames // UNIT - length, random)
+        parts = _draw_integer(self.fewest_parts, self.most_parts, random)
+        length = _draw_integer(self.shortest, self.longest, random)
+        start = _draw_integer(0, frames // UNIT - length, random)
         names = list(BODY_PARTS)
         chosen = torch.randperm(len(names), generator=random)[:parts].tolist()
         return Mix(
-            shift=_between(1, batch - 1, random),
+            shift=_draw_integer(1, batch - 1, random),
             joints=tuple(sorted(joint for n in chosen for joint in BODY_PARTS[names[n]])),
             frames=slice(start * UNIT, (start + length) * UNIT),
         )
@@ -101,12 +101,12 @@ class Mixing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mix:
-    """What is borrowed, and from whom.
+    """A draw: which joints and frames are borrowed, and from which clips.
 
     Attributes:
-        shift: A clip borrows from the one that comes so many places later in the batch.
+        shift: Each clip borrows from the one that comes this many positions later in the batch.
         joints: Numbers of the borrowed joints.
-        frames: When they are borrowed.
+        frames: Frames in which they are borrowed.
     """
 
     shift: int
@@ -114,28 +114,28 @@ class Mix:
     frames: slice
 
     def apply(self, bodies: Tensor, lenders: Tensor) -> Tensor:
-        """Bodies (N, T, V, 3) with the borrowed joints of the lenders (N, T, V, 3)."""
+        """Put the borrowed joints of the lenders (N, T, V, 3) into bodies (N, T, V, 3)."""
         mixed = bodies.clone()
         mixed[:, self.frames, self.joints] = lenders[:, self.frames, self.joints]
         return mixed
 
 
 def lenders_of(clip: Tensor, lending: Tensor, clips: int) -> Tensor:
-    """For each body, the body of its clip's lender that stands in the same place, or its last.
+    """Find, for each body, the body in the same slot of its clip's lender, or the lender's last.
 
     Args:
         clip: Clip of each body (N,), in order.
-        lending: Clip of each body (N',) of the lenders; lender b is that of clip b.
-        clips: B.
+        lending: Clip of each body (N',) of the lenders; lender b lends to clip b.
+        clips: Number of clips, B.
 
     Returns:
-        Numbers of bodies of the lenders, (N,).
+        Numbers of the lenders' bodies, (N,).
     """
     own, theirs = (torch.bincount(x, minlength=clips) for x in (clip, lending))
     place = torch.arange(len(clip), device=clip.device) - (own.cumsum(0) - own)[clip]
     return (theirs.cumsum(0) - theirs)[clip] + torch.minimum(place, theirs[clip] - 1)
 
 
-def _between(least: int, most: int, random: torch.Generator) -> int:
-    """A whole number from least to most, both included."""
+def _draw_integer(least: int, most: int, random: torch.Generator) -> int:
+    """Draw an integer from `least` to `most`, both included."""
     return int(torch.randint(least, most + 1, (), generator=random))

@@ -1,4 +1,4 @@
-"""`stars_infer.preprocessing.normalize` for batches on a device: facing, proportions and pace."""
+"""`stars_infer.preprocessing.normalize` for batches on a device: facing, proportions, pace."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from stars_infer.train.views.config import ViewConfig
 
 
 def frames_to_normalize(config: ViewConfig) -> int:
-    """Frames that `normalized` wants."""
+    """Number of frames that `normalize` expects."""
     return PACE_FRAMES if config.pace else config.frames
 
 
-def normalized(
+def normalize(
     bodies: Tensor,
     clip: Tensor,
     slot: Tensor,
@@ -32,30 +32,30 @@ def normalized(
     """Normalize bodies (N, T, 25, 3) as `stars_infer.preprocessing.prepare.prepare` does.
 
     Args:
-        bodies: All bodies of the batch, of `frames_to_normalize` frames.
+        bodies: All bodies of the batch, with `frames_to_normalize` frames, meters.
         clip: Clip of each body, (N,).
-        slot: Which body of its clip each is, (N,).
-        clips: B.
-        config: Which steps.
-        samplings: How often bodies are sampled where they are sampled here, for their pace.
+        slot: Number of each body within its clip, (N,).
+        clips: Number of clips, B.
+        config: Which steps are taken.
+        samplings: Number of uniform samplings, where the pace makes this function sample.
     """
     if config.face_camera:
         bodies = face_camera(bodies, clip, slot, clips)
     if config.standard_body:
-        bodies = _centered(standard_body(bodies), clip, slot, clips)
+        bodies = _center(standard_body(bodies), clip, slot, clips)
     if config.pace:
         bodies = even_pace(bodies, clip, clips, config.frames, config.pace, samplings=samplings)
     return bodies
 
 
 def face_camera(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
-    """Turn the bodies (N, T, 25, 3) of each clip about y until its first one faces -z.
+    """Turn the bodies (N, T, 25, 3) of each clip about y until its first body faces -z.
 
     Args:
         bodies: All bodies of the batch.
         clip: Clip of each body, (N,).
-        slot: Which body of its clip each is, (N,).
-        clips: B.
+        slot: Number of each body within its clip, (N,).
+        clips: Number of clips, B.
     """
     lefts, rights = zip(*SIDES, strict=True)
     across = (bodies[:, :, rights] - bodies[:, :, lefts]).sum(dim=(1, 2))
@@ -72,26 +72,26 @@ def standard_body(bodies: Tensor) -> Tensor:
     median = lengths.masked_fill(~present[:, :, None], torch.nan).nanmedian(dim=1).values
     standard = torch.from_numpy(STANDARD_LENGTHS).to(bodies)
     stretch = (standard / median.nan_to_num(1.0).clamp(min=1e-6)).clamp(*STRETCH)
-    return rebuilt(bodies, bones(bodies) * stretch[:, None, :, None])
+    return rebuild(bodies, bones(bodies) * stretch[:, None, :, None])
 
 
 def even_pace(
     fine: Tensor, clip: Tensor, clips: int, frames: int, share: float, *, samplings: int = 1
 ) -> Tensor:
-    """Resample bodies (N, T, 25, 3) so that a frame stands for as much motion as any other.
+    """Resample bodies (N, T, 25, 3) so that every frame covers the same amount of motion.
 
     Args:
         fine: Bodies at `stars_infer.preprocessing.normalize.PACE_FRAMES` frames.
-        clip: Clip of each body, (N,); those of a clip share their pace.
-        clips: B.
-        frames: T' of the result.
-        share: How much of time follows the motion, 0 to 1.
-        samplings: How often, as in `stars_infer.preprocessing.resample.moments`.
+        clip: Clip of each body, (N,); the bodies of a clip share their pace.
+        clips: Number of clips, B.
+        frames: Frames of the result, T'.
+        share: Degree to which time follows the motion, 0 to 1.
+        samplings: Number of samplings, as in `stars_infer.preprocessing.resample.moments`.
 
     Returns:
         (N, samplings * T', 25, 3).
     """
-    steps = _smoothed(fine - fine[:, :, :1]).diff(dim=1).flatten(2).norm(dim=2)
+    steps = _smooth(fine - fine[:, :, :1]).diff(dim=1).flatten(2).norm(dim=2)
     steps = steps.new_zeros(clips, steps.shape[1]).index_add(0, clip, steps)
     pace = share * steps / steps.mean(dim=1, keepdim=True).clamp(min=1e-9) + (1 - share)
     path = F.pad(pace.double().cumsum(dim=1), (1, 0))
@@ -99,26 +99,26 @@ def even_pace(
     wanted = taken / frames * path[:, -1:]
     after = torch.searchsorted(path, wanted).clamp(1, fine.shape[1] - 1)
     low, high = path.gather(1, after - 1), path.gather(1, after)
-    # Where nothing moves and time only follows the motion, there is no way to go.
+    # Where nothing moves and the share is 1, the path has no length.
     weight = ((wanted - low) / (high - low).clamp(min=1e-12)).float()[clip, :, None, None]
     row = torch.arange(len(fine), device=fine.device)[:, None]
     return torch.lerp(fine[row, after[clip] - 1], fine[row, after[clip]], weight)
 
 
 def bones(bodies: Tensor) -> Tensor:
-    """Bones of bodies (N, T, 25, 3), from each joint's parent to it."""
+    """Bones of bodies (N, T, 25, 3): vectors from each joint's parent to the joint."""
     return bodies - bodies[:, :, NTU25_PARENTS]
 
 
-def rebuilt(bodies: Tensor, new_bones: Tensor) -> Tensor:
-    """Bodies (N, T, 25, 3) with other bones; the base of the spine and absent frames stay."""
+def rebuild(bodies: Tensor, new_bones: Tensor) -> Tensor:
+    """Build bodies (N, T, 25, 3) of other bones; base of the spine and empty frames stay."""
     present = bodies.flatten(2).any(dim=2)[:, :, None, None]
     chain = torch.from_numpy(CHAIN).to(bodies)
     return (bodies[:, :, :1] + chain @ new_bones) * present
 
 
-def _centered(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
-    """Put the first center joint of each clip's first body into the origin; absence stays zero."""
+def _center(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
+    """Move the first center joint of each clip's first body to the origin; absence stays zero."""
     present = bodies.flatten(2).any(dim=2)
     row = torch.arange(len(bodies), device=bodies.device)
     center = bodies[row, present.byte().argmax(dim=1), CENTER_JOINT]  # where it is first seen
@@ -126,8 +126,8 @@ def _centered(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
     return (bodies - origin[clip][:, None, None]) * present[:, :, None, None]
 
 
-def _smoothed(joints: Tensor) -> Tensor:
-    """Smooth (N, T, V, 3) in time; the ends are held."""
+def _smooth(joints: Tensor) -> Tensor:
+    """Smooth (N, T, V, 3) in time, with the first and the last frame repeated at the ends."""
     kernel = torch.from_numpy(smoothing_kernel()).to(joints)
     series = joints.flatten(2).transpose(1, 2)
     held = F.pad(series, (len(kernel) // 2,) * 2, mode="replicate")

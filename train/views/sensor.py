@@ -1,8 +1,8 @@
-"""What a depth camera makes of a body: jitter, jumps, hidden limbs, floor noise, fewer joints.
+"""The errors of a depth camera: jitter, outliers, hidden limbs and reduced layouts.
 
-Motion capture is clean; what users have is not. The sizes are those of Kinect recordings: a joint
-trembles by one or two centimeters, hands and feet by more; a hand that is lost jumps by some ten
-centimeters or stays where it was last seen.
+Motion capture is clean; the recordings of users are not. The amounts are those of Kinect
+recordings: joints jitter by one or two centimeters, hands and feet by more; a hand that the camera
+loses jumps by some ten centimeters or stays where it was last seen.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ LIMBS = (
     ("left knee", "left ankle", "left foot"),
     ("right knee", "right ankle", "right foot"),
 )
-"""What is hidden together."""
+"""Joints that are hidden together."""
 _SHAKY = 2.0
-"""How much more than other joints hands and feet tremble."""
-_JUMP = 0.15
-"""Deviation of a jump on each axis, meters."""
+"""Jitter of hands and feet, relative to that of other joints."""
+_OUTLIER = 0.15
+"""Standard deviation of an outlier along each axis, meters."""
 _HIDDEN = (0.1, 0.4)
-"""Least and most of a clip for which a limb is hidden, as a share; a jump lasts a fifth of that."""
+"""Shortest and longest time a limb is hidden, in shares of a clip; outliers last a fifth of it."""
 
 
-def jitter(noise: Tensor, jitter: Tensor) -> Tensor:
-    """Noise (N, T, 25, 3), normal, as the trembling of joints with a deviation (N,) in meters."""
+def scale_jitter(noise: Tensor, deviation: Tensor) -> Tensor:
+    """Scale normal noise (N, T, 25, 3) to jitter with standard deviations (N,) in meters."""
     weight = torch.ones(len(NTU25_JOINTS), device=noise.device)
     weight[_joints(LIMBS[0][2:] + LIMBS[1][2:] + LIMBS[2][1:] + LIMBS[3][1:])] = _SHAKY
-    return noise * weight[:, None] * jitter[:, None, None, None]
+    return noise * weight[:, None] * deviation[:, None, None, None]
 
 
-def hidden(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
-    """Hold limbs of bodies (N, T, 25, 3) where they were last seen, for a part of the clip.
+def hide_limbs(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
+    """Keep limbs of bodies (N, T, 25, 3) where they were last seen, for part of the clip.
 
-    A limb is never hidden from a frame on in which its body is not there.
+    A limb is not hidden if its body is absent in the first of those frames.
 
     Args:
         bodies: Bodies.
-        uniform: For each limb, (N, 3, 4): it is hidden if the first is below `rate`, the second
-            says when, the third for how long.
-        rate: Probability.
+        uniform: Three numbers for each limb, (N, 3, 4): the limb is hidden if the first is below
+            `rate`; the second decides when, the third for how long.
+        rate: Probability that a limb is hidden.
     """
     chance, start, share = uniform.unbind(1)
     frames = bodies.shape[1]
@@ -54,21 +54,21 @@ def hidden(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
         chosen = (chance[:, limb] < rate) & bodies[row, first].flatten(1).any(dim=1)
         during = _during(first, first + length.long(), frames) & chosen[:, None]
         joints = _joints(names)
-        # Held relative to the body, which goes on moving.
+        # The limb keeps its position relative to the body, which moves on.
         last = bodies[row, first][:, None, joints] - bodies[row, first][:, None, :1]
         held = torch.where(during[:, :, None, None], bodies[:, :, :1] + last, bodies[:, :, joints])
         bodies = bodies.index_copy(2, torch.tensor(joints, device=bodies.device), held)
     return bodies
 
 
-def jumping(bodies: Tensor, noise: Tensor, uniform: Tensor, rate: float) -> Tensor:
-    """Shift joints of bodies (N, T, 25, 3) for a few frames.
+def add_outliers(bodies: Tensor, noise: Tensor, uniform: Tensor, rate: float) -> Tensor:
+    """Displace joints of bodies (N, T, 25, 3) for a few frames.
 
     Args:
         bodies: Bodies.
-        noise: Normal (N, 25, 3): whereto.
-        uniform: For each joint, (N, 3, 25), as in `hidden`.
-        rate: Probability.
+        noise: Normal numbers (N, 25, 3), which decide the displacement.
+        uniform: Three numbers for each joint, (N, 3, 25), as in `hide_limbs`.
+        rate: Probability that a joint is displaced.
     """
     chance, start, share = uniform.unbind(1)
     frames = bodies.shape[1]
@@ -76,22 +76,22 @@ def jumping(bodies: Tensor, noise: Tensor, uniform: Tensor, rate: float) -> Tens
     first = (start * (frames - length)).long()
     during = _during(first, first + length.long().clamp(min=1), frames)
     during = during & (chance < rate)[..., None]
-    return bodies + during.transpose(1, 2)[..., None] * (noise * _JUMP)[:, None]
+    return bodies + during.transpose(1, 2)[..., None] * (noise * _OUTLIER)[:, None]
 
 
-def with_joints_of(bodies: Tensor, which: Tensor) -> Tensor:
-    """Reduce bodies (N, T, 25, 3) to the joints of poorer layouts, and back to 25.
+def reduce_layouts(bodies: Tensor, which: Tensor) -> Tensor:
+    """Reduce bodies (N, T, 25, 3) to layouts with fewer joints, and map them back to NTU-25.
 
     Args:
         bodies: Bodies.
-        which: Place in `REDUCED` of each body's layout, (N,); -1 for none.
+        which: Position in `REDUCED` of the layout of each body, (N,); -1 leaves a body as it is.
     """
     matrices = torch.stack([torch.eye(len(NTU25_JOINTS)), *map(reduction, REDUCED)]).to(bodies)
     return torch.einsum("nuv,ntvc->ntuc", matrices[which + 1], bodies)
 
 
 def reduction(layout: Layout) -> Tensor:
-    """Matrix (25, 25) that leaves of NTU-25 what a layout keeps, the rest made up as at use."""
+    """Matrix (25, 25) that reduces NTU-25 to a layout and maps it back as at inference."""
     picks = torch.zeros(len(layout.joints), len(NTU25_JOINTS))
     for row, joint in enumerate(layout.joints):
         same = next(name for name in NTU25_JOINTS if layout.ntu25[name] == {joint: 1.0})
@@ -104,10 +104,10 @@ def _joints(names: tuple[str, ...]) -> list[int]:
 
 
 def _during(first: Tensor, end: Tensor, frames: int) -> Tensor:
-    """Whether frames lie in [first, end), (..., T)."""
+    """Whether each of the frames lies in [first, end), (..., T)."""
     times = torch.arange(frames, device=first.device)
     return (times >= first[..., None]) & (times < end[..., None])
 
 
 REDUCED = tuple(map(get_layout, ("kinect20", "h36m17", "openni15")))
-"""Layouts with fewer joints; a run's draws of them depend on which there are, in which order."""
+"""Layouts with fewer joints than NTU-25; the draws of a run depend on their number and order."""

@@ -1,7 +1,7 @@
-"""Views of training clips, made for a whole batch on its device: crop, resize, augment.
+"""Random views of training clips: crop, resize and augment a whole batch on its device.
 
-All randomness of a step is drawn at once from the seed and the step's number, so that a resumed
-run, and one spread over several processes, sees what an uninterrupted single one would.
+All random numbers of a step follow from the seed and the number of the step. A resumed run, and a
+run of several processes, therefore see the same views as an uninterrupted run of one process.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.views.augment import axis_masks, mirror, rotations, shears, shifted_in_time
+from stars_infer.train.views.augment import axis_masks, mirror, rotations, shears, shift_in_time
 from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.config import ViewConfig
 from stars_infer.train.views.corruption import Corruption
 from stars_infer.train.views.mixing import Mixing, lenders_of
-from stars_infer.train.views.normalize import frames_to_normalize, normalized
+from stars_infer.train.views.normalize import frames_to_normalize, normalize
 
 _MOST_OF_THE_GPU = 0.5
-"""Share of a GPU's free memory up to which a pack lives there."""
+"""Largest share of a GPU's free memory that a pack may take."""
 _ORDER = 1 << 31
-"""Stands for the order of a pass where other random numbers have the number of a view."""
+"""Takes the place of the number of a view in the seed of the order of a pass."""
 _CORRUPTION, _MIXING = 1, 2
-"""Follow the number of a view where its disturbance is drawn, and what is mixed into it."""
+"""Follow the number of a view in the seeds of its corruption and of its mixing."""
 
 
 class Views:
-    """Random batches from a pack that lives on a device.
+    """Random batches of views of the clips of a pack.
 
     Args:
-        pack: Clips; copied to a GPU if they fit well, else read from disk as they are needed.
-        config: What views are like.
-        batch: Clips of a step.
-        seed: Decides, with the step's number, everything random.
-        tokens: Noise values a body, for masking; 0 for none.
-        device: Where batches are made.
-        num_views: Views of each clip in a step.
-        num_local_views: Further views of each clip, of local crops.
-        mixing: How one more view is made: the first one, with parts of other clips of the batch.
+        pack: The clips; copied to a GPU if they fit well, else read from disk when needed.
+        config: Distribution of the views.
+        batch: Clips per step, B.
+        seed: Decides all random numbers, together with the number of the step.
+        tokens: Noise values per body, for masking; 0 for none.
+        device: Device on which the batches are made.
+        num_views: Number of views of each clip in a step.
+        num_local_views: Number of further views of each clip, made of short crops.
+        mixing: Adds one more view: the first one with body parts of other clips of the batch.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Views:
         self._order: tuple[int, Tensor] | None = None
 
     def clips_of_step(self, step: int) -> Tensor:
-        """Which clips a step sees: consecutive pieces of one shuffled pass after the other."""
-        places = torch.arange(step * self.batch, (step + 1) * self.batch)
-        passes = places // self.clips
+        """Numbers (B,) of the clips of a step: the next ones of shuffled passes over the data."""
+        positions = torch.arange(step * self.batch, (step + 1) * self.batch)
+        passes = positions // self.clips
         return torch.cat(
             [
-                self._shuffled(int(number))[places[passes == number] % self.clips]
+                self._order_of_pass(int(number))[positions[passes == number] % self.clips]
                 for number in range(int(passes[0]), int(passes[-1]) + 1)
             ]
         )
@@ -90,7 +90,7 @@ class Views:
 
         Args:
             step: Number of the step, from 0.
-            part: Which clips of the batch; the randomness of a clip does not depend on it.
+            part: Which clips of the batch; the random numbers of a clip do not depend on it.
 
         Returns:
             The global views, then the local ones, then the mixed one.
@@ -109,9 +109,9 @@ class Views:
         self, clips: Tensor, step: int, part: slice, first: Batch, mixing: Mixing
     ) -> Batch:
         """The first view of a step's clips with parts of the first view of others."""
-        random = torch.Generator().manual_seed(_mixed(self.seed, step, 0, _MIXING))
+        random = torch.Generator().manual_seed(_derive_seed(self.seed, step, 0, _MIXING))
         mix = mixing.draw(random, batch=self.batch, frames=self.config.frames)
-        # The lender of a clip may be in the part of another process, so it is made once more.
+        # The lender of a clip may belong to another process, so its view is made once more here.
         lender = (torch.arange(self.batch)[part] + mix.shift) % self.batch
         lending = self._view(clips, step, 0, lender)
         bodies = lending.bodies[lenders_of(first.clip, lending.clip, first.clips)]
@@ -120,9 +120,9 @@ class Views:
     def _view(
         self, clips: Tensor, step: int, number: int, part: slice | Tensor, *, local: bool = False
     ) -> Batch:
-        """One view of a step's clips, or of those in a slice or at places."""
+        """One view of a step's clips, or of those that a slice or positions select."""
         config = self.config
-        random = torch.Generator().manual_seed(_mixed(self.seed, step, number))
+        random = torch.Generator().manual_seed(_derive_seed(self.seed, step, number))
         share, place = torch.rand(2, self.batch, generator=random)[:, part]
         matrices, mirrored = (x[part] for x in self._transformations(random))
         noise = torch.rand(self.batch, 2, self.tokens, generator=random)[part]
@@ -135,7 +135,7 @@ class Views:
         track, clip, slot = self._tracks(clips)
         corruption = None
         if config.corrupts:
-            seed = _mixed(self.seed, step, number, _CORRUPTION)
+            seed = _derive_seed(self.seed, step, number, _CORRUPTION)
             corruption = Corruption(config, self.batch, seed, self.device).of(part, clip, slot)
         joints = self._joints.device
         bodies = resize_tracks(
@@ -157,10 +157,10 @@ class Views:
             bodies = mirror(bodies, mirrored[clip].to(self.device))
         if config.rotation or config.shear or config.axis_mask or config.yaw:
             bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
-        places = clip.to(self.device), slot.to(self.device)
-        bodies = normalized(bodies, *places, clips=len(clips), config=config)
+        owner = clip.to(self.device), slot.to(self.device)
+        bodies = normalize(bodies, *owner, clips=len(clips), config=config)
         if shift is not None:
-            bodies = shifted_in_time(bodies, shift[clip].to(self.device), padding=config.padding)
+            bodies = shift_in_time(bodies, shift[clip].to(self.device), padding=config.padding)
         return Batch(
             bodies=bodies,
             clip=clip.to(self.device),
@@ -172,7 +172,7 @@ class Views:
         )
 
     def _transformations(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Of every clip of the batch: a matrix (B, 3, 3), and whether it is mirrored (B,)."""
+        """For each clip of the batch, a matrix (B, 3, 3) and whether it is mirrored (B,)."""
         config = self.config
         angles = torch.rand(self.batch, 3, generator=random) * 2 - 1
         amounts = torch.rand(self.batch, 6, generator=random) * 2 - 1
@@ -187,23 +187,23 @@ class Views:
         return axis_masks(axes.where(masked, torch.full_like(axes, 3))) @ turned, mirrored
 
     def _moments(self, random: torch.Generator) -> Tensor | None:
-        """Where in its own part of the crop each frame is taken, (B, T), if not in the middle."""
+        """Random sampling times (B, T), one in each T-th of the crop; None for the middles."""
         if not self.config.uniform_sampling:
             return None
         uniform = torch.rand(self.batch, self.config.frames, generator=random)
         return torch.arange(self.config.frames) + uniform.double()
 
-    def _shuffled(self, number: int) -> Tensor:
-        """Order of the clips in a pass over the data."""
+    def _order_of_pass(self, number: int) -> Tensor:
+        """Random order of the clips in a pass over the data."""
         if self._order is None or self._order[0] != number:
-            random = torch.Generator().manual_seed(_mixed(self.seed, number, _ORDER))
+            random = torch.Generator().manual_seed(_derive_seed(self.seed, number, _ORDER))
             self._order = number, torch.randperm(self.clips, generator=random)
         return self._order[1]
 
     def _crop(
         self, clips: Tensor, share: Tensor, place: Tensor, *, local: bool
     ) -> tuple[Tensor, Tensor]:
-        """First row and frames (B,) of a random crop of each clip's first track."""
+        """First row and number of frames (B,) of a random crop of each clip's first track."""
         frames = self._frames[clips]
         config = self.config
         least, most, shortest = (
@@ -217,7 +217,7 @@ class Views:
         return self._start[clips] + bias, kept
 
     def _tracks(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Row offset, clip and body slot (N,) of every actor of the clips."""
+        """Row offset, clip and slot (N,) of each actor of the clips."""
         bodies = self._bodies[clips]
         clip = torch.repeat_interleave(torch.arange(len(clips)), bodies)
         slot = torch.arange(len(clip)) - (bodies.cumsum(0) - bodies)[clip]
@@ -225,7 +225,7 @@ class Views:
 
 
 def resident(pack: Pack, device: torch.device) -> Tensor:
-    """Joints of a pack (rows, V, 3): on the GPU if they fit well, else mapped from disk."""
+    """Joints of a pack (rows, V, 3): on the GPU if they fit well, else memory-mapped."""
     joints = torch.from_numpy(pack.joints)
     if device.type != "cuda":
         return joints
@@ -242,20 +242,20 @@ def resize_tracks(
     keep: Tensor | None = None,
     moments: Tensor | None = None,
 ) -> Tensor:
-    """Resample runs of rows, as `stars_infer.preprocessing.resample.resize` does for one clip.
+    """Resample tracks, as `stars_infer.preprocessing.resample.resize` does for one clip.
 
     Args:
         joints: (rows, V, 3).
-        start: First row of each run, (N,).
-        length: Rows of each run, (N,).
-        frames: T.
-        keep: Share of the rows that is looked at, (N,), as if recorded at a lower rate; all if
-            not given.
-        moments: When frames are taken, (N, T') or (T',), double, in frames of the result; in the
-            middle of each if not given.
+        start: First row of each track, (N,).
+        length: Number of rows of each track, (N,).
+        frames: Frames of the result, T.
+        keep: Share of the rows that are used, (N,), as if recorded at a lower frame rate; by
+            default all.
+        moments: Sampling times, (N, T') or (T',), float64, in frames of the result; by default
+            the middle of each frame.
 
     Returns:
-        (N, T, V, 3), or as many frames as there are moments.
+        (N, T, V, 3), or (N, T', V, 3) if there are moments.
     """
     steps = moments
     if steps is None:
@@ -279,16 +279,16 @@ def resize_tracks(
 def _with_second_bodies(
     bodies: Tensor, clip: Tensor, slot: Tensor, clips: int, *, copied: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Give every clip two bodies: where one is missing, zeros or a copy of the other."""
+    """Give every clip two bodies; a missing one is zeros or a copy of the other."""
     full = bodies.new_zeros(clips, 2, *bodies.shape[1:])
     if copied:
         full[:] = bodies[(slot == 0).to(bodies.device)][:, None]
     full[clip.to(bodies.device), slot.to(bodies.device)] = bodies
-    places = torch.arange(clips * 2)
-    return full.flatten(0, 1), places // 2, places % 2
+    positions = torch.arange(clips * 2)
+    return full.flatten(0, 1), positions // 2, positions % 2
 
 
-def _mixed(*numbers: int) -> int:
-    """One 63-bit seed from several numbers."""
+def _derive_seed(*numbers: int) -> int:
+    """Derive a 63-bit seed from several numbers."""
     state = np.random.SeedSequence(numbers).generate_state(2)
     return int(state[0]) << 31 | int(state[1]) >> 1

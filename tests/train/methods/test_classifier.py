@@ -73,7 +73,7 @@ def test_drop_path_keeps_the_expectation_and_is_off_at_use():
     torch.testing.assert_close(block(x), plain)
     assert set(block.state_dict()) == names
     block.train()
-    kept = block._kept(torch.ones(20000, 1, 1))
+    kept = block._drop_path(torch.ones(20000, 1, 1))
     assert kept.mean().item() == pytest.approx(1.0, abs=0.03)
     assert sorted(set(kept.flatten().tolist())) == pytest.approx([0.0, 1 / 0.6])
     # A sequence skips a branch as a whole.

@@ -78,7 +78,7 @@ def test_the_first_clips_are_the_landmarks_and_teach_nothing():
 
 def test_vectors_of_landmarks_have_their_kernel_as_products():
     method = placed()
-    seen = method._seen(method.landmarks)
+    seen = method._kernel(method.landmarks)
     vectors = seen @ method.mixture
     # Williams and Seeger: K (K + noise)^-1 K, which is nearly K.
     noise = 0.05 * torch.diagonal(seen).mean() * torch.eye(16)
@@ -115,7 +115,7 @@ def test_nothing_left_out_sees_all_tokens():
     method = placed(mask_ratio=0.0)
     batch = batch_of(3, seed=5)
     torch.testing.assert_close(
-        method.features_of_some(batch), method.encoder.pool(batch.bodies), atol=1e-5, rtol=1e-4
+        method.masked_features(batch), method.encoder.pool(batch.bodies), atol=1e-5, rtol=1e-4
     )
 
 

@@ -164,14 +164,14 @@ def test_a_fused_model_classifies_and_its_index_takes_no_other(
 
 def test_models_that_cannot_be_fused(parts, fused, tiny_model, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(UsageError, match="fusing takes two models or more"):
+    with pytest.raises(UsageError, match="fusing takes two or more models"):
         fuse_models(parts[:1], out)
     with pytest.raises(UsageError, match="2 weights for 3 models: give one --weight for each"):
         fuse_models(parts, out, weights=[1, 2])
     with pytest.raises(UsageError, match="is fused already"):
         fuse_models([fused, parts[0]], out)
     with pytest.raises(UsageError, match=r"tiny: preprocessing is .* 120 frames, but in .*joint "
-                       r".*32 frames; only models that see clips alike"):  # fmt: skip
+                       r".*32 frames; only models that prepare"):  # fmt: skip
         fuse_models([parts[0], tiny_model], out)
     code, _, err = call_stars("model", "fuse", *parts[:2], "--out", out, "--weight", 1, "--weight",
                               -1)  # fmt: skip

@@ -12,7 +12,7 @@ from stars_infer.train.methods.classifier import Classifier, ClassifierConfig
 from stars_infer.train.methods.mamp import Mamp, MampConfig
 from stars_infer.train.methods.stars import Stars, StarsConfig
 from stars_infer.train.networks.build import build_encoder
-from stars_infer.train.networks.dsta import places
+from stars_infer.train.networks.dsta import sinusoids
 from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
 from stars_infer.train.networks.skeleton_graph import CENTER, spatial_partition
 from stars_infer.train.networks.stgcn import GraphBlock
@@ -45,7 +45,7 @@ def test_tokens_are_as_the_configuration_says(network):
     with torch.no_grad():
         tokens = encoder(bodies())
         assert tokens.shape == (3, config.tokens, 16)
-        assert config.tokens == config.segments * config.places
+        assert config.tokens == config.segments * config.tokens_per_step
         torch.testing.assert_close(encoder.pool(bodies()), tokens.mean(1))
         # Bodies are sequences of their own.
         torch.testing.assert_close(encoder(bodies()[1:2])[0], tokens[1], atol=1e-5, rtol=1e-4)
@@ -97,11 +97,11 @@ def test_the_graph_of_the_skeleton():
 
 
 def test_places_are_told_apart_by_sines():
-    code = places(5, 4)[:, 0]
+    code = sinusoids(5, 4)[:, 0]
     np.testing.assert_allclose(code[:, 0], [0, 1, 0, 1], atol=1e-6)
     np.testing.assert_allclose(code[:2, 3], [np.sin(3), np.cos(3)], rtol=1e-5)
     np.testing.assert_allclose(code[2:, 3], [np.sin(0.03), np.cos(0.03)], rtol=1e-5)
-    assert places(5, 3).shape == (3, 1, 5)
+    assert sinusoids(5, 3).shape == (3, 1, 5)
 
 
 def test_motion_of_a_still_body_is_zero():
@@ -142,7 +142,7 @@ def test_a_classifier_takes_any_network(network):
     torch.manual_seed(0)
     classifier = Classifier(small(network), ClassifierConfig(classes=4, hidden=8)).train()
     features = classifier.joint_features(bodies())
-    assert features.shape == (3, small(network).places * 16)
+    assert features.shape == (3, small(network).tokens_per_step * 16)
     assert classifier.head(features).shape == (3, 4)
 
 

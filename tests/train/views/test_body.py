@@ -3,7 +3,7 @@ import torch
 
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.synthetic.actions import perform
-from stars_infer.train.views.augment import MIRRORED_JOINTS
+from stars_infer.train.views.augment import COUNTERPARTS
 from stars_infer.train.views.corruption import stretch_bones, turn_bones
 from stars_infer.train.views.normalize import bones
 
@@ -33,7 +33,7 @@ def test_bones_are_stretched_alike_left_and_right_and_keep_their_directions():
     stretch = ratios(before, after)
     torch.testing.assert_close(stretch, stretch[:, :1].expand_as(stretch), rtol=1e-3, atol=1e-3)
     full = torch.cat((torch.ones(3, 1), stretch[:, 0]), dim=1)
-    torch.testing.assert_close(full, full[:, MIRRORED_JOINTS], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(full, full[:, COUNTERPARTS], rtol=1e-3, atol=1e-3)
     assert (full[:, 1:] - 1).abs().max() > 0.1
     one, other = bones(before)[:, :36, 1:], bones(after)[:, :36, 1:]
     cosines = torch.cosine_similarity(one, other, dim=3)

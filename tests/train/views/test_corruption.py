@@ -4,7 +4,7 @@ import torch
 from stars_infer.preprocessing.normalize import PACE_FRAMES
 from stars_infer.train.views.config import ViewConfig
 from stars_infer.train.views.corruption import Corruption
-from stars_infer.train.views.sensor import REDUCED, reduction, reduce_layouts
+from stars_infer.train.views.sensor import REDUCED, reduce_layouts, reduction
 
 CPU = torch.device("cpu")
 EVERYTHING = ViewConfig(

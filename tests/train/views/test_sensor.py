@@ -8,11 +8,11 @@ from stars_infer.synthetic.actions import perform
 from stars_infer.train.views.sensor import (
     LIMBS,
     REDUCED,
-    hide_limbs,
-    jitter,
     add_outliers,
-    reduction,
+    hide_limbs,
     reduce_layouts,
+    reduction,
+    scale_jitter,
 )
 
 FRAMES = 100
@@ -37,7 +37,7 @@ def drifting(count=1):
 
 def test_joints_tremble_by_what_was_asked_for_and_hands_and_feet_twice_as_much():
     noise = torch.randn(2, 4000, 25, 3, generator=torch.Generator().manual_seed(0))
-    spread = jitter(noise, torch.tensor([0.01, 0.02])).std(dim=(1, 3))
+    spread = scale_jitter(noise, torch.tensor([0.01, 0.02])).std(dim=(1, 3))
     shaky = joints(
         *("left hand", "tip of left hand", "left thumb", "right hand", "tip of right hand"),
         *("right thumb", "left ankle", "left foot", "right ankle", "right foot"),
