@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from stars_infer.index.index import ExemplarIndex
     from stars_infer.preprocessing.prepare import prepare
     from stars_infer.readers.files import read_clip
+    from stars_infer.recognizer import Recognizer
     from stars_infer.streaming.classifier import StreamClassifier
+
+    __version__: str
 
 telemetry.switch_off()
 
-_HOMES = {
+_MODULES = {
+    "Recognizer": "recognizer",
     "Clip": "clips.clip",
     "Encoder": "encoder.encoder",
     "ExemplarIndex": "index.index",
@@ -30,7 +34,8 @@ _HOMES = {
     "read_clip": "readers.files",
 }
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - the one to begin with comes first
+    "Recognizer",
     "Clip",
     "Encoder",
     "ExemplarIndex",
@@ -44,8 +49,19 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that the package itself loads at once."""
-    if name not in _HOMES:
+    value: Any
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value = version("stars-infer")
+    elif name in _MODULES:
+        value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Public names too that were not used yet."""
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,10 +1,13 @@
-"""Predictions as tables, as HTML for notebooks, and as figures."""
+"""Predictions as tables, as HTML for notebooks, and as figures.
+
+These functions take predictions as `Prediction.to_dict` gives them.
+"""
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.util import find_spec
 from pathlib import PurePath
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from stars_infer.classification.prediction import Prediction
+Row = Mapping[str, Any]
 
 DATAFRAMES = ("polars", "pandas")
 """Packages that make tables, the preferred one first."""
@@ -29,7 +32,7 @@ _LONGEST = 26
 _KNOWN, _OTHER, _UNKNOWN, _PALE = "#2a9d5c", "#4c78a8", "#e0a030", "#c9cdd2"
 
 
-def dataframe_of(predictions: Sequence[Prediction]) -> Any:
+def dataframe_of(predictions: Sequence[Row]) -> Any:
     """A table of predictions; see `Predictions.to_dataframe`.
 
     Raises:
@@ -44,41 +47,40 @@ def dataframe_of(predictions: Sequence[Prediction]) -> Any:
     raise MissingExtraError("to_dataframe", None, " or ".join(DATAFRAMES))
 
 
-def _row(prediction: Prediction) -> dict[str, Any]:
-    row = prediction.to_dict()
-    nearest = prediction.neighbors[0] if prediction.neighbors else None
+def _row(prediction: Row) -> Row:
+    nearest: Row = next(iter(prediction["neighbors"]), {})
     return {
-        **row,
-        "nearest": nearest and nearest.label,
-        "nearest_source": nearest and nearest.source,
-        "nearest_similarity": nearest and nearest.similarity,
-        "notes": "; ".join(prediction.notes),
+        **prediction,
+        "nearest": nearest.get("label"),
+        "nearest_source": nearest.get("source"),
+        "nearest_similarity": nearest.get("similarity"),
+        "notes": "; ".join(prediction["notes"]),
     }
 
 
-def html_of(predictions: Sequence[Prediction]) -> str:
+def html_of(predictions: Sequence[Row]) -> str:
     """A small table for notebooks."""
     head = "".join(f"<th>{name}</th>" for name in ("clip", "action", "confidence", "nearest"))
     rows = "".join(_html_row(prediction) for prediction in predictions)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def _html_row(prediction: Prediction) -> str:
-    near = ", ".join(f"{n.label} {n.similarity:.2f}" for n in prediction.neighbors[:3])
-    notes = "".join(f"<br><small>{escape(note)}</small>" for note in prediction.notes)
-    answer = f"<b>{escape(prediction.answer)}</b>"
-    if not prediction.known:
-        answer = f"<i>{escape(prediction.answer)}</i>, or {escape(prediction.label)}"
+def _html_row(prediction: Row) -> str:
+    near = ", ".join(f"{n['label']} {n['similarity']:.2f}" for n in prediction["neighbors"][:3])
+    notes = "".join(f"<br><small>{escape(note)}</small>" for note in prediction["notes"])
+    answer = f"<b>{escape(prediction['answer'])}</b>"
+    if not prediction["known"]:
+        answer = f"<i>{escape(prediction['answer'])}</i>, or {escape(prediction['label'])}"
     cells = (
-        escape(prediction.source) + notes,
+        escape(prediction["source"]) + notes,
         answer,
-        f"{prediction.confidence:.2f}",
+        f"{prediction['confidence']:.2f}",
         escape(near),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def figure_of(prediction: Prediction) -> Figure:
+def figure_of(prediction: Row, title: str) -> Figure:
     """A figure of a prediction; see `Prediction.plot`.
 
     Raises:
@@ -88,21 +90,22 @@ def figure_of(prediction: Prediction) -> Figure:
         raise MissingExtraError("Prediction.plot", "plots", "matplotlib")
     from matplotlib.figure import Figure
 
-    near = list(prediction.neighbors)
+    near, label = prediction["neighbors"], prediction["label"]
+    known, sure = prediction["chance_known"], prediction["confidence"]
     figure = Figure(figsize=(7.2, 1.9 + 0.34 * (3 + max(1, len(near)))), layout="constrained")
     chances, neighbors = figure.subplots(2, 1, height_ratios=(3, max(1, len(near))), sharex=True)
-    named = f": {_short(prediction.source)}" if prediction.source else ""
-    figure.suptitle(f"{prediction}{named}", fontsize=12, fontweight="bold")
+    named = f": {_short(prediction['source'])}" if prediction["source"] else ""
+    figure.suptitle(f"{title}{named}", fontsize=12, fontweight="bold")
     other = "another known action"
-    if prediction.second is not None:
-        other = f"{prediction.second} or another known action"
+    if prediction["second"] is not None:
+        other = f"{prediction['second']} or another known action"
     _bars(
         chances,
         "Chance of each answer",
         [
-            (prediction.label, prediction.confidence, _KNOWN),
-            (other, prediction.chance_known - prediction.confidence, _OTHER),
-            ("unknown action", 1 - prediction.chance_known, _UNKNOWN),
+            (label, sure, _KNOWN),
+            (other, known - sure, _OTHER),
+            ("unknown action", 1 - known, _UNKNOWN),
         ],
     )
     _bars(
@@ -110,9 +113,9 @@ def figure_of(prediction: Prediction) -> Figure:
         "Similarity of the nearest exemplars",
         [
             (
-                f"{n.label}  {_short(n.source)}",
-                n.similarity,
-                _KNOWN if n.label == prediction.label else _PALE,
+                f"{n['label']}  {_short(n['source'])}",
+                n["similarity"],
+                _KNOWN if n["label"] == label else _PALE,
             )
             for n in near
         ],

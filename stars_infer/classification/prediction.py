@@ -133,12 +133,12 @@ class Prediction:
         """
         from stars_infer.classification.display import figure_of
 
-        return figure_of(self)
+        return figure_of(self.to_dict(), str(self))
 
     def _repr_html_(self) -> str:
         from stars_infer.classification.display import html_of
 
-        return html_of([self])
+        return html_of([self.to_dict()])
 
 
 class Predictions(list[Prediction]):
@@ -186,12 +186,12 @@ class Predictions(list[Prediction]):
         """
         from stars_infer.classification.display import dataframe_of
 
-        return dataframe_of(self)
+        return dataframe_of(self.to_dict())
 
     def _repr_html_(self) -> str:
         from stars_infer.classification.display import html_of
 
-        return html_of(self)
+        return html_of(self.to_dict())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

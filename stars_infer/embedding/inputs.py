@@ -1,0 +1,212 @@
+"""Clips in whatever form a caller has them: paths, folders, arrays, clips, and lists of these."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import STANDARD, Convention
+from stars_infer.clips.people import POOLED, check_way
+from stars_infer.embedding.files import EmbeddedFile, embed_files
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.errors import ClipError, StarsWarning, UsageError
+from stars_infer.preprocessing.views import check_views
+from stars_infer.readers.files import MANY_CLIPS, clip_files
+
+OneClip: TypeAlias = str | os.PathLike[str] | Clip | NDArray[Any]
+"""A file, a folder, an array of positions (T, V, 3) or (M, T, V, 3), or a clip."""
+Clips: TypeAlias = OneClip | Iterable[OneClip]
+
+RAISE, SKIP, WARN = "raise", "skip", "warn"
+ON_ERROR = (RAISE, SKIP, WARN)
+"""If a clip of several cannot be used: raise its error, leave it out, or leave it out and warn."""
+
+_WANTED = (
+    "pass a path, a folder, an array of positions (T, V, 3) or (M, T, V, 3), a Clip, or a list of "
+    "these"
+)
+
+
+class ConventionOptions(TypedDict, total=False):
+    """What a caller says of clips, as in `Convention`."""
+
+    layout: str | None
+    units: str | None
+    up: str | None
+    handedness: str | None
+    fps: float | None
+
+
+class ReadingOptions(ConventionOptions, total=False):
+    """How clips are read; see `Recognizer.predict`."""
+
+    views: Sequence[str]
+    workers: int | None
+
+
+class PredictOptions(ReadingOptions, total=False):
+    """How clips are read and named; see `Recognizer.predict`."""
+
+    classifier: str
+    k: int | None
+    false_accept_rate: float | None
+    people: str
+    on_error: str
+
+
+def is_one(clips: Clips) -> bool:
+    """Whether there is one answer to it: no list, no folder, no file that may hold many clips."""
+    if isinstance(clips, str | os.PathLike):
+        path = Path(clips)
+        return not path.is_dir() and path.suffix.lower() not in MANY_CLIPS
+    return isinstance(clips, Clip) or _is_array(clips)
+
+
+def embed_clips(
+    encoder: Encoder,
+    clips: Clips,
+    *,
+    convention: Convention,
+    on_error: str = RAISE,
+    query: bool = False,
+    people: str = POOLED,
+    views: Sequence[str] = (),
+    workers: int | None = 1,
+    stacklevel: int = 1,
+) -> tuple[list[EmbeddedFile], tuple[ClipError, ...]]:
+    """Embed clips in any form, and warn of those with something odd about them.
+
+    Args:
+        encoder: The model.
+        clips: One or many; a folder stands for the clip files in it, at any depth.
+        convention: What is known of files, where they do not say, and of arrays. A `Clip` is what
+            it is.
+        on_error: What becomes of a clip of several that cannot be used: one of `ON_ERROR`. A single
+            one always raises its error.
+        query: The clips are to be named or searched for; else they go into an index, which runs
+            the network only when somebody asks for vectors.
+        people: As in `stars_infer.clips.people.parts_by_people`.
+        views: As in `stars_infer.preprocessing.views.views_of`.
+        workers: As in `embed_files`.
+        stacklevel: Of the warnings: 1 for the caller's line, 2 for that of the caller's caller.
+
+    Returns:
+        The clips, in order, and the errors of those that were left out.
+
+    Raises:
+        ClipError: If a clip cannot be used.
+        UsageError: If something else was passed, or an option means nothing.
+        MissingExtraError: If a format needs a package that is not installed.
+    """
+    if on_error not in ON_ERROR:
+        raise UsageError(f"on_error {on_error!r}: choose {', '.join(ON_ERROR)}")
+    check_way(people)
+    check_views(views)
+    single = _is_single(clips)
+    failures: list[ClipError] = []
+
+    def skip(error: ClipError) -> None:
+        if on_error == RAISE or is_one(clips):
+            raise error
+        failures.append(error)
+
+    given: list[Path | Clip] = []
+    for number, one in enumerate([clips] if single else _listed(clips)):
+        try:
+            given += _given(one, "array" if single else f"array {number}", convention)
+        except ClipError as error:
+            skip(error)
+    embedded = list(
+        embed_files(
+            encoder,
+            given,
+            convention=convention,
+            skip=skip,
+            query=query,
+            defer_network=not query,
+            people=people,
+            views=views,
+            workers=workers,
+        )
+    )
+    odd = {file.source: "; ".join(file.notes) for file in embedded if file.notes}
+    said = [f"{source}: {notes}" for source, notes in odd.items()]
+    if on_error == WARN:
+        said += [f"{failure}; left out" for failure in failures]
+    for text in said:
+        warnings.warn(text, StarsWarning, stacklevel=stacklevel + 1)
+    return embedded, tuple(failures)
+
+
+def clip_of_array(joints: NDArray[Any], convention: Convention, *, source: str = "array") -> Clip:
+    """Make a clip of an array by a convention; see `Clip.from_array`.
+
+    Raises:
+        ClipError: As for `Clip.from_array`.
+        UsageError: As for `Clip.from_array`.
+    """
+    known = convention.over(STANDARD)
+    return Clip.from_array(
+        joints,
+        layout=known.layout or "ntu25",
+        units=known.units or "m",
+        up=known.up or "y",
+        handedness=known.handedness or "right",
+        fps=known.fps or 30.0,
+        source=source,
+    )
+
+
+def _is_single(clips: Any) -> bool:
+    return isinstance(clips, str | os.PathLike | Clip) or _is_array(clips)
+
+
+def _is_array(value: Any) -> bool:
+    """Whether it is an array of NumPy, or of another library that NumPy can read."""
+    return hasattr(value, "__array__") and hasattr(value, "shape")
+
+
+def _listed(clips: Any) -> list[Any]:
+    """The members of a list, tuple or other series.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    if isinstance(clips, bytes | Mapping | Set) or not isinstance(clips, Iterable):
+        raise UsageError(f"{_told(clips)} is no clip: {_WANTED}")
+    return list(clips)
+
+
+def _given(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
+    """The files or the clip that one member of a list stands for; an array has the source."""
+    if isinstance(one, Clip):
+        return [one]
+    if isinstance(one, str | os.PathLike):
+        if not os.fspath(one):  # which would be the folder that the program runs in
+            raise UsageError(f"an empty path is no clip: {_WANTED}")
+        return list(clip_files([Path(one)]))
+    if not _is_array(one):
+        raise UsageError(f"{_told(one)} is no clip: {_WANTED}")
+    joints = np.asarray(one)
+    if joints.dtype.kind not in "fiu" or joints.ndim not in (3, 4):
+        raise UsageError(
+            f"an array of {joints.dtype} {joints.shape} is no clip: {_WANTED}; of an array of many "
+            "clips, pass list(array)"
+        )
+    return [clip_of_array(joints, convention, source=source)]
+
+
+def _told(value: Any) -> str:
+    """A value for a message: what it is, and itself if it is short."""
+    if value is None:
+        return "None"
+    text = repr(value)
+    kind = type(value).__name__
+    return f"{kind} {text}" if len(text) <= 24 else f"a {kind}"
