@@ -85,6 +85,18 @@ def stars(tiny_model, tmp_path, monkeypatch):
     return call_stars
 
 
+@pytest.fixture
+def tiny_by_default(stars, monkeypatch):
+    """`Encoder.load()` gives the tiny encoder; `stars` and an empty folder come with it."""
+    from stars_infer.encoder import encoder
+
+    find_model = encoder.find_model
+    monkeypatch.setattr(
+        encoder, "find_model", lambda model: find_model(model or os.environ["STARS_MODEL"])
+    )
+    return stars
+
+
 def call_stars(*arguments):
     """Run `stars` in this process as the shell would."""
     from contextlib import redirect_stderr, redirect_stdout

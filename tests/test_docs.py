@@ -1,14 +1,16 @@
-"""Pages name commands and options that exist."""
+"""Pages name commands and options that exist, and their examples run."""
 
 import re
 import shlex
 from functools import cache
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
 from stars_infer.cli import app
 from stars_infer.exporters.cli import app as export
+from stars_infer.synthetic.actions import perform
 from stars_infer.train.cli import app as train
 from stars_infer.train.datasets.cli import app as data
 from tests.conftest import REPOSITORY
@@ -69,3 +71,41 @@ def test_options_in_the_text_exist(page):
         known |= set(re.findall(r"\"(--[\w-]+)\"", script.read_text(encoding="utf-8")))
     named = set(re.findall(r"`[^`]*?(?<![\w-])(--[a-z][\w-]*)", text))
     assert named <= known
+
+
+def blocks(page, kind):
+    text = (REPOSITORY / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"```{kind}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", ["open-set.md", "search.md"])
+def test_commands_of_a_page_run(tiny_by_default, page):
+    stars = tiny_by_default
+    assert stars("demo", "--out", "demo")[0] == 0
+    assert stars("fewshot", "add-class", "demo/wave", "demo/clap")[0] == 0
+    for line in "".join(blocks(page, "bash")).splitlines():
+        if line.startswith("stars "):
+            code, _, err = stars(*shlex.split(line)[1:])
+            assert code == 0, (line, err)
+
+
+def test_search_from_python(tiny_by_default, capsys):
+    stars = tiny_by_default
+    assert stars("demo", "--out", "demo")[0] == 0
+    assert stars("embed", "demo", "--out", "demo.npz")[0] == 0
+    (example,) = blocks("search.md", "python")
+    exec(compile(example, "search.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("[('demo/clap/S001C001P006R001A002.skeleton', 1.0)")
+
+
+def test_recordings_and_streams_from_python(tiny_by_default, tmp_path):
+    stars = tiny_by_default
+    assert stars("demo", "--out", "demo")[0] == 0
+    assert stars("fewshot", "add-class", "demo/wave", "demo/squat")[0] == 0
+    random = np.random.default_rng(0)
+    moves = [perform(action, random)[0] for action in ("wave", "squat")]
+    np.save(tmp_path / "morning.npy", np.concatenate(moves))
+    seen = {"frames": [(joints[:20], at / 30) for at, joints in enumerate(moves[0])]}
+    recording, stream = blocks("segmentation-and-streaming.md", "python")
+    exec(compile(recording, "segmentation-and-streaming.md", "exec"), seen)
+    exec(compile(stream, "segmentation-and-streaming.md", "exec"), seen)

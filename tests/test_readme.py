@@ -1,7 +1,6 @@
 """The README's commands run, in its order."""
 
 import json
-import os
 import re
 import shlex
 import tomllib
@@ -11,7 +10,6 @@ from io import StringIO
 import numpy as np
 import pytest
 
-from stars_infer.encoder import encoder as encoder_module
 from stars_infer.synthetic.actions import perform
 from tests.conftest import REPOSITORY
 
@@ -74,13 +72,8 @@ def test_every_command_runs_as_written(stars):
     assert ran >= 25
 
 
-@pytest.mark.usefixtures("own_recordings", "stars")
-def test_python_example_runs(monkeypatch):
-    # The example loads the default encoder; here that is the tiny one.
-    find_model = encoder_module.find_model
-    monkeypatch.setattr(
-        encoder_module, "find_model", lambda model: find_model(model or os.environ["STARS_MODEL"])
-    )
+@pytest.mark.usefixtures("own_recordings", "tiny_by_default")
+def test_python_example_runs():
     (example,) = (block for kind, block in BLOCKS if kind == "python")
     assert len(example.split("\n\n")[1].splitlines()) <= 5
     out = StringIO()
