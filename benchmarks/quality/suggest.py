@@ -25,7 +25,7 @@ from sets import EvaluationSet, known_sets
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import Ridge, class_numbers
-from stars_infer.curation.suggest import choose, explained, strangeness_of
+from stars_infer.curation.suggest import choose, explain_choices, novelty_threshold
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.similarity.pairwise import pairwise
@@ -168,8 +168,8 @@ def reasons(several: Sequence[Pool]) -> list[str]:
         near = data.table[np.ix_(free, labeled)]
         names = [str(one) for one in data.classes[labeled]]
         chosen = choose(data.table[np.ix_(free, free)], near, names, STEP)
-        unknown = strangeness_of(data.table[np.ix_(labeled, labeled)], names)
-        for one in explained(chosen, np.arange(len(free)), near, names, unknown):
+        threshold = novelty_threshold(data.table[np.ix_(labeled, labeled)], names)
+        for one in explain_choices(chosen, np.arange(len(free)), near, names, threshold):
             label = str(data.classes[free[one.position]])
             lacking.append(label not in names)
             reason.append(one.reason)

@@ -34,7 +34,7 @@ def suggest(
     paths: Annotated[list[Path], typer.Argument(help="Unlabeled clip files, or folders of them.")],
     *,
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many clips to suggest.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the draw from more than 3,000 clips.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw from more than 3,000 clips.")] = 0,
     convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
@@ -44,7 +44,7 @@ def suggest(
     quiet: QuietFlag = False,
 ) -> None:
     """Suggest clips worth labeling next, and say why."""
-    from stars_infer.curation.suggest import MOST, compared
+    from stars_infer.curation.suggest import MAX_CLIPS
     from stars_infer.curation.suggest import suggest as choose
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
@@ -64,17 +64,16 @@ def suggest(
         raise StarsError(f"all {len(found)} clips are in {index} already: give clips that are not")
     if len(clips) < len(found):
         output.note(f"{len(found) - len(clips)} clips are in {index} already and left out")
-    if len(clips) > MOST:
-        output.note(f"of {len(clips):,} clips, {MOST:,} drawn at random were compared (--seed)")
-    with output.bar() as bar:
-        task = bar.add_task("comparing", total=compared(len(clips), len(kept)))
+    if len(clips) > MAX_CLIPS:
+        output.note(f"of {len(clips):,} clips, {MAX_CLIPS:,} are drawn at random (--seed)")
+    with output.counter("comparing") as progress:
         suggestions = choose(
             [file.features for file in clips],
             n,
             exemplars=[features for _, features in kept],
             labels=[exemplar.label for exemplar, _ in kept],
             seed=seed,
-            progress=lambda: bar.advance(task),
+            progress=progress,
         )
     rows = [(clips[one.position].source, one) for one in suggestions]
     if json:
@@ -97,7 +96,7 @@ def suggest(
 
 
 def why(one: Suggestion) -> str:
-    """The reason of a suggestion, for people."""
+    """Say for people why a clip is suggested."""
     match one.reason:
         case "representative":
             return "typical of many"
@@ -110,7 +109,7 @@ def why(one: Suggestion) -> str:
 
 
 def _exemplars(index: Path, model: str | None) -> list[tuple[Exemplar, Features]]:
-    """What the index holds; nothing where there is none yet."""
+    """The exemplars of the index and their features; none if there is no index yet."""
     if not index.exists():
         return []
     with existing_index(index, model) as opened:
@@ -139,12 +138,11 @@ def check(
             f"{len(kept):,} examples: each was compared with the {NEIGHBORS} likely nearest, "
             f"not with all (up to {ALL_PAIRS_LIMIT:,} are)"
         )
-    with output.bar() as bar:
-        task = bar.add_task("comparing", total=len(kept))
+    with output.counter("comparing") as progress:
         findings = examine(
             [features for _, features in kept],
             [exemplar.label for exemplar in exemplars],
-            progress=lambda: bar.advance(task),
+            progress=progress,
         )
     advice = [(one, what(one, exemplars), remedy(one, exemplars)) for one in findings]
     if json:
@@ -177,7 +175,7 @@ _OF_ACTIONS = ("disagreement", "overlap", "few")
 
 
 def _who(one: Finding, exemplars: Sequence[Exemplar]) -> tuple[str, str, str]:
-    """Number, action and source of the exemplar that a finding is about; of an action its name."""
+    """Id, action and source of the exemplar that a finding is about, or those of an action."""
     if one.kind in _OF_ACTIONS:
         ids = ", ".join(str(exemplars[position].id) for position in one.positions)
         return ids, " / ".join(one.labels), "–"
@@ -186,11 +184,11 @@ def _who(one: Finding, exemplars: Sequence[Exemplar]) -> tuple[str, str, str]:
 
 
 def what(one: Finding, exemplars: Sequence[Exemplar]) -> str:
-    """What was found, for people.
+    """Say for people what was found.
 
     Args:
         one: The finding.
-        exemplars: Those that were checked, in order.
+        exemplars: The exemplars that were checked, in order.
     """
     first = one.labels[0]
     match one.kind:
@@ -215,11 +213,11 @@ def what(one: Finding, exemplars: Sequence[Exemplar]) -> str:
 
 
 def remedy(one: Finding, exemplars: Sequence[Exemplar]) -> str:
-    """What to do about a finding.
+    """Say for people what to do about a finding.
 
     Args:
         one: The finding.
-        exemplars: Those that were checked, in order.
+        exemplars: The exemplars that were checked, in order.
     """
     removal = f"stars fewshot remove --id {exemplars[one.positions[0]].id}"
     source = shlex.quote(exemplars[one.positions[0]].source)

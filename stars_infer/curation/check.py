@@ -1,13 +1,14 @@
-"""What is wrong with a set of exemplars: twins, wrong labels, outliers, actions that overlap.
+"""What is wrong with a set of exemplars: duplicates, wrong labels, outliers, overlapping actions.
 
-Everything is judged by leaving one exemplar out and asking the others, with robust statistics: the
-exemplars that speak against another are those which themselves fit their action.
+Each exemplar is left out in turn and compared with the others. Statistics are robust: an exemplar
+is only judged by exemplars which themselves fit their action.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,20 +20,21 @@ from stars_infer.curation.neighbors import Neighborhood, neighborhood
 from stars_infer.similarity.features import Features
 
 TWIN = 0.05
-"""Two exemplars are one recording if what parts them is less than this share of what parts two of
-one action as a rule; the closest takes of one person come to 0.04 (motion capture) and to 0.05 to
-0.1 (Kinect)."""
+"""Two exemplars are the same recording if their distance, 1 - similarity, is less than this share
+of the usual distance within an action. The closest takes of one person come to 0.04 with motion
+capture, and to 0.05 to 0.1 with a Kinect."""
 COPY = 0.002
-"""The same, as share of what parts any two: for an index in which all that is alike are copies."""
+"""The same as a share of the usual distance between any two exemplars, for an index in which the
+only similar exemplars are copies."""
 MISLABELED = 0.5
-"""An exemplar is likely mislabeled if another action leads its own by more than this share of
-the lead that right labels have as a rule."""
+"""An exemplar is probably mislabeled if another action leads over its own by more than this share
+of the usual lead of a right label."""
 OUTLYING = 4.0
-"""An outlier is so many robust deviations less like its action than is usual there."""
+"""An outlier is less similar to its action than usual by so many robust standard deviations."""
 OVERLAP = 0.2
-"""Two actions overlap if this share of their exemplars is named as the other, both ways."""
+"""Two actions overlap if this share of their exemplars is nearer to the other action."""
 FEW = 3
-"""Exemplars that an action should have."""
+"""An action with fewer exemplars than this is reported."""
 _ROUNDS = 3
 _MAD = 1.4826  # of a normal distribution: standard deviation / median absolute deviation
 
@@ -40,21 +42,22 @@ Kind = Literal[
     "contradiction", "duplicate", "mislabeled", "disagreement", "outlier", "overlap", "few"
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""Sorts of findings, the gravest first."""
+"""Kinds of findings, the most serious first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something about an index that a person should look at.
+    """Something in a set of exemplars that a person should look at.
 
     Attributes:
-        kind: Of what sort.
-        positions: Exemplars that are concerned, the one to look at first.
-        labels: Actions that are concerned, the exemplar's own first.
-        similarity: Of twins to each other, of a mislabeled one to the nearest exemplar of the
-            action that claims it, of an outlier to that of its own; None of whole actions.
-        count: Exemplars that disagree or are named as the other action.
-        size: Of how many.
+        kind: The kind of finding.
+        positions: Positions of the exemplars concerned, starting with the one to look at.
+        labels: The actions concerned, starting with that of the exemplar.
+        similarity: For duplicates and contradictions, the similarity of the two; for a mislabeled
+            exemplar, that to the nearest exemplar of the other action; for an outlier, that to the
+            nearest exemplar of its own. None for findings about whole actions.
+        count: For findings about whole actions, the number of exemplars nearer to another action.
+        size: The number of exemplars of these actions.
     """
 
     kind: Kind
@@ -67,12 +70,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fit:
-    """How well each of E exemplars fits its own action and the best other, left out itself.
+    """How well each of E exemplars fits its own action and the nearest other action.
 
     Attributes:
-        own: Similarity to the nearest trusted exemplar of its own action, (E,); NaN if it has none.
-        other: The same of the action that is nearest among the others, (E,).
-        rival: Number of that action, (E,); -1 if there is none.
+        own: Similarity to the nearest trusted exemplar of its own action, (E,); NaN without one.
+        other: Similarity to the nearest trusted exemplar of any other action, (E,); NaN without
+            one.
+        rival: Class number of that other action, (E,); -1 without one.
     """
 
     own: FloatArray
@@ -81,7 +85,7 @@ class Fit:
 
     @property
     def lead(self) -> FloatArray:
-        """By how much the other action leads, (E,); NaN where there is nothing to compare."""
+        """How much nearer the other action is than its own, (E,); NaN where one is missing."""
         return np.asarray(self.other - self.own)
 
 
@@ -89,19 +93,21 @@ def check(
     clip_features: Sequence[Features],
     labels: Sequence[str],
     *,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Finding]:
-    """Look for twins, contradictions, wrong labels, outliers, overlaps and poor actions.
+    """Look for duplicates, contradictions, wrong labels, outliers, overlaps and small actions.
 
     Args:
-        clip_features: Of the exemplars, from `ExemplarIndex.clip_features`.
-        labels: Their actions.
-        progress: Called after each exemplar, for progress.
+        clip_features: Features of the exemplars, from `ExemplarIndex.features`.
+        labels: The action of each exemplar.
+        progress: Called with the number of exemplars that were compared, and of all.
 
     Returns:
-        Findings, the gravest first.
+        The findings, the most serious first.
     """
-    return findings(neighborhood(clip_features, progress=progress), labels)
+    total, done = len(clip_features), count(1)
+    step = None if progress is None else lambda: progress(next(done), total)
+    return findings(neighborhood(clip_features, progress=step), labels)
 
 
 def findings(near: Neighborhood, labels: Sequence[str]) -> list[Finding]:
@@ -118,11 +124,11 @@ def findings(near: Neighborhood, labels: Sequence[str]) -> list[Finding]:
 
 
 def twins(near: Neighborhood, classes: NDArray[np.intp]) -> BoolArray:
-    """Which neighbors of each exemplar are the same recording, (E, K).
+    """Which neighbors of each exemplar are the same recording as it, (E, K).
 
     Args:
-        near: Neighbors of E exemplars.
-        classes: Numbers of their actions, (E,).
+        near: The neighbors of E exemplars.
+        classes: The class number of each exemplar, (E,).
     """
     gaps = 1 - near.similarities
     if not gaps.size:
@@ -133,12 +139,15 @@ def twins(near: Neighborhood, classes: NDArray[np.intp]) -> BoolArray:
 
 
 def fit_of(near: Neighborhood, classes: NDArray[np.intp], twin: BoolArray) -> Fit:
-    """How exemplars fit: who fits no better elsewhere is trusted, and the others are asked again.
+    """How well exemplars fit their own action and the nearest other one.
+
+    An exemplar is trusted unless it is nearer to another action than to its own. All exemplars are
+    then judged once more, by the trusted ones only.
 
     Args:
-        near: Neighbors of E exemplars.
-        classes: Numbers of their actions, (E,).
-        twin: From `twins`, (E, K); twins have no say about each other.
+        near: The neighbors of E exemplars.
+        classes: The class number of each exemplar, (E,).
+        twin: From `twins`, (E, K); the same recording does not count as a neighbor.
     """
     mine = (classes[near.positions] == classes[:, None]) & ~twin
     others = (classes[near.positions] != classes[:, None]) & ~twin
@@ -146,7 +155,7 @@ def fit_of(near: Neighborhood, classes: NDArray[np.intp], twin: BoolArray) -> Fi
     for _ in range(_ROUNDS):
         own, _ = _nearest(near, mine, trusted)
         other, who = _nearest(near, others, trusted)
-        if not near.exact:  # an action of which no candidate is left is far
+        if not near.exact:  # an action of which there is no neighbor is far away
             far = np.isnan(own) & (np.bincount(classes)[classes] > 1)
             own = np.where(far, near.similarities[:, -1], own)
         trusted = ~(other > own)
@@ -156,9 +165,9 @@ def fit_of(near: Neighborhood, classes: NDArray[np.intp], twin: BoolArray) -> Fi
 def _nearest(
     near: Neighborhood, allowed: BoolArray, trusted: BoolArray
 ) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Similarity (E,) and place (E,) of the nearest neighbor that is allowed, trusted if any is.
+    """Similarity (E,) and position (E,) of the nearest neighbor that is allowed.
 
-    NaN and -1 where none is allowed.
+    If any of the allowed neighbors is trusted, only those count. NaN and -1 where none is allowed.
     """
     size, others = near.positions.shape
     if not others:
@@ -175,7 +184,7 @@ def _nearest(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Judged:
-    """Exemplars with their actions, and how they fit."""
+    """Exemplars, their actions, and how well they fit them."""
 
     names: Sequence[str]
     classes: NDArray[np.intp]
@@ -183,11 +192,11 @@ class _Judged:
 
     @property
     def elsewhere(self) -> BoolArray:
-        """Who is nearer to another action than to its own, (E,)."""
+        """Which exemplars are nearer to another action than to their own, (E,)."""
         return np.asarray(self.fit.lead > 0)
 
     def crossing(self) -> NDArray[np.intp]:
-        """Exemplars of each action that are nearest to each other one, (C, C)."""
+        """How many exemplars of one action are nearer to the other, for all pairs, (C, C)."""
         table = np.zeros((len(self.names), len(self.names)), np.intp)
         gone = self.elsewhere
         np.add.at(table, (self.classes[gone], self.fit.rival[gone]), 1)
@@ -195,9 +204,9 @@ class _Judged:
 
 
 def _twins(near: Neighborhood, twin: BoolArray, labels: Sequence[str]) -> Iterator[Finding]:
-    """Every exemplar that repeats an earlier one, with the earliest; and one of each other label.
+    """Every exemplar that repeats earlier ones, with the first of them for each label.
 
-    Exemplars of an action come in the order in which they were added.
+    The exemplars of an action are in the order in which they were added.
     """
     for position, same in enumerate(twin):
         found, alike = near.positions[position][same], near.similarities[position][same]
@@ -215,7 +224,7 @@ def _twins(near: Neighborhood, twin: BoolArray, labels: Sequence[str]) -> Iterat
 
 
 def _disagreements(judged: _Judged) -> Iterator[Finding]:
-    """Actions of which most exemplars are nearer to other actions than to each other."""
+    """Actions most of whose exemplars are nearer to other actions than to each other."""
     for number, name in enumerate(judged.names):
         members = np.flatnonzero(judged.classes == number)
         gone = members[judged.elsewhere[members]]
@@ -230,7 +239,7 @@ def _disagreements(judged: _Judged) -> Iterator[Finding]:
 
 
 def _overlaps(judged: _Judged) -> Iterator[Finding]:
-    """Pairs of actions that are named as each other, both ways."""
+    """Pairs of actions of which each has exemplars that are nearer to the other."""
     crossing, sizes = judged.crossing(), np.bincount(judged.classes)
     for one, two in np.argwhere(np.triu(np.minimum(crossing, crossing.T), 1) > 0):
         count, size = int(crossing[one, two] + crossing[two, one]), int(sizes[one] + sizes[two])
@@ -252,7 +261,7 @@ def _overlaps(judged: _Judged) -> Iterator[Finding]:
 
 
 def _misfits(judged: _Judged) -> Iterator[Finding]:
-    """Exemplars that another action claims, and those that lie far out in their own."""
+    """Exemplars that are probably of another action, and outliers of their own."""
     fit, classes = judged.fit, judged.classes
     claimed = fit.lead > MISLABELED * _usual_lead(fit)
     far = outlying(fit, classes) & ~claimed
@@ -267,18 +276,23 @@ def _misfits(judged: _Judged) -> Iterator[Finding]:
 
 
 def _usual_lead(fit: Fit) -> float:
-    """By how much an exemplar that fits is more like its own action than like others; median."""
+    """Median of how much more similar an exemplar that fits is to its own action than to others."""
     leads = -fit.lead[fit.lead < 0]
     return float(np.median(leads)) if len(leads) else 0.0
 
 
 def outlying(fit: Fit, classes: NDArray[np.intp]) -> BoolArray:
-    """Who lies far out in its action, (E,).
+    """Which exemplars are outliers of their action, (E,).
 
-    Such an exemplar is `OUTLYING` deviations less like its action than is usual there, and no more
-    like it than exemplars are like other actions. Usual is the median of the action; the deviation
-    is the median absolute one, of the action or of all, whichever is larger; with few exemplars it
-    says little, so that the shortfall must also exceed what parts an action from others.
+    An outlier meets three conditions. It is less similar to its action than the median of that
+    action, by `OUTLYING` robust standard deviations (from the median absolute deviation of the
+    action or of all exemplars, whichever is larger). It is no more similar to its action than
+    exemplars are to other actions. And since the deviation of a few exemplars says little, it falls
+    short of the median by more than the usual lead of an action over others.
+
+    Args:
+        fit: How well the exemplars fit.
+        classes: The class number of each exemplar, (E,).
     """
     known = ~np.isnan(fit.own)
     gaps, spreads = np.zeros((2, len(classes)))
@@ -295,7 +309,7 @@ def outlying(fit: Fit, classes: NDArray[np.intp]) -> BoolArray:
 
 
 def _poor(judged: _Judged) -> Iterator[Finding]:
-    """Actions with too few exemplars."""
+    """Actions with fewer than `FEW` exemplars."""
     for number, name in enumerate(judged.names):
         members = np.flatnonzero(judged.classes == number).tolist()
         if len(members) < FEW:

@@ -1,14 +1,16 @@
-"""Which unlabeled clips to label next, so that few labels name most of the others.
+"""Which unlabeled clips to label next, so that a few labels help with most of the others.
 
-A clip is worth labeling if many clips are like it that no labeled one stands for: greedy facility
-location (Nemhauser, Wolsey and Fisher 1978). Clips that the index cannot tell count for more.
-Copies of one suggestion bring nothing new and are not suggested.
+A clip is worth labeling if it is similar to many clips to which no labeled clip is similar. The
+clips are chosen one by one by greedy facility location (Nemhauser, Wolsey and Fisher, "An analysis
+of approximations for maximizing submodular set functions", 1978), in which clips that the index
+cannot tell count for more. Copies of a chosen clip add nothing and are not chosen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -21,18 +23,18 @@ from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
 DOUBT = 2.0
-"""A clip whose best action leads by this many times the usual gap to the nearest exemplar counts
-1/e of one between two actions."""
+"""A clip counts 1/e of one that lies between two actions if its best action leads by this many
+times the usual distance to the nearest exemplar."""
 CLOSE = 0.25
-"""Two actions are both near if the better leads by less than this share of the usual gap."""
-MOST = 3000
-"""Clips that are compared with each other; of more, so many are drawn."""
-_ASKED = 1000
-"""Exemplars that tell how alike different actions are; of more, so many are drawn."""
+"""Two actions are both near if the better one leads by less than this share of that distance."""
+MAX_CLIPS = 3000
+"""Most clips that are compared with each other; of more, as many are drawn at random."""
+_SAMPLED = 1000
+"""Exemplars that show how similar different actions are; of more, as many are drawn at random."""
 
 Reason = Literal["representative", "new", "between", "variant"]
-"""Why a clip is suggested: it stands for many; it is like nothing in the index; two actions are
-both near; it is of an action whose exemplars are far from it."""
+"""Why a clip is suggested: it is similar to many others; it is similar to nothing in the index; it
+lies between two actions; it probably is of an action whose exemplars look different."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +42,13 @@ class Suggestion:
     """A clip worth labeling.
 
     Attributes:
-        position: Which of the clips.
-        reason: Why.
-        labels: Actions that it is like, nearest first: two for `between`, one for `variant`.
-        similarity: To the nearest exemplar; None without an index.
-        stands_for: Clips, itself among them, of which it is the nearest that is or would be
-            labeled.
+        position: Position of the clip among those given.
+        reason: Why it is suggested.
+        labels: The actions that it is similar to, nearest first: two for `between`, one for
+            `variant`, none otherwise.
+        similarity: Similarity to the nearest exemplar; None without an index.
+        stands_for: Number of clips, itself among them, for which it would be the most similar
+            labeled clip.
     """
 
     position: int
@@ -57,25 +60,26 @@ class Suggestion:
 
 def suggest(
     clips: Sequence[Features],
-    n: int,
+    n: int = 10,
     *,
     exemplars: Sequence[Features] = (),
     labels: Sequence[str] = (),
     seed: int = 0,
-    progress: Callable[[], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Suggestion]:
-    """Choose clips to label next, the most worthwhile first.
+    """Choose clips to label next, the most useful first.
 
-    Every clip is compared with every other and with every exemplar, 5 microseconds a pair of
-    sequences; of more than `MOST` clips, as many are drawn at random and stand for the rest.
+    Every clip is compared with every other clip and with every exemplar, which takes about 5
+    microseconds for a pair of sequences. Of more than `MAX_CLIPS` clips, as many are drawn at
+    random to represent the others.
 
     Args:
-        clips: Without labels, from `Encoder.encode`.
-        n: How many to choose; fewer are chosen if there are fewer.
-        exemplars: Those of the index.
-        labels: Their actions.
-        seed: Of the draw.
-        progress: Called after each clip that was compared, for progress; see `compared`.
+        clips: Features of the unlabeled clips, from `Encoder.encode`.
+        n: Number of clips to choose; if there are fewer, all are chosen.
+        exemplars: Features of the exemplars in the index.
+        labels: The action of each exemplar.
+        seed: Seed of the random draw.
+        progress: Called with the number of comparisons of one clip that are done, and of all.
 
     Raises:
         UsageError: If n is below 1, or exemplars and labels differ in number.
@@ -86,28 +90,25 @@ def suggest(
             f"expected a label for each exemplar, got {len(labels)} labels of {len(exemplars)}"
         )
     drawn = np.arange(len(clips))
-    if len(clips) > MOST:
-        drawn = np.sort(np.random.default_rng(seed).choice(len(clips), MOST, replace=False))
+    if len(clips) > MAX_CLIPS:
+        drawn = np.sort(np.random.default_rng(seed).choice(len(clips), MAX_CLIPS, replace=False))
     used = [clips[int(position)] for position in drawn]
-    near = between(used, exemplars, progress=progress)
-    chosen = choose(pairwise(used, progress=progress), near, labels, n)
-    unknown = strangeness(exemplars, labels)
-    return explained(chosen, drawn, near, labels, unknown)
-
-
-def compared(clips: int, exemplars: int) -> int:
-    """How often `suggest` calls `progress`."""
-    return min(clips, MOST) * (2 if exemplars else 1)
+    total, done = len(used) * (2 if exemplars else 1), count(1)
+    step = None if progress is None else lambda: progress(next(done), total)
+    near = between(used, exemplars, progress=step)
+    chosen = choose(pairwise(used, progress=step), near, labels, n)
+    threshold = _novelty_threshold_of(exemplars, labels)
+    return explain_choices(chosen, drawn, near, labels, threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chosen:
-    """Places of chosen clips, in order, and which of them or of the exemplars each clip is near.
+    """The n clips chosen among N, and the chosen clip that each of the N is most similar to.
 
     Attributes:
-        positions: Of the chosen ones, (n,).
-        owner: For every clip, the number of the chosen one that is nearest to it, or -1 if an
-            exemplar is nearer, (N,).
+        positions: Positions of the chosen clips, in the order of choice, (n,).
+        owner: For every clip, which of the chosen clips it is most similar to, as a position in
+            `positions`; -1 if it is more similar to an exemplar, (N,).
     """
 
     positions: NDArray[np.intp]
@@ -115,18 +116,19 @@ class Chosen:
 
 
 def choose(table: FloatArray, near: FloatArray, labels: Sequence[str], n: int) -> Chosen:
-    """Greedy facility location over clips, those in doubt counting for more.
+    """Choose clips by greedy facility location, in which clips in doubt count for more.
 
-    The first brings most; each next brings most beside those before it.
+    Each step takes the clip that raises the similarity of all clips to the nearest chosen clip or
+    exemplar most.
 
     Args:
-        table: Similarity of all clips to each other, (N, N).
-        near: Similarity of the clips to the exemplars, (N, E).
-        labels: Actions of the exemplars, (E,).
-        n: How many to choose.
+        table: Similarity of every clip to every other, (N, N).
+        near: Similarity of every clip to every exemplar, (N, E).
+        labels: The action of each exemplar, (E,).
+        n: Number of clips to choose.
     """
     size = len(table)
-    # Without exemplars anything is covered alike: the first is the medoid.
+    # Without exemplars all clips are equally far from the index, so that the first is the medoid.
     covered = near.max(axis=1) if near.shape[1] else np.full(size, float(table.min(initial=1.0)))
     weight = doubt(near, labels)
     owner = np.full(size, -1)
@@ -145,10 +147,15 @@ def choose(table: FloatArray, near: FloatArray, labels: Sequence[str], n: int) -
 
 
 def doubt(near: FloatArray, labels: Sequence[str]) -> FloatArray:
-    """How unsure the index is of each clip, (N,), 1 where two actions are equally near.
+    """How unsure the index is of each clip, from 0 to 1, (N,).
 
-    exp(-margin / (`DOUBT` g)), for the lead of the best action and the mean gap g between a clip
-    and its nearest exemplar. 1 for all where there are not two actions.
+    This is exp(-margin / (`DOUBT` g)), where the margin is the lead of the best action over the
+    second, and g is the mean distance, 1 - similarity, of a clip from its nearest exemplar. It is 1
+    where two actions are equally near, and for all clips if there are fewer than two actions.
+
+    Args:
+        near: Similarity of every clip to every exemplar, (N, E).
+        labels: The action of each exemplar, (E,).
     """
     if len(set(labels)) < 2 or not len(near):
         return np.ones(len(near), np.float32)
@@ -157,23 +164,24 @@ def doubt(near: FloatArray, labels: Sequence[str]) -> FloatArray:
     return np.asarray(np.exp(-(best[:, -1] - best[:, -2]) / (DOUBT * gap)))
 
 
-def strangeness(exemplars: Sequence[Features], labels: Sequence[str]) -> float | None:
-    """`strangeness_of` the exemplars of an index; of a large one, of `_ASKED` drawn."""
+def _novelty_threshold_of(exemplars: Sequence[Features], labels: Sequence[str]) -> float | None:
+    """The threshold of the exemplars, or of `_SAMPLED` that are drawn from a large index."""
     drawn = np.arange(len(exemplars))
-    if len(drawn) > _ASKED:
-        drawn = np.random.default_rng(0).choice(drawn, _ASKED, replace=False)
+    if len(drawn) > _SAMPLED:
+        drawn = np.random.default_rng(0).choice(drawn, _SAMPLED, replace=False)
     used = [exemplars[int(position)] for position in drawn]
-    return strangeness_of(pairwise(used), [labels[int(position)] for position in drawn])
+    return novelty_threshold(pairwise(used), [labels[int(position)] for position in drawn])
 
 
-def strangeness_of(table: FloatArray, labels: Sequence[str]) -> float | None:
-    """Similarity below which a clip is like nothing in an index; None for fewer than two actions.
+def novelty_threshold(table: FloatArray, labels: Sequence[str]) -> float | None:
+    """Similarity to the nearest exemplar below which a clip is taken for a new action.
 
-    It is the usual similarity of an exemplar to the nearest one of another action.
+    This is the median similarity of an exemplar to the nearest exemplar of another action; None if
+    there are fewer than two actions.
 
     Args:
-        table: Similarity of exemplars to each other, (E, E).
-        labels: Their actions.
+        table: Similarity of every exemplar to every other, (E, E).
+        labels: The action of each exemplar, (E,).
     """
     if len(set(labels)) < 2:
         return None
@@ -182,21 +190,21 @@ def strangeness_of(table: FloatArray, labels: Sequence[str]) -> float | None:
     return float(np.median(others.max(axis=1)))
 
 
-def explained(
+def explain_choices(
     chosen: Chosen,
     drawn: NDArray[np.intp],
     near: FloatArray,
     labels: Sequence[str],
-    unknown: float | None,
+    threshold: float | None,
 ) -> list[Suggestion]:
-    """Say of chosen clips why they are worth labeling.
+    """Say of each chosen clip why it is worth labeling.
 
     Args:
-        chosen: From `choose`.
-        drawn: Of which of the caller's clips the compared ones are, (N,).
-        near: Similarity of the compared clips to the exemplars, (N, E).
-        labels: Actions of the exemplars.
-        unknown: From `strangeness`.
+        chosen: The choice, from `choose`.
+        drawn: Positions of the N clips among those of the caller, (N,).
+        near: Similarity of the N clips to every exemplar, (N, E).
+        labels: The action of each exemplar, (E,).
+        threshold: From `novelty_threshold`.
     """
     names = sorted(set(labels))
     usual = float(np.mean(1 - near.max(axis=1))) if near.size else 0.0
@@ -209,7 +217,7 @@ def explained(
         reason: Reason = "variant"
         if similarity is None:
             reason = "representative"
-        elif unknown is not None and similarity < unknown:
+        elif threshold is not None and similarity < threshold:
             reason = "new"
         elif len(names) > 1 and similarity - best[position][order[1]] < CLOSE * usual:
             reason = "between"
@@ -227,7 +235,7 @@ def explained(
 
 
 def _by_action(near: FloatArray, labels: Sequence[str]) -> FloatArray:
-    """Similarity of clips to the nearest exemplar of each action, (N, C)."""
+    """Similarity of every clip to the nearest exemplar of each action, (N, C)."""
     names = sorted(set(labels))
     classes = class_numbers(labels, names)
     if not names:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stars_infer.curation import suggest as suggestion
-from stars_infer.curation.suggest import choose, compared, doubt, strangeness_of, suggest
+from stars_infer.curation.suggest import choose, doubt, novelty_threshold, suggest
 from stars_infer.errors import UsageError
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
@@ -88,10 +88,10 @@ def test_doubt_is_one_between_two_actions_and_less_beside_one():
     assert (doubt(near, ["a", "a", "a"]) == 1).all()
 
 
-def test_strangeness_is_the_usual_similarity_of_different_actions():
+def test_a_new_action_is_less_similar_than_the_usual_similarity_of_different_actions():
     table = np.array([[1, 0.9, 0.3], [0.9, 1, 0.5], [0.3, 0.5, 1]], np.float32)
-    assert strangeness_of(table, ["a", "a", "b"]) == pytest.approx(0.5)
-    assert strangeness_of(table, ["a", "a", "a"]) is None
+    assert novelty_threshold(table, ["a", "a", "b"]) == pytest.approx(0.5)
+    assert novelty_threshold(table, ["a", "a", "a"]) is None
 
 
 def test_fewer_clips_than_asked_for_and_none():
@@ -104,21 +104,28 @@ def test_fewer_clips_than_asked_for_and_none():
 
 
 def test_of_many_clips_some_are_drawn(monkeypatch):
-    monkeypatch.setattr(suggestion, "MOST", 10)
+    monkeypatch.setattr(suggestion, "MAX_CLIPS", 10)
     clips = at(*range(0, 80, 2))
     positions = [{one.position for one in suggest(clips, 10, seed=seed)} for seed in (0, 0, 1)]
     assert positions[0] == positions[1] != positions[2]
     assert max(positions[0]) > 10
 
 
-def test_progress_is_told_as_often_as_announced():
+def test_progress_counts_to_its_total():
     random = np.random.default_rng(0)
     clips = [
         Features(vector=None, sequence=random.normal(size=(1, 8, 6)).astype(np.float32))
         for _ in range(6)
     ]
     told = []
-    suggest(clips[:4], 2, progress=lambda: told.append(1))
-    assert len(told) == compared(4, 0) == 4
-    suggest(clips[:4], 2, exemplars=clips[4:], labels=["a", "b"], progress=lambda: told.append(1))
-    assert len(told) == 4 + compared(4, 2) == 12
+    suggest(clips[:4], 2, progress=lambda *counts: told.append(counts))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    told.clear()
+    suggest(
+        clips[:4],
+        2,
+        exemplars=clips[4:],
+        labels=["a", "b"],
+        progress=lambda *counts: told.append(counts),
+    )
+    assert told == [(number, 8) for number in range(1, 9)]
