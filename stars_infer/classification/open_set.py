@@ -27,6 +27,8 @@ from stars_infer.classification.classifiers import (
 )
 from stars_infer.similarity.nearest import Matches
 
+_LEAST_SPREAD = 0.02
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -61,9 +63,9 @@ class OpenSetClassifier(Protocol):
         """Chance of every class, (N, C); what is missing to 1 is the chance of an unknown class.
 
         The answer's chance is its confidence. The rest of the chance that the class is known is
-        divided among the other classes by the odds that the calibration gives each of them, as if
-        it were the answer: a softmax whose slopes are fitted to the exemplars.
-        An index of a single class has no others: there the rest is missing, too.
+        divided among the other classes by a softmax of their scores, in which a difference counts
+        by how much the strength of unknown clips varies (`Calibration.spread`). An index of a
+        single class has no others: there the rest is missing, too.
         """
 
 
@@ -221,13 +223,10 @@ def _probabilities(scores: Scores, answers: NDArray[np.intp], calibration: Calib
     confidence = known * calibration.chance_right(chosen)
     if scores.shape[1] == 1:
         return confidence[:, None]
-    second, highest = np.moveaxis(np.sort(scores, axis=1)[:, -2:], 1, 0)
-    best_other = np.repeat(highest[:, None], scores.shape[1], axis=1)
-    best_other[rows, scores.argmax(axis=1)] = second
-    each = ScoreFeatures(score=scores.ravel(), margin=(scores - best_other).ravel())
-    right = calibration.chance_right(each).reshape(scores.shape)
-    odds = right / (1 - right)
-    odds[rows, answers] = 0
+    # Strength is score plus margin, so it differs by twice as much as the score.
+    logits = 2 * scores / max(calibration.spread, _LEAST_SPREAD)
+    logits[rows, answers] = -np.inf
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     result = np.asarray((known - confidence)[:, None] * odds / odds.sum(axis=1, keepdims=True))
     result[rows, answers] = confidence
     return result

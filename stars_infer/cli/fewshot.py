@@ -78,22 +78,25 @@ def add_class(
             lambda: stack.enter_context(ExemplarIndex.open(index, encoder.info)), label
         )
         before = adder.open().labels if index.exists() else []
-        done: list[Addition] = []
+        report = _Report(adder.done, output)
         try:
             for file in output.progress(embedded, "adding", len(paths)):
-                done += _report(adder.add(file), output)
-            done += _report(adder.flush(), output)
+                adder.add(file)
+                report.go_on()
+            adder.flush()
+            report.go_on()
             if adder.index is not None and adder.added:
                 make_ready(adder.index, output)
         except KeyboardInterrupt:
-            done += _report(adder.flush(), output)
-            _summarize(done, before, output)
+            adder.flush()
+            report.go_on()
+            _summarize(adder.done, before, output)
             output.error(
-                f"stopped: {adder.added} of {max(len(paths), len(done))} clips were added; run the "
-                "same command again to go on"
+                f"stopped: {adder.added} of {max(len(paths), len(adder.done))} clips were added; "
+                "run the same command again to go on"
             )
             raise typer.Exit(_INTERRUPTED) from None
-    _summarize(done, before, output)
+    _summarize(adder.done, before, output)
     output.finish()
 
 
@@ -101,25 +104,37 @@ _INTERRUPTED = 130
 """Exit code after Ctrl-C, as of shells."""
 
 
-def _report(additions: list[Addition], output: Output) -> list[Addition]:
-    """Say of each clip whether it was added, or was there before."""
-    for one in additions:
-        output.clip_notes(one.file.source, one.file.notes)
+class _Report:
+    """Says of each clip whether it was added, or was there before.
+
+    Args:
+        additions: Of all clips so far; the list grows.
+        output: Where it is said.
+    """
+
+    def __init__(self, additions: Sequence[Addition], output: Output) -> None:
+        self._additions = additions
+        self._output = output
+        self._told = 0
+
+    def go_on(self) -> None:
+        """Report what has come since; also after it was interrupted."""
+        while self._told < len(self._additions):
+            self._tell(self._additions[self._told])
+            self._told += 1
+
+    def _tell(self, one: Addition) -> None:
+        source, notes = one.file.source, one.file.notes
+        self._output.clip_notes(source, notes)
         label = one.known.label if one.known else one.label
-        if output.json:
-            output.record(
-                {
-                    "source": one.file.source,
-                    "label": label,
-                    "added": one.known is None,
-                    "notes": one.file.notes,
-                }
+        if self._output.json:
+            self._output.record(
+                {"source": source, "label": label, "added": one.known is None, "notes": notes}
             )
         elif one.known:
             other = "" if label == one.label else f" as {label!r}"
-            same = "" if one.known.source == one.file.source else f", from {one.known.source}"
-            output.note(f"{one.file.source}: already in the index{other}{same}; nothing changed")
-    return additions
+            same = "" if one.known.source == source else f", from {one.known.source}"
+            self._output.note(f"{source}: already in the index{other}{same}; nothing changed")
 
 
 def _summarize(done: Sequence[Addition], before: Sequence[str], output: Output) -> None:

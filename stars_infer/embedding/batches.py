@@ -39,7 +39,7 @@ class BatchAdder:
 
     Attributes:
         index: The index, once it is open.
-        added: How many clips were added; those that were there already do not count.
+        done: What became of the clips so far, in order.
     """
 
     def __init__(self, open_index: Callable[[], ExemplarIndex], label: str | None) -> None:
@@ -48,7 +48,12 @@ class BatchAdder:
         self._waiting: list[EmbeddedFile] = []
         self._began = 0.0
         self.index: ExemplarIndex | None = None
-        self.added = 0
+        self.done: list[Addition] = []
+
+    @property
+    def added(self) -> int:
+        """How many clips were added; those that were there already do not count."""
+        return sum(one.known is None for one in self.done)
 
     def open(self) -> ExemplarIndex:
         """The index; opened now if it is not open yet."""
@@ -56,26 +61,24 @@ class BatchAdder:
             self.index = self._open_index()
         return self.index
 
-    def add(self, file: EmbeddedFile) -> list[Addition]:
-        """Take a clip; when the batch is full, add it.
-
-        Returns:
-            What became of the clips of the batch, if it was added now.
+    def add(self, file: EmbeddedFile) -> None:
+        """Take a clip; when the batch is full, or has waited for long, add it.
 
         Raises:
-            UsageError: If its label cannot be one, or its features do not fit the model.
+            UsageError: If a label cannot be one, or features do not fit the model.
             ExemplarIndexError: If the index cannot be written.
         """
         if not self._waiting:
             self._began = time.monotonic()
         self._waiting.append(file)
         late = time.monotonic() - self._began > SECONDS_PER_BATCH
-        return self.flush() if late or len(self._waiting) >= CLIPS_PER_BATCH else []
+        if late or len(self._waiting) >= CLIPS_PER_BATCH:
+            self.flush()
 
-    def flush(self) -> list[Addition]:
-        """Add the clips that wait, and say what became of them."""
+    def flush(self) -> None:
+        """Add the clips that wait; see `add`."""
         if not self._waiting:
-            return []
+            return
         new = [
             NewExemplar(
                 label=label_of(file, self._label),
@@ -87,8 +90,7 @@ class BatchAdder:
         ]
         known = self.open().add(new)
         files, self._waiting = self._waiting, []
-        self.added += known.count(None)
-        return [
+        self.done += [
             Addition(file=file, label=one.label, known=there)
             for file, one, there in zip(files, new, known, strict=True)
         ]

@@ -275,8 +275,7 @@ class ExemplarIndex:
 
         A row sums to `Prediction.chance_known`; what is missing to 1 is the chance that the index
         does not hold the clip's action. The action that `classify` names has the chance
-        `Prediction.confidence`, and the others divide the rest by the odds that the calibration
-        gives each. Where that answer is unsure, another action may have a higher chance.
+        `Prediction.confidence`, and the others divide the rest by a softmax of their scores. Where that answer is unsure, another action may have a higher chance.
 
         Args:
             queries: As in `classify`.

@@ -40,6 +40,7 @@ def test_help_without_arguments(stars):
     "command",
     [
         "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
+        "fewshot rename", "fewshot relabel",
         "fewshot eval", "fewshot threshold", "fewshot suggest", "fewshot check", "search",
         "model info", "model import", "bench", "doctor", "demo", "train pretrain", "train tune",
         "data inspect", "data pack", "data prepare", "data split", "export", "model list",

@@ -1,0 +1,122 @@
+"""`stars fewshot`: renaming and relabeling, labels, and what is not loaded for it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def taught(stars, recordings):
+    """The command line, in a folder with an index of two actions."""
+    assert stars("fewshot", "add-class", recordings / "wave", recordings / "walk")[0] == 0
+    return stars
+
+
+def counts(stars):
+    return json.loads(stars("fewshot", "info", "--json")[1])["classes"]
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def test_rename(taught):
+    code, out, err = taught("fewshot", "rename", "wave", "greet", "--json")
+    assert (code, json.loads(out)) == (0, {"label": "greet", "renamed": 4, "examples": 4})
+    assert not err
+    code, out, err = taught("fewshot", "rename", "walk", " Greet ")
+    assert counts(taught) == {"Greet": 4, "greet": 4}
+    assert "'Greet' and 'greet' are two actions" in one_line(err)
+    code, out, err = taught("fewshot", "rename", "Greet", "greet")
+    assert counts(taught) == {"greet": 8}
+    assert "'Greet' and 'greet' are one action now: 4 examples had that name" in one_line(err)
+    for names, says in (
+        (("Greet", "x"), "no example of 'Greet'"),
+        (("greet", "greet"), "'greet' has that name already"),
+        (("greet", "UNKNOWN"), "'UNKNOWN' cannot be a label"),
+    ):
+        code, _, err = taught("fewshot", "rename", *names)
+        assert code == 2
+        assert says in one_line(err)
+
+
+def test_relabel_by_source_and_by_what_the_file_holds(taught, recordings, tmp_path):
+    first, second, *_ = sorted((recordings / "wave").iterdir())
+    (tmp_path / "elsewhere.skeleton").write_bytes(second.read_bytes())
+    code, out, _ = taught("fewshot", "relabel", "walk", first, "elsewhere.skeleton", "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [(row["source"], row["label"], row["before"]) for row in rows] == [
+        (str(first), "walk", "wave"),
+        (str(second), "walk", "wave"),
+    ]
+    assert counts(taught) == {"walk": 6, "wave": 2}
+    squat = next((recordings / "squat").iterdir())
+    code, _, err = taught("fewshot", "relabel", "wave", first, squat)
+    assert code == 2
+    assert "not in stars.db; `stars fewshot list` shows what is" in one_line(err)
+    assert counts(taught) == {"walk": 6, "wave": 2}
+    (tmp_path / "broken.skeleton").write_text("nothing")
+    code, _, err = taught("fewshot", "relabel", "wave", first, "broken.skeleton")
+    assert code == 1
+    assert "nothing was relabeled" in one_line(err)
+    assert counts(taught) == {"walk": 6, "wave": 2}
+
+
+def test_labels_that_look_alike_get_a_note(taught, recordings):
+    _, _, err = taught("fewshot", "add-class", recordings / "kick", "--label", "Wave")
+    assert (
+        "'Wave' and 'wave' are two actions; to make them one: stars fewshot rename Wave wave"
+        in (one_line(err))
+    )
+    _, _, err = taught("fewshot", "add-class", recordings / "squat", "--label", "Wave")
+    assert "two actions" not in err
+
+
+def test_unknown_is_refused_before_anything_is_read(stars, recordings, tmp_path):
+    (tmp_path / "Unknown").mkdir()
+    (tmp_path / "Unknown" / "1.skeleton").write_text("nothing")
+    for arguments in (["Unknown"], [recordings / "wave", "--label", "unknown"]):
+        code, _, err = stars("fewshot", "add-class", *arguments)
+        assert code == 2
+        assert "cannot be a label: it is the answer to clips of actions" in one_line(err)
+    assert not (tmp_path / "stars.db").exists()
+
+
+_COMMANDS = """
+import sys
+from stars_infer.cli import main
+
+clips, long = sys.argv[1:]
+for command in (
+    ["fewshot", "add-class", clips],
+    ["fewshot", "list"],
+    ["fewshot", "rename", "walk", "stroll"],
+    ["fewshot", "remove", "stroll"],
+    ["fewshot", "info"],
+    ["classify", clips],
+    ["segment", long],
+):
+    sys.argv = ["stars", *command, "--quiet"]
+    try:
+        main()
+    except SystemExit as done:
+        assert not done.code, command
+    for package in ("onnxruntime", "openvino", "faiss"):
+        assert package not in sys.modules, (package, command)
+"""
+
+
+def test_no_network_and_no_search_library_is_loaded_for_naming_by_sequences(recordings, tmp_path):
+    long = next((recordings / "walk").iterdir())
+    done = subprocess.run(
+        [sys.executable, "-c", _COMMANDS, str(recordings), str(long)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("wave") > 8
