@@ -34,7 +34,7 @@ def clip_of_mediapipe(results: Iterable[Any], *, fps: float, source: str) -> Cli
         [_plain_frame(result) for result in results],
         landmarks.poses_of_landmarks,
         Convention(fps=fps),
-        usual=landmarks.USUAL,
+        default=landmarks.DEFAULTS,
         source=source,
     )
 
@@ -60,7 +60,7 @@ def clip_of_openpose(
         frames,
         openpose.poses_of_people,
         Convention(layout=layout, units=units, fps=fps),
-        usual=openpose.USUAL,
+        default=openpose.DEFAULTS,
         source=source,
     )
 
@@ -70,7 +70,7 @@ def _clip_of(
     poses_of: Callable[[Any, str, str], list[Pose]],
     wanted: Convention,
     *,
-    usual: Convention,
+    default: Convention,
     source: str,
 ) -> Clip:
     people = [
@@ -79,7 +79,7 @@ def _clip_of(
     ]
     tracks, presence, confidence = tracks_of(people, source=source)
     recording = Recording(
-        joints=tracks, presence=presence, confidence=confidence, source=source, usual=usual
+        joints=tracks, presence=presence, confidence=confidence, source=source, default=default
     )
     return clip_of(recording, wanted)
 

@@ -11,9 +11,9 @@ from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import Recording, convention_in
 
-USUAL = Convention(layout="ntu25").over(STANDARD)
+DEFAULTS = Convention(layout="ntu25").over(STANDARD)
 _MAGIC = b"\x93NUMPY"
-_SAID = ("layout", "units", "up", "handedness", "fps")
+_DESCRIPTION = ("layout", "units", "up", "handedness", "fps")
 
 
 def read_npy(path: Path) -> tuple[Recording, ...]:
@@ -33,7 +33,7 @@ def read_npy(path: Path) -> tuple[Recording, ...]:
         joints = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header fails in NumPy's parser in many ways
         raise ClipError(source, _explain(str(error))) from error
-    return (Recording(joints=joints, source=source, usual=USUAL),)
+    return (Recording(joints=joints, source=source, default=DEFAULTS),)
 
 
 def read_npz(path: Path) -> tuple[Recording, ...]:
@@ -57,7 +57,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
         ) from error  # fmt: skip
     said = {
         name: (value if name == "fps" else str(value)) or None
-        for name in _SAID
+        for name in _DESCRIPTION
         if (value := named.pop(name, None)) is not None
     }
     names, confidence = named.pop("joint_names", None), named.pop("confidence", None)
@@ -69,7 +69,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
         raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
     convention = convention_in(source, **said)
     if names is None and confidence is None:
-        return (Recording(joints=joints, source=source, said=convention, usual=USUAL),)
+        return (Recording(joints=joints, source=source, stated=convention, default=DEFAULTS),)
     tracks = _tracks(joints, source)
     return (
         Recording(
@@ -78,8 +78,8 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
             confidence=None if confidence is None else _confidence_of(confidence, tracks, source),
             joint_names=() if names is None else _names(names, tracks, source),
             source=source,
-            said=convention,
-            usual=USUAL,
+            stated=convention,
+            default=DEFAULTS,
         ),
     )
 

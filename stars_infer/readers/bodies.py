@@ -18,16 +18,16 @@ from stars_infer.errors import ClipError
 from stars_infer.readers.poses import Pose, tracks_of
 from stars_infer.readers.recording import Recording
 
-USUAL = Convention(units="m", up="y", handedness="right")
+DEFAULTS = Convention(units="m", up="y", handedness="right")
 KEYS = ("bodies", "joints")
 
 
-def recording_of_bodies(content: dict[str, Any], said: Convention, source: str) -> Recording:
+def recording_of_bodies(content: dict[str, Any], stated: Convention, source: str) -> Recording:
     """Read a whole clip from `bodies` and, if they are there, `confidence` and `joint_names`.
 
     Args:
         content: The object: `bodies` (M, T, V, 3), `confidence` (M, T, V), `joint_names` (V,).
-        said: What the file says of its units, axes and frame rate.
+        stated: What the file says of its units, axes and frame rate.
         source: Name of the file for messages.
 
     Raises:
@@ -57,8 +57,8 @@ def recording_of_bodies(content: dict[str, Any], said: Convention, source: str) 
         confidence=confidence,
         source=source,
         joint_names=joint_names_in(content, source),
-        said=said,
-        usual=USUAL,
+        stated=stated,
+        default=DEFAULTS,
     )
 
 

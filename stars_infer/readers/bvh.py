@@ -20,7 +20,7 @@ from stars_infer.clips.convention import LEAST_FPS, MOST_FPS, Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.recording import MOST_BODIES, MOST_JOINTS, Recording, convention_in
 
-USUAL = Convention(units="cm", up="y", handedness="right")
+DEFAULTS = Convention(units="cm", up="y", handedness="right")
 _CHANNEL = re.compile(r"([xyz])(rotation|position)", re.IGNORECASE)
 _NAMESPACE = re.compile(r"^.*[:|]")
 _MOST_CHANNELS = 6
@@ -66,8 +66,8 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
             presence=np.ones(bodies.shape[:2], np.bool_),
             source=source,
             joint_names=names,
-            said=convention_in(source, fps=1 / seconds if usable else None),
-            usual=USUAL,
+            stated=convention_in(source, fps=1 / seconds if usable else None),
+            default=DEFAULTS,
             notes=() if usable else (note,),
             computed=True,
         ),

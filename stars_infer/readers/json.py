@@ -22,13 +22,13 @@ from stars_infer.readers import bodies, landmarks, openpose
 from stars_infer.readers.poses import Pose, tracks_of
 from stars_infer.readers.recording import Recording, convention_in, frame_numbers
 
-SAID = ("layout", "fps", "units", "up", "handedness")
+DESCRIPTION = ("layout", "fps", "units", "up", "handedness")
 TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
 """Keys that hold the time of a frame, and the seconds of their unit."""
 FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
-    "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.USUAL),
-    "OpenPose people": (openpose.poses_of_people, openpose.USUAL),
-    "bodies": (bodies.poses_of_bodies, bodies.USUAL),
+    "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.DEFAULTS),
+    "OpenPose people": (openpose.poses_of_people, openpose.DEFAULTS),
+    "bodies": (bodies.poses_of_bodies, bodies.DEFAULTS),
 }
 
 
@@ -114,7 +114,7 @@ def header_convention(header: dict[str, Any], source: str) -> Convention:
     Raises:
         ClipError: If a value is not valid.
     """
-    return convention_in(source, **{key: header.get(key) for key in SAID})
+    return convention_in(source, **{key: header.get(key) for key in DESCRIPTION})
 
 
 def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
@@ -129,7 +129,7 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
             raise ClipError(source, f"frame {number} holds {found}, but frame {at} {form}")
         if form is None and found is not None:
             form, at = found, number
-    poses_of, usual = FORMS[form or "bodies"]
+    poses_of, default = FORMS[form or "bodies"]
     people = [
         poses_of(frame, f"frame {number}", source) if frame else []
         for number, frame in enumerate(frames)
@@ -145,8 +145,8 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
         confidence=confidence,
         source=source,
         joint_names=names,
-        said=header_convention(header, source).over(convention_in(source, fps=fps)),
-        usual=usual,
+        stated=header_convention(header, source).over(convention_in(source, fps=fps)),
+        default=default,
     )
 
 

@@ -15,7 +15,7 @@ from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.poses import Pose
 
-USUAL = Convention(layout="mediapipe33", units="m", up="-y", handedness="right")
+DEFAULTS = Convention(layout="mediapipe33", units="m", up="-y", handedness="right")
 WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks", "world_landmarks")
 NAMED_KEYS = ("keypoints3D", "keypoints3d")
 IMAGE_KEYS = ("landmarks", "pose_landmarks", "poseLandmarks")

@@ -15,7 +15,7 @@ from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.poses import Pose
 
-USUAL = Convention(units="m", up="-y", handedness="right")
+DEFAULTS = Convention(units="m", up="-y", handedness="right")
 KEY = "people"
 _POINTS_KEYS = ("pose_keypoints_3d", "body_keypoints_3d")
 _FLAT_KEYS = ("pose_keypoints_2d", "pose_keypoints")

@@ -61,6 +61,6 @@ def _recording(annotation: Any, number: int, source: str) -> Recording:
     return Recording(
         joints=np.asarray(joints, np.float32) if joints.dtype.itemsize < 4 else joints,
         source=place,
-        usual=Convention(layout="ntu25").over(STANDARD),
+        default=Convention(layout="ntu25").over(STANDARD),
         name=name,
     )

@@ -34,8 +34,8 @@ class Recording:
         presence: Whether a body is seen in a frame, (M, T).
         confidence: Confidence of each point, 0 to 1, (M, T, V).
         joint_names: Names of the V joints, if the file gives them.
-        said: The convention that the file states.
-        usual: The convention that is usual in its format.
+        stated: The convention that the file states.
+        default: The convention that is usual in its format.
         notes: Remarks of the reader, for people.
         name: Name of the clip within its file.
         computed: Whether positions are computed, so that none is ever lost; as in
@@ -47,19 +47,19 @@ class Recording:
     presence: BoolArray | None = None
     confidence: FloatArray | None = None
     joint_names: tuple[str, ...] = ()
-    said: Convention = field(default_factory=Convention)
-    usual: Convention = STANDARD
+    stated: Convention = field(default_factory=Convention)
+    default: Convention = STANDARD
     notes: tuple[str, ...] = ()
     name: str = ""
     computed: bool = False
 
 
-def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) -> Clip:
+def clip_of(recording: Recording, given: Convention, *, uncut: bool = False) -> Clip:
     """Make a clip: its layout's joints, in meters, y up, right-handed; doubts become its notes.
 
     Args:
         recording: What the file holds.
-        wanted: What the caller says of it, which counts more than what the file says.
+        given: What the caller says of it, which counts more than what the file says.
         uncut: It is to be cut into actions: `recording` of `Clip.from_array`.
 
     Raises:
@@ -67,15 +67,15 @@ def clip_of(recording: Recording, wanted: Convention, *, uncut: bool = False) ->
         UsageError: If the caller's layout does not exist.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
-        return _clip_of(recording, wanted, uncut=uncut)
+        return _clip_of(recording, given, uncut=uncut)
 
 
-def _clip_of(recording: Recording, wanted: Convention, *, uncut: bool) -> Clip:
-    said = wanted.over(recording.said)
-    convention = said.over(recording.usual).over(STANDARD)
+def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
+    known = given.over(recording.stated)
+    convention = known.over(recording.default).over(STANDARD)
     if recording.presence is not None and not recording.presence.any():
         raise NobodyError(recording.source, "no body in any frame: record it again")
-    recording, layout = _in_layout(recording, said.layout, recording.usual.layout)
+    recording, layout = _in_layout(recording, known.layout, recording.default.layout)
     assert convention.fps is not None
     if recording.presence is None:
         made = Clip.from_array(
@@ -202,11 +202,11 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
     return np.concatenate(([0], np.cumsum(counts))).astype(np.intp), 1 / usual
 
 
-def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tuple[Recording, str]:
+def _in_layout(recording: Recording, named: str | None, default: str | None) -> tuple[Recording, str]:
     """Reduce a recording to the joints of its layout, in their order, and name the layout."""
     names, source = recording.joint_names, recording.source
     if not names:
-        layout = named or usual
+        layout = named or default
         if layout is None:
             raise ClipError(
                 source, "the file does not say which joints these are: pass --layout "
@@ -241,8 +241,8 @@ def _in_layout(recording: Recording, named: str | None, usual: str | None) -> tu
 
 
 def _misfit(recording: Recording, layout: Layout) -> str:
-    if recording.said.layout:
-        return f"the file has the layout {recording.said.layout!r}, not {layout.name!r}"
+    if recording.stated.layout:
+        return f"the file has the layout {recording.stated.layout!r}, not {layout.name!r}"
     names = recording.joint_names
     missing = next((joint for joint in layout.joints if joint not in names), layout.joints[0])
     return (

@@ -78,8 +78,8 @@ class _Scanner:
             presence=presence,
             source=self.source,
             joint_names=NTU25_JOINTS,
-            said=Convention(layout="ntu25"),
-            usual=STANDARD,
+            stated=Convention(layout="ntu25"),
+            default=STANDARD,
         )
 
     def body(self, frame: int) -> None:

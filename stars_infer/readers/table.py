@@ -29,7 +29,7 @@ from stars_infer.readers.recording import (
     frame_numbers,
 )
 
-USUAL = Convention(units="m", up="y", handedness="right")
+DEFAULTS = Convention(units="m", up="y", handedness="right")
 _FRAME, _BODY, _JOINT = ("frame", "frame_id"), ("body", "person", "person_id"), ("joint",)
 _SECONDS, _MILLISECONDS = ("time", "time_s", "seconds"), ("time_ms", "timestamp_ms")
 _SURE = "confidence|conf|visibility|vis|score|c|v"
@@ -284,7 +284,7 @@ def _make_recording(
         confidence=confidence,
         source=table.source,
         joint_names=names,
-        said=convention_in(table.source, fps=fps),
-        usual=USUAL,
+        stated=convention_in(table.source, fps=fps),
+        default=DEFAULTS,
         notes=(f"columns that are no joints were left out: {shown}",) if left else (),
     )

@@ -15,7 +15,7 @@ from stars_infer.layouts import get_layout
 from stars_infer.readers.json import (
     FORMS,
     KNOWN_FORMS,
-    SAID,
+    DESCRIPTION,
     TIMES,
     form_of,
     header_convention,
@@ -78,14 +78,14 @@ class FrameReader:
         except UnicodeDecodeError as error:
             raise ClipError(source, f"not UTF-8 text ({error.reason})") from error
         form = form_of(value)
-        if form is None and isinstance(value, dict) and any(key in value for key in SAID):
+        if form is None and isinstance(value, dict) and any(key in value for key in DESCRIPTION):
             self._wanted = self._wanted.over(header_convention(value, source))
             return None
         if form is None and value != []:
             raise ClipError(source, f"no frame. {KNOWN_FORMS}")
-        poses_of, usual = FORMS[form or "bodies"]
+        poses_of, default = FORMS[form or "bodies"]
         poses = poses_of(value, "the frame", source) if form else []
-        convention = self._wanted.over(usual).over(STANDARD)
+        convention = self._wanted.over(default).over(STANDARD)
         if convention.layout is None:
             raise UsageError(
                 "the stream does not say which joints these are: pass --layout "
