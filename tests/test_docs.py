@@ -1,5 +1,6 @@
 """Pages name commands and options that exist, and their examples run."""
 
+import pkgutil
 import re
 import shlex
 from functools import cache
@@ -109,3 +110,17 @@ def test_recordings_and_streams_from_python(tiny_by_default, tmp_path):
     recording, stream = blocks("segmentation-and-streaming.md", "python")
     exec(compile(recording, "segmentation-and-streaming.md", "exec"), seen)
     exec(compile(stream, "segmentation-and-streaming.md", "exec"), seen)
+
+
+def test_each_command_has_a_function_that_exists():
+    page = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| command \| function \|\n((?:\|.*\n)+)", page)
+    listed = {tuple(name.split()) for name in re.findall(r"`stars ([\w -]+)`", table)}
+    commands = {path for path in every_option() if not any(
+        len(other) > len(path) and other[: len(path)] == path for other in every_option()
+    )}  # fmt: skip
+    protocols = {path for path in commands if path[:2] == ("train", "eval")}
+    assert listed - protocols == commands - protocols
+    assert listed & protocols
+    for name in re.findall(r"`(stars_infer[\w.]+)`", table):
+        assert callable(pkgutil.resolve_name(name)), name
