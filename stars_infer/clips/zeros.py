@@ -98,7 +98,7 @@ class _Zeros:
         self.known = np.isfinite(joints).all(axis=2) & present[:, None] & ~zero
         """(T, V); whether a joint is present and not at the origin."""
         self.layout = layout
-        lengths = [self.usual(bone) for bone in layout.bones]
+        lengths = [self.median_length(bone) for bone in layout.bones]
         self.longest = max((length for length in lengths if length is not None), default=0.0)
 
     def lost(self) -> BoolArray:
@@ -149,7 +149,7 @@ class _Zeros:
         links: list[tuple[int, int, BoolArray]] = []
         refuted = np.zeros_like(zero)
         for one, other in self.layout.bones:
-            usual = self.usual((one, other))
+            usual = self.median_length((one, other))
             if usual is None or not zero[:, [one, other]].any():
                 continue
             apart = self.lengths((one, other), frames)
@@ -171,7 +171,7 @@ class _Zeros:
         result[frames] = zero & sure
         return result
 
-    def usual(self, bone: tuple[int, int]) -> float | None:
+    def median_length(self, bone: tuple[int, int]) -> float | None:
         """Median length of a bone, or None if its ends are never known in the same frame."""
         frames = np.flatnonzero(self.known[:, list(bone)].all(axis=1))
         return float(np.median(self.lengths(bone, frames))) if len(frames) else None

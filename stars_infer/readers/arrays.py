@@ -55,7 +55,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
             source, f"not a readable .npz archive of plain arrays ({error}); objects are never "
             "unpickled: save it again with numpy.savez"
         ) from error  # fmt: skip
-    said = {
+    stated = {
         name: (value if name == "fps" else str(value)) or None
         for name in _DESCRIPTION
         if (value := named.pop(name, None)) is not None
@@ -67,7 +67,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
         (joints,) = named.values()
     else:
         raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
-    convention = convention_in(source, **said)
+    convention = convention_in(source, **stated)
     if names is None and confidence is None:
         return (Recording(joints=joints, source=source, stated=convention, default=DEFAULTS),)
     tracks = _tracks(joints, source)

@@ -81,7 +81,7 @@ def read_clip(
         MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
     """
-    wanted = _check_convention(layout, convention)
+    given = _check_convention(layout, convention)
     file, name = _file_and_name(Path(path))
     if name is not None:
         for found in _recordings(file):
@@ -89,7 +89,7 @@ def read_clip(
                 if found.source == f"{file}#{name}":
                     raise found
             elif found.name == name:
-                return clip_of(found, wanted, uncut=recording)
+                return clip_of(found, given, uncut=recording)
         raise ClipError(str(path), f"no clip of the name {name[:60]!r} in {file}")
     several: list[Recording] = []
     for found in _recordings(file):
@@ -103,7 +103,7 @@ def read_clip(
         raise ClipError(
             str(path), f"holds several clips ({names}, …): name one as {file.name}#NAME"
         )  # fmt: skip
-    return clip_of(several[0], wanted, uncut=recording)
+    return clip_of(several[0], given, uncut=recording)
 
 
 def read_clips(
@@ -128,17 +128,17 @@ def read_clips(
         MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
     """
-    wanted = _check_convention(None, convention)
+    given = _check_convention(None, convention)
     file, name = _file_and_name(Path(path))
     try:
         if name is not None:
-            yield read_clip(path, convention=wanted)
+            yield read_clip(path, convention=given)
             return
         for found in _recordings(file):
             try:
                 if isinstance(found, ClipError):
                     raise found
-                clip = clip_of(found, wanted)
+                clip = clip_of(found, given)
             except ClipError as error:
                 if skip is None:
                     raise
@@ -153,10 +153,10 @@ def read_clips(
 
 def _check_convention(layout: str | None, convention: Convention | None) -> Convention:
     """Join what the caller says, and check that its layout exists."""
-    wanted = Convention(layout=layout).over(convention or Convention())
-    if wanted.layout is not None:
-        get_layout(wanted.layout)
-    return wanted
+    given = Convention(layout=layout).over(convention or Convention())
+    if given.layout is not None:
+        get_layout(given.layout)
+    return given
 
 
 def _file_and_name(path: Path) -> tuple[Path, str | None]:

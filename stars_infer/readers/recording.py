@@ -109,18 +109,18 @@ def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
     return replace(made, bodies=bodies, notes=notes)
 
 
-def convention_in(source: str, **said: object) -> Convention:
+def convention_in(source: str, **stated: object) -> Convention:
     """Check the convention that a file states.
 
     Args:
         source: Name of the file for messages.
-        said: Attributes of `Convention` as the file has them; None where it has none.
+        stated: Attributes of `Convention` as the file has them; None where it has none.
 
     Raises:
         ClipError: If a value is not valid.
     """
     checked: dict[str, str | float | None] = {}
-    for name, value in said.items():
+    for name, value in stated.items():
         if value is None:
             continue
         if name == "fps":
@@ -192,17 +192,19 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
         row = int(np.argmax(steps <= 0)) + 1
         raise ClipError(source, f"the time of frame {row}, {times[row]:g} s, is not after the one "
                         "before")  # fmt: skip
-    usual = float(np.median(steps)) if len(steps) else 1 / 30
-    counts = np.maximum(np.rint(steps / usual), 1)
+    step = float(np.median(steps)) if len(steps) else 1 / 30
+    counts = np.maximum(np.rint(steps / step), 1)
     if counts.sum() > MAX_RECORDING_FRAMES:
         raise ClipError(
             source, f"from {times[0]:g} to {times[-1]:g} s are more than {MAX_RECORDING_FRAMES:,} "
-            f"frames of {usual:g} s: cut it into parts"
+            f"frames of {step:g} s: cut it into parts"
         )  # fmt: skip
-    return np.concatenate(([0], np.cumsum(counts))).astype(np.intp), 1 / usual
+    return np.concatenate(([0], np.cumsum(counts))).astype(np.intp), 1 / step
 
 
-def _in_layout(recording: Recording, named: str | None, default: str | None) -> tuple[Recording, str]:
+def _in_layout(
+    recording: Recording, named: str | None, default: str | None
+) -> tuple[Recording, str]:
     """Reduce a recording to the joints of its layout, in their order, and name the layout."""
     names, source = recording.joint_names, recording.source
     if not names:

@@ -13,9 +13,9 @@ from stars_infer.clips.convention import STANDARD, Convention, to_standard
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
 from stars_infer.readers.json import (
+    DESCRIPTION,
     FORMS,
     KNOWN_FORMS,
-    DESCRIPTION,
     TIMES,
     form_of,
     header_convention,

@@ -94,7 +94,7 @@ def test_forward_kinematics_is_that_of_matrices(tmp_path, seed, end):
     path = tmp_path / "x.bvh"
     path.write_bytes(b"\xef\xbb\xbf" + text.encode())
     (recording,) = read_bvh(path)
-    assert recording.said.fps == pytest.approx(60)
+    assert recording.stated.fps == pytest.approx(60)
     for frame, row in enumerate(values):
         expected = naive(joints, order, row)
         assert set(recording.joint_names) == set(expected)
