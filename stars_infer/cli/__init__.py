@@ -25,7 +25,6 @@ from stars_infer.errors import StarsError, StarsWarning, UsageError
 app = typer.Typer(
     name="stars",
     help="Name human motion clips from a few labeled examples per action.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

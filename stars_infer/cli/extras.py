@@ -14,15 +14,15 @@ from stars_infer.errors import MissingExtraError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraGroup:
-    """A command group that an extra brings.
+    """A group of commands that needs an extra.
 
     Attributes:
         name: What follows `stars`.
         help: Its line in `stars --help`.
-        module: Where its Typer app is.
-        extra: The extra of the distribution that brings its packages.
+        module: The module that holds its Typer app.
+        extra: The extra of the distribution that installs the packages it needs.
         needs: Those packages.
-        commands: Name and help of its commands, where the group is shown without the extra.
+        commands: Names and help texts of its commands, which are shown even without the extra.
     """
 
     name: str
@@ -34,16 +34,20 @@ class ExtraGroup:
 
     @property
     def usage(self) -> str:
-        """What cannot be called without the extra."""
+        """The commands that need the extra, for messages."""
         return " ".join(("`stars", self.name, ", ".join(self.commands))).strip() + "`"
 
     def command(self, *path: str) -> Callable[[typer.Context], None]:
-        """A command that hands its arguments on to the group, or to the command at `path` in it."""
+        """A command that passes its arguments on to the group, or to a command at `path` in it."""
 
         def run(context: typer.Context) -> None:
             self.require(" ".join(("`stars", self.name, *path)) + "`")
             app: typer.Typer = importlib.import_module(self.module).app
-            app(args=[*path, *context.args], prog_name=f"stars {self.name}")
+            app(
+                args=[*path, *context.args],
+                prog_name=f"stars {self.name}",
+                help_option_names=context.help_option_names,
+            )
 
         return run
 
@@ -89,7 +93,7 @@ EXPORT = ExtraGroup(
 )
 GROUPS = (TRAIN, DATA, EXPORT)
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Settings of a command that hands its arguments on."""
+"""Settings of a command that passes its arguments on."""
 
 
 def _there(package: str) -> bool:

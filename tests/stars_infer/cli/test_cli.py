@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 from stars_infer import __all__ as public
+from stars_infer.cli import app
 from stars_infer.synthetic.actions import ACTIONS
 from stars_infer.synthetic.files import skeleton_text
 
@@ -33,23 +35,56 @@ def test_help_without_arguments(stars):
     assert code == 0
     for command in ("classify", "embed", "fewshot", "train", "export", "data", "doctor", "demo"):
         assert command in out
-    assert "--install-completion" not in out
+    assert "--install-completion" in out
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "classify", "embed", "fewshot add-class", "fewshot list", "fewshot remove", "fewshot info",
-        "fewshot rename", "fewshot relabel",
-        "fewshot eval", "fewshot threshold", "fewshot suggest", "fewshot check", "search",
-        "model info", "model import", "bench", "doctor", "demo", "train pretrain", "train tune",
-        "data inspect", "data pack", "data prepare", "data split", "export", "model list",
-    ],
-)  # fmt: skip
+def commands(command, *path):
+    """The names of all commands below one, extras' groups apart."""
+    inside = getattr(command, "commands", None)
+    if inside is None:
+        return [path]
+    return [found for name, one in inside.items() for found in commands(one, *path, name)]
+
+
+OWN = [" ".join(path) for path in commands(get_command(app))]
+OF_EXTRAS = [
+    "train pretrain", "train tune", "train recipes", "train reproduce", "train eval knn",
+    "train eval linear", "train eval finetune", "train eval fewshot",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", sorted({*OWN, *OF_EXTRAS} - {"train"}))
 def test_every_command_helps_with_an_example(stars, command):
-    code, out, _ = stars(*command.split(), "--help")
-    assert code == 0
+    code, out, err = stars(*command.split(), "-h")
+    assert code == 0, err
     assert f"Example: stars {command}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("group", ["", "fewshot", "model", "data", "train", "train eval"])
+def test_a_group_lists_its_commands_for_both_options(stars, group):
+    short, long = stars(*group.split(), "-h"), stars(*group.split(), "--help")
+    assert short == long
+    assert short[0] == 0
+    assert "Commands" in short[1] or "Name clips" in short[1] or "training data" in short[1]
+
+
+def completed(monkeypatch, words):
+    """What the shell is offered at the end of a line."""
+    program = [sys.executable, "-c", "from stars_infer.cli import app; app(prog_name='stars')"]
+    monkeypatch.setenv("_STARS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    return subprocess.run(program, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_shell_completes_commands_and_options(stars, monkeypatch):
+    assert completed(monkeypatch, "stars fewshot a") == ["add-class"]
+    assert "--false-accept" in completed(monkeypatch, "stars classify --f")
+    monkeypatch.delenv("_STARS_COMPLETE")
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    code, out, err = stars("--show-completion")
+    assert code == 0, err
+    assert "=complete_bash" in out
 
 
 def test_heavy_imports_wait_for_the_commands():
