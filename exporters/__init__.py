@@ -1,1 +1,1 @@
-"""Exporters: trained encoders as files that run without torch."""
+"""Write trained encoders as files that run without torch."""

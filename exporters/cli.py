@@ -1,4 +1,4 @@
-"""`stars export`: a trained encoder as files that run without torch, and forms of it for GPUs."""
+"""`stars export`: write a trained encoder as a model directory, and add forms of its graph."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import typer
 from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.encoder.model import CARD_FILE, INFO_FILE, shipped_models
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConfig, export_directory
 from stars_infer.exporters.gpu.tensorrt import COSINE as ENGINE_COSINE
-from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine
+from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine, check_tensorrt
 from stars_infer.exporters.precision import add_half, add_int8
-from stars_infer.runtimes.gpu.tensorrt import tensorrt as tensorrt_package
 from stars_infer.similarity.sequence import SequenceConfig
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
@@ -32,8 +31,8 @@ def export(
         Path,
         typer.Argument(
             metavar="RUN|MODEL",
-            help="Run of `stars train` or a checkpoint file; with --int8, --fp16 or --tensorrt a "
-            "model directory or a shipped name as well.",
+            help="A run of `stars train` or a checkpoint file; --int8, --fp16 and --tensorrt also "
+            "take a model directory or the name of a shipped model.",
         ),
     ],
     onnx: Annotated[
@@ -41,7 +40,9 @@ def export(
     ] = False,
     int8: Annotated[
         bool,
-        typer.Option("--int8", help="Add the int8 graph to a model made without, for cpu:int8."),
+        typer.Option(
+            "--int8", help="Add the int8 graph, for --device cpu:int8, to a model that lacks it."
+        ),
     ] = False,
     fp16: Annotated[
         bool,
@@ -56,37 +57,41 @@ def export(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Model directory to make.", show_default="RUN/model, or the model itself"
+            "--out", help="Model directory to write.", show_default="RUN/model, or the model itself"
         ),
     ] = None,
     batches: Annotated[
-        str, typer.Option(help="Bodies at once in an engine: least, usual, most.")
+        str, typer.Option(help="Bodies at once in an engine: minimum, optimum, maximum.")
     ] = "1,8,64",
     workspace: Annotated[
         int | None,
-        typer.Option(help="Most memory of an engine's kernels, MiB.", show_default="all there is"),
+        typer.Option(help="Memory limit of an engine's kernels, MiB.", show_default="no limit"),
     ] = None,
     optimization_level: Annotated[
-        int, typer.Option(help="How long TensorRT looks for fast kernels, 0 to 5.")
+        int, typer.Option(help="Effort TensorRT spends on finding fast kernels, 0 to 5.")
     ] = 3,
     timing_cache: Annotated[
         Path | None,
-        typer.Option(help="File of measured kernels, so that TensorRT builds quicker next time."),
+        typer.Option(
+            help="File with measured times of kernels, which makes the next build faster."
+        ),
     ] = None,
-    crop: Annotated[float, typer.Option(help="Share kept by the center crop at use.")] = 0.9,
+    crop: Annotated[
+        float, typer.Option(help="Fraction of a clip kept by the center crop at inference.")
+    ] = 0.9,
     samplings: Annotated[
         int,
         typer.Option(
-            help="Uniform samplings of a clip whose vectors are averaged at use; Skeleton2vec's "
-            "tests have 10, 1 is the plain clip."
+            help="Uniform samplings of a clip whose vectors are averaged at inference; "
+            "Skeleton2vec uses 10, 1 is the plain clip."
         ),
     ] = 1,
     weights: Weights = TEACHER,
     compare: Annotated[
         str,
         typer.Option(
-            help="How an index compares clips: warping (step by step) or vectors (their cosine; "
-            "for encoders trained at the papers' scale)."
+            help="How an index compares clips: warping (time warping of sequences) or vectors "
+            "(cosine, for encoders trained at the papers' scale)."
         ),
     ] = "warping",
     half_weights: Annotated[
@@ -96,49 +101,50 @@ def export(
     license: Annotated[str, typer.Option(help="License of the weights.")] = "unknown",
     notes: Annotated[
         Path | None,
-        typer.Option(help="Markdown for the card: data, their licenses, limits, scores."),
+        typer.Option(
+            help="Markdown file for the card: data, licenses of the data, limits, scores."
+        ),
     ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make a model directory: graph, description and card, verified against torch.
+    """Write a model directory: graph, description and card, verified against torch.
 
     --int8, --fp16 and --tensorrt add forms of the graph for CPUs and GPUs, verified against
     float32.
     """
     output = Output(json=json, quiet=quiet)
     if not (onnx or int8 or fp16 or tensorrt):
-        raise UsageError("say what to export to: --onnx, --int8, --fp16 or --tensorrt")
-    if not 0 < crop <= 1:
-        raise UsageError(f"--crop is a share above 0 and up to 1, not {crop:g}")
+        raise UsageError("name a format: --onnx, --int8, --fp16 or --tensorrt")
+    check_range("--crop", crop, above=0, at_most=1)
     engine = EngineConfig(
-        batches=_batches(batches),
+        batches=_parse_batches(batches),
         workspace=workspace,
         level=optimization_level,
         timing_cache=timing_cache,
     )
     if tensorrt:
-        tensorrt_package()  # before a training run is exported for nothing
-    model = None if onnx else _model(source)
+        check_tensorrt()
+    model = None if onnx else _find_model(source)
     folder = out or model or (source if source.is_dir() else source.parent) / "model"
     if notes is not None:
         refuse_inputs(folder / CARD_FILE, "--out", [notes])
     if timing_cache is not None:
-        refuse_inputs(timing_cache, "--timing-cache", _files(source, folder, notes))
-    how = ExportConfig(
+        refuse_inputs(timing_cache, "--timing-cache", _list_files(source, folder, notes))
+    config = ExportConfig(
         crop=crop,
         samplings=samplings,
-        comparison=_comparison(compare),
+        comparison=_parse_comparison(compare),
         half_weights=half_weights,
         license=license,
         notes=notes.read_text(encoding="utf-8") if notes else "",
     )
     if model is None:
         checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
-        info = export_directory(checkpoint, folder, how)
-    elif (how, weights) != (ExportConfig(comparison=SequenceConfig()), TEACHER):
+        info = export_directory(checkpoint, folder, config)
+    elif (config, weights) != (ExportConfig(comparison=SequenceConfig()), TEACHER):
         raise UsageError(
-            f"{source}: is a model already, which keeps how it sees clips; --crop, --samplings, "
+            f"{source}: is a model already, and keeps its settings; --crop, --samplings, "
             "--weights, --compare, --half-weights, --license and --notes are for a run"
         )
     if int8:
@@ -151,43 +157,46 @@ def export(
     if json:
         output.record({"path": str(folder), **info.to_json()})
         return
-    told = {name: info.facts[key] for key, name in _MEASURED.items() if key in info.facts}
-    output.table(("model", "fingerprint", *told), [(folder, info.fingerprint[:12], *told.values())])
+    shown = {name: info.facts[key] for key, name in _MEASURED.items() if key in info.facts}
+    cells = (folder, info.fingerprint[:12], *shown.values())
+    output.table(("model", "fingerprint", *shown), [cells])
 
 
 _MEASURED = {
     "export_relative_error": "relative error to torch",
-    INT8_COSINE: "least cosine of int8",
+    INT8_COSINE: "smallest cosine of int8",
     HALF_COSINE: "of fp16",
     ENGINE_COSINE: "of the engine",
 }
-"""Facts that are shown, and what they are called."""
+"""Facts in the output, and their column titles."""
 
 
-def _model(source: Path) -> Path | None:
-    """The model directory that is named; None if something else is."""
+def _find_model(source: Path) -> Path | None:
+    """The model directory that `source` names; None if it names a run or checkpoint."""
     if (source / INFO_FILE).exists():
         return source
     return shipped_models().get(str(source))
 
 
-def _files(*named: Path | None) -> list[Path]:
-    """Files that are named, and those of folders that are."""
+def _list_files(*named: Path | None) -> list[Path]:
+    """The named files, and the files in the named folders."""
     there = [path for path in named if path is not None]
     return [file for path in there for file in (path.iterdir() if path.is_dir() else [path])]
 
 
-def _batches(text: str) -> tuple[int, int, int]:
-    """What `--batches` asks for."""
+def _parse_batches(text: str) -> tuple[int, int, int]:
+    """Value of `--batches`."""
     try:
-        least, usual, most = map(int, text.split(","))
+        low, best, high = map(int, text.split(","))
     except ValueError as error:
-        raise UsageError(f"--batches is least, usual and most, as 1,8,64, not {text!r}") from error
-    return least, usual, most
+        raise UsageError(
+            f"--batches {text}: expected minimum, optimum and maximum, as in 1,8,64"
+        ) from error
+    return low, best, high
 
 
-def _comparison(compare: str) -> SequenceConfig | None:
-    """What `--compare` asks for."""
+def _parse_comparison(compare: str) -> SequenceConfig | None:
+    """Value of `--compare`."""
     if compare not in ("vectors", "warping"):
-        raise UsageError(f"--compare is vectors or warping, not {compare!r}")
+        raise UsageError(f"--compare {compare}: expected vectors or warping")
     return SequenceConfig() if compare == "warping" else None

@@ -1,4 +1,4 @@
-"""A model directory from a trained encoder: graph, contract and card, verified or not at all."""
+"""Write a model directory from a trained encoder: graph, contract and card, all verified."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from stars_infer.errors import ExportError, UsageError
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
-from stars_infer.runtimes.forms import HALF_FILE, INT8_FILE
-from stars_infer.runtimes.gpu.engine import ENGINE_FILE, ENGINE_INFO_FILE
+from stars_infer.runtimes.forms import ENGINE_FILE, ENGINE_INFO_FILE, HALF_FILE, INT8_FILE
 from stars_infer.similarity.sequence import SequenceConfig
-from stars_infer.train.checkpoint import Checkpoint, load_weights
+from stars_infer.train.checkpoint import Checkpoint, load_weights, save_checkpoint
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
+from stars_infer.train.public_mamp import read_public_mamp
 from stars_infer.train.run import RunConfig
 
 INT8_COSINE, HALF_COSINE = "int8_smallest_cosine", "fp16_smallest_cosine"
-"""Facts of `model.json` that say what less precision costs."""
-OF_FORMS = (INT8_COSINE, HALF_COSINE, "tensorrt_smallest_cosine")
-"""Facts that say nothing of a model made from others."""
+"""Facts of `model.json` that give the cost of less precision."""
+FORM_FACTS = (INT8_COSINE, HALF_COSINE, "tensorrt_smallest_cosine")
+"""Facts about other forms of a graph, which do not apply to a model fused from it."""
 _ABSENT = {"present": PRESENT, "zeros": ZEROS, "copy": PRESENT}
-"""A copied body changes no mean over bodies."""
+"""Rule of the model for each rule of training. A copied body does not change the mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +52,13 @@ class ExportConfig:
     """How a model directory is made.
 
     Attributes:
-        crop: Share kept by the center crop at use.
-        samplings: Uniform samplings of a clip whose vectors are averaged at use.
-        comparison: How an index compares clips step by step; None for the cosine of vectors.
-        half_weights: Store weights in half precision (computed in float32).
+        crop: Fraction of a clip kept by the center crop at inference.
+        samplings: Number of uniform samplings of a clip whose vectors are averaged at inference.
+        comparison: How an index compares sequences; None for the cosine of vectors.
+        half_weights: Store weights in half precision; they are computed in float32.
         license: License of the weights.
-        notes: Markdown that the card carries: data, licenses of the data, limits.
+        notes: Markdown for the card: data, licenses of the data, limits.
+        facts: More facts for `model.json` and the card.
     """
 
     crop: float = 0.9
@@ -69,49 +70,74 @@ class ExportConfig:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def export_directory(checkpoint: Checkpoint, out: Path, how: ExportConfig) -> ModelInfo:
+def export_directory(checkpoint: Checkpoint, out: Path, options: ExportConfig) -> ModelInfo:
     """Write and verify a model directory.
 
-    It is made beside its place and moved there only when verified; on failure nothing is left,
-    and what stood there before stays.
+    The directory is written beside `out` and takes its place only when verified. On failure nothing
+    is left behind, and an older model at `out` stays.
 
     Args:
-        checkpoint: Of any method; its encoder is exported.
-        out: The directory; its name becomes the model's.
-        how: Choices.
+        checkpoint: A checkpoint of any method; its encoder is exported.
+        out: The directory to write; its name becomes the model's.
+        options: How it is made.
 
     Raises:
-        ExportError: If the verification fails, or `out` is something else than a model directory.
+        UsageError: If `out` is a model that came with the installation.
+        ExportError: If the verification fails, or `out` exists and is no model directory.
     """
     config = RunConfig.from_json(checkpoint.config, source="checkpoint")
     encoder = build_encoder(config.encoder).eval()
     load_weights(encoder, checkpoint.encoder_weights(), source="checkpoint")
     exact = copy.deepcopy(encoder)
-    if how.half_weights:
+    if options.half_weights:
         round_to_half(encoder)
-    with made_beside(out) as beside:
-        write_onnx(encoder, beside / GRAPH_FILE, half_weights=how.half_weights)
+    with replace_model(out) as beside:
+        write_onnx(encoder, beside / GRAPH_FILE, half_weights=options.half_weights)
         verified = verify_onnx(beside / GRAPH_FILE, encoder)
         facts = _facts(config, checkpoint) | {
-            "weights": "float16, computed in float32" if how.half_weights else "float32",
+            "weights": "float16, computed in float32" if options.half_weights else "float32",
             "export_relative_error": float(f"{verified.relative_error:.2g}"),
             **int8_fact(write_int8(beside / GRAPH_FILE, frames=encoder.config.frames)),
-            **how.facts,
+            **options.facts,
         }
-        if how.half_weights:
+        if options.half_weights:
             facts["rounding_relative_error"] = float(f"{rounding_error(exact, encoder):.2g}")
-        info = _describe(encoder, config, beside / GRAPH_FILE, out.name, how, facts)
-        write_description(beside, info, how.notes)
+        info = _describe(encoder, config, beside / GRAPH_FILE, out.name, options, facts)
+        write_description(beside, info, options.notes)
+    return info
+
+
+def import_mamp(
+    path: Path, out: Path, *, heads: int, absent_bodies: str, crop: float, license: str
+) -> ModelInfo:
+    """Write a model directory from a public MAMP checkpoint, with a checkpoint for tuning.
+
+    Args:
+        path: The `.pth` file.
+        out: The directory to write.
+        heads: Number of attention heads, which the file does not record.
+        absent_bodies: How training treated a missing second body, `zeros` or `present`.
+        crop: Fraction of a clip kept by the center crop at inference.
+        license: License of the weights.
+
+    Raises:
+        ModelError: If the file is not such a checkpoint.
+        ExportError: If the exported graph does not pass verification.
+    """
+    checkpoint = read_public_mamp(path, heads=heads, absent_bodies=absent_bodies)
+    facts = {"imported_from": path.name}
+    info = export_directory(checkpoint, out, ExportConfig(crop=crop, license=license, facts=facts))
+    save_checkpoint(checkpoint, out)
     return info
 
 
 @contextmanager
-def made_beside(out: Path) -> Iterator[Path]:
-    """A folder beside a model directory, which takes its place when all went well.
+def replace_model(out: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes the model directory `out` on success.
 
     Raises:
         UsageError: If `out` is a model that came with the installation.
-        ExportError: If `out` is something else than a model directory.
+        ExportError: If `out` exists and is no model directory.
     """
     if out.resolve() in {shipped.resolve() for shipped in shipped_models().values()}:
         raise UsageError(f"{out.name} came with the installation: name another directory by --out")
@@ -128,40 +154,44 @@ def made_beside(out: Path) -> Iterator[Path]:
 
 
 def int8_fact(cosine: float | None) -> dict[str, Any]:
-    """What `model.json` says of an int8 form; nothing if there is none."""
+    """The fact of `model.json` about an int8 form; empty if there is none."""
     return {} if cosine is None else {INT8_COSINE: round(cosine, 6)}
 
 
 def write_description(folder: Path, info: ModelInfo, notes: str) -> None:
     """Write `model.json` and the card."""
-    text = json.dumps(info.to_json(), indent=2, ensure_ascii=False)
-    (folder / INFO_FILE).write_text(text + "\n", encoding="utf-8")
+    (folder / INFO_FILE).write_text(to_text(info.to_json()), encoding="utf-8")
     (folder / CARD_FILE).write_text(card(info, notes), encoding="utf-8")
 
 
+def to_text(values: dict[str, Any]) -> str:
+    """Text of `model.json`."""
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
 def card(info: ModelInfo, notes: str) -> str:
-    """The model card, Markdown."""
-    how = info.preprocessing
-    told = info.facts | (
+    """The model card, in Markdown."""
+    prepared = info.preprocessing
+    facts = info.facts | (
         {"streams": ", ".join(part.in_words() for part in info.streams)} if info.streams else {}
     )
-    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in told.items())
+    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in facts.items())
     return f"""# {info.name}
 
-A skeleton encoder for `stars-infer`: {how.frames} frames of {info.layout} joints to a vector of \
-{info.width} numbers.
+A skeleton encoder for `stars-infer`: it maps {prepared.frames} frames of {info.layout} joints to \
+a vector of {info.width} numbers.
 
 | what | value |
 | --- | --- |
 | license of the weights | {info.license} |
-| input | (bodies, {how.frames}, 25, 3) in meters, first middle of spine at the origin |
-| preprocessing | {how.in_words()} |
-| compared by | {info.compared_by()} |
-| several bodies | {info.absent_bodies} |
+| input | (bodies, {prepared.frames}, 25, 3) in meters, starting with the mid-spine at the origin |
+| preprocessing | {prepared.in_words()} |
+| comparison | {info.comparison_in_words()} |
+| two bodies | {info.absent_bodies} |
 {rows}
 | fingerprint | `{info.fingerprint[:12]}` |
 
-{notes.strip() or "Nothing was noted about the training data and its license at export."}
+{notes.strip() or "The export did not record the training data and its license."}
 """
 
 
@@ -170,18 +200,20 @@ def _describe(
     config: RunConfig,
     graph: Path,
     name: str,
-    how: ExportConfig,
+    options: ExportConfig,
     facts: dict[str, Any],
 ) -> ModelInfo:
     shape = encoder.config
-    preprocessing = replace(config.views.preprocessing(crop=how.crop), samplings=how.samplings)
+    preprocessing = replace(
+        config.views.preprocessing(crop=options.crop), samplings=options.samplings
+    )
     absent = _ABSENT[config.views.absent_bodies]
     zero_body = None
     if absent == ZEROS:
         with torch.no_grad():
             zeros = torch.zeros(1, shape.frames, shape.joints, 3)
             zero_body = tuple(float(x) for x in np.asarray(encoder.pool(zeros)[0]))
-    contract = contract_of(preprocessing, absent, zero_body, how.comparison)
+    contract = contract_of(preprocessing, absent, zero_body, options.comparison)
     return ModelInfo(
         name=name,
         preprocessing=preprocessing,
@@ -189,14 +221,14 @@ def _describe(
         absent_bodies=absent,
         zero_body=zero_body,
         fingerprint=fingerprint_of(graph.read_bytes(), contract),
-        comparison=how.comparison,
-        license=how.license,
+        comparison=options.comparison,
+        license=options.license,
         facts=facts,
     )
 
 
 def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the checkpoint says of its making."""
+    """Facts about the training that a checkpoint records."""
     shape = config.encoder
     stages, seconds = _stages(checkpoint)
     facts: dict[str, Any] = {
@@ -216,7 +248,7 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
-    """Methods and steps that made an encoder, the first one first, and the seconds they took."""
+    """Methods and steps that trained an encoder, in order, and the seconds of all."""
     stages: list[tuple[str, int]] = []
     seconds = 0.0
     stage: Mapping[str, Any] | None = {
@@ -234,7 +266,7 @@ def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
     return stages, seconds
 
 
-OF_MODEL = (
+MODEL_FILES = (
     GRAPH_FILE,
     INFO_FILE,
     CARD_FILE,
@@ -243,16 +275,16 @@ OF_MODEL = (
     ENGINE_FILE,
     ENGINE_INFO_FILE,
 )
-"""Files that say nothing beside another graph."""
+"""Files that belong to one graph; an export replaces them all."""
 
 
 def _put_in_place(made: Path, out: Path) -> None:
-    """Move a finished directory to its place, over an older model of that name."""
+    """Move a finished directory to its place and delete the older model there."""
     old = None
     if out.exists():
-        # What else lies in the directory, such as a checkpoint, moves along.
+        # Other files in the directory, such as a checkpoint, are kept.
         for file in out.iterdir():
-            if file.name in OF_MODEL:
+            if file.name in MODEL_FILES:
                 continue
             if file.is_dir() and not file.is_symlink():
                 shutil.copytree(file, made / file.name, symlinks=True)

@@ -1,4 +1,4 @@
-"""One model directory of several: their vectors side by side, each with its weight."""
+"""Fuse several models into one, whose vector concatenates theirs, each with a weight."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ from stars_infer.encoder.model import (
     read_model_info,
 )
 from stars_infer.errors import UsageError
-from stars_infer.exporters.directory import OF_FORMS, int8_fact, made_beside, write_description
+from stars_infer.exporters.directory import FORM_FACTS, int8_fact, replace_model, write_description
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import INPUT, OUTPUT
 from stars_infer.exporters.verify import verify_graph
 from stars_infer.runtimes.onnxruntime import open_session
 
 _SHARED = ("layout", "preprocessing", "absent_bodies", "comparison")
-"""What models must have in common: they see the same bodies, run once."""
+"""Fields in which fused models must agree, since all of them get the same bodies."""
 
 
 def fuse_models(
     folders: Sequence[Path], out: Path, *, weights: Sequence[float] = (), notes: str = ""
 ) -> ModelInfo:
-    """Write and verify a model whose vector holds those of several models.
+    """Write and verify a model whose vector concatenates the vectors of several models.
 
     Args:
-        folders: Model directories, as of the streams joint, motion and bone.
-        out: The directory to make; its name becomes the model's.
-        weights: Length of each model's part of a clip's vector; 1 each if none are given.
-        notes: Markdown that the card carries.
+        folders: Model directories, such as those of the streams joint, motion and bone.
+        out: The directory to write; its name becomes the model's.
+        weights: Length of each model's part of the vector; 1 each if empty.
+        notes: Markdown for the card.
 
     Raises:
-        UsageError: If there are not two models, nor a weight for each, or they see clips
-            differently.
-        ModelError: If one of them is no model directory, or its files do not belong together.
-        ExportError: If the fused graph does not compute what they do.
+        UsageError: If there are fewer than two models, the number of weights differs, or the models
+            prepare or compare clips differently.
+        ModelError: If a folder is no model directory, or its files do not belong together.
+        ExportError: If the fused graph does not compute the same vectors.
     """
     folders = [find_model(folder) for folder in folders]
     refuse_inputs(out, "--out", folders)
-    infos = [_checked(folder) for folder in folders]
+    infos = [_read_single(folder) for folder in folders]
     chosen = list(weights) or [1.0] * len(infos)
     if len(infos) < 2:
-        raise UsageError("fusing takes two models or more, as of joint, motion and bone")
+        raise UsageError("fusing takes two or more models, such as joint, motion and bone")
     if len(chosen) != len(infos):
         raise UsageError(
             f"{len(chosen)} weights for {len(infos)} models: give one --weight for each, in order"
@@ -72,13 +72,13 @@ def fuse_models(
         )
         for info, weight in zip(infos, chosen, strict=True)
     )
-    with made_beside(out) as beside:
+    with replace_model(out) as beside:
         graph = beside / GRAPH_FILE
-        merged = fused_graph([onnx.load(folder / GRAPH_FILE) for folder in folders])
+        merged = concatenate_graphs([onnx.load(folder / GRAPH_FILE) for folder in folders])
         onnx.save_model(merged, graph)
         verified = verify_graph(
             graph,
-            _side_by_side(folders),
+            _concatenated_vectors(folders),
             frames=infos[0].preprocessing.frames,
             source="its parts",
         )
@@ -89,8 +89,8 @@ def fuse_models(
     return fused
 
 
-def fused_graph(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
-    """A graph with the input of several and their outputs side by side, (bodies, D1 + D2 + ...)."""
+def concatenate_graphs(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
+    """Merge graphs into one with a shared input and concatenated outputs, (B, D1 + D2 + ...)."""
     prefixed = [compose.add_prefix(model, f"part{number}/") for number, model in enumerate(models)]
     merged = prefixed[0]
     for other in prefixed[1:]:
@@ -112,31 +112,32 @@ def fused_graph(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
     return merged
 
 
-def _checked(folder: Path) -> ModelInfo:
-    """What a model says of itself, if its files belong together."""
+def _read_single(folder: Path) -> ModelInfo:
+    """Read and check a model that is not fused itself."""
     info = read_model_info(folder)
     check_fingerprint(folder, info)
     if info.streams:
-        raise UsageError(f"{folder}: is fused already; name the models it was made of")
+        raise UsageError(f"{folder}: is fused already; name the models from which it was made")
     return info
 
 
 def _check_same(first: Path, one: ModelInfo, second: Path, other: ModelInfo) -> None:
     for name in _SHARED:
-        mine, its = getattr(one, name), getattr(other, name)
-        if mine != its:
+        expected, found = getattr(one, name), getattr(other, name)
+        if found != expected:
             raise UsageError(
-                f"{second}: {name.replace('_', ' ')} is {_told(its)}, but in {first} "
-                f"{_told(mine)}; only models that see clips alike can be fused"
+                f"{second}: {name.replace('_', ' ')} is {_in_words(found)}, but in {first} "
+                f"{_in_words(expected)}; only models that prepare and compare clips alike can be "
+                "fused"
             )
 
 
-def _told(value: Any) -> str:
+def _in_words(value: Any) -> str:
     return value.in_words() if hasattr(value, "in_words") else str(value)
 
 
-def _side_by_side(folders: Sequence[Path]) -> Any:
-    """What the fused graph must give: the vectors of all parts, one beside the other."""
+def _concatenated_vectors(folders: Sequence[Path]) -> Any:
+    """A function from bodies to the vectors that the fused graph must give."""
     sessions = [open_session(folder / GRAPH_FILE, "cpu") for folder in folders]
 
     def vectors(bodies: FloatArray) -> FloatArray:
@@ -178,9 +179,9 @@ def _describe(
 
 
 def _facts(infos: Sequence[ModelInfo]) -> dict[str, Any]:
-    """What the models say of themselves: once what they agree on, else one after the other."""
+    """Facts of the fused model: equal facts once, different ones in order."""
     facts: dict[str, Any] = {}
-    for key in dict.fromkeys(key for info in infos for key in info.facts if key not in OF_FORMS):
+    for key in dict.fromkeys(key for info in infos for key in info.facts if key not in FORM_FACTS):
         values = [info.facts.get(key) for info in infos]
         same = all(value == values[0] for value in values)
         facts[key] = values[0] if same else "; ".join(map(str, values))

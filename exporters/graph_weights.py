@@ -1,4 +1,4 @@
-"""Weights of a graph: stored in half precision, wide again, dropped where nothing reads them."""
+"""Store the weights of a graph in half precision, widen them again, drop unused ones."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 MIN_HALVED = 1024
-"""Smaller tensors stay in float32: they weigh nothing."""
+"""Smaller tensors stay in float32, because they take little space."""
 _MIN_ROUNDED_AGAIN = 1 << 14
 
 
 def store_half(model: onnx.ModelProto) -> None:
-    """Store float32 weights in half precision, each behind a cast that loading folds away.
+    """Store float32 weights in half precision, in place, each with a cast that loading folds away.
 
-    What the exporter has computed from rounded weights, half precision does not hold exactly; of
-    that, only large tensors are rounded once more, such as the sum of position embeddings.
+    Half precision cannot represent exactly what the exporter computed from rounded weights. Of such
+    tensors, only large ones are rounded again, such as the sum of position embeddings.
     """
     graph = model.graph
     casts = []
@@ -37,7 +37,7 @@ def store_half(model: onnx.ModelProto) -> None:
 
 
 def widen_half(model: onnx.ModelProto) -> None:
-    """Undo `store_half`, in place: the weights are plain float32 ones again."""
+    """Undo `store_half`, in place: turn the weights back into float32."""
     graph = model.graph
     stored = {
         tensor.name: tensor
@@ -57,7 +57,7 @@ def widen_half(model: onnx.ModelProto) -> None:
 
 
 def drop_unused(graph: onnx.GraphProto) -> None:
-    """Drop nodes and weights that nothing reads any more, in place."""
+    """Drop nodes and weights that nothing reads, in place."""
     read = {value.name for value in graph.output}
     kept: list[onnx.NodeProto] = []
     for node in reversed(graph.node):

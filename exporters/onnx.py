@@ -1,4 +1,4 @@
-"""A trained encoder as an ONNX graph: (bodies, T, 25, 3) to pooled tokens (bodies, D)."""
+"""Write a trained encoder as an ONNX graph: bodies (B, T, 25, 3) to pooled tokens (B, D)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from stars_infer.exporters.graph_weights import MIN_HALVED, store_half
 from stars_infer.train.networks.backbone import Backbone
 
 OPSET = 20
-"""Has GELU and layer normalization as single operators, and runs on every current runtime."""
+"""Has GELU and layer normalization as single operators; ONNX Runtime 1.20 runs it. Opset 23, which
+has attention, needs ONNX Runtime 1.23: see docs/benchmarks.md."""
 INPUT, OUTPUT = "bodies", "pooled"
 
 
 class PooledEncoder(nn.Module):
-    """The encoder with its pooling, as it is exported."""
+    """The exported module: the encoder and its pooling."""
 
     def __init__(self, encoder: Backbone) -> None:
         super().__init__()
@@ -33,7 +34,7 @@ class PooledEncoder(nn.Module):
 
 
 def round_to_half(encoder: Backbone) -> None:
-    """Round large weights to what half precision can hold, in place; they stay float32.
+    """Round large weights to half precision, in place; they stay float32 tensors.
 
     Batch norms become part of the convolutions before them, as the exporter would do later.
     """
@@ -47,21 +48,21 @@ def round_to_half(encoder: Backbone) -> None:
 
 
 def _fold_norms(layers: nn.Sequential) -> None:
-    """Make each batch norm that follows a convolution a part of it, in place."""
+    """Fold each batch norm into the convolution before it, in place."""
     for place, (before, norm) in enumerate(pairwise(list(layers))):
         if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             layers[place], layers[place + 1] = fuse_conv_bn_eval(before, norm), nn.Identity()
 
 
 def write_onnx(encoder: Backbone, path: Path, *, half_weights: bool) -> None:
-    """Write the graph, its weights inside.
+    """Write the graph with its weights inside.
 
     Args:
         encoder: In evaluation mode, on the CPU.
-        path: The file.
-        half_weights: Store weights in half precision; they are widened when the graph is loaded,
-            and everything is computed in float32. Round the encoder first (`round_to_half`), so
-            that nothing is lost here.
+        path: The file to write.
+        half_weights: Store weights in half precision. Loading widens them, and everything is
+            computed in float32. Round the encoder first (`round_to_half`), so that storing is
+            lossless.
     """
     shape = encoder.config
     example = torch.zeros(2, shape.frames, shape.joints, 3)
@@ -82,14 +83,14 @@ def write_onnx(encoder: Backbone, path: Path, *, half_weights: bool) -> None:
     if program is None:
         raise RuntimeError("the exporter returned no program")
     model = program.model_proto
-    _forget_origins(model)
+    _drop_metadata(model)
     if half_weights:
         store_half(model)
     onnx.save_model(model, path)
 
 
-def _forget_origins(model: onnx.ModelProto) -> None:
-    """Drop the exporter's notes: source paths of this machine, and most of the file's nodes."""
+def _drop_metadata(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes on each node, which name source files of this machine."""
     del model.metadata_props[:]
     for node in model.graph.node:
         del node.metadata_props[:]

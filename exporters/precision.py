@@ -1,4 +1,4 @@
-"""A model directory with its graph in half precision, or int8, beside the one of float32."""
+"""Add a form of the graph, in half precision or int8, to a model directory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,14 @@ from stars_infer.encoder.model import (
     read_model_info,
 )
 from stars_infer.errors import ExportError
-from stars_infer.exporters.attention import fuse_attention
-from stars_infer.exporters.directory import HALF_COSINE, OF_MODEL, int8_fact, made_beside
+from stars_infer.exporters.directory import (
+    HALF_COSINE,
+    MODEL_FILES,
+    int8_fact,
+    replace_model,
+    to_text,
+)
+from stars_infer.exporters.gpu.attention import fuse_attention
 from stars_infer.exporters.gpu.half_graph import half_graph
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.runtimes.forms import HALF_FILE, MADE_FROM, sha256_of
@@ -31,26 +37,26 @@ from stars_infer.runtimes.runtime import EXACT
 
 
 def add_half(folder: Path, out: Path) -> ModelInfo:
-    """Make a model directory that has its graph in half precision as well.
+    """Write a copy of a model directory with the graph in half precision as well.
 
-    Contract and fingerprint stay, so its vectors are compared with those of the original.
+    Contract and fingerprint stay the same: vectors of both forms can be compared.
 
     Args:
         folder: The model.
-        out: The directory to make; the model itself gets the graph added.
+        out: The directory to write; may be the model itself.
 
     Raises:
         UsageError: If `out` is a model that came with the installation.
         ModelError: If the model's files do not belong together.
-        ExportError: If the graph cannot be run in half precision, or gives other vectors.
+        ExportError: If the graph cannot run in half precision, or gives other vectors.
     """
     graph = folder / GRAPH_FILE
-    with copied_beside(folder, out) as (beside, info):
+    with extend_model(folder, out) as (beside, info):
         half = half_graph(onnx.load(graph))
         fuse_attention(half)
         onnx.helper.set_model_props(half, {MADE_FROM: sha256_of(graph.read_bytes())})
         onnx.save_model(half, beside / HALF_FILE)
-        cosine = _cosine(beside, info)
+        cosine = _half_cosine(beside, info)
         if cosine < EXACT:
             raise ExportError(
                 f"{folder}: in half precision a vector has cosine {cosine:.5f} to that of "
@@ -61,22 +67,22 @@ def add_half(folder: Path, out: Path) -> ModelInfo:
 
 
 def add_int8(folder: Path, out: Path) -> ModelInfo:
-    """Make a model directory that has its graph in int8 as well.
+    """Write a copy of a model directory with the graph in int8 as well.
 
     Args:
         folder: The model.
-        out: The directory to make; the model itself gets the graph added.
+        out: The directory to write; may be the model itself.
 
     Raises:
         UsageError: If `out` is a model that came with the installation.
         ModelError: If the model's files do not belong together.
-        ExportError: If there is nothing to round, or the vectors would not stay the same.
+        ExportError: If no layer can be rounded, or the vectors would not stay the same.
     """
-    with copied_beside(folder, out) as (beside, info):
+    with extend_model(folder, out) as (beside, info):
         cosine = write_int8(beside / GRAPH_FILE, frames=info.preprocessing.frames)
         if cosine is None:
             raise ExportError(
-                f"{folder}: in int8 this network would not keep its vectors, or it has no linear "
+                f"{folder}: in int8 this network would give other vectors, or it has no linear "
                 "layers; run this model in float32"
             )
         add_facts(beside, int8_fact(cosine))
@@ -84,10 +90,10 @@ def add_int8(folder: Path, out: Path) -> ModelInfo:
 
 
 @contextmanager
-def copied_beside(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
-    """A copy of a model to add to, and what it says of itself; it becomes `out` if all goes well.
+def extend_model(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
+    """Yield a temporary copy of a model and its description; the copy becomes `out` on success.
 
-    Other forms of its graph and engines are copied as they are.
+    Other forms of the graph and engines are copied unchanged.
 
     Raises:
         UsageError: If `out` is a model that came with the installation.
@@ -95,28 +101,27 @@ def copied_beside(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
     """
     info = read_model_info(folder)
     check_fingerprint(folder, info)
-    with made_beside(out) as beside:
-        for name in OF_MODEL:
+    with replace_model(out) as beside:
+        for name in MODEL_FILES:
             if (folder / name).exists():
                 shutil.copy2(folder / name, beside / name)
         yield beside, info
 
 
 def add_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Write facts into `model.json`, and into the table of the card where it has one."""
+    """Add facts to `model.json`, and to the table of the card if there is one."""
     path = folder / INFO_FILE
     values = json.loads(path.read_text(encoding="utf-8"))
     values["facts"] |= facts
-    text = json.dumps(values, indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(to_text(values), encoding="utf-8")
     card = folder / CARD_FILE
     if card.exists():
-        written = card.read_text(encoding="utf-8")
-        card.write_text(_with_rows(written, facts), encoding="utf-8")
+        text = _add_rows(card.read_text(encoding="utf-8"), facts)
+        card.write_text(text, encoding="utf-8")
 
 
-def _with_rows(card: str, facts: dict[str, Any]) -> str:
-    """The card with a row for each fact above its fingerprint, in place of older ones."""
+def _add_rows(card: str, facts: dict[str, Any]) -> str:
+    """The card with a row per fact above its fingerprint, replacing older rows."""
     names = {key: key.replace("_", " ") for key in facts}
     old = tuple(f"| {name} |" for name in names.values())
     lines = [line for line in card.splitlines() if not line.startswith(old)]
@@ -126,8 +131,8 @@ def _with_rows(card: str, facts: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cosine(folder: Path, info: ModelInfo) -> float:
-    """Smallest cosine of vectors in half precision to those of float32, synthetic clips.
+def _half_cosine(folder: Path, info: ModelInfo) -> float:
+    """Smallest cosine of vectors in half precision to float32 vectors, over synthetic clips.
 
     Raises:
         ExportError: If the graph does not run.

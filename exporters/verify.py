@@ -1,4 +1,4 @@
-"""Proof that an exported graph computes what the trained encoder does."""
+"""Verify that an exported graph computes the same vectors as the trained encoder."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from stars_infer.train.networks.backbone import Backbone
 BATCHES = (1, 2, 7)
 MAX_RELATIVE_ERROR = 1e-4
 MIN_DISTANCE = 1e-5
-"""Least relative distance of the vectors of different clips."""
+"""Smallest allowed relative distance between the vectors of different clips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was measured.
+    """Result of a verification.
 
     Attributes:
         relative_error: Largest |graph - torch| / |torch| over all vectors, Euclidean norms.
-        smallest_distance: Smallest relative distance between the vectors of different inputs.
+        smallest_distance: Smallest relative distance between vectors of different inputs.
     """
 
     relative_error: float
@@ -42,34 +42,34 @@ def verify_onnx(graph: Path, encoder: Backbone) -> Verification:
 
     Args:
         graph: The ONNX file.
-        encoder: The network it was made from, in evaluation mode, on the CPU.
+        encoder: The exported network, in evaluation mode, on the CPU.
 
     Raises:
-        ExportError: As `verify_graph`.
+        ExportError: As for `verify_graph`.
     """
 
     @torch.no_grad()
-    def pooled(bodies: FloatArray) -> FloatArray:
+    def embed(bodies: FloatArray) -> FloatArray:
         vectors: FloatArray = encoder.pool(torch.from_numpy(bodies)).numpy()
         return vectors
 
-    return verify_graph(graph, pooled, frames=encoder.config.frames, source="torch")
+    return verify_graph(graph, embed, frames=encoder.config.frames, source="torch")
 
 
 def verify_graph(
     graph: Path, expect: Callable[[FloatArray], FloatArray], *, frames: int, source: str
 ) -> Verification:
-    """Check a graph, run it at batch 1, 2 and 7, and compare it with what it was made from.
+    """Check a graph, run it at batch 1, 2 and 7, and compare it with its source.
 
     Args:
         graph: The ONNX file.
-        expect: What it should give, vectors (N, D) of bodies (N, T, 25, 3).
-        frames: T.
-        source: What that is, for errors.
+        expect: The source: expected vectors (N, D) of bodies (N, T, 25, 3).
+        frames: Frames of the input, T.
+        source: Name of the source for error messages.
 
     Raises:
-        ExportError: If the checker refuses it, it does not run, a vector differs by more than
-            `MAX_RELATIVE_ERROR`, or different inputs give the same vector.
+        ExportError: If the checker refuses the graph, it does not run, a vector differs by more
+            than `MAX_RELATIVE_ERROR`, or different inputs give the same vector.
     """
     try:
         onnx.checker.check_model(graph, full_check=True)
@@ -79,7 +79,7 @@ def verify_graph(
     name = session.get_inputs()[0].name
     difference, distance = 0.0, np.inf
     for batch in BATCHES:
-        bodies = example_bodies(batch, frames=frames)
+        bodies = synthetic_bodies(batch, frames=frames)
         expected = expect(bodies)
         try:
             got = session.run(None, {name: bodies})[0]
@@ -105,15 +105,15 @@ def verify_graph(
 
 
 def rounding_error(exact: Backbone, rounded: Backbone) -> float:
-    """Largest relative change of a vector when weights are rounded."""
-    bodies = torch.from_numpy(example_bodies(frames=exact.config.frames))
+    """Largest relative change of a vector caused by rounding the weights."""
+    bodies = torch.from_numpy(synthetic_bodies(frames=exact.config.frames))
     with torch.no_grad():
         a, b = exact.pool(bodies).numpy(), rounded.pool(bodies).numpy()
     return float(_relative(b - a, a).max())
 
 
-def example_bodies(count: int = max(BATCHES), *, frames: int) -> FloatArray:
-    """Different prepared bodies (N, T, 25, 3) of synthetic performers."""
+def synthetic_bodies(count: int = max(BATCHES), *, frames: int) -> FloatArray:
+    """Distinct bodies (N, T, 25, 3) of synthetic performers, ready for the network."""
     names = list(SOLO_ACTIONS)
     return np.concatenate(
         [

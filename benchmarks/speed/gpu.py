@@ -27,7 +27,7 @@ from rich.progress import track
 from steps import clips, library_step, mamp_operations, matrix_rate, seconds, stars_operations
 
 from stars_infer.arrays import FloatArray
-from stars_infer.bench.timing import timed
+from stars_infer.bench.timing import time_calls
 from stars_infer.encoder.agreement import reference_vectors, smallest_cosine
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import (
@@ -112,7 +112,7 @@ def papers_model(shape: EncoderConfig, folder: Path, batches: Sequence[int]) -> 
     )
     write_description(plain, info, "")
     add_half(plain, model)
-    if tensorrt.installed():
+    if tensorrt.is_installed():
         least, most = min(batches), max(batches)
         add_engine(model, EngineConfig(batches=(least, most, most)))
     return model
@@ -135,11 +135,11 @@ def embedding_rows(
         encoder = Encoder(info, lambda runtime=runtime: runtime)  # type: ignore[misc]
         for batch in batches:
             several = example_clips(1, batch, shape.frames)
-            spent = timed(partial(encoder.embed_prepared, several), TIMED)
+            spent = time_calls(partial(encoder.embed_prepared, several), TIMED)
             cosine = _agreement(graph, several[:8], encoder)
             done = batch / spent.p50
             share = f"{done * operations(shape) / rate:.1%}"
-            rows.append([str(runtime.how), str(batch), f"{done:,.0f}", share, f"{cosine:.6f}"])
+            rows.append([str(runtime.choice), str(batch), f"{done:,.0f}", share, f"{cosine:.6f}"])
     return rows
 
 

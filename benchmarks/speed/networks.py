@@ -30,7 +30,7 @@ from stars_infer.bench.network import choices_here
 from stars_infer.encoder.agreement import smallest_cosine
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import write_onnx
-from stars_infer.exporters.verify import example_bodies
+from stars_infer.exporters.verify import synthetic_bodies
 from stars_infer.runtimes.onnxruntime import CPU
 from stars_infer.runtimes.open import open_runtime
 from stars_infer.runtimes.runtime import EXACT, RuntimeChoice
@@ -79,7 +79,7 @@ def row(name: str, shape: EncoderConfig, rounds: int) -> list[str]:
     """Cells of a network."""
     torch.manual_seed(0)
     network = build_encoder(shape).eval()
-    bodies = np.resize(example_bodies(frames=shape.frames), (BATCH, shape.frames, 25, 3))
+    bodies = np.resize(synthetic_bodies(frames=shape.frames), (BATCH, shape.frames, 25, 3))
     weights = sum(parameter.numel() for parameter in network.parameters())
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "encoder.onnx"

@@ -1,10 +1,10 @@
-"""A graph whose products run in half precision, with islands of float32 where rounding would tell.
+"""Rewrite a graph so that its products run in half precision and the rest in float32.
 
-Types are explicit, by casts, so that every runtime computes the same: ONNX Runtime as TensorRT,
-whose networks are strongly typed from version 11 on. In half precision are products of matrices,
-convolutions, their biases and activations. In float32 are the sums of the residual stream, layer
-norms, softmax, pooling, what is not known here, and the first product, which reads positions in
-meters. The graph's input and output stay float32.
+Explicit casts fix every type, so that all runtimes compute the same: ONNX Runtime as well as
+TensorRT, whose networks are always strongly typed from version 11 on. Matrix products,
+convolutions, their biases and activations run in half precision. Residual sums, layer norms,
+softmax, pooling and unknown operators run in float32, and so does the first product, which reads
+positions in meters. The graph's input and output stay float32.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ MOVES = frozenset(
         "Squeeze", "Transpose", "Unsqueeze",
     }
 )  # fmt: skip
-"""Operators that move numbers and compute nothing: they keep the type of what they move."""
+"""Operators that only move numbers: they keep the type of their input."""
 _WITH_CONSTANT = frozenset({"Add", "Mul"})
-"""Operators that are a bias or a scale where one side is constant."""
+"""Operators that are a bias or a scale if one input is constant."""
 
 
 def half_graph(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with its products in half precision; the given one is left as it is.
+    """Copy a graph with its products in half precision.
 
     Args:
-        model: Of float32, its weights inside, stored in float32 or half precision.
+        model: A float32 graph, with its weights inside, stored in float32 or half precision.
 
     Raises:
-        ExportError: If the graph has branches or loops, cannot be typed, or has no product that
-            could run in half precision, as of recurrent networks.
+        ExportError: If the graph has branches or loops, its types cannot be inferred, or no product
+            can run in half precision, as in recurrent networks.
     """
     half = onnx.ModelProto()
     half.CopyFrom(model)
@@ -54,7 +54,7 @@ def half_graph(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 class _Rewrite:
-    """One pass over the nodes of a graph, in order, with a type for every float value."""
+    """One pass over the nodes of a graph, in order, that gives every float value a type."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = model.graph
@@ -66,7 +66,7 @@ class _Rewrite:
         self._cast: dict[tuple[str, int], str] = {}
 
     def run(self) -> int:
-        """Rewrite the graph in place; how many products run in half precision."""
+        """Rewrite the graph in place; returns the number of products in half precision."""
         halved = 0
         outputs = {value.name for value in self._graph.output}
         nodes = list(self._graph.node)
@@ -97,31 +97,31 @@ class _Rewrite:
         return halved
 
     def _kind(self, node: onnx.NodeProto) -> int:
-        """In which precision a node runs."""
+        """Precision in which a node runs."""
         read = self._reads(node)
         halves = {name for name in read if self._held[name] == HALF}
         if node.op_type in PRODUCTS:
-            return FULL if read & self._unread or not self._fit(read) else HALF
+            return FULL if read & self._unread or not self._fits_half(read) else HALF
         if node.op_type in ACTIVATIONS:
             return HALF if halves else FULL
         if node.op_type in MOVES:
             return HALF if read and halves == read else FULL
         if node.op_type in _WITH_CONSTANT:
             constants = read & self._weights.keys()
-            return HALF if halves and halves | constants == read and self._fit(read) else FULL
+            return HALF if halves and halves | constants == read and self._fits_half(read) else FULL
         return FULL
 
     def _reads(self, node: onnx.NodeProto) -> set[str]:
         return {name for name in node.input if name in self._floats}
 
-    def _fit(self, names: Iterable[str]) -> bool:
-        """Whether half precision can hold the constants among values."""
+    def _fits_half(self, names: Iterable[str]) -> bool:
+        """Whether half precision can represent the constants among these values."""
         most = float(np.finfo(np.float16).max)
         found = (self._weights[name] for name in names if name in self._weights)
         return all(np.abs(numpy_helper.to_array(t)).max(initial=0.0) <= most for t in found)
 
     def _as(self, name: str, kind: int) -> str:
-        """Name of a value in a precision: itself, a constant made once, or behind a cast."""
+        """Name of a value in a precision: itself, a converted constant, or a cast of it."""
         if self._held[name] == kind:
             return name
         if (name, kind) not in self._cast:
@@ -136,19 +136,19 @@ class _Rewrite:
 
 
 def _float_values(model: onnx.ModelProto) -> set[str]:
-    """Names of all values of float32.
+    """Names of all float32 values.
 
     Raises:
-        ExportError: If the graph cannot be typed.
+        ExportError: If a type cannot be inferred.
     """
     try:
         typed = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
     except onnx.shape_inference.InferenceError as error:
-        raise ExportError(f"the graph cannot be typed: {error}") from error
+        raise ExportError(f"the types of the graph cannot be inferred: {error}") from error
     known = (*typed.input, *typed.output, *typed.value_info)
     values = {value.name: value.type.tensor_type.elem_type for value in known}
     values |= {tensor.name: tensor.data_type for tensor in typed.initializer}
     untyped = [name for node in typed.node for name in node.output if name and name not in values]
     if untyped:
-        raise ExportError(f"the type of {untyped[0]!r} cannot be told")
+        raise ExportError(f"the type of {untyped[0]!r} cannot be inferred")
     return {name for name, kind in values.items() if kind == FULL}

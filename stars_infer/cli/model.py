@@ -67,7 +67,7 @@ def info(
         ("input", f"{encoded.layout}, {encoded.preprocessing.in_words()}"),
         ("vector", f"{encoded.width} numbers, {encoded.absent_bodies}"),
         *(("stream", part.in_words()) for part in encoded.streams),
-        ("clips compared by", encoded.compared_by()),
+        ("comparison", encoded.comparison_in_words()),
         ("fingerprint", encoded.fingerprint[:12]),
         *((name.replace("_", " "), value) for name, value in encoded.facts.items()),
     ]
@@ -98,7 +98,7 @@ def import_(
     """Make a model directory from a public MAMP checkpoint; it can be tuned further, too."""
     output = Output(json=json, quiet=quiet)
     EXPORT.require("`stars model import`")
-    from stars_infer.exporters.importing import import_mamp
+    from stars_infer.exporters.directory import import_mamp
 
     encoded = import_mamp(
         checkpoint,

@@ -88,7 +88,7 @@ class Encoder:
     @property
     def runtime(self) -> RuntimeChoice:
         """How the network really runs."""
-        return self._network.how
+        return self._network.choice
 
     @property
     def device(self) -> str:

@@ -1,4 +1,4 @@
-"""The model directory: `encoder.onnx`, `model.json` (its contract) and a card."""
+"""The model directory: `encoder.onnx`, its description `model.json`, and a card."""
 
 from __future__ import annotations
 
@@ -29,22 +29,23 @@ ZEROS = "mean over two bodies, an absent one as all zeros"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What a model directory says of itself.
+    """Description of a model, as in `model.json`.
 
     Attributes:
         name: The model's name.
-        layout: Joint layout of the input.
-        preprocessing: How clips are prepared.
-        width: D, numbers in an embedding.
+        preprocessing: How clips are prepared for the network.
+        width: Numbers in a vector, D.
         absent_bodies: How a missing second body enters a clip's vector, `PRESENT` or `ZEROS`.
-        zero_body: The vector of an all-zero body (D,), for `ZEROS`.
-        fingerprint: SHA-256 over the graph and this contract; vectors of models with different
-            fingerprints cannot be compared.
-        comparison: How clips are compared step by step; None for the cosine of their vectors.
-        streams: The parts of a fused model's vector, in order; none otherwise.
-        own_calibration: How surely it names clips; that of its kind of comparison if None.
+        fingerprint: SHA-256 of the graph and the contract (`contract_of`). Vectors of models with
+            different fingerprints cannot be compared.
+        layout: Joint layout of the input.
+        zero_body: Vector of an all-zero body (D,), for `ZEROS`.
+        comparison: How an index compares sequences; None if it compares vectors by their cosine.
+        streams: Parts of a fused model's vector, in order; empty for other models.
+        own_calibration: Calibration of the model's confidence; None for the default of its kind of
+            comparison.
         license: License of the weights.
-        facts: Free facts: method, training data, steps, export errors.
+        facts: Further facts: method, training data, steps, export errors.
     """
 
     name: str
@@ -75,29 +76,29 @@ class ModelInfo:
 
     @property
     def calibration(self) -> ModelCalibration:
-        """How surely the model names clips, before any exemplar speaks."""
+        """Calibration of the model's confidence, before an index adapts it to its exemplars."""
         if self.own_calibration is not None:
             return self.own_calibration
         return OF_VECTORS if self.comparison is None else OF_SEQUENCES
 
     def clip_vector(self, bodies: FloatArray) -> FloatArray:
-        """Average the vectors of a clip's present bodies (1 or 2, D) by the model's rule, (D,)."""
+        """Average the vectors of a clip's bodies (1 or 2, D) by the model's rule, to (D,)."""
         if self.absent_bodies == ZEROS and len(bodies) == 1:
             bodies = np.stack((bodies[0], np.array(self.zero_body, np.float32)))
         vector = np.asarray(bodies.mean(axis=0))
-        return weighted(vector, self.streams) if self.streams else vector
+        return scale_streams(vector, self.streams) if self.streams else vector
 
-    def compared_by(self) -> str:
-        """How an index compares clips, for people."""
+    def comparison_in_words(self) -> str:
+        """How an index compares clips, in words."""
         return "cosine of the vectors" if self.comparison is None else self.comparison.in_words()
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values, as in `model.json`."""
+        """Content of `model.json`."""
         return {"schema": SCHEMA, **asdict(self)}
 
 
 def fingerprint_of(graph: bytes, contract: dict[str, Any]) -> str:
-    """Fingerprint of a graph and the part of the contract that decides its vectors."""
+    """Fingerprint of a graph and its contract."""
     digest = hashlib.sha256(graph)
     digest.update(json.dumps(contract, sort_keys=True).encode())
     return digest.hexdigest()
@@ -110,20 +111,22 @@ def contract_of(
     comparison: SequenceConfig | None = None,
     streams: Sequence[Stream] = (),
 ) -> dict[str, Any]:
-    """What, beside the graph, decides what an index holds of a clip."""
-    compared = {} if comparison is None else {"comparison": comparison.contract()}
-    fused = {"streams": [asdict(stream) for stream in streams]} if streams else {}
-    always = {
+    """Contract: what, besides the graph, decides which features an index stores of a clip."""
+    contract = {
         "preprocessing": preprocessing.contract(),
         "absent_bodies": absent_bodies,
         "zero_body": list(zero_body) if zero_body is not None else None,
     }
-    return compared | fused | always
+    if comparison is not None:
+        contract["comparison"] = comparison.contract()
+    if streams:
+        contract["streams"] = [asdict(stream) for stream in streams]
+    return contract
 
 
 def shipped_models() -> dict[str, Path]:
-    """Names and folders of the encoders that came with the installation."""
-    from stars_infer import models
+    """Names and folders of the models that came with the installation."""
+    import stars_infer.models as models
 
     return {
         folder.name: folder
@@ -134,10 +137,13 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
-    """Folder of a model: a shipped one by its name, or any by its path.
+    """Find a model's folder by the name of a shipped model or by a path.
+
+    Args:
+        name_or_path: The name or path; the default model if None.
 
     Raises:
-        ModelError: If there is none; the message lists the shipped ones.
+        ModelError: If there is no such model; the message lists the shipped ones.
     """
     wanted = str(name_or_path or DEFAULT_MODEL)
     shipped = shipped_models()
@@ -156,7 +162,7 @@ def read_model_info(folder: Path) -> ModelInfo:
     """Read and check `model.json`.
 
     Raises:
-        ModelError: If it is missing, damaged, or of another schema.
+        ModelError: If it is missing, damaged, or has another schema.
     """
     path = folder / INFO_FILE
     try:
@@ -181,10 +187,10 @@ def _comparison(values: dict[str, Any]) -> SequenceConfig:
 
 
 def check_fingerprint(folder: Path, info: ModelInfo) -> None:
-    """Make sure that graph and description belong together.
+    """Check that the graph and the description belong together.
 
     Raises:
-        ModelError: If one of them was replaced or damaged.
+        ModelError: If one of them was replaced or damaged, or the graph cannot be read.
     """
     try:
         graph = (folder / GRAPH_FILE).read_bytes()
@@ -204,14 +210,14 @@ def check_fingerprint(folder: Path, info: ModelInfo) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """A part of a fused model's vector.
+    """One part of a fused model's vector.
 
     Attributes:
-        stream: What of the joints it sees: joint, motion or bone.
-        model: Name of the model it was.
-        fingerprint: That of that model.
-        width: Numbers of the vector that are its own.
-        weight: Length of its part of every vector.
+        stream: What the part computes from: joint, motion or bone.
+        model: Name of the model from which it was made.
+        fingerprint: Fingerprint of that model.
+        width: Numbers in this part of the vector.
+        weight: Length of this part in every vector.
     """
 
     stream: str
@@ -222,18 +228,20 @@ class Stream:
 
     def __post_init__(self) -> None:
         if not (self.weight > 0 and np.isfinite(self.weight)):
-            raise ModelError(f"{self.model}: the weight of a stream is above 0, not {self.weight}")
+            raise ModelError(
+                f"{self.model}: stream weight {self.weight}: expected a number above 0"
+            )
 
     def in_words(self) -> str:
-        """Itself, for people."""
+        """The part in words: `bone of NAME (256 numbers, weight 1)`."""
         return f"{self.stream} of {self.model} ({self.width} numbers, weight {self.weight:g})"
 
 
-def weighted(vector: FloatArray, streams: Sequence[Stream]) -> FloatArray:
-    """A clip's vector (D,) with every stream's part scaled to the length of its weight.
+def scale_streams(vector: FloatArray, streams: Sequence[Stream]) -> FloatArray:
+    """Scale each stream's part of a clip's vector (D,) to the length given by its weight.
 
-    The cosine of two such vectors is the mean of the streams' cosines, weighted by the squares of
-    their weights.
+    The cosine of two such vectors is the mean of the streams' cosines, weighted by the squared
+    weights.
     """
     ends = np.cumsum([stream.width for stream in streams])[:-1]
     parts = [

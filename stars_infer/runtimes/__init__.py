@@ -1,1 +1,1 @@
-"""What runs an encoder's graph: one module per runtime."""
+"""Runtimes that run an encoder's graph, one module each; `open.py` chooses between them."""

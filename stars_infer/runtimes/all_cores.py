@@ -1,4 +1,4 @@
-"""A CPU's cores, shared out: one body is run by all of them, of several each core runs its own."""
+"""Run a graph on all cores of a CPU: a single body on all of them, several bodies one per core."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from stars_infer.runtimes.onnxruntime import OnnxRuntime
 from stars_infer.runtimes.runtime import RuntimeChoice
 
 ROUNDS = 8
-"""Bodies of a batch for each core."""
+"""Bodies per core in a batch."""
 
 
 class AllCores:
-    """A graph on a CPU of several cores, by ONNX Runtime.
+    """A graph run by ONNX Runtime on a CPU with several cores.
 
-    Several bodies are run side by side, each on one thread: threads that share a body wait for each
-    other.
+    Several bodies run side by side, each on one thread, because threads that share a body wait for
+    each other.
     """
 
-    def __init__(self, graph: Path, how: RuntimeChoice) -> None:
+    def __init__(self, graph: Path, choice: RuntimeChoice) -> None:
         """Load the graph.
 
         Raises:
@@ -33,20 +33,20 @@ class AllCores:
         """
         self._graph = graph
         self._cores = usable_cores()
-        self._together = OnnxRuntime(graph, how)
-        self.how = replace(how, batch=how.batch or ROUNDS * self._cores)
+        self._all_threads = OnnxRuntime(graph, choice)
+        self.choice = replace(choice, batch=choice.batch or ROUNDS * self._cores)
 
     def run(self, bodies: FloatArray) -> FloatArray:
         """Vectors (B, D) of bodies (B, T, 25, 3)."""
         single = np.split(bodies, len(bodies))
-        apart = len(bodies) // self._cores * self._cores
-        vectors = list(self._pool.map(self._on_one.run, single[:apart])) if apart else []
-        vectors += [self._together.run(body) for body in single[apart:]]
+        whole = len(bodies) // self._cores * self._cores  # what is left over would idle cores
+        vectors = list(self._pool.map(self._single_thread.run, single[:whole])) if whole else []
+        vectors += [self._all_threads.run(body) for body in single[whole:]]
         return np.concatenate(vectors)
 
     @cached_property
-    def _on_one(self) -> OnnxRuntime:
-        return OnnxRuntime(self._graph, replace(self.how, threads=1))
+    def _single_thread(self) -> OnnxRuntime:
+        return OnnxRuntime(self._graph, replace(self.choice, threads=1))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:

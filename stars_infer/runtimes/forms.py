@@ -1,4 +1,7 @@
-"""Forms of a graph in other precisions, beside it, each bound to the graph it was made from."""
+"""Files of a model directory that hold its graph in another form.
+
+Each form is bound to the graph from which it was made.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,24 @@ from typing import TYPE_CHECKING
 from stars_infer.errors import ModelError, ProviderError
 from stars_infer.runtimes.runtime import FP16, FP32, INT8
 
-HALF_FILE, INT8_FILE = "encoder.fp16.onnx", "encoder.int8.onnx"
-"""The graph with its products in half precision, where it was exported."""
-
 if TYPE_CHECKING:
     import onnxruntime
 
+HALF_FILE, INT8_FILE = "encoder.fp16.onnx", "encoder.int8.onnx"
+"""The graph with its products in half precision or int8."""
+ENGINE_FILE, ENGINE_INFO_FILE = "encoder.engine", "engine.json"
+"""An engine of TensorRT, and what it runs on."""
 FORMS = {FP16: HALF_FILE, INT8: INT8_FILE}
-"""File of a model directory that is run in a precision; the others run the graph itself."""
+"""The file that is run in a precision; float32 and bf16 run `encoder.onnx`."""
 MADE_FROM = "stars_infer.made_from"
-"""Metadata of a form: SHA-256 of the graph that it was made from."""
+"""Metadata key of a form: SHA-256 of the graph from which it was made."""
 
 
 def form_of(graph: Path, precision: str) -> Path:
-    """The file of a graph in a precision.
+    """The file that holds a graph in a precision.
 
     Raises:
-        ProviderError: If the model directory has none.
+        ProviderError: If the model directory has no such file.
     """
     if precision == FP32:
         return graph
@@ -39,15 +43,20 @@ def form_of(graph: Path, precision: str) -> Path:
 
 
 def has_form(graph: Path, precision: str) -> bool:
-    """Whether the model directory of a graph has it in a precision."""
+    """Whether the model directory of a graph holds the graph in a precision."""
     return graph.with_name(FORMS[precision]).exists()
 
 
 def check_made_from(session: onnxruntime.InferenceSession, form: Path, graph: Path) -> None:
-    """Make sure that the form a session runs was made from a graph as it is now.
+    """Check that a form was made from the graph as it is now.
+
+    Args:
+        session: A session that runs the form.
+        form: The file that the session runs; nothing is checked if it is the graph itself.
+        graph: The model's `encoder.onnx`.
 
     Raises:
-        ModelError: If it was not.
+        ModelError: If the form was made from another graph.
     """
     if form == graph:
         return
@@ -59,5 +68,5 @@ def check_made_from(session: onnxruntime.InferenceSession, form: Path, graph: Pa
 
 
 def sha256_of(content: bytes) -> str:
-    """SHA-256, hexadecimal."""
+    """SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -1,4 +1,4 @@
-"""Graphs run by ONNX Runtime, on any of its execution providers."""
+"""Run a graph by ONNX Runtime, on any of its execution providers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stars_infer import telemetry
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
 from stars_infer.runtimes.forms import check_made_from, form_of
 from stars_infer.runtimes.runtime import BF16, FP16, FP32, INT8, RuntimeChoice
+from stars_infer.telemetry import switch_off
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -28,44 +28,44 @@ PROVIDERS = {
     "directml": "DmlExecutionProvider",
     "rocm": "ROCMExecutionProvider",
 }
-"""What `--device` calls ONNX Runtime's execution providers."""
+"""ONNX Runtime's execution providers, by their names in `--device`."""
 
 BODIES = "bodies"
-"""The free axis of every graph's input."""
+"""Name of the free axis of every graph's input."""
 _PRECISIONS = {CPU: (FP32, INT8)}
-"""In which a graph is run on a device by a plain session; in float32 on the others."""
-_ELSEWHERE = {
+"""Precisions that a plain session offers on a device; the other devices offer float32 alone."""
+_DEVICES_OF = {
     BF16: "openvino: pip install 'stars-infer[openvino]'",
     FP16: "cuda and tensorrt",
     INT8: "cpu and openvino",
 }
 CPU_BATCH, BATCH = 4, 64
-"""Bodies run at once; on a CPU 16 were slower than 1 to 4 and take more memory."""
+"""Bodies run at once. On a CPU, 16 were slower than 1 to 4 and took more memory."""
 
 
 class OnnxRuntime:
-    """A graph in a session of ONNX Runtime."""
+    """A graph run by a session of ONNX Runtime."""
 
-    def __init__(self, graph: Path, how: RuntimeChoice) -> None:
+    def __init__(self, graph: Path, choice: RuntimeChoice) -> None:
         """Load the graph.
 
         Raises:
-            ProviderError: If the provider is not there, falls back to another, or the precision is
-                not one that the graph is run in.
+            ProviderError: If the provider is missing or falls back to another, or if the device
+                does not run graphs in that precision.
             ModelError: If the graph cannot be loaded.
             MissingExtraError: If ONNX Runtime is not installed.
         """
-        if how.precision not in _PRECISIONS.get(how.device, (FP32,)):
+        if choice.precision not in _PRECISIONS.get(choice.device, (FP32,)):
             raise ProviderError(
-                f"device {how.device!r} is not run in {how.precision}, which is for "
-                f"{_ELSEWHERE[how.precision]}"
+                f"device {choice.device!r} does not run in {choice.precision}, which is for "
+                f"{_DEVICES_OF[choice.precision]}"
             )
-        form = form_of(graph, how.precision)
-        self._session = open_session(form, how.device, threads=how.threads)
+        form = form_of(graph, choice.precision)
+        self._session = open_session(form, choice.device, threads=choice.threads)
         check_made_from(self._session, form, graph)
         self._input = self._session.get_inputs()[0].name
-        usual = CPU_BATCH if how.device == CPU else BATCH
-        self.how = replace(how, batch=how.batch or usual)
+        default = CPU_BATCH if choice.device == CPU else BATCH
+        self.choice = replace(choice, batch=choice.batch or default)
 
     def run(self, bodies: FloatArray) -> FloatArray:
         """Vectors (B, D) of bodies (B, T, 25, 3)."""
@@ -73,7 +73,7 @@ class OnnxRuntime:
 
 
 def available_providers() -> list[str]:
-    """Names of the providers that this build of ONNX Runtime has.
+    """Names in `--device` of the providers that this build of ONNX Runtime has.
 
     Raises:
         MissingExtraError: If ONNX Runtime is not installed.
@@ -95,12 +95,12 @@ def open_session(
     Args:
         graph: The ONNX file.
         device: A name of `PROVIDERS`.
-        threads: Threads of one run on a CPU.
+        threads: Threads of one run on a CPU; ONNX Runtime decides if None.
         settings: Options of the provider.
-        batch: Bodies of every run; any number if None.
+        batch: Number of bodies in every run; any number if None.
 
     Raises:
-        ProviderError: If its provider is not there or falls back to another.
+        ProviderError: If the device's provider is missing or falls back to another.
         ModelError: If the graph cannot be loaded.
         MissingExtraError: If ONNX Runtime is not installed.
     """
@@ -126,12 +126,12 @@ def open_session(
 
 
 def onnxruntime_package() -> onnxruntime:
-    """ONNX Runtime, with the libraries that it needs.
+    """Import ONNX Runtime and the CUDA libraries that it needs.
 
     Raises:
         MissingExtraError: If it is not installed.
     """
-    telemetry.switch_off()  # a program may have changed the variable since it imported this
+    switch_off()  # a program may have changed the variable after importing stars_infer
     try:
         import onnxruntime
     except ImportError as error:

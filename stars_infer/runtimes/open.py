@@ -1,4 +1,4 @@
-"""Open a graph in the runtime that fits: one file per runtime, the same graph for all."""
+"""Open a graph in the right runtime: the only module that imports `runtimes.gpu`."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ from stars_infer.runtimes.openvino import OpenVino
 from stars_infer.runtimes.runtime import FP16, FP32, INT8, Runtime, RuntimeChoice
 
 DEVICES = tuple(PROVIDERS)
-"""What `--device` may name; `openvino` is OpenVINO itself where it is installed, `tensorrt` is
-TensorRT itself where the model has an engine, else they are providers of ONNX Runtime."""
+"""Values of `--device`. `openvino` is OpenVINO itself where it is installed, `tensorrt` is TensorRT
+itself where the model has an engine; otherwise both are providers of ONNX Runtime."""
 
 
-def open_runtime(graph: Path, how: RuntimeChoice) -> Runtime:
-    """Load a graph into the runtime that was asked for.
+def open_runtime(graph: Path, choice: RuntimeChoice) -> Runtime:
+    """Load a graph into the chosen runtime.
 
     Raises:
-        ProviderError: If it is not there, does not run, or not in that precision.
+        ProviderError: If the runtime is missing, does not run here, or lacks the precision.
         ModelError: If the graph cannot be loaded.
         MissingExtraError: If no runtime is installed.
     """
-    if how.device == openvino.DEVICE and openvino.installed():
-        return OpenVino(graph, how)
-    engine = how.device == tensorrt.DEVICE and engine_of(graph).exists()
-    if engine and tensorrt.installed():
-        return TensorRt(graph, how)
+    if choice.device == openvino.DEVICE and openvino.is_installed():
+        return OpenVino(graph, choice)
+    engine = choice.device == tensorrt.DEVICE and engine_of(graph).exists()
+    if engine and tensorrt.is_installed():
+        return TensorRt(graph, choice)
     there = available_devices()
-    if engine and how.device not in there:
+    if engine and choice.device not in there:
         raise MissingExtraError("device 'tensorrt'", "tensorrt", "tensorrt")
-    if how.device == openvino.DEVICE and how.device not in there:
+    if choice.device == openvino.DEVICE and choice.device not in there:
         raise MissingExtraError("device 'openvino'", "openvino", "openvino")
-    if how.device not in there:
+    if choice.device not in there:
         raise ProviderError(
-            f"device {how.device!r} is not available here; there is: {', '.join(there)} "
+            f"device {choice.device!r} is not available here; there is: {', '.join(there)} "
             "(`stars doctor` says what is installed)"
         )
-    if how.device == CPU and how.threads is None and usable_cores() > 1:
-        return AllCores(graph, how)
-    if how.device == cuda.DEVICE:
-        return Cuda(graph, how)
-    return OnnxRuntime(graph, how)
+    if choice.device == CPU and choice.threads is None and usable_cores() > 1:
+        return AllCores(graph, choice)
+    if choice.device == cuda.DEVICE:
+        return Cuda(graph, choice)
+    return OnnxRuntime(graph, choice)
 
 
 def open_automatic(graph: Path) -> Runtime:
-    """Load a graph into a CUDA GPU if it runs, else into the CPU.
+    """Load a graph onto a CUDA GPU if one runs, else onto the CPU.
 
     Raises:
         ModelError: If the graph cannot be loaded.
@@ -69,12 +69,12 @@ def open_automatic(graph: Path) -> Runtime:
 
 
 def available_devices() -> list[str]:
-    """Devices that an installed runtime has, in the order of `DEVICES`.
+    """Devices that the installed runtimes offer, in the order of `DEVICES`.
 
     Raises:
         MissingExtraError: If no runtime is installed.
     """
-    native = openvino.installed()
+    native = openvino.is_installed()
     try:
         there = available_providers()
     except MissingExtraError:
@@ -85,16 +85,17 @@ def available_devices() -> list[str]:
 
 
 def available_choices(graph: Path) -> list[RuntimeChoice]:
-    """Every device in every precision in which a graph can be run here.
+    """Every device and precision in which a graph can run here.
 
     Args:
-        graph: Of a model; what its directory has a file for is among them, such as an engine.
+        graph: The model's `encoder.onnx`. Forms in the same directory, such as an engine, add
+            their choices.
 
     Raises:
         MissingExtraError: If no runtime is installed.
     """
     native = openvino.available_precisions()
-    engine = engine_of(graph).exists() and tensorrt.installed()
+    engine = engine_of(graph).exists() and tensorrt.is_installed()
     precisions = {
         CPU: (FP32, INT8) if has_form(graph, INT8) else (FP32,),
         openvino.DEVICE: native or (FP32,),

@@ -1,4 +1,4 @@
-"""Graphs run by OpenVINO itself, which computes in bf16 and int8 where the processor can."""
+"""Run a graph by OpenVINO itself, which computes in bf16 and int8 where the processor can."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEVICE, BATCH = "openvino", 4
 _TYPES = {FP32: "f32", BF16: "bf16", INT8: "f32"}
-"""What is not a product with weights is computed in float32 beside int8."""
+"""OpenVINO's names; with int8, everything but the products with weights stays in float32."""
 _GROUP = 256
 """Numbers of a token that share a scale in int8; 32 were slower, 1,024 as slow as float32."""
 _LEVELS = 127
@@ -28,51 +28,51 @@ _LEVELS = 127
 class OpenVino:
     """A graph compiled by OpenVINO for this machine's CPU."""
 
-    def __init__(self, graph: Path, how: RuntimeChoice) -> None:
+    def __init__(self, graph: Path, choice: RuntimeChoice) -> None:
         """Load and compile the graph.
 
         Raises:
-            ProviderError: If this CPU does not compute in the precision asked for.
+            ProviderError: If this CPU does not compute in the requested precision.
             ModelError: If the graph cannot be loaded.
             MissingExtraError: If OpenVINO is not installed.
         """
         core = _openvino().Core()
         there = precisions_of(core)
-        if how.precision not in there:
+        if choice.precision not in there:
             raise ProviderError(
-                f"device '{DEVICE}:{how.precision}' does not run here: this CPU computes in "
+                f"device '{DEVICE}:{choice.precision}' does not run here: this CPU computes in "
                 f"{', '.join(there)}; `stars bench` measures what is there"
             )
         settings: dict[str, object] = {
-            "INFERENCE_PRECISION_HINT": _TYPES[how.precision],
+            "INFERENCE_PRECISION_HINT": _TYPES[choice.precision],
             "PERFORMANCE_HINT": "LATENCY",
         }
-        if how.threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = how.threads
+        if choice.threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = choice.threads
         try:
             network = core.read_model(graph)
-            if how.precision == INT8:
+            if choice.precision == INT8:
                 _compress(network)
                 settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _GROUP
             self._request = core.compile_model(network, "CPU", settings).create_infer_request()
         except Exception as error:  # OpenVINO raises RuntimeError and its kin
             first = str(error).strip().splitlines()[-1]
             raise ModelError(f"{graph}: OpenVINO cannot load it: {first}") from error
-        self.how = replace(how, batch=how.batch or BATCH)
+        self.choice = replace(choice, batch=choice.batch or BATCH)
 
     def run(self, bodies: FloatArray) -> FloatArray:
         """Vectors (B, D) of bodies (B, T, 25, 3)."""
         return np.asarray(self._request.infer({0: bodies}, share_inputs=True)[0])
 
 
-def installed() -> bool:
-    """Whether OpenVINO can be imported; it is not loaded."""
+def is_installed() -> bool:
+    """Whether OpenVINO is installed; it is not imported."""
     return find_spec("openvino") is not None
 
 
 def available_precisions() -> tuple[str, ...]:
     """Precisions in which OpenVINO computes on this CPU; none if it is not installed."""
-    return precisions_of(_openvino().Core()) if installed() else ()
+    return precisions_of(_openvino().Core()) if is_installed() else ()
 
 
 def precisions_of(core: openvino.Core) -> tuple[str, ...]:
@@ -82,7 +82,7 @@ def precisions_of(core: openvino.Core) -> tuple[str, ...]:
 
 
 def _compress(network: openvino.Model) -> None:
-    """Round the weights of linear layers to int8, each output with a scale of its own, in place.
+    """Round the weights of linear layers to int8, in place, with one scale per output.
 
     OpenVINO then rounds the other factor of each product while it runs.
     """
@@ -106,7 +106,7 @@ def _compress(network: openvino.Model) -> None:
 
 
 def _constant(value: openvino.Output) -> FloatArray | None:
-    """The numbers of a constant, stored in float32 or widened to it; None if it is none."""
+    """Numbers of a constant, widened to float32; None if the value is not constant."""
     node = value.get_node()
     if node.get_type_name() == "Convert":
         node = node.input_value(0).get_node()

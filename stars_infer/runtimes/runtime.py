@@ -1,4 +1,4 @@
-"""What runs an encoder's graph, and how a user says which."""
+"""The interface of every runtime, and the choice of one as a user writes it."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stars_infer.arrays import FloatArray
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 
 FP32, BF16, FP16, INT8 = "fp32", "bf16", "fp16", "int8"
 PRECISIONS = (FP32, BF16, FP16, INT8)
 EXACT = 0.999
-"""Cosine to the float32 vector from which on a vector counts as the same."""
+"""Smallest cosine to the float32 vector at which a vector counts as the same."""
 MIN_INNER = 32
-"""In `int8`, products of matrices over fewer numbers stay in float32: these are the tokens made of
-coordinates, which need all their digits and cost nothing."""
+"""In int8, matrix products over fewer numbers than this stay in float32: they make tokens of
+coordinates, which need full precision and take little time."""
 
 
 class Runtime(Protocol):
     """A loaded graph."""
 
     @property
-    def how(self) -> RuntimeChoice:
-        """How it really runs."""
+    def choice(self) -> RuntimeChoice:
+        """How the graph really runs, defaults filled in."""
         ...
 
     def run(self, bodies: FloatArray) -> FloatArray:
-        """Vectors (B, D) of one batch of bodies (B, T, 25, 3), contiguous float32."""
+        """Vectors (B, D) of bodies (B, T, 25, 3), which are contiguous and float32."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeChoice:
-    """How a graph is to run.
+    """Where and how a graph runs.
 
     Attributes:
-        device: `cpu`, `openvino` or another name of `runtimes.DEVICES`.
-        precision: In which products of matrices are computed, of `PRECISIONS`.
-        threads: Threads of one run; as many as the runtime likes if None.
-        batch: Bodies run at once; what usually suits the device if None.
+        device: One of `open.DEVICES`, such as `cpu` or `openvino`.
+        precision: Precision of matrix products, one of `PRECISIONS`.
+        threads: Threads of one run; the runtime decides if None.
+        batch: Bodies run at once; the runtime's default if None.
     """
 
     device: str
@@ -52,21 +52,20 @@ class RuntimeChoice:
                 f"precision {self.precision!r}: expected one of {', '.join(PRECISIONS)}, "
                 "as in --device openvino:bf16"
             )
-        for name, value in (("threads", self.threads), ("batch", self.batch)):
-            if value is not None and value < 1:
-                raise UsageError(f"{name} {value}: expected at least 1")
+        check_range("threads", self.threads, at_least=1, whole=True)
+        check_range("batch", self.batch, at_least=1, whole=True)
 
     @classmethod
     def parse(cls, text: str) -> RuntimeChoice:
-        """A choice as `--device` spells it: `cpu`, `openvino`, `openvino:bf16`.
+        """Parse a value of `--device`, such as `cpu` or `openvino:bf16`.
 
         Raises:
-            UsageError: If the part behind the colon is no precision.
+            UsageError: If the part after the colon is not a precision.
         """
         device, colon, precision = text.partition(":")
         return cls(device=device, precision=precision if colon else FP32)
 
     def __str__(self) -> str:
-        """For people."""
+        """The choice in words: `cpu fp32, 1 thread`."""
         threads = f", {self.threads} thread{'s'[: self.threads > 1]}" if self.threads else ""
         return f"{self.device} {self.precision}{threads}"

@@ -1,7 +1,6 @@
-"""The runtime that `stars bench --save` found best on this machine, kept in a small file.
+"""The saved runtime: the best one that `stars bench --save` measured on this machine.
 
-It is bound to the model and the processor that it was measured with, and obeyed where none is asked
-for by name.
+It is used where the user names no device, and only with the model and processor of the measurement.
 """
 
 from __future__ import annotations
@@ -30,18 +29,18 @@ FILE = "runtime.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRuntime:
-    """A choice and what it was measured with.
+    """A runtime and the measurement that chose it.
 
     Attributes:
-        how: The choice.
+        choice: The runtime.
         model: Name of the model.
-        fingerprint: Of the model.
+        fingerprint: Fingerprint of the model.
         cpu: Name of the processor.
-        clips_per_second: What was measured, one body a clip.
-        measured: Day, ISO 8601.
+        clips_per_second: Measured rate, with one body per clip.
+        measured: Day of the measurement, ISO 8601.
     """
 
-    how: RuntimeChoice
+    choice: RuntimeChoice
     model: str
     fingerprint: str
     cpu: str
@@ -49,7 +48,7 @@ class SavedRuntime:
     measured: str
 
     def why_not(self, fingerprint: str) -> str | None:
-        """Why it says nothing of a model on this machine; None if it does."""
+        """Why it does not apply to a model on this machine; None if it applies."""
         if self.fingerprint != fingerprint:
             return f"was measured for another model, {self.model!r} ({self.fingerprint[:12]})"
         if self.cpu != cpu_name():
@@ -58,17 +57,17 @@ class SavedRuntime:
 
 
 def saved_file() -> Path:
-    """Where the choice is kept, in the user's folder of settings."""
+    """Path of `runtime.json` in the user's settings folder."""
     from typer import get_app_dir
 
     return Path(get_app_dir("stars-infer")) / FILE
 
 
 def save_runtime(saved: SavedRuntime) -> Path:
-    """Keep a choice, in place of an older one.
+    """Save a runtime, replacing an older one.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
         StarsError: If the file cannot be written.
@@ -83,8 +82,8 @@ def save_runtime(saved: SavedRuntime) -> Path:
     return file
 
 
-def saved_runtime() -> SavedRuntime | None:
-    """The kept choice; None if there is none.
+def read_saved_runtime() -> SavedRuntime | None:
+    """Read the saved runtime; None if there is none.
 
     Raises:
         StarsError: If the file is damaged.
@@ -94,42 +93,42 @@ def saved_runtime() -> SavedRuntime | None:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if values.pop("schema", None) != SCHEMA:
             raise StarsError(f"{file}: unknown schema, expected {SCHEMA}")
-        values["how"] = RuntimeChoice(**values["how"])
+        values["choice"] = RuntimeChoice(**values["choice"])
         return SavedRuntime(**values)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
-        raise StarsError(f"{file}: not a readable choice ({error})") from error
+        raise StarsError(f"{file}: not a readable runtime ({error})") from error
 
 
 def open_default(graph: Path, fingerprint: str) -> Runtime:
-    """Load a graph as `stars bench --save` found best, else into a GPU or the CPU.
+    """Load a graph into the saved runtime, else onto a GPU or the CPU.
 
-    A saved choice that says nothing of this model on this machine, or does not run any more, is
-    left aside with a `StarsWarning`.
+    A saved runtime that does not apply to this model or machine, or no longer runs, is ignored with
+    a `StarsWarning`.
 
     Raises:
         ModelError: If the graph cannot be loaded.
         MissingExtraError: If no runtime is installed.
     """
     try:
-        saved = saved_runtime()
+        saved = read_saved_runtime()
     except StarsError as error:
-        return _automatic(graph, str(error))
+        return _open_with_warning(graph, str(error))
     if saved is None:
         return open_automatic(graph)
     reason = saved.why_not(fingerprint)
     if reason is None:
         try:
-            return open_runtime(graph, saved.how)
+            return open_runtime(graph, saved.choice)
         except (ProviderError, MissingExtraError) as error:
-            reason = f"does not run any more: {error}"
-    return _automatic(graph, f"the saved runtime ({saved.how}) {reason}")
+            reason = f"no longer runs: {error}"
+    return _open_with_warning(graph, f"the saved runtime ({saved.choice}) {reason}")
 
 
-def _automatic(graph: Path, problem: str) -> Runtime:
+def _open_with_warning(graph: Path, problem: str) -> Runtime:
     warnings.warn(
-        f"{problem}; {saved_file()} is left aside, `stars bench --save` makes a new one",
+        f"{problem}; {saved_file()} is ignored, `stars bench --save` makes a new one",
         StarsWarning,
         stacklevel=3,
     )

@@ -219,7 +219,7 @@ def test_comparison_can_be_chosen(stars, normalizing, tmp_path):
 def test_an_unknown_comparison_is_refused(stars, normalizing, tmp_path):
     code, _, err = stars("export", "--onnx", normalizing, "--out", "model", "--compare", "nonsense")
     assert code == 2
-    assert "--compare is vectors or warping, not 'nonsense'" in " ".join(err.split())
+    assert "--compare nonsense: expected vectors or warping" in " ".join(err.split())
     assert left(tmp_path) == []
 
 
@@ -295,7 +295,7 @@ def test_what_else_lies_in_a_model_directory_stays(tmp_path):
     (out / "scores").mkdir(parents=True)
     for name in ("model.json", "checkpoint.safetensors", "scores/knn.json"):
         (out / name).write_text("old", encoding="utf-8")
-    with directory.made_beside(out) as beside:
+    with directory.replace_model(out) as beside:
         (beside / "model.json").write_text("new", encoding="utf-8")
     assert left(tmp_path) == ["model"]
     assert (out / "model.json").read_text(encoding="utf-8") == "new"

@@ -90,14 +90,17 @@ def test_shipped_models_are_not_changed(stars):
 
 def test_usage(stars, tiny_model):
     code, _, err = stars("export", tiny_model)
-    assert (code, "say what to export to: --onnx, --int8, --fp16 or --tensorrt" in err) == (2, True)
+    assert (code, "name a format: --onnx, --int8, --fp16 or --tensorrt" in err) == (2, True)
     for wrong in ("8", "1,2,x", "4,2,8", "0,1,2"):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", "--batches", wrong)
         assert code == 2
         assert "1,8,64" in " ".join(err.split())
     for flags, says in (
-        (["--workspace", 0], "workspace 0 MiB"),
-        (["--optimization-level", 6], "optimization level 6: expected 0 to 5"),
+        (["--workspace", 0], "workspace in MiB must be a whole number and at least 1, not 0"),
+        (
+            ["--optimization-level", 6],
+            "optimization level must be a whole number and at least 0 and at most 5, not 6",
+        ),
     ):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", *flags)
         assert (code, says in " ".join(err.split())) == (2, True)
@@ -107,5 +110,5 @@ def test_what_only_a_run_can_be_told(stars, tiny_model, tmp_path):
     for flags in (["--crop", 0.8], ["--compare", "vectors"], ["--license", "MIT"]):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", *flags)
         assert code == 2
-        assert "is a model already, which keeps how it sees clips" in " ".join(err.split())
+        assert "is a model already, and keeps its settings" in " ".join(err.split())
     assert left(tmp_path) == []

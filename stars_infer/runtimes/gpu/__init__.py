@@ -1,1 +1,6 @@
-"""Code that needs a GPU."""
+"""Runtimes that need a CUDA GPU; only `runtimes.open` and `exporters.gpu` import them.
+
+`cuda.py` runs ONNX Runtime with IO binding and CUDA graphs, `tensorrt.py` runs engines, `engine.py`
+reads and writes their files, and `cuda_memory.py` calls `cuda.bindings`. None of this has run on a
+GPU yet: tests use stand-ins that accept only the calls NVIDIA documents. See docs/gpu.md.
+"""

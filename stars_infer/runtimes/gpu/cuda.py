@@ -1,8 +1,8 @@
-"""Graphs run by ONNX Runtime on a CUDA GPU: memory kept there, launches recorded as a CUDA graph.
+"""Run a graph by ONNX Runtime on a CUDA GPU, with fixed memory and launches in a CUDA graph.
 
-A CUDA graph is recorded for one batch, so a batch is filled up to the next of a few sizes, each
-with a session of its own, opened when it is first needed. Float32 is float32 here: TF32, which
-rounds factors to ten bits, is switched off; `cuda:fp16` is the way to speed.
+A CUDA graph is recorded for one batch size. Batches are therefore padded to the next of a few
+sizes, each with its own session, opened when first needed. Float32 is exact: TF32, which rounds
+factors to ten bits, is off. Use `cuda:fp16` for speed.
 """
 
 from __future__ import annotations
@@ -32,39 +32,40 @@ STEP = 8
 
 
 class Cuda:
-    """A graph on a CUDA GPU, at one batch or several."""
+    """A graph on a CUDA GPU, in several batch sizes."""
 
-    def __init__(self, graph: Path, how: RuntimeChoice, *, device: str = DEVICE) -> None:
-        """Load the graph for the smallest batch.
+    def __init__(self, graph: Path, choice: RuntimeChoice, *, device: str = DEVICE) -> None:
+        """Load the graph for the smallest batch size.
 
         Args:
-            graph: The model's `encoder.onnx`; for `fp16`, its form in half precision is beside it.
-            how: Batch and precision.
-            device: Where it runs; `cpu` for trying the same without a GPU.
+            graph: The model's `encoder.onnx`; for `fp16`, `encoder.fp16.onnx` lies beside it.
+            choice: Batch size and precision.
+            device: `cpu` runs the same code without a GPU, for tests.
 
         Raises:
-            ProviderError: If there is no such GPU, or no graph of that precision.
-            ModelError: If the graph cannot be loaded, or was made of another.
+            ProviderError: If there is no CUDA GPU, or no graph in that precision.
+            ModelError: If the graph cannot be loaded, or was made from another graph.
             MissingExtraError: If ONNX Runtime is not installed.
         """
-        if how.precision not in (FP32, FP16):
+        if choice.precision not in (FP32, FP16):
             raise ProviderError(
-                f"device {DEVICE!r} is run in {FP32} and {FP16}, not {how.precision}"
+                f"device {DEVICE!r} runs in {FP32} and {FP16}, not {choice.precision}"
             )
-        self._graph = form_of(graph, how.precision)
+        self._graph = form_of(graph, choice.precision)
         self._device = device
-        self.how = replace(how, batch=how.batch or BATCH)
-        self._sizes = batch_sizes(self.how.batch or BATCH)
+        batch = choice.batch or BATCH
+        self.choice = replace(choice, batch=batch)
+        self._sizes = batch_sizes(batch)
         self._open: dict[int, FixedBatch] = {}
         check_made_from(self._at(self._sizes[0]).session, self._graph, graph)
 
     @property
     def recorded(self) -> bool:
-        """Whether launches are recorded as a CUDA graph, in all sizes opened so far."""
+        """Whether all batch sizes opened so far record their launches as a CUDA graph."""
         return all(batch.recorded for batch in self._open.values())
 
     def run(self, bodies: FloatArray) -> FloatArray:
-        """Vectors (B, D) of bodies (B, T, 25, 3); more than fit at once follow each other."""
+        """Vectors (B, D) of bodies (B, T, 25, 3), run in batches of the largest size or less."""
         most = self._sizes[-1]
         parts = (bodies[at : at + most] for at in range(0, len(bodies), most))
         return np.concatenate([self._at(self._size(len(part))).run(part) for part in parts])
@@ -79,15 +80,15 @@ class Cuda:
 
 
 class FixedBatch:
-    """A graph for one number of bodies, its input and output at fixed places on the device.
+    """A graph for one batch size, with input and output at fixed addresses on the device.
 
     Attributes:
         session: The session of ONNX Runtime.
-        recorded: Whether its launches are recorded as a CUDA graph.
+        recorded: Whether the launches are recorded as a CUDA graph.
     """
 
     def __init__(self, graph: Path, *, batch: int, device: str) -> None:
-        """Open a session and take its memory.
+        """Open a session and allocate its memory.
 
         Raises:
             ProviderError: If the device does not run here.
@@ -102,13 +103,13 @@ class FixedBatch:
         self._binding.bind_ortvalue_input(given.name, self._input)
         self._binding.bind_ortvalue_output(made.name, self._output)
         shape = (batch, *given.shape[1:])
-        # ONNX Runtime copies faster from page-locked memory, which it cannot take itself.
-        locked = device == DEVICE and cuda_memory.installed()
+        # ONNX Runtime copies faster from page-locked memory, but cannot allocate it.
+        locked = device == DEVICE and cuda_memory.is_installed()
         self._host = HostBuffer(shape) if locked else None
         self._given = self._host.array if self._host else np.zeros(shape, np.float32)
 
     def run(self, bodies: FloatArray) -> FloatArray:
-        """Vectors (B, D) of up to so many bodies (B, T, 25, 3); what is left over runs along."""
+        """Vectors (B, D) of at most one batch of bodies (B, T, 25, 3); a smaller one is padded."""
         self._given[: len(bodies)] = bodies
         self._input.update_inplace(self._given)
         self._binding.synchronize_inputs()
@@ -118,7 +119,7 @@ class FixedBatch:
 
 
 def batch_sizes(most: int) -> tuple[int, ...]:
-    """Batches that are filled up to, ascending: 1, then each `STEP` times the one before."""
+    """Batch sizes up to `most`, ascending: 1, then each `STEP` times the one before."""
     sizes = [1]
     while sizes[-1] < most:
         sizes.append(min(sizes[-1] * STEP, most))
@@ -126,19 +127,19 @@ def batch_sizes(most: int) -> tuple[int, ...]:
 
 
 def available_precisions(graph: Path) -> tuple[str, ...]:
-    """Precisions that a graph's model directory has files for."""
+    """Precisions for which the model directory of a graph has files."""
     return (FP32, FP16) if has_form(graph, FP16) else (FP32,)
 
 
 def _open_recorded(
     graph: Path, *, batch: int, device: str
 ) -> tuple[onnxruntime.InferenceSession, bool]:
-    """A session whose launches are recorded, or one without where a graph cannot be."""
+    """Open a session that records its launches; one that does not where recording is impossible."""
     if device != DEVICE:
         return open_session(graph, device, batch=batch), False
     try:
         return open_session(graph, device, batch=batch, settings=RECORDED), True
-    except ModelError:  # an operator of it runs on the CPU: nothing can be recorded
+    except ModelError:  # one of its operators runs on the CPU, so nothing can be recorded
         return open_session(graph, device, batch=batch, settings=SETTINGS), False
 
 

@@ -1,4 +1,4 @@
-"""Memory of a CUDA GPU and page-locked memory of the host, by NVIDIA's `cuda.bindings`."""
+"""Allocate and copy memory of a CUDA GPU and page-locked host memory, by `cuda.bindings`."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Gpu:
 
     Attributes:
         name: As NVIDIA calls it.
-        capability: Compute capability, as 9.0.
+        capability: Compute capability, such as 9.0.
     """
 
     name: str
     capability: str
 
     def __str__(self) -> str:
-        """For people."""
+        """Name and compute capability."""
         return f"{self.name} (compute capability {self.capability})"
 
 
-def installed() -> bool:
-    """Whether `cuda.bindings` can be imported; it is not loaded."""
+def is_installed() -> bool:
+    """Whether `cuda.bindings` is installed; it is not imported."""
     try:
         return find_spec("cuda.bindings.runtime") is not None
     except (ImportError, ValueError):
@@ -43,20 +43,20 @@ def installed() -> bool:
 
 
 def current_gpu() -> Gpu:
-    """The GPU that CUDA runs on here.
+    """The GPU on which CUDA runs here.
 
     Raises:
-        ProviderError: If there is none.
+        ProviderError: If there is no GPU.
         MissingExtraError: If `cuda.bindings` is not installed.
     """
     cuda = _cuda()
-    properties = done(cuda.cudaGetDeviceProperties(done(cuda.cudaGetDevice())))
+    properties = unwrap(cuda.cudaGetDeviceProperties(unwrap(cuda.cudaGetDevice())))
     name = bytes(properties.name).partition(b"\0")[0].decode()
     return Gpu(name=name, capability=f"{properties.major}.{properties.minor}")
 
 
-def done(answer: tuple[Any, ...]) -> Any:
-    """What a call of the CUDA runtime gave: `cuda.bindings` puts an error code before it.
+def unwrap(answer: tuple[Any, ...]) -> Any:
+    """The result of a CUDA call, without the error code that `cuda.bindings` puts before it.
 
     Raises:
         ProviderError: If the call failed.
@@ -71,7 +71,7 @@ def done(answer: tuple[Any, ...]) -> Any:
 
 
 class HostBuffer:
-    """Page-locked memory of the host, which a GPU copies from and to at full speed.
+    """Page-locked host memory, which a GPU reads and writes at full speed.
 
     Attributes:
         array: The memory as an array of float32.
@@ -80,7 +80,7 @@ class HostBuffer:
     def __init__(self, shape: tuple[int, ...]) -> None:
         cuda = _cuda()
         size = int(np.prod(shape))
-        address = int(done(cuda.cudaMallocHost(4 * size)))
+        address = int(unwrap(cuda.cudaMallocHost(4 * size)))
         numbers = ctypes.cast(address, ctypes.POINTER(ctypes.c_float))
         self.array: FloatArray = np.ctypeslib.as_array(numbers, (size,)).reshape(shape)
         self.array[:] = 0
@@ -88,46 +88,46 @@ class HostBuffer:
 
 
 class Transfers:
-    """A stream, and memory of the GPU for one input and one output.
+    """A CUDA stream, with GPU memory for one input and one output.
 
     Attributes:
         stream: Handle of the stream.
-        input: Address of the input.
-        output: Address of the output.
+        input: GPU address of the input.
+        output: GPU address of the output.
     """
 
     def __init__(self, *, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> None:
-        """Take the memory, for arrays of float32.
+        """Allocate the memory, for arrays of float32.
 
         Raises:
-            ProviderError: If the GPU has not so much memory.
+            ProviderError: If the GPU has too little memory.
             MissingExtraError: If `cuda.bindings` is not installed.
         """
         self._cuda = cuda = _cuda()
         self._given, self._made = HostBuffer(input_shape), HostBuffer(output_shape)
-        self.stream = int(done(cuda.cudaStreamCreate()))
+        self.stream = int(unwrap(cuda.cudaStreamCreate()))
         weakref.finalize(self, cuda.cudaStreamDestroy, self.stream)
-        self.input = self._take(self._given.array.nbytes)
-        self.output = self._take(self._made.array.nbytes)
+        self.input = self._allocate(self._given.array.nbytes)
+        self.output = self._allocate(self._made.array.nbytes)
 
     def send(self, numbers: FloatArray) -> None:
-        """Copy an array to the input, in the stream."""
+        """Copy an array to the input; the stream runs the copy later."""
         self._given.array[: len(numbers)] = numbers
         source = self._given.array.ctypes.data
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
-        done(self._cuda.cudaMemcpyAsync(self.input, source, numbers.nbytes, kind, self.stream))
+        unwrap(self._cuda.cudaMemcpyAsync(self.input, source, numbers.nbytes, kind, self.stream))
 
     def fetch(self, count: int) -> FloatArray:
-        """The first rows of the output, a copy, when all that is in the stream has run."""
+        """Wait for the stream, then return a copy of the first rows of the output."""
         rows = self._made.array[:count]
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         target = rows.ctypes.data
-        done(self._cuda.cudaMemcpyAsync(target, self.output, rows.nbytes, kind, self.stream))
-        done(self._cuda.cudaStreamSynchronize(self.stream))
+        unwrap(self._cuda.cudaMemcpyAsync(target, self.output, rows.nbytes, kind, self.stream))
+        unwrap(self._cuda.cudaStreamSynchronize(self.stream))
         return rows.copy()
 
-    def _take(self, size: int) -> int:
-        address = int(done(self._cuda.cudaMalloc(size)))
+    def _allocate(self, size: int) -> int:
+        address = int(unwrap(self._cuda.cudaMalloc(size)))
         weakref.finalize(self, self._cuda.cudaFree, address)
         return address
 

@@ -1,4 +1,4 @@
-"""An engine of TensorRT in a model directory: `encoder.engine`, and what it runs on."""
+"""Read and write the TensorRT engine of a model directory, and what it runs on."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from stars_infer.errors import ModelError
-from stars_infer.runtimes.forms import sha256_of
+from stars_infer.runtimes.forms import ENGINE_FILE, ENGINE_INFO_FILE, sha256_of
 from stars_infer.runtimes.gpu.cuda_memory import Gpu
 from stars_infer.runtimes.runtime import PRECISIONS
 
-ENGINE_FILE, ENGINE_INFO_FILE = "encoder.engine", "engine.json"
 SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine was made for and from.
+    """What an engine was built from, and where it runs.
 
     Attributes:
-        gpu: Name of the GPU that it was built on.
-        capability: Compute capability of it.
+        gpu: Name of the GPU on which it was built.
+        capability: Compute capability of that GPU.
         tensorrt: Version of TensorRT.
-        precision: In which products of matrices are computed.
-        batches: Bodies run at once: least, usual and most.
+        precision: Precision of matrix products.
+        batches: Bodies run at once: minimum, optimum and maximum.
         graph: SHA-256 of the model's `encoder.onnx`.
         engine: SHA-256 of the engine.
-        smallest_cosine: To float32 vectors, measured on that GPU; None until it is measured.
+        smallest_cosine: Smallest cosine to float32 vectors, measured on that GPU; None until then.
     """
 
     gpu: str
@@ -40,14 +39,16 @@ class EngineInfo:
     smallest_cosine: float | None = None
 
     def __post_init__(self) -> None:
-        least, usual, most = self.batches
-        if not 1 <= least <= usual <= most:
-            raise ModelError(f"engine for batches {self.batches}: expected least, usual and most")
+        low, best, high = self.batches
+        if not 1 <= low <= best <= high:
+            raise ModelError(
+                f"engine for batches {self.batches}: expected minimum, optimum and maximum"
+            )
         if self.precision not in PRECISIONS:
-            raise ModelError(f"engine of unknown precision {self.precision!r}")
+            raise ModelError(f"engine with unknown precision {self.precision!r}")
 
     def why_not(self, gpu: Gpu, tensorrt: str) -> str | None:
-        """Why it cannot be loaded on a GPU by a version of TensorRT; None if it can."""
+        """Why this GPU and version of TensorRT cannot load it; None if they can."""
         if (self.gpu, self.capability) != (gpu.name, gpu.capability):
             mine = Gpu(name=self.gpu, capability=self.capability)
             return f"was built on another GPU, {mine}; here is {gpu}"
@@ -57,7 +58,7 @@ class EngineInfo:
 
 
 def engine_of(graph: Path) -> Path:
-    """Where the engine of a model directory is, there or not."""
+    """Path of the engine beside a graph, whether it exists or not."""
     return graph.with_name(ENGINE_FILE)
 
 
@@ -72,15 +73,15 @@ def read_engine_info(folder: Path) -> EngineInfo:
     """Read and check the description of an engine.
 
     Raises:
-        ModelError: If it is missing, damaged, or of another schema.
+        ModelError: If it is missing, damaged, or has another schema.
     """
     path = folder / ENGINE_INFO_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("schema", None) != SCHEMA:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}; {_again(folder)}")
-        least, usual, most = values.pop("batches")
-        return EngineInfo(batches=(least, usual, most), **values)
+        low, best, high = values.pop("batches")
+        return EngineInfo(batches=(low, best, high), **values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path}: not a readable description of an engine ({error}); {_again(folder)}"
@@ -88,23 +89,23 @@ def read_engine_info(folder: Path) -> EngineInfo:
 
 
 def read_engine(graph: Path, gpu: Gpu, tensorrt: str) -> tuple[EngineInfo, bytes]:
-    """An engine that belongs to a graph and to this machine.
+    """Read an engine that belongs to a graph and to this machine.
 
     Args:
-        graph: The model's `encoder.onnx`; the engine is beside it.
+        graph: The model's `encoder.onnx`; the engine lies beside it.
         gpu: The GPU here.
         tensorrt: The version of TensorRT here.
 
     Raises:
-        ModelError: If it is missing, damaged, or was made of another graph, on another GPU or by
-            another version of TensorRT.
+        ModelError: If it is missing or damaged, or was built from another graph, on another GPU
+            or by another version of TensorRT.
     """
     folder, path = graph.parent, engine_of(graph)
     info = read_engine_info(folder)
     reason = info.why_not(gpu, tensorrt)
     if reason is None:
         if sha256_of(graph.read_bytes()) != info.graph:
-            reason = f"was made of another {graph.name}"
+            reason = f"was built from another {graph.name}"
         elif not path.exists():
             reason = "is missing"
     if reason is not None:

@@ -1,4 +1,4 @@
-"""Engines run by TensorRT itself, versions 10 and 11, on the GPU that they were built on."""
+"""Run an engine by TensorRT 10 or 11, on the GPU on which it was built."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from stars_infer.runtimes.runtime import FP32, RuntimeChoice
 
 DEVICE = "tensorrt"
 VERSIONS = (10, 11)
-"""Major versions whose Python interface is used here."""
+"""Supported major versions."""
 
 
 class TensorRt:
     """An engine of a model directory, with its memory on the GPU."""
 
-    def __init__(self, graph: Path, how: RuntimeChoice) -> None:
+    def __init__(self, graph: Path, choice: RuntimeChoice) -> None:
         """Load the engine beside a graph.
 
         Raises:
             ModelError: If it is damaged, or does not belong to the graph, this GPU and this
                 version of TensorRT.
-            ProviderError: If there is no GPU, too little memory, or the engine is of another
-                precision than was asked for.
+            ProviderError: If there is no GPU, too little memory, or the engine has another
+                precision than requested.
             MissingExtraError: If TensorRT or `cuda.bindings` is not installed.
         """
-        trt = tensorrt()
+        trt = tensorrt_package()
         gpu = current_gpu()
         info, plan = read_engine(graph, gpu, trt.__version__)
-        if how.precision not in (FP32, info.precision):
+        if choice.precision not in (FP32, info.precision):
             raise ProviderError(
-                f"device '{DEVICE}:{how.precision}': the engine computes in {info.precision}"
+                f"device '{DEVICE}:{choice.precision}': the engine computes in {info.precision}"
             )
         path = engine_of(graph)
         self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
@@ -47,7 +47,7 @@ class TensorRt:
             raise ModelError(f"{path}: TensorRT {trt.__version__} cannot load it on {gpu}")
         self._context = self._engine.create_execution_context()
         if self._context is None:
-            raise ProviderError(f"{path}: TensorRT gave it no memory on {gpu}")
+            raise ProviderError(f"{path}: TensorRT cannot allocate its memory on {gpu}")
         self._input, self._output = self._names(trt)
         self._least, _, self._most = info.batches
         shape = tuple(self._engine.get_tensor_profile_shape(self._input, 0)[2])
@@ -55,21 +55,21 @@ class TensorRt:
         self._memory = Transfers(input_shape=shape, output_shape=(self._most, width))
         self._context.set_tensor_address(self._input, self._memory.input)
         self._context.set_tensor_address(self._output, self._memory.output)
-        batch = min(how.batch or self._most, self._most)
-        self.how = replace(how, precision=info.precision, batch=batch)
+        batch = min(choice.batch or self._most, self._most)
+        self.choice = replace(choice, precision=info.precision, batch=batch)
 
     def run(self, bodies: FloatArray) -> FloatArray:
-        """Vectors (B, D) of bodies (B, T, 25, 3); more than fit at once follow each other."""
+        """Vectors (B, D) of bodies (B, T, 25, 3), run in batches that the engine takes."""
         parts = [
             self._run(bodies[at : at + self._most]) for at in range(0, len(bodies), self._most)
         ]
         return np.concatenate(parts)
 
     def _run(self, bodies: FloatArray) -> FloatArray:
-        """Vectors of up to so many bodies as the engine takes; fewer than it takes are filled up.
+        """Vectors of at most as many bodies as the engine takes; too few are padded.
 
         Raises:
-            ProviderError: If TensorRT refuses them.
+            ProviderError: If TensorRT refuses the bodies.
         """
         count = len(bodies)
         if count < self._least:
@@ -77,7 +77,7 @@ class TensorRt:
         if not self._context.set_input_shape(self._input, tuple(bodies.shape)):
             raise ProviderError(
                 f"the engine does not take bodies of shape {bodies.shape}, only {self._least} to "
-                f"{self._most} of the shape that it was built for"
+                f"{self._most} bodies of the shape for which it was built"
             )
         self._memory.send(bodies)
         if not self._context.execute_async_v3(self._memory.stream):
@@ -93,17 +93,17 @@ class TensorRt:
         return given, made
 
 
-def installed() -> bool:
-    """Whether TensorRT can be imported; it is not loaded."""
+def is_installed() -> bool:
+    """Whether TensorRT is installed; it is not imported."""
     return find_spec("tensorrt") is not None
 
 
-def tensorrt() -> ModuleType:
-    """The package `tensorrt`.
+def tensorrt_package() -> ModuleType:
+    """Import the package `tensorrt`.
 
     Raises:
         MissingExtraError: If it is not installed.
-        ProviderError: If it is of a version that is not known here.
+        ProviderError: If its version is not supported.
     """
     try:
         import tensorrt as found
@@ -115,7 +115,7 @@ def tensorrt() -> ModuleType:
     if int(found.__version__.partition(".")[0]) not in VERSIONS:
         raise ProviderError(
             f"TensorRT {found.__version__} is installed; versions "
-            f"{' and '.join(map(str, VERSIONS))} are known: pip install 'stars-infer[tensorrt]'"
+            f"{' and '.join(map(str, VERSIONS))} are supported: pip install 'stars-infer[tensorrt]'"
         )
     module: ModuleType = found
     return module

@@ -5,7 +5,7 @@ import pytest
 from onnx import numpy_helper
 
 from stars_infer.encoder.agreement import smallest_cosine
-from stars_infer.exporters.attention import OPERATOR, fuse_attention
+from stars_infer.exporters.gpu.attention import OPERATOR, fuse_attention
 from stars_infer.exporters.gpu.half_graph import half_graph
 
 

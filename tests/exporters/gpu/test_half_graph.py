@@ -202,12 +202,12 @@ def test_a_graph_that_cannot_be_typed_is_refused():
         helper.make_node("Strange", ["x"], ["s"], domain="nowhere"),
         helper.make_node("MatMul", ["s", "w"], ["y"]),
     ]
-    with pytest.raises(ExportError, match="the type of 's' cannot be told"):
+    with pytest.raises(ExportError, match="the type of 's' cannot be inferred"):
         model = small(nodes, {"w": [[1, 0], [0, 1]]})
         model.opset_import.append(helper.make_opsetid("nowhere", 1))
         half_graph(model)
     wrong = [helper.make_node("MatMul", ["x", "w"], ["y"])]
-    with pytest.raises(ExportError, match="the graph cannot be typed: "):
+    with pytest.raises(ExportError, match="the types of the graph cannot be inferred: "):
         half_graph(small(wrong, {"w": [[1.0, 0], [0, 1], [1, 1]]}))
 
 

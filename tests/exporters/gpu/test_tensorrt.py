@@ -195,7 +195,7 @@ def test_engine_is_refused_elsewhere(trt, cuda, model, monkeypatch):
     assert f"was built by TensorRT {trt.version}; here is 10.3.0.26" in said
     assert said.endswith(remedy)
     monkeypatch.setattr(trt.module, "__version__", "9.3.0")
-    assert "TensorRT 9.3.0 is installed; versions 10 and 11 are known" in (
+    assert "TensorRT 9.3.0 is installed; versions 10 and 11 are supported" in (
         refused(model, ProviderError)
     )
 
@@ -207,7 +207,7 @@ def test_engine_that_does_not_belong_or_is_damaged(trt, model):
     assert "encoder.engine: is damaged" in refused(model)
     described = json.loads((model / "engine.json").read_text())
     (model / "engine.json").write_text(json.dumps(described | {"graph": "0" * 64}))
-    assert "was made of another encoder.onnx" in refused(model)
+    assert "was built from another encoder.onnx" in refused(model)
     for wrong in (
         "{", "[]", "{}", '{"schema": 2}', json.dumps(described | {"batches": [3, 2, 1]}),
         json.dumps(described | {"precision": "fp4"}), json.dumps(described | {"batches": 3}),
@@ -229,7 +229,7 @@ def test_engine_of_another_program(trt, model):
 def test_other_precisions_and_little_memory(trt, cuda, model):
     add_engine(model, SMALL)
     fp16 = RuntimeChoice(device="tensorrt", precision="fp16")
-    assert open_runtime(model / "encoder.onnx", fp16).how.precision == "fp16"
+    assert open_runtime(model / "encoder.onnx", fp16).choice.precision == "fp16"
     bf16 = RuntimeChoice(device="tensorrt", precision="bf16")
     said = refused(model, ProviderError, bf16)
     assert said == "device 'tensorrt:bf16': the engine computes in fp16"

@@ -119,7 +119,7 @@ def test_samplings_are_part_of_what_an_index_relies_on(tiny_model, tmp_path):
 
 @pytest.mark.parametrize("samplings", [0, -1, 101, 2.5, "ten", True])
 def test_impossible_samplings_are_refused(tiny_model, tmp_path, samplings):
-    with pytest.raises(UsageError, match="samplings is a whole number from 1 to 100, not"):
+    with pytest.raises(UsageError, match="samplings must be a whole number and at least 1"):
         Preprocessing(samplings=samplings)
     folder = tmp_path / "spoilt"
     shutil.copytree(tiny_model, folder)

@@ -15,7 +15,7 @@ from stars_infer.encoder.model import (
     contract_of,
     fingerprint_of,
     read_model_info,
-    weighted,
+    scale_streams,
 )
 from stars_infer.errors import ModelError
 from stars_infer.preprocessing.prepare import Preprocessing
@@ -38,8 +38,8 @@ def model(streams=STREAMS, **changes):
 
 def test_every_stream_gets_the_length_of_its_weight():
     vector = np.array([3, 4, 0, 10, 0], np.float32)
-    np.testing.assert_allclose(weighted(vector, STREAMS), [1.2, 1.6, 0, 0.5, 0], rtol=1e-6)
-    nothing = weighted(np.zeros(5, np.float32), STREAMS)
+    np.testing.assert_allclose(scale_streams(vector, STREAMS), [1.2, 1.6, 0, 0.5, 0], rtol=1e-6)
+    nothing = scale_streams(np.zeros(5, np.float32), STREAMS)
     assert not nothing.any()
 
 
@@ -67,5 +67,7 @@ def test_impossible_streams_are_refused():
     with pytest.raises(ModelError, match="its streams do not add up to 6 numbers: joint of my-j"):
         model(width=6)
     for weight in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ModelError, match="my-joint: the weight of a stream is above 0"):
+        with pytest.raises(
+            ModelError, match="my-joint: stream weight .*: expected a number above 0"
+        ):
             replace(STREAMS[0], weight=weight)

@@ -8,7 +8,7 @@ import pytest
 
 from stars_infer import Encoder
 from stars_infer.bench.network import Measured, best_of, measure
-from stars_infer.bench.timing import Times, timed
+from stars_infer.bench.timing import Times, time_calls
 from stars_infer.encoder.agreement import example_bodies, reference_vectors, smallest_cosine
 from stars_infer.encoder.model import GRAPH_FILE, read_model_info, shipped_models
 from stars_infer.errors import (
@@ -26,9 +26,9 @@ from stars_infer.runtimes.runtime import RuntimeChoice
 from stars_infer.runtimes.saved import (
     SavedRuntime,
     open_default,
+    read_saved_runtime,
     save_runtime,
     saved_file,
-    saved_runtime,
 )
 
 CPU = RuntimeChoice(device="cpu", threads=1, batch=3)
@@ -61,9 +61,9 @@ def without_onnxruntime(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
 
 
-def saved(info, how=CPU, **changes):
+def saved(info, choice=CPU, **changes):
     kept = SavedRuntime(
-        how=how,
+        choice=choice,
         model=info.name,
         fingerprint=info.fingerprint,
         cpu=cpu_name(),
@@ -85,7 +85,7 @@ def test_choices_as_the_option_spells_them():
             UsageError, match="expected one of fp32, bf16, fp16, int8, as in --device openvino:bf16"
         ):
             RuntimeChoice.parse(wrong)
-    with pytest.raises(UsageError, match="batch 0: expected at least 1"):
+    with pytest.raises(UsageError, match="batch must be a whole number and at least 1, not 0"):
         RuntimeChoice(device="cpu", batch=0)
 
 
@@ -120,7 +120,7 @@ def test_bodies_keep_their_order_when_cores_share_them(graph, info, count, monke
     bodies = example_bodies(info)[:count]
     runtime = open_runtime(graph, RuntimeChoice(device="cpu"))
     assert isinstance(runtime, all_cores.AllCores)
-    assert runtime.how.batch == 2 * all_cores.ROUNDS
+    assert runtime.choice.batch == 2 * all_cores.ROUNDS
     one_by_one = open_runtime(graph, RuntimeChoice(device="cpu", threads=1))
     assert not isinstance(one_by_one, all_cores.AllCores)
     expected = np.concatenate([one_by_one.run(body[None]) for body in bodies])
@@ -208,14 +208,16 @@ def test_no_runtime_at_all(tiny_model):
 
 
 def test_bf16_is_not_promised_by_onnx_runtime(graph):
-    with pytest.raises(ProviderError, match="'cpu' is not run in bf16, which is for openvino: pip"):
+    with pytest.raises(
+        ProviderError, match="'cpu' does not run in bf16, which is for openvino: pip"
+    ):
         open_runtime(graph, RuntimeChoice(device="cpu", precision="bf16"))
 
 
 def test_saved_choice_is_obeyed(tiny_model, info):
     assert Encoder.load(tiny_model).runtime.threads is None
     kept = saved(info)
-    assert saved_runtime() == kept
+    assert read_saved_runtime() == kept
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoder = Encoder.load(tiny_model)
@@ -234,40 +236,42 @@ def test_device_overrules_the_saved_choice(tiny_model, info):
     [
         ({"fingerprint": "0" * 64, "model": "other"}, "measured for another model, 'other'"),
         ({"cpu": "Z80"}, "measured on another processor, Z80"),
-        ({"how": RuntimeChoice(device="coreml")}, "does not run any more: .*not available"),
+        ({"choice": RuntimeChoice(device="coreml")}, "no longer runs: .*not available"),
     ],
 )
 def test_saved_choice_that_does_not_fit_is_left_aside(graph, info, changes, says):
     saved(info, **changes)
     with pytest.warns(StarsWarning, match=says) as caught:
         runtime = open_default(graph, info.fingerprint)
-    assert runtime.how == open_runtime(graph, RuntimeChoice(device="cpu")).how
+    assert runtime.choice == open_runtime(graph, RuntimeChoice(device="cpu")).choice
     assert "`stars bench --save` makes a new one" in str(caught[0].message)
     assert str(saved_file()) in str(caught[0].message)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '{"schema": 9}', '{"schema": 1}', '{"schema": 1, "how": {"device": 3, "x": 1}}'],
+    ["{", "[]", '{"schema": 9}', '{"schema": 1}', '{"schema": 1, "choice": {"device": 3, "x": 1}}'],
 )
 def test_damaged_choice_is_left_aside(graph, info, settings, text):
     settings.mkdir(parents=True)
     (settings / "runtime.json").write_text(text)
-    with pytest.warns(StarsWarning, match=r"runtime\.json: (unknown schema|not a readable choice)"):
+    with pytest.warns(
+        StarsWarning, match=r"runtime\.json: (unknown schema|not a readable runtime)"
+    ):
         open_default(graph, info.fingerprint)
 
 
 def test_kept_file_is_plain_json(info, settings):
     saved(info)
     values = json.loads((settings / "runtime.json").read_text())
-    assert values["how"] == {"device": "cpu", "precision": "fp32", "threads": 1, "batch": 3}
+    assert values["choice"] == {"device": "cpu", "precision": "fp32", "threads": 1, "batch": 3}
     assert [path.name for path in settings.iterdir()] == ["runtime.json"]
 
 
 class Wrong:
     """A runtime that is fast and gives other vectors."""
 
-    how = RuntimeChoice(device="openvino", precision="bf16", batch=1)
+    choice = RuntimeChoice(device="openvino", precision="bf16", batch=1)
 
     def __init__(self, width):
         self._width = width
@@ -280,7 +284,7 @@ def test_runtime_that_gives_other_vectors_is_never_chosen(graph, info):
     bodies = example_bodies(info)
     reference = reference_vectors(graph, bodies)
     wrong = measure(
-        graph, Wrong.how, bodies, reference, seconds=0.01, opener=lambda *_: Wrong(info.width)
+        graph, Wrong.choice, bodies, reference, seconds=0.01, opener=lambda *_: Wrong(info.width)
     )
     right = measure(graph, CPU, bodies, reference, seconds=0.01, batches=(1,))
     assert not any(row.exact for row in wrong)
@@ -326,7 +330,7 @@ def test_vectors_that_are_not_numbers_do_not_agree():
 
 def test_times_of_calls():
     calls = []
-    times = timed(lambda: calls.append(1), 0.0)
+    times = time_calls(lambda: calls.append(1), 0.0)
     assert (len(calls), times.calls) == (2, 1)
     assert 0 < times.p50 <= times.p95 < 1
 

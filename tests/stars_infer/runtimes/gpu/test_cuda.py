@@ -135,7 +135,7 @@ def test_any_number_of_bodies(graph):
         bodies = some_bodies(count)
         expected = reference.run(None, {"bodies": bodies})[0]
         np.testing.assert_allclose(runtime.run(bodies), expected, rtol=1e-4, atol=1e-5)
-    assert runtime.how.batch == 10
+    assert runtime.choice.batch == 10
     assert not runtime.recorded
 
 
@@ -146,7 +146,7 @@ def test_float32_is_float32_and_launches_are_recorded(gpu, graph):
         ((1, 120, 25, 3), np.float32, "cuda", 0),
         ((1, 32), np.float32, "cuda", 0),
     ]
-    assert runtime.how == RuntimeChoice(device="cuda", batch=64)
+    assert runtime.choice == RuntimeChoice(device="cuda", batch=64)
     assert runtime.recorded
     bodies = some_bodies(3)
     expected = open_session(graph, "cpu").run(None, {"bodies": bodies})[0]
@@ -178,7 +178,7 @@ def test_a_damaged_graph(gpu, tmp_path):
 
 def test_half_precision_is_a_file_beside(gpu, half):
     runtime = open_runtime(half, FP16)
-    assert runtime.how == RuntimeChoice(device="cuda", precision="fp16", batch=64)
+    assert runtime.choice == RuntimeChoice(device="cuda", precision="fp16", batch=64)
     assert runtime.run(some_bodies(2)).shape == (2, 32)
     cuda_choices = [how for how in available_choices(half) if how.device == "cuda"]
     assert cuda_choices == [FP32, FP16]
@@ -187,7 +187,7 @@ def test_half_precision_is_a_file_beside(gpu, half):
     with pytest.raises(ProviderError, match=r"no fp16 form of this model here; .* --fp16"):
         open_runtime(half, FP16)
     assert FP16 not in available_choices(half)
-    with pytest.raises(ProviderError, match="'cuda' is run in fp32 and fp16, not bf16"):
+    with pytest.raises(ProviderError, match="'cuda' runs in fp32 and fp16, not bf16"):
         open_runtime(half, RuntimeChoice(device="cuda", precision="bf16"))
 
 
