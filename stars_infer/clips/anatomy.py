@@ -16,9 +16,9 @@ from stars_infer.layouts import NTU25_INDEX, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 
 RIGID = 15.0
-"""A bone counts as rigid if its length varies by no more percent; with sensors it varies by 10."""
+"""A bone is rigid if its length varies by no more than this, in percent; with sensors, by 10."""
 EVEN = 20.0
-"""Sensors make left and right differ by up to so many percent of their mean."""
+"""With sensors, left and right differ by no more than this, in percent of their mean."""
 CROWN_AND_SOLE = 0.2 / 1.5
 """Height above the head joint and below the ankles, as a share of the height between them: 20 cm of
 an adult of 1.70 m."""

@@ -89,7 +89,7 @@ def drop_lost_bodies(
     """Count a body as absent while too little of it is known to fill in the rest.
 
     If it is the only body of a clip, that is an error. Beside other bodies, and in a recording
-    where somebody may turn away for minutes, what remains is still of use.
+    where a person may turn away for minutes, what remains is still of use.
 
     Args:
         bodies: (M, T, V, 3); NaN or infinite where a joint is missing.

@@ -46,10 +46,10 @@ class Person:
 
 
 def check_way(way: str) -> None:
-    """Check that several people can be treated in this way.
+    """Check the name of a way to treat several people.
 
     Raises:
-        UsageError: If there is none.
+        UsageError: If it is not one of `WAYS`.
     """
     if way not in WAYS:
         raise UsageError(f"people {way!r}: choose {', '.join(WAYS)}")

@@ -122,7 +122,7 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
 
 
 def _legend(actors: int) -> Text:
-    """Say which color stands for which limb, for so many actors."""
+    """Say which color stands for which limb of each actor."""
     text = Text(" ")
     for actor, palette in enumerate(PALETTES[:actors]):
         text.append("second person: " if actor else "")
@@ -145,7 +145,7 @@ def _draw_body(
 
 
 def _moments(frames: int, number: int) -> list[int]:
-    """Choose so many frames, evenly over a clip, or all if it has fewer."""
+    """Choose a number of frames, evenly over a clip, or all if it has fewer."""
     number = min(number, frames)
     return [int((place + 0.5) * frames / number) for place in range(number)]
 

@@ -29,7 +29,7 @@ from stars_infer.preprocessing.normalize import SIDES
 FASTEST = 15.0
 """Speed that no joint of a person reaches, m/s: a boxer's fist reaches about 12."""
 MOTIONLESS_RANGE = 0.001
-"""A joint whose positions lie within so many meters of each other never moves."""
+"""A joint never moves if its positions lie within this distance of each other, meters."""
 SMOOTHING = 0.5
 """Seconds over which the body's position is averaged before its path is measured."""
 

@@ -7,7 +7,7 @@ from stars_infer.inspection.inspect import FASTEST, BodyInspection, Inspection, 
 from stars_infer.layouts import list_joints
 
 _MOST_SPANS = 4
-"""A line shows so many spans of time, and says how many more there are."""
+"""Number of spans that a line shows, before it says how many more there are."""
 
 
 def clip_line(found: Inspection) -> str:
@@ -48,9 +48,9 @@ def body_lines(body: BodyInspection) -> list[str]:
     if still:
         lines.append(f"never move: {list_joints(still)}")
     if jumps:
-        lines.append(f"jump, faster than {FASTEST:g} m/s, in so many steps: {_shares(jumps)}")
+        lines.append(f"jump faster than {FASTEST:g} m/s, share of steps: {_shares(jumps)}")
     if origin:
-        lines.append(f"exactly at (0, 0, 0), in so many frames: {_shares(origin)}")
+        lines.append(f"at exactly (0, 0, 0), share of frames: {_shares(origin)}")
     return lines
 
 

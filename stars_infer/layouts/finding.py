@@ -36,13 +36,13 @@ def get_layout(name: str) -> Layout:
             is faulty.
     """
     if name in layout_names():
-        return _shipped(name)
+        return _read_shipped(name)
     if name.lower().endswith(".toml"):
         try:
             changed = os.stat(name).st_mtime_ns
         except OSError:
             changed = 0
-        return _own(name, changed)
+        return _read_own(name, changed)
     known = ", ".join(layout_names())
     raise UsageError(
         f"there is no layout {name!r}; known layouts: {known}, or the path of your own .toml file"
@@ -50,19 +50,19 @@ def get_layout(name: str) -> Layout:
 
 
 @cache
-def _shipped(name: str) -> Layout:
+def _read_shipped(name: str) -> Layout:
     return read_layout(_FOLDER / f"{name}.toml")
 
 
 @lru_cache(maxsize=32)
-def _own(path: str, changed: int) -> Layout:
+def _read_own(path: str, changed: int) -> Layout:
     """Read a user's layout; the time of its last change makes the cache read it anew."""
     return read_layout(Path(path), name=path)
 
 
 def layouts_with(joint_count: int) -> list[str]:
-    """List the shipped layouts with so many joints, unless their files name the joints."""
-    layouts = map(_shipped, layout_names())
+    """List the shipped layouts with this number of joints, unless their files name the joints."""
+    layouts = map(_read_shipped, layout_names())
     return [
         layout.name
         for layout in layouts
@@ -95,7 +95,7 @@ def layout_for_names(
 
 @lru_cache(maxsize=32)
 def _shipped_for_names(names: tuple[str, ...]) -> tuple[Layout, tuple[int, ...]] | None:
-    return _layout_among(names, [_shipped(name) for name in layout_names()])
+    return _layout_among(names, [_read_shipped(name) for name in layout_names()])
 
 
 def _layout_among(

@@ -19,7 +19,7 @@ SIDES = ((4, 8), (12, 16))
 STRETCH = (1 / 3, 3.0)
 """Smallest and largest ratio by which a bone is stretched; a joint on its parent stays there."""
 PACE_FRAMES = 128
-"""A clip is resampled to so many frames before its pace is measured."""
+"""Number of frames to which a clip is resampled before its pace is measured."""
 PACE_SMOOTHING = 2.0
 """Standard deviation, in these frames, of the smoothing that keeps sensor noise from counting as
 motion."""

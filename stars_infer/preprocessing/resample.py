@@ -30,7 +30,7 @@ def moments(frames: int, samplings: int = 1) -> NDArray[np.float64]:
 
 
 def resize(joints: FloatArray, frames: int, *, samplings: int = 1) -> FloatArray:
-    """Resample (M, T, V, 3) to so many frames, linearly, with half-pixel centers and clamped edges.
+    """Resample (M, T, V, 3) to `frames`, linearly, with half-pixel centers and clamped edges.
 
     Several samplings follow each other, (M, samplings * frames, V, 3).
     """

@@ -16,7 +16,7 @@ _TAU = 2 * np.pi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performer:
-    """How somebody moves.
+    """A person, and how that person moves.
 
     Attributes:
         body: Lengths of the body.
