@@ -112,8 +112,9 @@ def test_dataframes_are_of_the_package_that_the_program_uses(
 
 
 @pytest.mark.parametrize("package", display.DATAFRAMES)
-def test_a_real_dataframe(wave, unknown, package):
+def test_a_real_dataframe(wave, unknown, package, monkeypatch):
     frames = pytest.importorskip(package)
+    monkeypatch.setattr(display, "DATAFRAMES", (package,))
     table = display.dataframe_of([wave.to_dict(), replace(unknown, neighbors=()).to_dict()])
     assert isinstance(table, frames.DataFrame)
     assert table.shape == (2, 15)
