@@ -1,9 +1,9 @@
-"""How surely a clip shows the action it was given: known or unknown, and calibrated confidence.
+"""From scores to probabilities: is the action of a clip known, and is its label right?
 
-An unknown clip is a clip of an action that the index does not hold. How one would score is measured
-from the exemplars themselves: each is scored by the exemplars of all other classes. How a clip of
-a known action scores is measured by leaving single exemplars out. A logistic curve over both, drawn
-to the model's own calibration where exemplars are few, turns scores into probabilities.
+An unknown clip is one whose action the index does not hold. The exemplars themselves show how such
+a clip would score: each is scored by the exemplars of all other classes. They also show how a known
+clip scores: each is scored by all other exemplars. Logistic regression on both turns scores into
+probabilities. Where there are few exemplars, it is regularized toward the model's own calibration.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from stars_infer.errors import UsageError, check_range
 Chances = NDArray[np.float64]
 
 EXPECTED_UNKNOWN = 1 / 3
-"""Share of clips whose action is not in the index, before anything is known of them."""
+"""Prior probability that the action of a clip is not in the index."""
 PRIOR_EXEMPLARS = 10.0
-"""So many exemplars weigh as much as the model's own calibration."""
+"""Weight of the model's own calibration, as a number of exemplars."""
 _LEAST_SPREAD = 0.02
 _LEAST_SCORE = 0.02
 FEWEST_CLASSES = 3
-"""Of two classes one is left when the other is taken out: nothing to tell an unknown clip by."""
+"""Fewest classes from which unknown clips can be simulated: of two classes, leaving one out leaves
+one, and its score has no margin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFeatures:
-    """What speaks for the answers to Q clips.
+    """What the probabilities of Q clips are computed from.
 
     Attributes:
-        score: Of the class that was answered, (Q,).
-        margin: By how much it exceeds the best other class, negative if it does not, (Q,).
+        score: Score of the class that was answered, (Q,).
+        margin: Its lead over the best other class, (Q,); negative if another class scores higher.
     """
 
     score: Scores
@@ -43,7 +44,13 @@ class ScoreFeatures:
 
     @classmethod
     def of(cls, scores: Scores, answers: NDArray[np.intp] | None = None) -> ScoreFeatures:
-        """From scores (Q, C), and the classes that were answered; the highest if not given."""
+        """The features of answers.
+
+        Args:
+            scores: Score of each class, (Q, C).
+            answers: Class numbers of the answers, (Q,); if not given, the classes that score
+                highest.
+        """
         rows = np.arange(len(scores))
         answers = scores.argmax(axis=1) if answers is None else answers
         own = scores[rows, answers]
@@ -54,19 +61,20 @@ class ScoreFeatures:
 
     @property
     def strength(self) -> Scores:
-        """Score and margin together, (Q,): what tells unknown clips best."""
+        """Sum of score and margin, (Q,), which tells unknown clips from known ones best."""
         return self.score + self.margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaveOut:
-    """How exemplars fare as questions.
+    """Scores of exemplars that were left out of the index.
 
     Attributes:
-        class_out: Scores of exemplars by those of other classes only, as unknown clips have them,
-        (S, C).
-        one_out: Scores of exemplars by all others, (N, C), where their class has others.
-        right: Whether those name the exemplar's own class, (N,).
+        class_out: Scores of S exemplars without their whole class, as unknown clips would have
+            them, (S, C).
+        one_out: Scores of N exemplars without themselves only, (N, C); an exemplar that is alone in
+            its class is not among them.
+        right: Whether the highest of these is that of the exemplar's own class, (N,).
     """
 
     class_out: Scores
@@ -75,7 +83,7 @@ class LeaveOut:
 
     @classmethod
     def of(cls, ridge: FittedRidge) -> LeaveOut:
-        """Every exemplar of an index, in closed form."""
+        """Leave out every exemplar of a fitted ridge, in closed form."""
         classes, count = ridge.classes, ridge.weights.shape[1]
         paired = np.bincount(classes, minlength=count)[classes] > 1
         one_out = ridge.without_itself()[paired]
@@ -90,15 +98,15 @@ class LeaveOut:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """From evidence to chances, for one index.
+    """Turns scores into probabilities, for one index.
 
     Attributes:
-        center: Strength of unknown clips, mean.
-        spread: The same, standard deviation.
-        known: As in `Prior`, fitted to the exemplars.
-        right: The same.
-        unknown: Chance of being known of each exemplar when its class is taken out, sorted.
-        known_scores: The same when only itself is taken out, of classes with another exemplar.
+        center: Mean strength of unknown clips.
+        spread: Standard deviation of the strength of unknown clips.
+        known: Weights of the features for the chance that a clip is known, fitted to the exemplars.
+        right: Weights of the features for the chance that the label of a known clip is right.
+        unknown: Chance of being known that each exemplar gets without its class, sorted, (S,).
+        known_scores: Chance of being known that each exemplar gets without itself, sorted, (N,).
     """
 
     center: float
@@ -110,7 +118,12 @@ class Calibration:
 
     @classmethod
     def of(cls, leave_out: LeaveOut, prior: Prior) -> Calibration:
-        """Measure an index by its own exemplars."""
+        """Fit the curves to the exemplars of an index.
+
+        Args:
+            leave_out: Scores of exemplars that were left out.
+            prior: The model's own calibration, toward which the curves are regularized.
+        """
         unknown, known_scores = (
             ScoreFeatures.of(leave_out.class_out),
             ScoreFeatures.of(leave_out.one_out),
@@ -139,28 +152,28 @@ class Calibration:
         )
 
     def chance_known(self, score_features: ScoreFeatures) -> Chances:
-        """Chance that the action of a clip is in the index; see `EXPECTED_UNKNOWN`."""
+        """Chance that the action of each clip is in the index, (Q,); see `EXPECTED_UNKNOWN`."""
         return _chance_known(features(score_features, self.center, self.spread), self.known)
 
     def chance_right(self, score_features: ScoreFeatures) -> Chances:
-        """Chance that an answer is right if the action is in the index."""
+        """Chance that each answer is right, provided that its action is in the index, (Q,)."""
         return _chances(features(score_features, self.center, self.spread), self.right)
 
     def threshold(self, false_accept_rate: float | None) -> float:
-        """Least chance of being known with which a clip is named.
+        """Chance of being known above which a clip is named rather than called unknown.
 
         Args:
-            false_accept_rate: Share of unknown clips that may be named, 0 to 1; None for "more
-                likely known than not".
+            false_accept_rate: Share of unknown clips that may be named, 0 to 1; None names clips
+                that are more likely known than not.
         """
         if false_accept_rate is None:
             return 0.5
         if not len(self.unknown):
-            return 1 - false_accept_rate  # nothing measured: the curve is taken at its word
+            return 1 - false_accept_rate  # nothing was measured, so the curve has to be right
         return float(np.quantile(self.unknown, 1 - false_accept_rate))
 
     def accepted(self, threshold: float) -> tuple[float | None, float | None]:
-        """Shares of unknown clips and of known clips that a threshold lets pass, where measured."""
+        """Shares of unknown and of known clips above a threshold; None where none were measured."""
 
         def share(chances: Chances) -> float | None:
             return float(np.mean(chances > threshold)) if len(chances) else None
@@ -169,7 +182,11 @@ class Calibration:
 
 
 def features(score_features: ScoreFeatures, center: float, spread: float) -> Scores:
-    """What the curves see, (Q, 3): 1, strength over that of unknown clips, margin over score."""
+    """Features of the logistic curves, (Q, 3).
+
+    They are 1; the strength, standardized by that of unknown clips; and the margin as a share of
+    the score.
+    """
     strength = (score_features.strength - center) / (spread + _LEAST_SPREAD)
     relative = np.clip(
         score_features.margin / np.maximum(score_features.score, _LEAST_SCORE), -1, 2
@@ -178,7 +195,7 @@ def features(score_features: ScoreFeatures, center: float, spread: float) -> Sco
 
 
 def _chance_known(x: Scores, curve: tuple[float, float, float]) -> Chances:
-    """From a curve that was fitted to as many unknown clips as known clips."""
+    """Correct a curve that was fitted to equally many known and unknown clips for the prior."""
     odds = (1 - EXPECTED_UNKNOWN) / EXPECTED_UNKNOWN
     even = _chances(x, curve)
     return np.asarray(odds * even / (odds * even + 1 - even))
@@ -191,7 +208,7 @@ def _chances(x: Scores, curve: tuple[float, float, float]) -> Chances:
 def _logistic(
     x: Scores, truth: NDArray[np.bool_], prior: tuple[float, float, float], steps: int = 30
 ) -> tuple[float, float, float]:
-    """Logistic regression, drawn to the prior with the weight of `PRIOR_EXEMPLARS` (Newton)."""
+    """Logistic regression by Newton's method, regularized toward the prior by `PRIOR_EXEMPLARS`."""
     start = np.array(prior)
     curve = start.copy()
     for _ in range(steps):
@@ -205,15 +222,14 @@ def _logistic(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prior:
-    """Curves of `stars_infer.classification.calibration.Calibration`, and how unknown clips fare.
+    """A calibration that holds before any exemplar is known.
 
     Attributes:
-        known: Weights of `stars_infer.classification.calibration.features` for the chance that the
-        action of a clip
-            is in the index, if half of all clips are unknown clips.
-        right: The same for the chance that the answer is right if it is.
-        center: Strength of unknown clips, mean.
-        spread: The same, standard deviation.
+        known: Weights of the `features` for the chance that the action of a clip is in the index,
+            if half of all clips are unknown.
+        right: Weights of the `features` for the chance that the label of a known clip is right.
+        center: Mean strength of unknown clips.
+        spread: Standard deviation of the strength of unknown clips.
     """
 
     known: tuple[float, float, float]
@@ -229,23 +245,23 @@ class Prior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCalibration:
-    """A model's own calibration.
+    """A model's own calibration, fitted to data sets by `benchmarks/quality/open_set.py --fit`.
 
     Attributes:
-        ridge: For evidence from all exemplars.
-        nearest: For evidence from the nearest exemplars of a large index.
+        ridge: For scores of the ridge, which sees all exemplars.
+        nearest: For scores of a large index, which sees the nearest exemplars only.
     """
 
     ridge: Prior
     nearest: Prior
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values, as in `model.json`."""
+        """The values for `model.json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> ModelCalibration:
-        """From `model.json`."""
+        """From the values in `model.json`."""
         return cls(**{name: _prior(values[name]) for name in ("ridge", "nearest")})
 
 
@@ -258,9 +274,9 @@ OF_SEQUENCES = ModelCalibration(
     ridge=Prior(known=(-1.78, 0.67, 1.91), right=(0.07, 0.95, 2.81), center=0.27, spread=0.18),
     nearest=Prior(known=(-0.45, 1.39, -1.60), right=(0.69, 1.89, 1.26), center=0.16, spread=0.07),
 )
-"""For models that compare sequences."""
+"""The calibration of models that compare sequences."""
 OF_VECTORS = ModelCalibration(
     ridge=Prior(known=(-0.08, 0.61, -0.14), right=(-0.48, 0.55, 2.51), center=0.63, spread=0.30),
     nearest=Prior(known=(-0.07, 0.20, -0.04), right=(0.02, 0.47, 3.23), center=0.22, spread=0.10),
 )
-"""For models that compare vectors."""
+"""The calibration of models that compare vectors."""

@@ -1,8 +1,8 @@
-"""From similarity to classes: what can name a clip by labeled exemplars.
+"""Classifiers that see clips only by their similarity to labeled exemplars.
 
-Axes: `E` exemplars, `Q` clips, `C` classes. Each classifier is fitted to the similarity of
-exemplars among themselves and then scores clips by theirs to the exemplars; the highest score names
-a clip.
+Axes: `E` exemplars, `Q` clips, `C` classes. A classifier is fitted to the similarities between
+exemplars. It then scores clips by their similarities to the exemplars, and the class with the
+highest score is the answer.
 """
 
 from __future__ import annotations
@@ -25,35 +25,36 @@ _TRACE = 1e-9
 
 
 class Fitted(Protocol):
-    """A classifier that knows its exemplars."""
+    """A classifier that was fitted to exemplars."""
 
     def scores(self, similarity: FloatArray) -> Scores:
-        """Scores (Q, C) of clips from their similarity to the exemplars (Q, E)."""
+        """Scores of clips, (Q, C), from their similarities to the exemplars, (Q, E)."""
 
 
 class Classifier(Protocol):
-    """A way to name clips."""
+    """A classifier before it is fitted."""
 
     def fit(self, similarity: FloatArray, classes: Classes, count: int) -> Fitted:
-        """Learn from exemplars.
+        """Fit the classifier to exemplars.
 
         Args:
-            similarity: Of exemplars to exemplars, (E, E).
-            classes: Of the exemplars, (E,).
-            count: C; every class has an exemplar.
+            similarity: Similarity of every exemplar to every other, (E, E).
+            classes: Class number of each exemplar, (E,).
+            count: Number of classes, C; each has at least one exemplar.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """The n nearest exemplars vote; the papers' n-nearest-neighbor rule (STARS 4.3).
+    """The n nearest exemplars vote (STARS, section 4.3).
 
-    The papers do not say how ties end: here by the larger sum of similarities.
+    The paper does not say how ties are broken; here the larger sum of similarities wins.
 
     Attributes:
-        n: How many vote.
-        temperature: If given, a vote counts exp(-gap / temperature), for the gap between its
-            similarity and that of the nearest; else all votes count alike.
+        n: Number of exemplars that vote.
+        temperature: If given, a vote weighs exp(-gap / temperature), where gap is the difference
+            between its similarity and that of the nearest exemplar; otherwise all votes weigh the
+            same.
     """
 
     n: int
@@ -77,14 +78,14 @@ class _FittedVote:
 
 
 def votes(labels: Classes, similarities: FloatArray) -> Classes:
-    """The majority vote for many clips at once.
+    """The majority vote, for many clips at once.
 
     Args:
-        labels: Classes of each clip's n nearest exemplars, nearest first, (Q, n).
-        similarities: Theirs, (Q, n).
+        labels: Class numbers of the n nearest exemplars of each clip, nearest first, (Q, n).
+        similarities: Similarities of these exemplars, (Q, n).
 
     Returns:
-        The class of each clip, (Q,).
+        The class number of each clip, (Q,).
     """
     return np.asarray(vote_scores(labels, similarities, int(labels.max()) + 1).argmax(axis=1))
 
@@ -92,12 +93,14 @@ def votes(labels: Classes, similarities: FloatArray) -> Classes:
 def vote_scores(
     labels: Classes, similarities: FloatArray, count: int, *, temperature: float | None = None
 ) -> Scores:
-    """Shares of the votes (Q, C); of classes that tie, that with the larger sum has a trace more.
+    """The share of the votes that each class gets, (Q, C).
+
+    Among classes that tie, the one with the largest sum of similarities gets a trace more.
 
     Args:
-        labels: As in `votes`.
-        similarities: As in `votes`.
-        count: C.
+        labels: Class numbers of the n nearest exemplars of each clip, nearest first, (Q, n).
+        similarities: Similarities of these exemplars, (Q, n).
+        count: Number of classes, C.
         temperature: As in `Vote`.
     """
     near = similarities.astype(np.float64)
@@ -118,10 +121,10 @@ def vote_scores(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prototypes:
-    """The nearest class mean, in the space in which similarity is an inner product.
+    """The nearest class mean, in the space in which the similarity is an inner product.
 
     Attributes:
-        shrinkage: How far class means are drawn to the mean of all exemplars, 0 to 1.
+        shrinkage: How far each class mean is moved toward the mean of all exemplars, 0 to 1.
     """
 
     shrinkage: float = 0.1
@@ -148,18 +151,19 @@ class _FittedPrototypes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ridge:
-    """Regularized least squares on kernels of the similarity, one class against the rest.
+    """Kernel ridge regression on the similarities, one class against the rest.
 
-    The score of a class regresses "shows it" (1) or not (0), as the mean of a Gaussian process
-    would: exemplars that say the same share their weight, and a clip like no exemplar scores near
-    0 in every class. (Rifkin, Yeo, Poggio, Regularized least-squares classification, 2003.)
+    The score of a class regresses 1 for clips that show it and 0 for others, like the mean of a
+    Gaussian process: exemplars that resemble each other share their weight, and a clip that
+    resembles no exemplar scores near 0 for every class (Rifkin, Yeo and Poggio, "Regularized
+    least-squares classification", 2003).
 
     Attributes:
-        width: Of the kernel exp((similarity - 1) / width); the median of 1 - similarity over the
-            exemplars if None.
-        noise: Variance of what an exemplar says.
-        balance: The noise of a class grows with its size to this power, relative to the smallest
-            class, lest large classes win by their number.
+        width: Width of the kernel exp((similarity - 1) / width); if None, the median of
+            1 - similarity over all pairs of exemplars.
+        noise: Variance of the labels.
+        balance: The noise of a class is multiplied by its size, relative to the smallest class, to
+            this power, so that large classes do not win by their number of exemplars.
     """
 
     width: float | None = None
@@ -173,13 +177,13 @@ class Ridge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedRidge:
-    """A ridge that knows its exemplars.
+    """A ridge that was fitted to exemplars.
 
     Attributes:
-        width: Of the kernel.
-        classes: Of the exemplars, (E,).
-        weights: Of the exemplars in each class's score, (E, C).
-        inverse: Of the kernel matrix with noise, (E, E).
+        width: Width of the kernel.
+        classes: Class number of each exemplar, (E,).
+        weights: Weight of each exemplar in the score of each class, (E, C).
+        inverse: Inverse of the kernel matrix plus noise, (E, E).
     """
 
     width: float
@@ -189,12 +193,12 @@ class FittedRidge:
 
     @classmethod
     def of(cls, rule: Ridge, similarity: Scores, classes: Classes, count: int) -> FittedRidge:
-        """Solve for the weights."""
+        """Solve for the weights; the arguments are those of `Ridge.fit`."""
         width = rule.width or _median_gap(similarity)
         kernel = np.exp((similarity - 1) / width)
         sizes = np.bincount(classes, minlength=count)
         noise = rule.noise * (sizes[classes] / sizes.min()) ** rule.balance
-        # Similarity by warping is no inner product: the kernel may have negative eigenvalues.
+        # Similarity by time warping is no inner product, so an eigenvalue may be negative.
         with single_threaded():
             lowest = float(np.linalg.eigvalsh(kernel)[0])
             noise = noise + max(0.0, -lowest)
@@ -207,12 +211,12 @@ class FittedRidge:
         return np.asarray(np.exp((similarity.astype(np.float64) - 1) / self.width) @ self.weights)
 
     def without_itself(self) -> Scores:
-        """Scores (E, C) of every exemplar by all others, in closed form."""
+        """Scores that each exemplar would get without itself in the index, (E, C)."""
         targets = _one_hot(self.classes, self.weights.shape[1])
         return np.asarray(targets - self.weights / np.diag(self.inverse)[:, None])
 
     def without_its_class(self) -> Scores:
-        """Scores (E, C) of every exemplar by other classes, as an unknown clip would score."""
+        """Scores that each exemplar would get without its class, like an unknown clip, (E, C)."""
         targets = _one_hot(self.classes, self.weights.shape[1])
         result = np.empty_like(targets)
         for number in range(targets.shape[1]):
@@ -224,7 +228,7 @@ class FittedRidge:
 
 DEFAULT_CLASSIFIER = "ridge"
 CLASSIFIERS = (DEFAULT_CLASSIFIER, "vote", "majority", "prototypes")
-"""What `classifier_named` knows; `majority` is the papers' rule."""
+"""The names that `classifier_named` knows; `majority` is the rule of STARS, section 4.3."""
 
 
 def classifier_named(
@@ -234,12 +238,12 @@ def classifier_named(
 
     Args:
         name: One of `CLASSIFIERS`.
-        n: Exemplars that vote.
-        temperature: Of `vote`, as in `Vote`.
-        width: Of `ridge`, as in `Ridge`.
+        n: Number of exemplars that vote, for `vote` and `majority`.
+        temperature: Temperature of the votes, for `vote`; see `Vote`.
+        width: Width of the kernel, for `ridge`; see `Ridge`.
 
     Raises:
-        UsageError: If there is no such classifier; the message lists them.
+        UsageError: If there is no such classifier; the message lists all.
     """
     if name == "ridge":
         return Ridge(width=width)
@@ -261,6 +265,6 @@ def _median_gap(similarity: Scores) -> float:
 
 
 def class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:
-    """Places of labels in a list of classes."""
+    """The position of each label in a list of classes."""
     position = {name: number for number, name in enumerate(classes)}
     return np.array([position[label] for label in labels], np.intp)

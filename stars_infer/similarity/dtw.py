@@ -1,4 +1,4 @@
-"""Similarity of sequences by dynamic time warping, one query against many exemplars at once."""
+"""Similarity of sequences by dynamic time warping, of one query to many exemplars at once."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from stars_infer.machine import single_threaded
 
 
 class WarpingGallery:
-    """Sequences of exemplars, laid out for warping.
+    """Sequences of exemplars, arranged in memory for fast warping.
 
     Args:
-        sequences: (1 or 2 bodies, S, F) each; S and F are the same for all.
+        sequences: The sequence of each exemplar, (1 or 2 bodies, S, F); S and F are the same for
+            all.
     """
 
     def __init__(self, sequences: Sequence[FloatArray]) -> None:
@@ -30,10 +31,14 @@ class WarpingGallery:
         }
 
     def similarities(self, query: FloatArray) -> FloatArray:
-        """Similarity of a sequence (1 or 2, S, F) to every exemplar, (E,).
+        """Similarity of a query to every exemplar, (E,).
 
-        1 is the same; two sequences that have nothing in common come to about 0. Two bodies are
-        paired as fits best; a body without counterpart counts as 0.
+        It is 1 for equal sequences and about 0 for two that have nothing in common. Where both have
+        two bodies, the better of the two pairings counts; where only one of them has two, its other
+        body counts as similarity 0.
+
+        Args:
+            query: A sequence, (1 or 2, S, F).
         """
         result = np.zeros(self.size, np.float32)
         with single_threaded():
@@ -46,13 +51,14 @@ class WarpingGallery:
 
 
 def similarities_once(query: FloatArray, sequences: Sequence[FloatArray]) -> FloatArray:
-    """`WarpingGallery.similarities` to exemplars that are compared only once, (E,).
+    """Similarity of a query to exemplars that are needed for this query only, (E,).
 
-    They are not laid out for more queries, which would take longer than comparing them.
+    The result is that of `WarpingGallery.similarities`, without arranging the exemplars in memory,
+    which would take longer than comparing them once.
 
     Args:
-        query: (1 or 2, S, F).
-        sequences: Of the exemplars, (1 or 2, S, F) each.
+        query: A sequence, (1 or 2, S, F).
+        sequences: The sequence of each exemplar, (1 or 2, S, F).
     """
     counts = np.array([len(sequence) for sequence in sequences])
     result = np.zeros(len(sequences), np.float32)
@@ -69,7 +75,7 @@ def similarities_once(query: FloatArray, sequences: Sequence[FloatArray]) -> Flo
 
 
 def _similar_once(query: FloatArray, exemplars: FloatArray) -> FloatArray:
-    """1 - d / 2S for the warping distance d of (S, F) to exemplars (E, S, F), (E,)."""
+    """1 - d / 2S, (E,), where d is the warping distance of a body (S, F) to others (E, S, F)."""
     pairs, steps, width = exemplars.shape
     products = np.matmul(exemplars.reshape(-1, width), (-2 * query).T).reshape(pairs, -1)
     costs = np.ascontiguousarray(products.T).reshape(steps, len(query), pairs)
@@ -79,7 +85,7 @@ def _similar_once(query: FloatArray, exemplars: FloatArray) -> FloatArray:
 
 
 class _Bodies:
-    """One body of each of E clips."""
+    """One body of each of E exemplars."""
 
     def __init__(self, sequences: FloatArray) -> None:
         exemplars = np.asarray(sequences, np.float32)
@@ -88,7 +94,7 @@ class _Bodies:
         self._squares = np.square(self._by_step).sum(axis=1)  # (S, E)
 
     def similarities(self, query: FloatArray) -> FloatArray:
-        """1 - d / 2S for the warping distance d to a sequence (S, F), (E,)."""
+        """1 - d / 2S, (E,), where d is the warping distance to a body (S, F)."""
         query = np.asarray(query, np.float32)
         costs = np.matmul(-2 * query, self._by_step)  # (S', S, E): exemplar's step, query's step
         costs += self._squares[:, None]
@@ -97,20 +103,21 @@ class _Bodies:
 
 
 def warping_distances(costs: FloatArray) -> FloatArray:
-    """Dynamic time warping of many pairs: the cheapest way from corner to corner.
+    """Dynamic time warping of many pairs: the cost of the cheapest path from corner to corner.
 
-    Steps go on by one in either sequence or in both (Sakoe and Chiba 1978, symmetric, without
-    slope weights). All pairs advance together, one diagonal of their tables after the other.
+    A path advances by one step in either sequence or in both (Sakoe and Chiba, "Dynamic programming
+    algorithm optimization for spoken word recognition", 1978, symmetric form without weights). All
+    pairs advance together, one diagonal of their tables after the other.
 
     Args:
-        costs: Of matching step i of one sequence with step j of the other, (S, S, E).
+        costs: Cost of matching step i of one sequence with step j of the other, (S, S, E).
 
     Returns:
-        (E,).
+        The cost for each pair, (E,).
     """
     steps, _, pairs = costs.shape
     flat = costs.reshape(steps * steps, pairs)
-    # At column + 1 lies the cost of the way to that column of the diagonal.
+    # Element column + 1 is the cost of the path to that column of the diagonal.
     before, last, here = np.full((3, steps + 1, pairs), np.inf, costs.dtype)
     for diagonal in range(2 * steps - 1):
         first, end = max(0, diagonal - steps + 1), min(diagonal, steps - 1) + 1
@@ -129,7 +136,7 @@ def warping_distances(costs: FloatArray) -> FloatArray:
 
 
 def _best_pairing(table: list[list[FloatArray]]) -> FloatArray:
-    """Mean similarity of the better pairing of bodies, from that of each pair [query][exemplar]."""
+    """Mean similarity of the better pairing, from the similarities of bodies [query][exemplar]."""
     if len(table) == 1:
         return np.asarray(np.max(table[0], axis=0) / len(table[0]))
     if len(table[0]) == 1:

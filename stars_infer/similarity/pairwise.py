@@ -1,4 +1,4 @@
-"""How alike clips are: by the cosine of their vectors, or step by step by time warping."""
+"""Similarity of clips: the cosine of their vectors, or time warping of their sequences."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import unit
 
 _BLOCK = 256
-"""Clips that one is warped to at once; smaller blocks waste less of the table's half."""
+"""Clips to which one is compared at once; with smaller blocks, less is computed twice."""
 
 Similarity = Callable[[NDArray[np.intp], NDArray[np.intp]], FloatArray]
-"""Similarities (Q, E) of clips at some places to exemplars at others."""
+"""Gives the similarities (Q, E) of the clips at some positions to those at others."""
 
 
 def cosine_of(vectors: FloatArray) -> Similarity:
-    """Cosine of vectors (N, D)."""
+    """The cosine of vectors (N, D)."""
     unit_vectors = unit(vectors)
     return lambda queries, exemplars: np.asarray(unit_vectors[queries] @ unit_vectors[exemplars].T)
 
 
 class DTWSimilarity:
-    """Similarity of sequences by time warping; each query is warped once, to all exemplars.
+    """Similarity of sequences by time warping, which is computed once for each query and kept.
 
     Args:
-        sequences: Of all clips, (1 or 2, S, F) each.
-        exemplars: Which of them may be exemplars, (N,).
+        sequences: The sequence of each of N clips, (1 or 2, S, F).
+        exemplars: Which of the clips may be exemplars, (N,).
     """
 
     def __init__(self, sequences: Sequence[FloatArray], exemplars: NDArray[np.bool_]) -> None:
@@ -52,11 +52,11 @@ class DTWSimilarity:
 
 
 def similarity_of(clip_features: Sequence[Features], exemplars: NDArray[np.bool_]) -> Similarity:
-    """Similarity as the model compares: of sequences where it makes them, else of vectors.
+    """Similarity of N clips as their model compares them: by sequences if it makes any.
 
     Args:
-        clip_features: From `Encoder.encode`.
-        exemplars: Which of them may be exemplars, (N,).
+        clip_features: Features of the clips, from `Encoder.encode`.
+        exemplars: Which of the clips may be exemplars, (N,).
     """
     sequences = [item.sequence for item in clip_features if item.sequence is not None]
     if len(sequences) == len(clip_features):
@@ -70,12 +70,12 @@ def between(
     *,
     progress: Callable[[], None] | None = None,
 ) -> FloatArray:
-    """Similarity of clips to exemplars, as the model compares, (Q, E).
+    """Similarity of Q clips to E exemplars, as their model compares them, (Q, E).
 
     Args:
-        queries: From `Encoder.encode`.
-        exemplars: The same of the exemplars.
-        progress: Called after each query, for progress.
+        queries: Features of the clips, from `Encoder.encode`.
+        exemplars: Features of the exemplars.
+        progress: Called after each clip whose sequence was compared.
     """
     if not queries or not exemplars:
         return np.zeros((len(queries), len(exemplars)), np.float32)
@@ -95,16 +95,17 @@ def between(
 def pairwise(
     clip_features: Sequence[Features], *, progress: Callable[[], None] | None = None
 ) -> FloatArray:
-    """Similarity of every clip to every other, as the model compares.
+    """Similarity of every clip to every other, as their model compares them.
 
-    Every pair is compared once, exactly: about 5 microseconds a pair of sequences.
+    Every pair is compared once, which takes about 5 microseconds for sequences.
 
     Args:
-        clip_features: From `Encoder.encode`, all as questions or none.
-        progress: Called after each clip, for progress.
+        clip_features: Features of the clips, from `Encoder.encode`; all have a vector, or all have
+            a sequence.
+        progress: Called after each clip whose sequence was compared.
 
     Returns:
-        (E, E), symmetric, 1 on the diagonal.
+        The similarities, (E, E), symmetric, 1 on the diagonal.
     """
     sequences = [item.sequence for item in clip_features if item.sequence is not None]
     if not clip_features or len(sequences) < len(clip_features):
@@ -124,7 +125,7 @@ def _cosines(clip_features: Sequence[Features]) -> FloatArray:
 
 
 def _warped(sequences: Sequence[FloatArray], progress: Callable[[], None] | None) -> FloatArray:
-    """The lower half, block by block, and its mirror image."""
+    """Compute the lower half, block by block, and mirror it."""
     size = len(sequences)
     table = np.zeros((size, size), np.float32)
     starts = range(0, size, _BLOCK)

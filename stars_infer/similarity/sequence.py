@@ -1,7 +1,8 @@
-"""A clip as a sequence of postures and motions, for comparison with others by time warping.
+"""A clip as a sequence of postures and motions, to be compared by time warping.
 
-Two people do the same with other speed and swing. So posture and motion are each scaled by their
-own size over the clip: what is left is which way every joint goes, and when.
+Two people perform an action at different speeds and with different amplitudes. Posture and motion
+are therefore each divided by their size over the clip; what remains is the direction in which every
+joint moves, and when.
 """
 
 from __future__ import annotations
@@ -17,30 +18,28 @@ from stars_infer.errors import UsageError, check_range
 from stars_infer.preprocessing.prepare import Preprocessing, prepare
 
 JOINTS = (0, 1, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
-"""NTU-25 joints that are compared: those that even a first Kinect sees."""
+"""NTU-25 joints that are compared: those that a Kinect v1 sees, too."""
 
 STEPS = 32
-"""Moments of a sequence; half as many lose up to seven points, twice as many win none."""
+"""Steps of a sequence; half as many cost up to seven points of accuracy, twice as many gain none."""
 STILL = 0.03
-"""Motion of all joints together, meters a step, below which it is a sensor's noise: a clip in which
-nobody moves is not made to move by scaling."""
+"""Motion of all joints together, meters per step, below which it is a sensor's noise. Motion is not
+scaled up to more than that, lest noise should look like motion."""
 
 NORMALIZED = Preprocessing(frames=64, crop=1.0, face_camera=True, standard_body=True, pace=0.5)
-"""What differs between people who do the same, taken out."""
+"""Preprocessing that removes what differs between people who perform the same action."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceConfig:
-    """How clips are compared step by step; stored in `model.json`.
+    """How a model compares clips by sequences; stored in `model.json`.
 
     Attributes:
-        preprocessing: How clips are prepared for it, whatever the encoder wants.
-        steps: S, moments of the sequence; the frames of the prepared clip are a multiple of it.
-        motion: Share of the motion in the comparison, 0 to 1; the rest is the posture's.
-        kernel_width: Of the kernel by which the classifier sees similarity, as in
-            `stars_infer.classification.classifiers.Ridge`.
-        temperature: Where exemplars vote, one that is less like the clip than the nearest by so
-            much has 1/e of its vote.
+        preprocessing: How clips are prepared for the sequence, independently of the encoder.
+        steps: Number of steps of the sequence, S; the frames of a prepared clip are a multiple.
+        motion: Weight of the motion, 0 to 1; the rest is the weight of the posture.
+        kernel_width: Width of the kernel of `stars_infer.classification.classifiers.Ridge`.
+        temperature: Temperature of `stars_infer.classification.classifiers.Vote`.
     """
 
     preprocessing: Preprocessing = NORMALIZED
@@ -62,17 +61,17 @@ class SequenceConfig:
 
     @property
     def shape(self) -> tuple[str, int, int]:
-        """Of a sequence: bodies, S, F."""
+        """Shape of a sequence: bodies, S, F."""
         return "1 or 2", self.steps, 2 * 3 * len(JOINTS)
 
     def fits(self, sequence: FloatArray) -> bool:
-        """Whether an array is a sequence of this form."""
+        """Whether an array is a sequence of this shape, with finite numbers."""
         bodies, *rest = sequence.shape
         fits = bodies in (1, 2) and tuple(rest) == self.shape[1:]
         return fits and bool(np.isfinite(sequence).all())
 
     def contract(self) -> dict[str, Any]:
-        """What decides sequences; how classes follow from similarity may be changed at any time."""
+        """The settings that decide what sequences are, for the fingerprint of the model."""
         return {
             "preprocessing": self.preprocessing.contract(),
             "steps": self.steps,
@@ -80,7 +79,7 @@ class SequenceConfig:
         }
 
     def in_words(self) -> str:
-        """How clips are compared, for people."""
+        """Describe the comparison for people."""
         return (
             f"time warping of {self.steps} steps, {1 - self.motion:.0%} posture and "
             f"{self.motion:.0%} motion"
@@ -88,7 +87,11 @@ class SequenceConfig:
 
 
 def sequence_of(clip: Clip, how: SequenceConfig) -> FloatArray:
-    """Prepare a clip and take its sequence, (M, S, F).
+    """Prepare a clip and compute its sequence, (M, S, F).
+
+    Args:
+        clip: The clip.
+        how: How sequences are made.
 
     Raises:
         ClipError: If fewer than two frames show a body.
@@ -97,14 +100,14 @@ def sequence_of(clip: Clip, how: SequenceConfig) -> FloatArray:
 
 
 def motion_sequence(bodies: FloatArray, how: SequenceConfig) -> FloatArray:
-    """Postures and motions of a prepared clip.
+    """Compute the sequence of postures and motions of a prepared clip.
 
     Args:
-        bodies: (M, T, 25, 3), as `prepare` gives them.
-        how: Steps, and what weighs how much.
+        bodies: Joint positions (M, T, 25, 3), meters, from `prepare`.
+        how: How sequences are made.
 
     Returns:
-        (M, S, F), a sequence for each body; the mean square norm of a step is 1, or less for a
+        The sequence of each body, (M, S, F). The mean square norm of a step is 1, or less for a
         body that hardly moves.
     """
     actors = len(bodies)
@@ -119,6 +122,6 @@ def motion_sequence(bodies: FloatArray, how: SequenceConfig) -> FloatArray:
 
 
 def _scaled(x: FloatArray, *, least: float = 1e-6) -> FloatArray:
-    """Scale (M, S, V, 3), each body by its size, the root of the mean square norm of a step."""
+    """Divide each body (M, S, V, 3) by its size, the root mean square norm of a step."""
     size = np.sqrt(np.square(x).sum(axis=(2, 3)).mean(axis=1))
     return np.asarray(x / np.maximum(size, least)[:, None, None, None], np.float32)
