@@ -10,7 +10,16 @@ import math
 
 
 class StarsError(Exception):
-    """Base of all known failures."""
+    """Base of all known failures: what is raised on purpose is one of its subclasses.
+
+    Example:
+        >>> from stars_infer import StarsError, read_clip
+        >>> try:
+        ...     read_clip("nowhere.npy")
+        ... except StarsError as error:
+        ...     print(error)
+        nowhere.npy: no such file
+    """
 
 
 class UsageError(StarsError, ValueError):

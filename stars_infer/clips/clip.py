@@ -41,7 +41,16 @@ class Clip:
         layout: Name of the joint layout, or path of its file.
         fps: Frames per second.
         source: Where the clip comes from, for messages and results.
-        notes: What was mended in it, in words.
+        notes: What was mended in it, and what is odd about it, in words.
+
+    Example:
+        >>> import numpy as np
+        >>> from stars_infer import Clip
+        >>> from stars_infer.synthetic.actions import perform
+        >>> millimeters = 1000 * perform("wave", np.random.default_rng(0))
+        >>> clip = Clip.from_array(millimeters, units="mm", source="my sensor")
+        >>> clip.bodies.shape, bool(clip.presence.all()), clip.notes
+        ((1, 89, 25, 3), True, ())
     """
 
     bodies: FloatArray

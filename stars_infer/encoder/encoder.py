@@ -36,6 +36,17 @@ class Encoder:
 
     Attributes:
         info: The model's description.
+
+    Example:
+        >>> import numpy as np
+        >>> from stars_infer import Clip, Encoder
+        >>> from stars_infer.synthetic.actions import perform
+        >>> random = np.random.default_rng(0)
+        >>> clips = [Clip.from_array(perform(action, random)) for action in ("wave", "squat")]
+        >>> encoder = Encoder.load(device="cpu")
+        >>> vectors = encoder.embed(clips)
+        >>> vectors.shape == (2, encoder.info.width)
+        True
     """
 
     def __init__(self, info: ModelInfo, open_network: Callable[[], Runtime]) -> None:

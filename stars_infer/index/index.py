@@ -41,6 +41,27 @@ class ExemplarIndex:
     Attributes:
         path: The file; None for an index in memory.
         model: Its model.
+
+    Example:
+        >>> import numpy as np
+        >>> from stars_infer import Clip, Encoder, ExemplarIndex
+        >>> from stars_infer.index.index import NewExemplar
+        >>> from stars_infer.synthetic.actions import perform
+        >>> encoder, random = Encoder.load(), np.random.default_rng(0)
+        >>> clips = [Clip.from_array(perform(label, random)) for label in ("wave", "squat", "kick")]
+        >>> index = ExemplarIndex.in_memory(encoder.info)
+        >>> wave, squat, kick = (
+        ...     NewExemplar(label=label, features=one, source="", content_hash=clip.content_hash)
+        ...     for label, clip, one in zip(
+        ...         ("wave", "squat", "kick"), clips, encoder.encode(clips, defer_network=True)
+        ...     )
+        ... )
+        >>> index.add([wave, squat, kick])
+        [None, None, None]
+        >>> query = Clip.from_array(perform("squat", random))
+        >>> (prediction,) = index.classify(encoder.encode([query], query=True))
+        >>> prediction.label
+        'squat'
     """
 
     def __init__(self, file: IndexFile, model: ModelInfo) -> None:

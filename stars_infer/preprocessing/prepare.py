@@ -87,6 +87,14 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
 
     Raises:
         ClipError: If fewer than two frames show a body.
+
+    Example:
+        >>> import numpy as np
+        >>> from stars_infer import Clip, prepare
+        >>> from stars_infer.synthetic.actions import perform
+        >>> clip = Clip.from_array(perform("wave", np.random.default_rng(0)))
+        >>> prepare(clip).shape
+        (1, 120, 25, 3)
     """
     how = how or Preprocessing()
     joints = center_crop(center_actors(clip, center_joint=how.center_joint), how.crop)

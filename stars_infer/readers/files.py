@@ -80,6 +80,19 @@ def read_clip(
             or if it holds many clips and the path names none of them.
         MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from stars_infer import read_clip
+        >>> from stars_infer.synthetic.actions import perform
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "wave.npy"
+        ...     np.save(path, perform("wave", np.random.default_rng(0)))
+        ...     clip = read_clip(path, layout="ntu25")
+        >>> clip.bodies.shape, clip.fps
+        ((1, 89, 25, 3), 30.0)
     """
     given = _check_convention(layout, convention)
     file, name = _file_and_name(Path(path))
