@@ -172,7 +172,7 @@ class Calibration:
             return 1 - false_accept_rate  # nothing was measured, so the curve has to be right
         return float(np.quantile(self.unknown, 1 - false_accept_rate))
 
-    def accepted(self, threshold: float) -> tuple[float | None, float | None]:
+    def acceptance_rates(self, threshold: float) -> tuple[float | None, float | None]:
         """Shares of unknown and of known clips above a threshold; None where none were measured."""
 
         def share(chances: Chances) -> float | None:

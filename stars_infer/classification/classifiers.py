@@ -228,10 +228,10 @@ class FittedRidge:
 
 DEFAULT_CLASSIFIER = "ridge"
 CLASSIFIERS = (DEFAULT_CLASSIFIER, "vote", "majority", "prototypes")
-"""The names that `classifier_named` knows; `majority` is the rule of STARS, section 4.3."""
+"""The names that `make_classifier` knows; `majority` is the rule of STARS, section 4.3."""
 
 
-def classifier_named(
+def make_classifier(
     name: str, *, n: int, temperature: float | None = None, width: float | None = None
 ) -> Classifier:
     """Make a classifier by its name.

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, classifier_named
+from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, make_classifier
 from stars_infer.errors import ClipError, check_range
 
 if TYPE_CHECKING:
@@ -211,6 +211,6 @@ class ClassifyOptions:
     false_accept_rate: float | None = None
 
     def __post_init__(self) -> None:
-        classifier_named(self.classifier, n=1)
+        make_classifier(self.classifier, n=1)
         check_range("false_accept_rate", self.false_accept_rate, above=0, below=1)
         check_range("k", self.k, at_least=1)

@@ -110,7 +110,7 @@ def classify(
             [
                 (
                     file.source,
-                    _colored(answer),
+                    _color(answer),
                     f"{answer.confidence:.2f}",
                     f"{answer.similarity:.3f}",
                     answer.neighbors[0].source,
@@ -124,7 +124,7 @@ def classify(
     output.finish()
 
 
-def _colored(answer: Prediction) -> Text:
+def _color(answer: Prediction) -> Text:
     if not answer.known:
         return Text(answer.answer, style="yellow")
     return Text(answer.answer, style="green" if answer.confidence >= _SURE else "")

@@ -232,7 +232,7 @@ def info(
                 "classes": counts,
                 "false_accept": options.false_accept_rate,
                 "threshold": threshold,
-                **_accepted(calibration, threshold),
+                **_acceptance(calibration, threshold),
             }
         )
         return
@@ -274,7 +274,7 @@ def threshold(
             {
                 "false_accept": options.false_accept_rate,
                 "threshold": value,
-                **_accepted(calibration, value),
+                **_acceptance(calibration, value),
             }
         )
     elif quiet:
@@ -282,18 +282,20 @@ def threshold(
     output.note(_threshold_in_words(options, calibration, value))
 
 
-def _accepted(calibration: Calibration | None, threshold: float | None) -> dict[str, float | None]:
+def _acceptance(
+    calibration: Calibration | None, threshold: float | None
+) -> dict[str, float | None]:
     """What a threshold lets pass, of the exemplars themselves."""
     if calibration is None or threshold is None:
         return {"unknown_named": None, "known_named": None}
-    false_accept, known = calibration.accepted(threshold)
+    false_accept, known = calibration.acceptance_rates(threshold)
     return {"unknown_named": false_accept, "known_named": known}
 
 
 def _threshold_in_words(
     options: ClassifyOptions, calibration: Calibration, threshold: float
 ) -> str:
-    false_accept, known = calibration.accepted(threshold)
+    false_accept, known = calibration.acceptance_rates(threshold)
     rule = (
         "more likely known than not"
         if options.false_accept_rate is None

@@ -30,7 +30,7 @@ def layouts(
     if name is None:
         _list(output, [get_layout(known) for known in layout_names()])
     elif json:
-        output.record(_described(get_layout(name)))
+        output.record(_describe(get_layout(name)))
     else:
         _show(output, get_layout(name))
 
@@ -41,7 +41,7 @@ def _list(output: Output, known: list[Layout]) -> None:
             {
                 "name": layout.name,
                 "joint_count": len(layout.joints),
-                "synthesised_count": len(layout.synthesized),
+                "synthesized_count": len(layout.synthesized),
                 "by_name": layout.by_name,
                 "about": layout.about,
             }
@@ -88,7 +88,7 @@ def _show(output: Output, layout: Layout) -> None:
     )
 
 
-def _described(layout: Layout) -> dict[str, object]:
+def _describe(layout: Layout) -> dict[str, object]:
     joints = layout.joints
     return {
         "name": layout.name,

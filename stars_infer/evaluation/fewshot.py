@@ -13,7 +13,7 @@ from stars_infer.classification.classifiers import (
     Classifier,
     Vote,
     class_numbers,
-    classifier_named,
+    make_classifier,
 )
 from stars_infer.errors import UsageError
 from stars_infer.similarity.features import Features
@@ -68,14 +68,14 @@ class LabeledClips:
         """
         temperature = None if comparison is None else comparison.temperature
         width = None if comparison is None else comparison.kernel_width
-        classifier_named(classifier, n=1)
+        make_classifier(classifier, n=1)
         possible = np.array(exemplar, np.bool_)
         return cls(
             similarity=similarity_of(clip_features, possible),
             labels=labels,
             exemplar=possible,
             query=np.array(query, np.bool_),
-            classifier=lambda n: classifier_named(
+            classifier=lambda n: make_classifier(
                 classifier, n=n, temperature=temperature, width=width
             ),
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.classification.calibration import Calibration
-from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, classifier_named
+from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, make_classifier
 from stars_infer.classification.open_set import (
     Decision,
     NearestOpenSetClassifier,
@@ -89,7 +89,7 @@ class Gallery:
         """Name clips."""
         open_set = self.open_set(options)
         threshold = open_set.calibration.threshold(options.false_accept_rate)
-        found = self._found(queries)
+        found = self._candidates(queries)
         return [
             self._prediction(decision, near, threshold)
             for decision, near in zip(open_set.decisions(found), found, strict=True)
@@ -101,9 +101,9 @@ class Gallery:
         """Chance of every action, (N, C), in the order of `ExemplarStore.names`."""
         if not queries:
             return np.zeros((0, len(self.store.names)))
-        return self.open_set(options).probabilities(self._found(queries))
+        return self.open_set(options).probabilities(self._candidates(queries))
 
-    def _found(self, queries: Sequence[Features]) -> list[Matches]:
+    def _candidates(self, queries: Sequence[Features]) -> list[Matches]:
         """The exemplars by which each clip is named; of its views, the most similar counts."""
         size = self._searcher.size
         if self.similarity is None:
@@ -135,7 +135,7 @@ class Gallery:
         ridge = Ridge(width=None if how is None else how.kernel_width)
         own = None
         if classifier != DEFAULT_CLASSIFIER:
-            own = classifier_named(classifier, n=n, temperature=temperature)
+            own = make_classifier(classifier, n=n, temperature=temperature)
         return RidgeOpenSetClassifier(
             self.similarity.matrix(),
             self._classes,

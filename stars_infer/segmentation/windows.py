@@ -162,12 +162,12 @@ def name_windows(
         part = cut(clip, window)
         waiting.append((window, part if part is not None and motion(part) > MIN_MOTION else None))
         if len(waiting) == BATCH:
-            yield from _named(waiting, encoder, index)
+            yield from _name_batch(waiting, encoder, index)
             waiting = []
-    yield from _named(waiting, encoder, index)
+    yield from _name_batch(waiting, encoder, index)
 
 
-def _named(
+def _name_batch(
     parts: Sequence[tuple[Window, Clip | None]], encoder: Encoder, index: ExemplarIndex
 ) -> Iterator[tuple[Window, NamedWindow | None]]:
     warped = encoder.info.comparison is not None

@@ -109,14 +109,14 @@ def pairwise(
     """
     sequences = [item.sequence for item in clip_features if item.sequence is not None]
     if not clip_features or len(sequences) < len(clip_features):
-        table = _cosines(clip_features)
+        table = _cosine_table(clip_features)
     else:
-        table = _warped(sequences, progress)
+        table = _warp_all_pairs(sequences, progress)
     np.fill_diagonal(table, 1.0)
     return table
 
 
-def _cosines(clip_features: Sequence[Features]) -> FloatArray:
+def _cosine_table(clip_features: Sequence[Features]) -> FloatArray:
     if not clip_features:
         return np.zeros((0, 0), np.float32)
     unit_vectors = unit(vectors_of(clip_features))
@@ -124,7 +124,9 @@ def _cosines(clip_features: Sequence[Features]) -> FloatArray:
     return np.asarray((table + table.T) / 2)
 
 
-def _warped(sequences: Sequence[FloatArray], progress: Callable[[], None] | None) -> FloatArray:
+def _warp_all_pairs(
+    sequences: Sequence[FloatArray], progress: Callable[[], None] | None
+) -> FloatArray:
     """Compute the lower half, block by block, and mirror it."""
     size = len(sequences)
     table = np.zeros((size, size), np.float32)

@@ -21,7 +21,7 @@ JOINTS = (0, 1, 20, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19)
 """NTU-25 joints that are compared: those that a Kinect v1 sees, too."""
 
 STEPS = 32
-"""Steps of a sequence; half as many cost up to seven points of accuracy, twice as many gain none."""
+"""Steps of a sequence: half as many cost up to seven points of accuracy, more gain none."""
 STILL = 0.03
 """Motion of all joints together, meters per step, below which it is a sensor's noise. Motion is not
 scaled up to more than that, lest noise should look like motion."""
@@ -115,13 +115,13 @@ def motion_sequence(bodies: FloatArray, how: SequenceConfig) -> FloatArray:
     posture = (joints - joints[:, :, :1])[:, :, JOINTS]
     motion = np.gradient(posture, axis=1)
     parts = (
-        (1 - how.motion) ** 0.5 * _scaled(posture),
-        how.motion**0.5 * _scaled(motion, least=STILL),
+        (1 - how.motion) ** 0.5 * _scale(posture),
+        how.motion**0.5 * _scale(motion, least=STILL),
     )
     return np.concatenate([part.reshape(actors, how.steps, -1) for part in parts], axis=2)
 
 
-def _scaled(x: FloatArray, *, least: float = 1e-6) -> FloatArray:
+def _scale(x: FloatArray, *, least: float = 1e-6) -> FloatArray:
     """Divide each body (M, S, V, 3) by its size, the root mean square norm of a step."""
     size = np.sqrt(np.square(x).sum(axis=(2, 3)).mean(axis=1))
     return np.asarray(x / np.maximum(size, least)[:, None, None, None], np.float32)

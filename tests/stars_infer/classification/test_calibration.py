@@ -50,7 +50,7 @@ def test_strangers_are_less_likely_known_than_takes_of_known_actions():
 def test_the_share_of_strangers_that_was_asked_for_is_let_pass():
     vectors, numbers = gallery(1, classes=10, each=6, width=8, spread=0.5)
     _, calibration = calibration_of(vectors, numbers)
-    shares = [calibration.accepted(calibration.threshold(s))[0] for s in (0.05, 0.2, 0.5)]
+    shares = [calibration.acceptance_rates(calibration.threshold(s))[0] for s in (0.05, 0.2, 0.5)]
     np.testing.assert_allclose(shares, (0.05, 0.2, 0.5), atol=0.03)
     assert calibration.threshold(None) == 0.5
 
@@ -61,7 +61,7 @@ def test_with_too_few_classes_the_models_own_calibration_speaks(classes, each):
     vectors, numbers = gallery(2, classes=classes, each=each)
     ridge, calibration = calibration_of(vectors, numbers)
     assert (calibration.center, calibration.spread) == (PRIOR.center, PRIOR.spread)
-    assert calibration.accepted(0.5)[0] is None
+    assert calibration.acceptance_rates(0.5)[0] is None
     score_features = ScoreFeatures.of(ridge.scores(np.stack((vectors[0], -vectors[0])) @ vectors.T))
     same, other = calibration.chance_known(score_features)
     assert same > other

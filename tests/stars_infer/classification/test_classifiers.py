@@ -8,7 +8,7 @@ from stars_infer.classification.classifiers import (
     Prototypes,
     Ridge,
     Vote,
-    classifier_named,
+    make_classifier,
     vote_scores,
     votes,
 )
@@ -155,8 +155,8 @@ def test_prototypes_are_class_means_drawn_together():
 
 def test_names_of_classifiers():
     for name in CLASSIFIERS:
-        classifier_named(name, n=2)
-    assert classifier_named("majority", n=2, temperature=0.1) == Vote(n=2)
-    assert classifier_named("vote", n=2, temperature=0.1) == Vote(n=2, temperature=0.1)
+        make_classifier(name, n=2)
+    assert make_classifier("majority", n=2, temperature=0.1) == Vote(n=2)
+    assert make_classifier("vote", n=2, temperature=0.1) == Vote(n=2, temperature=0.1)
     with pytest.raises(UsageError, match="no classifier 'forest'; there are: ridge"):
-        classifier_named("forest", n=2)
+        make_classifier("forest", n=2)

@@ -20,7 +20,7 @@ def test_all_layouts_are_listed(stars):
     for name, line in listed.items():
         layout = get_layout(name)
         assert line["joint_count"] == len(layout.joints)
-        assert line["synthesised_count"] == len(layout.synthesized)
+        assert line["synthesized_count"] == len(layout.synthesized)
         assert (line["about"], line["by_name"]) == (layout.about, layout.by_name)
     code, out, err = stars("layouts")
     assert code == 0
@@ -98,7 +98,7 @@ def test_layouts_are_read_only_when_they_are_asked_for():
     assert done.stdout.strip() == ""
     code = (
         "import stars_infer.layouts.finding as finding; "
-        "import stars_infer.clips.clip; print(finding._shipped.cache_info().misses)"
+        "import stars_infer.clips.clip; print(finding._read_shipped.cache_info().misses)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"  # ntu25 alone

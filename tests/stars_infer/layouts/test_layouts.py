@@ -142,7 +142,7 @@ def test_the_mirror_image_of_a_body_maps_to_the_mirror_image(layout):
 
 
 @every_layout
-def test_joints_that_are_not_synthesised_are_those_of_the_source(layout):
+def test_joints_that_are_not_synthesized_are_those_of_the_source(layout):
     joints = np.random.default_rng(0).normal(size=(4, len(layout.joints), 3)).astype(np.float32)
     mapped = to_ntu25(joints, layout.name)
     true = [name for name in NTU25_JOINTS if name not in layout.synthesized]
@@ -230,7 +230,7 @@ def test_clips_of_a_layout_go_the_whole_way(layout):
         ("azure32", ["middle of spine", "spine at shoulders"]),
     ],
 )
-def test_what_is_synthesised_follows_from_the_table(name, made):
+def test_what_is_synthesized_follows_from_the_table(name, made):
     assert sorted(get_layout(name).synthesized) == sorted(made)
     assert "left foot" in get_layout("openni15").synthesized  # a copy of its ankle
     assert "left ankle" not in get_layout("openni15").synthesized
