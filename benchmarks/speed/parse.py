@@ -1,22 +1,24 @@
-"""Reading and preparing `.skeleton` files, one and many, beside a reader that goes line by line.
+"""Read and prepare `.skeleton` files, one and many, beside a reader that goes line by line.
 
     python benchmarks/speed/parse.py                                # synthetic, 90 frames
     python benchmarks/speed/parse.py --clip S001C001P001R001A001.skeleton --write docs/benchmarks.md
 
-The reader here converts every number of every line as it comes, and prepares in the papers' plain
-steps, the way public code does: the two bodies that move most, frame after frame centered, cropped,
-resized to 120 frames. It mends, checks and denoises nothing, which the library does. Both must give
-the same positions, and for a clip of one body the same prepared clip.
+The reader here converts every number of every line as it comes, and prepares clips in the plain
+steps of the papers, as public code does: it chooses the two bodies that move most, centers them
+frame by frame, crops, and resizes to 120 frames. Unlike the library, it does not fill in, check or
+denoise anything. Both must give the same positions and, for a clip of one body, the same prepared
+clip.
 
-NumPy's own parser is given the lines of the joints alone, whose numbers it all converts; it shows
-how fast C reads them.
+`np.fromstring` converts all numbers in the lines of the joints; it shows how fast NumPy reads them.
 
-Each reads a file five times in a row before the next one's turn, for files are read one after the
-other, in a process that has loaded an encoder.
+Each reader reads a file five times in a row before it is the turn of the next, since in use files
+are read one after the other. An encoder is loaded, as it is in use. Times are processor time, on
+which other work has little influence.
 
-Many files are read and prepared for comparison as `stars classify` does it, the same again and
-again, by one process and by one a core, started anew. How busy they keep the cores is their
-processor time, the start included, over that of all cores, less what the host took (steal).
+Many files are read and prepared for comparison as `stars classify` does it, the same files several
+times, by one process and then by one process for each core, started anew. How busy they keep the
+cores is their processor time, including their start, over that of all cores less what the host took
+(steal).
 """
 
 from __future__ import annotations
@@ -99,9 +101,9 @@ def measured(file: Path, rounds: int) -> list[str]:
     for _ in track(range(rounds + 1), description=file.name, transient=True):
         for name, call in calls.items():
             for _ in range(_IN_A_ROW):
-                began = time.perf_counter()
+                began = time.thread_time()
                 call()
-                times[name].append(time.perf_counter() - began)
+                times[name].append(time.thread_time() - began)
     took = {name: statistics.median(spent[_IN_A_ROW:]) for name, spent in times.items()}
     return [
         file.name,
