@@ -1,10 +1,10 @@
-"""How long a new `stars classify clip.skeleton` takes, beside its bare imports.
+"""Measure a cold start of `stars classify clip.skeleton` beside its bare imports.
 
     python benchmarks/speed/cold.py
     python benchmarks/speed/cold.py --processes 31 --write docs/benchmarks.md
 
-Every figure is a process of its own, from its start to its end, on a warm disk, with bytecode
-compiled before. Rounds are interleaved: each starts every process once; medians over the rounds.
+Every figure is the time of a whole process, from start to end, with files in the disk cache and
+bytecode compiled. Each round starts every process once; the table shows medians over the rounds.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def recordings(folder: Path) -> str:
-    """Make clips and an index of three actions; a clip that is not in it."""
+    """Make clips and an index of three actions; returns a clip that is not in it."""
     run((*STARS, "demo", "--out", "demo", "--quiet"), str(folder))
     examples = [f"demo/{action}" for action in ACTIONS]
     run((*STARS, "fewshot", "add-class", *examples, "--quiet"), str(folder))
@@ -86,7 +86,7 @@ def seconds(command: tuple[str, ...], folder: str) -> float:
 
 
 def run(command: tuple[str, ...], folder: str) -> str:
-    """Run a process to its end and give its standard error."""
+    """Run a process to its end and return its standard error."""
     unwanted = ("PYTHONDONTWRITEBYTECODE", "STARS_MODEL", "STARS_INDEX", "STARS_DEVICE")
     environment = {name: value for name, value in os.environ.items() if name not in unwanted}
     done = subprocess.run(
@@ -98,7 +98,7 @@ def run(command: tuple[str, ...], folder: str) -> str:
 
 
 def import_profile(command: tuple[str, ...], folder: str) -> Counter[str]:
-    """Milliseconds that importing the modules of each package took, without what they import."""
+    """Milliseconds spent on importing each package's own modules."""
     spent: Counter[str] = Counter()
     python, *arguments = command
     for line in run((python, "-X", "importtime", *arguments), folder).splitlines():

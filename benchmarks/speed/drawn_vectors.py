@@ -1,9 +1,9 @@
-"""Vectors as the shipped encoder would give them, as many as wanted.
+"""Draw any number of vectors that are distributed like those of the shipped encoder.
 
-Synthetic recordings of each action are embedded. From these come the spread within an action and
-that between actions, each with its own directions (covariances). A class gets a new center, drawn
-with the spread between actions in the directions of all vectors; its vectors lie about the center
-with the spread within. The same class has the same vectors each time.
+Synthetic recordings of each action are embedded, which gives the covariance within an action and
+the variance between actions. The center of a new class is drawn with the variance between actions,
+in the directions of all vectors; its vectors are drawn around the center with the covariance within
+an action. The same class always gets the same vectors.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from stars_infer.synthetic.actions import ACTIONS, perform
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Drawing:
-    """How vectors are drawn.
+    """A distribution of vectors.
 
     Attributes:
-        mean: Of all vectors, (D,).
-        within: From normal numbers to the way from a center, (D, D).
-        between: The same to the way of a center from the mean, (D, D).
+        mean: Mean of all vectors, (D,).
+        within: Root of the covariance of vectors around their center, (D, D).
+        between: Root of the covariance of centers around the mean, (D, D).
     """
 
     mean: FloatArray
@@ -58,24 +58,26 @@ class Drawing:
     def exemplars(self, number: int, count: int) -> FloatArray:
         """The vectors of a class, (count, D)."""
         random = np.random.default_rng([1, number])
-        return self._about(self._center(number), count, random)
+        return self._draw_around(self._center(number), count, random)
 
-    def asked(self, count: int, classes: int) -> FloatArray:
-        """Vectors of clips to be found, (count, D), of random classes."""
+    def queries(self, count: int, classes: int) -> FloatArray:
+        """Vectors of query clips of random classes, (count, D)."""
         random = np.random.default_rng(2)
         chosen = random.integers(0, classes, count)
-        return np.concatenate([self._about(self._center(int(n)), 1, random) for n in chosen])
+        return np.concatenate([self._draw_around(self._center(int(n)), 1, random) for n in chosen])
 
     def _center(self, number: int) -> FloatArray:
         normal = np.random.default_rng([3, number]).standard_normal(len(self.mean))
         return np.asarray(self.mean + self.between @ normal)
 
-    def _about(self, center: FloatArray, count: int, random: np.random.Generator) -> FloatArray:
+    def _draw_around(
+        self, center: FloatArray, count: int, random: np.random.Generator
+    ) -> FloatArray:
         normal = random.standard_normal((count, len(self.mean)))
         return np.asarray(center + normal @ self.within.T, np.float32)
 
 
 def root(covariance: FloatArray) -> FloatArray:
-    """Symmetric root of a covariance (D, D)."""
+    """Symmetric square root of a covariance (D, D)."""
     squares, unit_vectors = np.linalg.eigh(covariance)
     return np.asarray((unit_vectors * np.sqrt(np.maximum(squares, 0))) @ unit_vectors.T)

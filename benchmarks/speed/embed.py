@@ -1,12 +1,12 @@
-"""Embedding on a CPU beside a plain eager float32 network, in one run on the same clips.
+"""Compare embedding on a CPU with a plain eager float32 network, in one run on the same clips.
 
     python benchmarks/speed/embed.py                               # the papers' network, 120 frames
     python benchmarks/speed/embed.py --frames 64 --rounds 9        # the shape of stars-mocap
     python benchmarks/speed/embed.py --write docs/benchmarks.md
 
-The reference (`benchmarks/training/reference.py`) is written from the formulas and always runs two
-body slots, as the public code does. Both have the same random weights, so their vectors must agree.
-Rounds are interleaved: each runs everything once; medians over the rounds.
+The reference (`benchmarks/training/reference.py`) is written from the formulas and always runs both
+body slots, as the public code does. Both networks have the same random weights, so their vectors
+must agree. Each round runs everything once; the table shows medians over the rounds.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def main() -> None:
                 for contender in contenders:
                     took = medians[contender.name]
                     run = 2 * batch if contender.both_slots else bodies * batch
-                    done = run * operations(network.config) / took
+                    rate = run * operations(network.config) / took
                     same = smallest_cosine(vectors[contender.name], vectors[PLAIN])
                     ratio = f"{medians[PLAIN] / took:.1f}"
-                    share = f"{done / rates[contender.precision]:.0%}"
+                    share = f"{rate / rates[contender.precision]:.0%}"
                     row = [str(bodies), str(batch), contender.name, f"{1000 * took / batch:.0f}"]
                     rows.append([*row, ratio, share, f"{same:.5f}"])
     where = machine("torch", "onnxruntime", "openvino", "numpy")
@@ -120,7 +120,7 @@ def plain(network: SkeletonEncoder) -> Contender:
 
 
 def plain_weights(network: SkeletonEncoder) -> dict[str, torch.Tensor]:
-    """Weights under the names, and in the shapes, of the reference."""
+    """Weights with the names and shapes of the reference."""
     weights = {
         "time": network.position.time,
         "joint": network.position.joint,
@@ -139,7 +139,7 @@ def plain_weights(network: SkeletonEncoder) -> dict[str, torch.Tensor]:
 
 
 def ours(graph: Path, shape: EncoderConfig) -> list[Contender]:
-    """Every runtime and precision that is installed."""
+    """Every installed runtime in every precision."""
     info = ModelInfo(
         name="random weights",
         preprocessing=Preprocessing(frames=shape.frames),
@@ -185,13 +185,13 @@ def interleaved(
 
 
 def operations(shape: EncoderConfig) -> float:
-    """Of one body: blocks and token embedding; a multiply-add is two."""
+    """Operations for one body: blocks and token embedding; a multiply-add counts as two."""
     embedding = 2 * shape.tokens * shape.segment * 3 * shape.width
     return shape.depth * block_operations(shape.tokens, shape.width) + embedding
 
 
 def int8_rate(size: int = 2048) -> float:
-    """Operations a second of ONNX Runtime's product of large matrices of int8."""
+    """Operations per second of a product of large int8 matrices in ONNX Runtime."""
     node = helper.make_node("MatMulInteger", ["a", "b"], ["c"])
     random = np.random.default_rng(0)
     values = [
@@ -219,7 +219,7 @@ def int8_rate(size: int = 2048) -> float:
 def facts(
     options: argparse.Namespace, rates: dict[str, float], where: str, shape: EncoderConfig
 ) -> str:
-    """Machine, operations, rates."""
+    """Line above the table: machine, operations, rates."""
     measured = ", ".join(f"{rate / 1e12:.3g} T/s in {name}" for name, rate in rates.items())
     return (
         f"{where}. {options.frames} frames, {options.depth} blocks: "

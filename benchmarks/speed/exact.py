@@ -1,14 +1,14 @@
-"""Whether each runtime and precision keeps the answer: vectors and few-shot accuracy on real clips.
+"""Compare each runtime and precision with float32: vectors and few-shot accuracy on real clips.
 
     python benchmarks/speed/exact.py --data DATA                    # DATA/utd-mhad/CLASS/s1_t1.npy
     python benchmarks/speed/exact.py --data DATA --write docs/benchmarks.md
 
-A model with a graph in half precision (`stars export --fp16`) has it measured as well; where there
-is no GPU, on the CPU, which leaves out some of the rounding.
+If the model has a graph in half precision (`stars export --fp16`), it is measured too; without a
+GPU it runs on the CPU, which skips some of the rounding.
 
-A precision keeps its place if the cosine to the float32 vector is 0.999 or more on every clip, and
-the accuracy of the vectors (ridge regression, ten draws) stays within 0.3 points. Exits with 1 if
-not.
+A precision is kept if the cosine to the float32 vector is 0.999 or more on every clip, and the
+accuracy of the vectors (ridge regression, ten draws) stays within 0.3 points. Otherwise the script
+exits with 1.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from stars_infer.similarity.pairwise import cosine_of
 
 SHOTS, DRAWS = (1, 2, 5), 10
 AT = " / ".join(map(str, SHOTS))
-MOST_POINTS = 0.3
-REFERENCE = RuntimeChoice(device="cpu")
+MAX_LOSS = 0.3
+FLOAT32 = RuntimeChoice(device="cpu")
 
 
 def main() -> None:
@@ -60,17 +60,17 @@ def main() -> None:
     try:
         folder = find_model(options.model)
         data = folder_set(replace(split, folder=options.data / split.folder), left_out)
-        vectors = {name: embedded(folder, name, way, data) for name, way in ways(folder).items()}
+        vectors = {name: embed(folder, name, way, data) for name, way in runtimes(folder).items()}
     except StarsError as error:
         sys.exit(f"error: {error}")
-    exact = unit(vectors[str(REFERENCE)])
-    bar = accuracies(vectors[str(REFERENCE)], data)
+    exact = unit(vectors[str(FLOAT32)])
+    expected = accuracies(vectors[str(FLOAT32)], data)
     all_kept = True
     for name, given in vectors.items():
         cosines = np.einsum("nd,nd->n", unit(given), exact)
         means = accuracies(given, data)
-        loss = max(abs(a - b) for a, b in zip(means, bar, strict=True))
-        kept = bool(cosines.min() >= EXACT and loss <= MOST_POINTS)
+        loss = max(abs(a - b) for a, b in zip(means, expected, strict=True))
+        kept = bool(cosines.min() >= EXACT and loss <= MAX_LOSS)
         all_kept &= kept
         shown = [
             f"{cosines.min():.6f}",
@@ -85,29 +85,29 @@ def main() -> None:
         sys.exit(1)
 
 
-def ways(folder: Path) -> dict[str, Callable[[], Runtime]]:
-    """What runs a model here, by name, the reference first."""
+def runtimes(folder: Path) -> dict[str, Callable[[], Runtime]]:
+    """Functions that open each runtime of a model, by name, float32 on the CPU first."""
     graph, half = folder / GRAPH_FILE, folder / HALF_FILE
-    choices = dict.fromkeys([REFERENCE, *available_choices(graph)])
+    choices = dict.fromkeys([FLOAT32, *available_choices(graph)])
     found: dict[str, Callable[[], Runtime]] = {
         str(how): partial(open_runtime, graph, how) for how in choices
     }
     if half.exists() and not any(how.device == "cuda" for how in choices):
-        found["fp16 graph on the CPU"] = partial(OnnxRuntime, half, REFERENCE)
+        found["fp16 graph on the CPU"] = partial(OnnxRuntime, half, FLOAT32)
     return found
 
 
-def embedded(
-    folder: Path, name: str, way: Callable[[], Runtime], data: EvaluationSet
+def embed(
+    folder: Path, name: str, open_network: Callable[[], Runtime], data: EvaluationSet
 ) -> FloatArray:
-    """Vectors (N, D) of a set's clips."""
-    encoder = Encoder(read_model_info(folder), way)
+    """Vectors (N, D) of a set's clips by one runtime."""
+    encoder = Encoder(read_model_info(folder), open_network)
     clips = track(data.clips, description=name, transient=True)
     return np.concatenate([encoder.embed([clip]) for clip in clips])
 
 
 def accuracies(vectors: FloatArray, data: EvaluationSet) -> list[float]:
-    """Mean accuracy of each number of shots, per cent."""
+    """Mean accuracy for each number of shots, in per cent."""
     clips = LabeledClips(
         similarity=cosine_of(vectors),
         labels=data.labels,

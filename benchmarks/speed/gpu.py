@@ -1,12 +1,12 @@
-"""What a CUDA GPU gives: embedding by each runtime, training steps, and how near both come to it.
+"""Measure a CUDA GPU: embedding by each runtime, training steps, and their share of its peak.
 
     python benchmarks/speed/gpu.py                                 # the papers' network, 120 frames
     python benchmarks/speed/gpu.py --write docs/benchmarks.md
 
-The limit is the rate of a plain product of large matrices in bf16, measured here; operations are
-those that the network needs for one-body clips (a multiply-add is two). Embedding is from prepared
-clips in the host's memory to vectors there. An engine of TensorRT is built where it is installed.
-Exits with 1 where there is no GPU.
+The peak is the rate of a plain product of large matrices in bf16, measured in the same run.
+Operations are those of the network for one-body clips; a multiply-add counts as two. Embedding
+starts with prepared clips in host memory and ends with vectors there. If TensorRT is installed, an
+engine is built. Without a GPU the script exits with 1. It has not run on a GPU yet.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ def main() -> None:
 
 
 def on_gpu(how: RuntimeChoice) -> bool:
-    """Whether a runtime is one of those measured here."""
+    """Whether a runtime runs on the GPU."""
     return how.device in DEVICES
 
 
 def papers_model(shape: EncoderConfig, folder: Path, batches: Sequence[int]) -> Path:
-    """A model directory of random weights, with half precision, and an engine where one can be."""
+    """Write a model with random weights, a half-precision graph and, with TensorRT, an engine."""
     torch.manual_seed(0)
     plain, model = folder / "plain", folder / "model"
     plain.mkdir()
@@ -125,7 +125,7 @@ def embedding_rows(
     batches: Sequence[int],
     rate: float,
 ) -> list[list[str]]:
-    """A row for each runtime at each batch: rate, share of the limit, cosine to float32."""
+    """Measure each runtime at each batch: rate, share of the peak, cosine to float32."""
     graph, info = model / GRAPH_FILE, read_model_info(model)
     rows = []
     for how in track(choices, description="embedding", transient=True):
@@ -146,7 +146,7 @@ def embedding_rows(
 def training_rows(
     device: str, precision: str, batch: int, steps: int, rate: float
 ) -> list[list[str]]:
-    """A row for each stage, with both body slots and with present bodies; then the schedule's."""
+    """Measure each stage with both body slots and with present bodies, then add up the schedule."""
     pack, timing = clips(), argparse.Namespace(steps=steps, device=device)
     rows, hours = [], {"zeros": 0.0, "present": 0.0}
     for recipe, needed in (("mamp", mamp_operations()), ("stars", stars_operations())):
@@ -165,7 +165,7 @@ def training_rows(
 
 
 def projected_hours(recipe: str, clips_per_second: float) -> float:
-    """Hours of a stage of the papers' schedule on NTU-60, its steps alone."""
+    """Hours of one stage of the papers' schedule on NTU-60, counting only its steps."""
     return EPOCHS[recipe] * NTU60_CLIPS / clips_per_second / 3600
 
 

@@ -1,16 +1,16 @@
-"""An index of a million exemplars beside flat exact search and plain inserts, in the same run.
+"""Compare an index of a million exemplars with exact flat search and plain inserts, in one run.
 
     python benchmarks/speed/index.py --exemplars 100000
     python benchmarks/speed/index.py --write docs/benchmarks.md
 
-The vectors are those of `drawn_vectors`: 1,000 exemplars an action, spread as the shipped encoder
-spreads synthetic recordings. The index is of a copy of the shipped model that compares vectors. A
-process fills it, a thousand exemplars a transaction, and in turn a plain SQLite table of the same
-columns and keys; it is killed (SIGKILL) while it goes on adding, and every exemplar whose adding
-had returned must be there. Then processes of their own make the cache, open the index and ask it,
-and search all vectors by FAISS (flat, exact).
+The vectors come from `drawn_vectors`: 1,000 exemplars per action, distributed like those of the
+shipped encoder. The index belongs to a copy of the shipped model that compares vectors. One process
+fills it, a thousand exemplars per transaction, alternating with a plain SQLite table that has the
+same columns and keys. SIGKILL ends this process while it adds; every exemplar whose call had
+returned must still be there. Then separate processes build the cache, open and search the index,
+and search all vectors with FAISS (flat, exact).
 
-The second table is of an index that compares sequences, each of a synthetic recording of its own.
+The second table shows an index that compares sequences of synthetic recordings.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from pathlib import Path
 
 import numpy as np
 from drawn_vectors import Drawing
-from processes import Measured, each, in_process, most_memory
+from processes import Measured, in_process, peak_memory, time_each
 from report import machine, report
 from rich.progress import Progress
-from sequence_index import of_sequences
+from sequence_index import measure_sequences
 
 from stars_infer.encoder.model import ModelInfo, find_model, read_model_info
 from stars_infer.index.exemplar import NewExemplar
@@ -45,7 +45,7 @@ from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
 
 CLASS = 1000
-"""Exemplars of an action, and of a transaction."""
+"""Exemplars per action, and per transaction."""
 NEAREST = 5
 _BEYOND = 3
 _PLAIN = """
@@ -78,25 +78,25 @@ def main() -> None:
             classes=-(-options.exemplars // CLASS),
             queries=options.queries,
         )
-        table = of_vectors(task)
+        table = measure_vectors(task)
         where = f"{machine('numpy', 'faiss-cpu')}, SQLite {sqlite3.sqlite_version}"
         report(f"{where}. {task}", table, options.write, "index")
         if options.sequences:
             path = Path(folder) / "sequences.db"
             about = f"{options.sequences:,} exemplars of one recording each; one query at a time."
-            table = of_sequences(path, options.sequences)
+            table = measure_sequences(path, options.sequences)
             report(about, table, options.write, "index of sequences")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
-    """An index of vectors.
+    """What is measured of an index of vectors.
 
     Attributes:
-        path: Its file.
-        drawing: Its vectors.
-        classes: How many, each of `CLASS` exemplars.
-        queries: How many are asked.
+        path: File of the index.
+        drawing: Distribution of the vectors.
+        classes: Number of classes, each with `CLASS` exemplars.
+        queries: Number of queries.
     """
 
     path: Path
@@ -112,17 +112,17 @@ class Task:
 
     @property
     def model(self) -> ModelInfo:
-        """Compares vectors."""
+        """A copy of the shipped model that compares vectors."""
         shipped = read_model_info(find_model())
         return replace(shipped, name="vectors", comparison=None, fingerprint="vectors")
 
-    def asked(self) -> list[Features]:
-        """What is looked for."""
-        drawn = self.drawing.asked(self.queries, self.classes)
+    def query_features(self) -> list[Features]:
+        """Features of the queries."""
+        drawn = self.drawing.queries(self.queries, self.classes)
         return [Features(vector=vector) for vector in drawn]
 
-    def new(self, number: int) -> list[NewExemplar]:
-        """The exemplars of a class."""
+    def make_class(self, number: int) -> list[NewExemplar]:
+        """Make the exemplars of one class."""
         return [
             NewExemplar(
                 label=label_of(number),
@@ -135,14 +135,16 @@ class Task:
 
 
 def label_of(number: int) -> str:
-    """Of a class."""
+    """Label of a class."""
     return f"action {number:06}"
 
 
-def of_vectors(task: Task) -> list[list[str]]:
-    """The table of an index of vectors."""
-    added, plain = filled(task)
-    made, mine, flat = (in_process(what, task) for what in (make, ask, ask_flat))
+def measure_vectors(task: Task) -> list[list[str]]:
+    """Measure an index of vectors: the rows of the table."""
+    added, plain = fill_and_kill(task)
+    made, mine, flat = (
+        in_process(what, task) for what in (measure_cache, measure_search, measure_flat)
+    )
     all_of_them = task.classes * CLASS
     vectors = 4 * all_of_them * len(task.drawing.mean)
     hits = [np.isin(*pair).mean() for pair in zip(flat["found"], mine["found"], strict=True)]
@@ -183,8 +185,8 @@ def of_vectors(task: Task) -> list[list[str]]:
     return table
 
 
-def filled(task: Task) -> tuple[list[float], list[float]]:
-    """Fill the index and a plain table; kill what does it; make sure that all is there.
+def fill_and_kill(task: Task) -> tuple[list[float], list[float]]:
+    """Fill the index and a plain table, kill the process that adds, and check for losses.
 
     Returns:
         Seconds of each transaction of the index, and of the plain table.
@@ -202,7 +204,7 @@ def filled(task: Task) -> tuple[list[float], list[float]]:
             plain.append(other)
             bar.advance(shown)
     assert worker.pid is not None
-    os.kill(worker.pid, signal.SIGKILL)  # it is adding
+    os.kill(worker.pid, signal.SIGKILL)  # while it adds
     worker.join()
     with ExemplarIndex.open(task.path, task.model) as index:
         counts = index.counts()
@@ -215,13 +217,13 @@ def filled(task: Task) -> tuple[list[float], list[float]]:
 
 
 def fill(task: Task, told: Connection) -> None:
-    """Add for ever; tell how long each transaction took."""
+    """Add classes until killed; send the seconds of each transaction."""
     table = sqlite3.connect(task.path.with_name("plain.db"), isolation_level=None)
     table.executescript(_PLAIN)
     with ExemplarIndex.open(task.path, task.model) as index:
         number = 0
         while True:
-            new = task.new(number)
+            new = task.make_class(number)
             began = time.perf_counter()
             index.add(new)
             mine = time.perf_counter() - began
@@ -239,50 +241,50 @@ def fill(task: Task, told: Connection) -> None:
             number += 1
 
 
-def make(task: Task) -> Measured:
-    """Make the cache."""
+def measure_cache(task: Task) -> Measured:
+    """Build the cache."""
     began = time.perf_counter()
     with ExemplarIndex.open(task.path, task.model, create=False) as index:
         index.prepare()
-    return {"opened": time.perf_counter() - began, "memory": most_memory()}
+    return {"opened": time.perf_counter() - began, "memory": peak_memory()}
 
 
-def ask(task: Task) -> Measured:
-    """Open the index, and search and name clips."""
+def measure_search(task: Task) -> Measured:
+    """Open the index, then search it and classify clips."""
     import faiss
 
-    queries = task.asked()
+    queries = task.query_features()
     began = time.perf_counter()
     with ExemplarIndex.open(task.path, task.model, create=False) as index:
         index.prepare()
         opened = time.perf_counter() - began
         index.search(queries[:1], NEAREST)
         faiss.cvar.indexIVF_stats.reset()
-        search, found = each(queries, lambda one: index.search([one], NEAREST)[0])
+        search, found = time_each(queries, lambda one: index.search([one], NEAREST)[0])
         compared = faiss.cvar.indexIVF_stats.ndis / len(queries)
         index.calibration()
-        classify, _ = each(queries, lambda one: index.classify([one]))
+        classify, _ = time_each(queries, lambda one: index.classify([one]))
         sources = [[near.source for near in nearest] for nearest in found]
     return {
         "opened": opened,
         "search": search,
         "classify": classify,
         "compared": compared,
-        "found": [[place_of(source) for source in row] for row in sources],
+        "found": [[position_of(source) for source in row] for row in sources],
         "memory": resident_memory(),
         "file": task.path.stat().st_size,
         "cache": sum(f.stat().st_size for f in task.path.with_name("vectors.db.cache").iterdir()),
     }
 
 
-def place_of(source: str) -> int:
-    """Of an exemplar, among all."""
+def position_of(source: str) -> int:
+    """Position of an exemplar among all."""
     _, number, position = source.removesuffix(".skeleton").split("/")
     return int(number) * CLASS + int(position)
 
 
-def ask_flat(task: Task) -> Measured:
-    """Read the plain table into a flat index, and search it."""
+def measure_flat(task: Task) -> Measured:
+    """Read the plain table into a flat FAISS index and search it."""
     import faiss
 
     began = time.perf_counter()
@@ -293,8 +295,10 @@ def ask_flat(task: Task) -> Measured:
         joined = np.frombuffer(b"".join([blob for (blob,) in block]), np.float32)
         flat.add(unit(joined.reshape(len(block), -1)))
     opened = time.perf_counter() - began
-    unit_vectors = unit(np.stack([one.vector for one in task.asked()]))
-    search, found = each(unit_vectors, lambda one: flat.search(one[None], NEAREST)[1][0].tolist())
+    unit_vectors = unit(np.stack([one.vector for one in task.query_features()]))
+    search, found = time_each(
+        unit_vectors, lambda one: flat.search(one[None], NEAREST)[1][0].tolist()
+    )
     return {"opened": opened, "search": search, "found": found, "memory": resident_memory()}
 
 

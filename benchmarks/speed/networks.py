@@ -1,11 +1,11 @@
-"""Every kind of encoder on this CPU: what it holds, what it computes, how long a body takes.
+"""Measure every kind of encoder on this CPU: weights, operations and time per body.
 
     python benchmarks/speed/networks.py --write docs/benchmarks.md
 
-Networks are those of the recipes, with random weights: what they hold does not change what they
-cost. Each is exported as users' encoders are. Its graph runs one body alone on ONNX Runtime in
-float32, as `stars-infer[cpu]` does; then eight at once by every runtime and precision that keeps
-the vectors, of which the best is shown. Both times are of one body.
+The networks are those of the recipes, with random weights, since values do not change the time.
+Each is exported like a user's encoder. Its graph first runs a single body on ONNX Runtime in
+float32, as with `stars-infer[cpu]`. Then every runtime and precision that keeps the vectors runs
+eight bodies at once, and the table shows the fastest. Both times are per body.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def main() -> None:
 
 
 def shape_of(recipe: str) -> EncoderConfig:
-    """The encoder of a recipe; stage 2 has that of stage 1."""
+    """Encoder configuration of a recipe."""
     return EncoderConfig(**load_recipe(recipe).encoder)
 
 
 def row(name: str, shape: EncoderConfig, rounds: int) -> list[str]:
-    """Cells of a network."""
+    """Measure one network: the cells of its row."""
     torch.manual_seed(0)
     network = build_encoder(shape).eval()
     bodies = np.resize(synthetic_bodies(frames=shape.frames), (BATCH, shape.frames, 25, 3))
@@ -87,7 +87,7 @@ def row(name: str, shape: EncoderConfig, rounds: int) -> list[str]:
         write_int8(graph, frames=shape.frames)
         plain = open_runtime(graph, PLAIN)
         alone = seconds_of(lambda: plain.run(bodies[:1]), rounds)
-        best, took = min(kept(graph, bodies, rounds), key=lambda found: found[1])
+        best, took = min(exact_runtimes(graph, bodies, rounds), key=lambda found: found[1])
     return [
         name,
         f"{TITLES[shape.network]}, {shape.frames} frames",
@@ -99,8 +99,10 @@ def row(name: str, shape: EncoderConfig, rounds: int) -> list[str]:
     ]
 
 
-def kept(graph: Path, bodies: FloatArray, rounds: int) -> Iterator[tuple[RuntimeChoice, float]]:
-    """Every runtime that keeps the vectors, and the seconds of a batch."""
+def exact_runtimes(
+    graph: Path, bodies: FloatArray, rounds: int
+) -> Iterator[tuple[RuntimeChoice, float]]:
+    """Every runtime that gives the float32 vectors, with the seconds of a batch."""
     exact = open_runtime(graph, PLAIN).run(bodies)
     for how in choices_here(graph):
         runtime = open_runtime(graph, how)
@@ -109,7 +111,7 @@ def kept(graph: Path, bodies: FloatArray, rounds: int) -> Iterator[tuple[Runtime
 
 
 def seconds_of(call: Callable[[], object], rounds: int) -> float:
-    """Median seconds of a call, after one that warms up."""
+    """Median seconds of a call, after a warm-up call."""
     spent: list[float] = []
     for _ in range(rounds + 1):
         began = time.perf_counter()
@@ -119,7 +121,7 @@ def seconds_of(call: Callable[[], object], rounds: int) -> float:
 
 
 def operations(network: Backbone) -> float:
-    """Of one body."""
+    """Number of operations for one body."""
     shape = network.config
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         network.pool(torch.zeros(1, shape.frames, shape.joints, 3))
@@ -127,7 +129,7 @@ def operations(network: Backbone) -> float:
 
 
 def recurrent(modules: Iterable[nn.Module], frames: int) -> Iterator[float]:
-    """Operations of recurrent layers, which the counter does not see: each weight, each frame."""
+    """Operations of each recurrent layer, which the counter misses: two per weight and frame."""
     for module in modules:
         if isinstance(module, nn.RNNBase):
             yield 2.0 * frames * sum(weight.numel() for weight in module.parameters())

@@ -1,4 +1,4 @@
-"""Measurements in processes of their own, so that memory is their own."""
+"""Run each measurement in its own process, so that it measures only its own memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Measured = dict[str, Any]
 
 
 def in_process(what: Callable[[Any], Measured], task: object) -> Measured:
-    """Run a function in a process of its own, so that memory is its own."""
+    """Run a function in a new process."""
     context: SpawnContext = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         return pool.apply(what, (task,))
 
 
-def each(queries: Sequence[Any], call: Callable[[Any], Any]) -> tuple[list[float], list[Any]]:
-    """Seconds of each query, and answers."""
+def time_each(queries: Sequence[Any], call: Callable[[Any], Any]) -> tuple[list[float], list[Any]]:
+    """Call a function for each query: seconds and answers."""
     spent, answers = [], []
     for query in queries:
         began = time.perf_counter()
@@ -28,8 +28,8 @@ def each(queries: Sequence[Any], call: Callable[[Any], Any]) -> tuple[list[float
     return spent, answers
 
 
-def most_memory() -> int:
-    """The most bytes that this process has held in memory."""
+def peak_memory() -> int:
+    """Largest memory of this process so far, in bytes."""
     import resource
 
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""A table on the screen and, if asked, between marks in a Markdown file; what machine this is."""
+"""Print a table and, if asked, write it between marks in a Markdown file; describe the machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stars_infer.machine import cpu_name, usable_cores
 
 
 def machine(*packages: str) -> str:
-    """Processor, load at the start, steal since then, versions of installed packages, date."""
+    """Line with processor, load at the start, steal since, versions of packages and date."""
     found = []
     for package in packages:
         try:
@@ -37,7 +37,7 @@ def machine(*packages: str) -> str:
 
 
 def stolen_time() -> float:
-    """Seconds that the host of a virtual machine has kept its cores from it; 0 if not known."""
+    """Seconds of core time that the host withheld from this virtual machine; 0 if unknown."""
     try:
         whole = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
         return int(whole[8]) / os.sysconf("SC_CLK_TCK")
@@ -50,7 +50,7 @@ _LOAD = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def report(about: str, table: Sequence[Sequence[str]], file: Path | None, which: str) -> None:
-    """Print rows of cells, the header first, and write them where `which` is marked in a file."""
+    """Print a table, the header first, and write it between the marks `which` of a file."""
     shown = Table(*table[0], title=about)
     for row in table[1:]:
         shown.add_row(*row)

@@ -1,6 +1,6 @@
-"""A large index that compares sequences, beside warping a clip to all exemplars.
+"""Compare a large index of sequences with time warping of a query to all exemplars.
 
-Every exemplar is a synthetic recording of its own, and every query another one.
+Each exemplar and each query is a different synthetic recording.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from processes import Measured, each, in_process
+from processes import Measured, in_process, time_each
 from rich.progress import track
 
 from stars_infer.arrays import FloatArray
@@ -28,14 +28,14 @@ NEAREST = 5
 _BLOCK = 1000
 
 
-def of_sequences(path: Path, count: int) -> list[list[str]]:
-    """The table of an index of sequences."""
+def measure_sequences(path: Path, count: int) -> list[list[str]]:
+    """Measure an index of sequences: the rows of the table."""
     model = read_model_info(find_model())
     with ExemplarIndex.open(path, model) as index:
-        for start in track(range(0, count, _BLOCK), features="recording", transient=True):
-            index.add([recorded(number, model) for number in range(start, start + _BLOCK)])
-    first, again = (in_process(ask_sequences, path) for _ in range(2))
-    exact = in_process(warp_all, path)
+        for start in track(range(0, count, _BLOCK), description="recording", transient=True):
+            index.add([record(number, model) for number in range(start, start + _BLOCK)])
+    first, again = (in_process(measure_index, path) for _ in range(2))
+    exact = in_process(measure_warping, path)
     best = [one[:1] for one in exact["found"]]
     hits, first_hits = (
         float(np.mean([np.isin(*pair).mean() for pair in zip(rows, again["found"], strict=True)]))
@@ -65,15 +65,15 @@ def of_sequences(path: Path, count: int) -> list[list[str]]:
     ]
 
 
-def recorded(number: int, model: ModelInfo) -> NewExemplar:
-    """An exemplar of a recording of its own."""
+def record(number: int, model: ModelInfo) -> NewExemplar:
+    """Make the exemplar of one synthetic recording; negative numbers give other recordings."""
     action = ACTIONS[number % len(ACTIONS)]
     clip = Clip.from_array(
         perform(action, np.random.default_rng([4, abs(number), int(number < 0)]))
     )
     assert model.comparison is not None
     sequence = sequence_of(clip, model.comparison)
-    vector = np.ones(model.width, np.float32)  # is kept, and looked at by nobody
+    vector = np.ones(model.width, np.float32)  # stored, but never compared
     return NewExemplar(
         label=action,
         features=Features(vector=vector, sequence=sequence),
@@ -82,22 +82,22 @@ def recorded(number: int, model: ModelInfo) -> NewExemplar:
     )
 
 
-def asked_sequences(model: ModelInfo) -> list[FloatArray]:
-    """Sequences of other recordings."""
-    found = [recorded(-number, model).features.sequence for number in range(1, 101)]
+def query_sequences(model: ModelInfo) -> list[FloatArray]:
+    """Sequences of a hundred recordings that are not in the index."""
+    found = [record(-number, model).features.sequence for number in range(1, 101)]
     return [one for one in found if one is not None]
 
 
-def ask_sequences(path: Path) -> Measured:
-    """Open the index, and search and name clips."""
+def measure_index(path: Path) -> Measured:
+    """Open the index, then search it and classify clips."""
     model = read_model_info(find_model())
-    queries = [Features(vector=None, sequence=one) for one in asked_sequences(model)]
+    queries = [Features(vector=None, sequence=one) for one in query_sequences(model)]
     began = time.perf_counter()
     with ExemplarIndex.open(path, model, create=False) as index:
         index.calibration()
         opened = time.perf_counter() - began
-        search, found = each(queries, lambda one: index.search([one], NEAREST)[0])
-        classify, _ = each(queries, lambda one: index.classify([one]))
+        search, found = time_each(queries, lambda one: index.search([one], NEAREST)[0])
+        classify, _ = time_each(queries, lambda one: index.classify([one]))
     positions = [[int(near.source) for near in row] for row in found]
     return {
         "opened": opened,
@@ -108,10 +108,10 @@ def ask_sequences(path: Path) -> Measured:
     }
 
 
-def warp_all(path: Path) -> Measured:
-    """Compare with every exemplar."""
+def measure_warping(path: Path) -> Measured:
+    """Compare each query with every exemplar."""
     model = read_model_info(find_model())
-    queries = asked_sequences(model)
+    queries = query_sequences(model)
     began = time.perf_counter()
     with ExemplarIndex.open(path, model, create=False) as index:
         kept = index.features()
@@ -128,5 +128,5 @@ def warp_all(path: Path) -> Measured:
         similar = np.concatenate([block.similarities(query) for block in blocks])
         return sources[np.argsort(-similar, kind="stable")[:NEAREST]].tolist()
 
-    search, found = each(queries, call)
+    search, found = time_each(queries, call)
     return {"opened": opened, "search": search, "found": found, "memory": resident_memory()}
