@@ -1,16 +1,21 @@
-"""`stars demo`: the whole way once, on clips that are made on the spot."""
+"""`stars demo`: teaches and names actions, on clips that are made on the spot."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stars_infer.cli.options import DeviceOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
+
+if TYPE_CHECKING:
+    from stars_infer.classification.prediction import Prediction
+    from stars_infer.embedding.files import EmbeddedFile
 
 _SHOTS = 3
 
@@ -41,12 +46,12 @@ def demo(
     output.finish()
 
 
-def _own_index(index: Path, folder: Path, model: str | None) -> list[int]:
-    """Numbers of the exemplars that an earlier call has put into the index of a folder.
+def _own_exemplars(index: Path, folder: Path, model: str | None) -> list[int]:
+    """Numbers of the exemplars that an earlier demo has put into the index of a folder.
 
     Raises:
         UsageError: If the index holds others, which are somebody's work.
-        ExemplarIndexError: If it is another model's, or none.
+        ExemplarIndexError: If it is another model's, or no index.
     """
     from stars_infer.cli.options import existing_index
     from stars_infer.synthetic.actions import ACTIONS
@@ -68,8 +73,6 @@ def _own_index(index: Path, folder: Path, model: str | None) -> list[int]:
 def _run(
     folder: Path, performers: int, seed: int, model: str | None, device: str, output: Output
 ) -> None:
-    from rich.text import Text
-
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.index.index import ExemplarIndex, NewExemplar
@@ -77,7 +80,7 @@ def _run(
     from stars_infer.synthetic.files import write_recordings
 
     index = folder / "stars.db"
-    own = _own_index(index, folder, model)
+    own = _own_exemplars(index, folder, model)
     total = performers * len(ACTIONS)
     writing = write_recordings(folder, performers=performers, seed=seed)
     paths = list(output.progress(writing, "recording", total))
@@ -85,8 +88,7 @@ def _run(
     reading = embed_files(encoder, paths, skip=output.failure, defer_network=True)
     files = list(output.progress(reading, "reading", total))
     taught = {path for start in range(0, total, performers) for path in paths[start:][:_SHOTS]}
-    rows: list[tuple[object, ...]] = []
-    right = 0
+    queries = [file for file in files if file.path not in taught]
     with ExemplarIndex.open(index, encoder.info) as exemplars:
         exemplars.remove(ids=own)
         exemplars.add(
@@ -101,35 +103,46 @@ def _run(
                 if file.path in taught
             ]
         )
-        for file in files:
-            if file.path in taught:
-                continue
-            (answer,) = exemplars.classify([file.features])
-            truth = file.path.parent.name
-            right += answer.answer == truth
-            if output.json:
-                output.record(
-                    {
-                        "source": f"{truth}/{file.path.name}",
-                        "truth": truth,
-                        "label": answer.answer,
-                        "confidence": answer.confidence,
-                        "similarity": answer.similarity,
-                    }
-                )
-            style = "green" if answer.answer == truth else "red"
-            rows.append(
-                (
-                    f"{truth}/{file.path.name}",
-                    Text(answer.answer, style=style),
-                    f"{answer.confidence:.2f}",
-                    f"{answer.similarity:.3f}",
-                )
+        answers = exemplars.classify([file.features for file in queries])
+    _show(list(zip(queries, answers, strict=True)), output)
+    right = sum(
+        answer.answer == file.path.parent.name
+        for file, answer in zip(queries, answers, strict=True)
+    )
+    output.note(f"{right} of {len(answers)} named right by {encoder.info.name}")
+
+
+def _show(named: Sequence[tuple[EmbeddedFile, Prediction]], output: Output) -> None:
+    """Print the answers, and which of them are right."""
+    from rich.text import Text
+
+    rows: list[tuple[object, ...]] = []
+    for file, answer in named:
+        truth = file.path.parent.name
+        source = f"{truth}/{file.path.name}"
+        if output.json:
+            output.record(
+                {
+                    "source": source,
+                    "truth": truth,
+                    "label": answer.answer,
+                    "confidence": answer.confidence,
+                    "similarity": answer.similarity,
+                }
             )
+        style = "green" if answer.answer == truth else "red"
+        rows.append(
+            (
+                source,
+                Text(answer.answer, style=style),
+                f"{answer.confidence:.2f}",
+                f"{answer.similarity:.3f}",
+            )
+        )
     if not output.json:
+        actions = len({file.path.parent for file, _ in named})
         output.table(
             ("clip", "named", "confidence", "similarity"),
             rows,
-            title=f"{_SHOTS} examples of each of {len(ACTIONS)} actions, the rest named",
+            title=f"{_SHOTS} examples of each of {actions} actions, the rest named",
         )
-    output.note(f"{right} of {len(rows)} named right by {encoder.info.name}")

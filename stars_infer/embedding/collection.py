@@ -1,4 +1,4 @@
-"""Clips embedded once and searched often: one `.npz` file, or the exemplars of an index."""
+"""Clips that are encoded once and searched often: an `.npz` file, or the exemplars of an index."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSea
 
 FORMAT = 1
 By = Literal["sequence", "vector"]
-"""What is compared: sequences, step by step, or vectors, by their cosine."""
+"""What is compared: sequences by time warping, or vectors by their cosine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,8 @@ class Hit:
 
     Attributes:
         source: Where it comes from.
-        similarity: Similarity of the sequences, or cosine of the vectors; at most 1.
-        label: Its action, where it is known.
+        similarity: Of the sequences, or the cosine of the vectors; at most 1.
+        label: Its action; None if it is not known.
     """
 
     source: str
@@ -41,15 +41,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Collection:
-    """Clips as one model describes them, N of them.
+    """N clips, encoded by one model.
 
     Attributes:
         sources: Where they come from.
-        clip_features: What is kept of them: all have a vector or none, and all a sequence or none.
-        labels: Their actions, where these are known; else None.
-        content_hashes: `Clip.content_hash` of each; empty in files of older versions.
-        model: Name of the model; None in files of older versions.
-        fingerprint: Its fingerprint; None in files of older versions.
+        clip_features: From `Encoder.encode`; all have a vector or none, and all a sequence or none.
+        labels: Their actions; None if they are not known.
+        content_hashes: `Clip.content_hash` of each; may be left out.
+        model: Name of the model; None if it is not known.
+        fingerprint: Its fingerprint; None if it is not known.
     """
 
     sources: Sequence[str]
@@ -68,12 +68,12 @@ class Collection:
         if not size or set(counts) != {size}:
             raise UsageError(
                 f"a collection has at least one clip, and as many sources, labels and hashes: got "
-                f"{size} descriptions and {counts}"
+                f"{size} clips and {counts}"
             )
 
     @classmethod
     def of_files(cls, files: Sequence[EmbeddedFile], model: ModelInfo) -> Collection:
-        """Clip files, from `embed_files`.
+        """The clips of files, from `embed_files`.
 
         Raises:
             UsageError: If there are none.
@@ -124,12 +124,12 @@ class Collection:
         return found
 
     def save(self, path: str | Path) -> None:
-        """Write the collection as `.npz`; a kill leaves the old file or the new one.
+        """Write the collection as `.npz`; if it is interrupted, the old file stays.
 
         `docs/search.md` says what the file holds.
 
         Raises:
-            UsageError: If the file has another ending, or clips were described as questions.
+            UsageError: If the file has another ending, or clips have no vector.
         """
         path = Path(path)
         if path.suffix != ".npz":
@@ -157,7 +157,7 @@ class Collection:
 
     @property
     def default_by(self) -> By:
-        """What is compared unless told: sequences where there are any."""
+        """What `search` compares by default: sequences if all clips have one."""
         return "vector" if any(one.sequence is None for one in self.clip_features) else "sequence"
 
     def search(
@@ -202,12 +202,12 @@ class Collection:
                 + ("vector" if by == "sequence" else "sequence")
             )
         if asked is None:
-            raise UsageError(f"a query has no {by}: Encoder.encode it without query=True")
+            raise UsageError(f"a query has no {by}: encode it without query=True")
         form = slice(None) if by == "vector" else slice(1, None)
         if asked.shape[form] != known.shape[form] or not np.isfinite(asked).all():
             raise UsageError(
                 f"query: expected a finite {by} {known.shape[form]}, got {asked.shape[form]}: "
-                "describe it with the collection's model"
+                "encode it with the collection's model"
             )
 
     def _searcher(self, by: By) -> Searcher:
@@ -244,7 +244,7 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
-    """Check the arrays of a file, and take what it says.
+    """Make a collection of the arrays of a file.
 
     Raises:
         CollectionError: If arrays are missing, or do not fit together.
@@ -256,10 +256,8 @@ def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
             f"{sorted(arrays) or 'none'}; make one with `stars embed`"
         )
     try:
-        if int(arrays.get("format", np.array(0))) > FORMAT:
-            raise CollectionError(
-                f"{path}: format {int(arrays['format'])} is newer than {FORMAT}: update stars-infer"
-            )
+        if int(arrays.get("format", np.array(FORMAT))) != FORMAT:
+            raise CollectionError(f"{path}: made by another version of stars-infer: {again}")
         vectors = np.asarray(arrays["embeddings"], np.float32)
         sequences = _split(arrays, len(vectors))
         if vectors.ndim != 2 or not np.isfinite(vectors).all():

@@ -24,16 +24,16 @@ Skip = Callable[[ClipError], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedFile:
-    """A clip of a file and what is kept of it.
+    """A clip of a file and its features.
 
     Attributes:
         path: The file; for a clip that needed no reading, its source.
         source: What the clip is called: the file, or `FILE#NAME` where one holds many.
-        features: Its vector, and its sequence where the model makes one.
+        features: From `Encoder.encode`.
         content_hash: `Clip.content_hash`.
         bodies: Actors in the clip, 1 or 2.
         frames: Frames of the clip.
-        notes: What was mended in it or is odd about it, in words.
+        notes: What was mended in the clip, and what is odd about it, in words.
     """
 
     path: Path
@@ -69,14 +69,13 @@ def embed_files(
         query: As in `Encoder.encode`.
         defer_network: As in `Encoder.encode`: for clips that go into an index.
         people: As in `stars_infer.clips.people.parts_by_people`.
-        views: Other views of each clip for its description, as in
-        `stars_infer.preprocessing.views.views_of`.
+        views: Other views of each clip, as in `stars_infer.preprocessing.views.views_of`.
         workers: Processes that read and prepare clips where there are many; None for one a core.
             With more than one, a script must keep what it does behind
             `if __name__ == "__main__":`, since each process imports it.
 
     Yields:
-        Clips and their descriptions, in order.
+        Clips and their features, in order.
     """
     wanted = Convention(layout=layout).over(convention or Convention())
     reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
@@ -85,19 +84,19 @@ def embed_files(
     for read in prepared_files(reading, paths, skip=skip, workers=workers):
         waiting.append(read)
         if without_network:
-            yield from _embedded(waiting, [None], keep_bodies=defer_network)
+            yield from _with_vectors(waiting, [None], keep_bodies=defer_network)
             waiting = []
         elif sum(len(file.prepared) for file in waiting) >= encoder.batch:
-            yield from _encoded(encoder, waiting)
+            yield from _run_network(encoder, waiting)
             waiting = []
-    yield from _encoded(encoder, waiting)
+    yield from _run_network(encoder, waiting)
 
 
-def _encoded(encoder: Encoder, files: Sequence[PreparedClip]) -> Iterator[EmbeddedFile]:
-    yield from _embedded(files, encoder.embed_prepared([file.prepared for file in files]))
+def _run_network(encoder: Encoder, files: Sequence[PreparedClip]) -> Iterator[EmbeddedFile]:
+    yield from _with_vectors(files, encoder.embed_prepared([file.prepared for file in files]))
 
 
-def _embedded(
+def _with_vectors(
     files: Sequence[PreparedClip],
     vectors: Iterable[FloatArray | None],
     *,
@@ -121,12 +120,13 @@ def _embedded(
 
 
 MOST_WORKERS = 16
-"""Used if nobody says otherwise; more read faster than one process takes up."""
+"""Most processes that are started by default: more would read faster than one process can take
+up."""
 CHUNK = 8
-"""Files that a process is handed at a time."""
+"""Files that a process is given at a time."""
 PATIENCE = 0.8
-"""Seconds of reading for which no processes are started: two take about 0.6
-(0.3 of a core each) to be there."""
+"""Seconds that this process reads alone before it starts others: two of them take about 0.6 s to
+start, and 0.3 s of a core each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -140,8 +140,8 @@ class PreparedClip:
         sequence: The sequence, if clips are compared by one.
         content_hash: `Clip.content_hash`.
         frames: Frames of the clip.
-        notes: What was mended in it or is odd about it.
-        views: Descriptions of other views of it.
+        notes: What was mended in the clip, and what is odd about it, in words.
+        views: Features of other views of it.
     """
 
     path: Path

@@ -62,9 +62,9 @@ class ExemplarSimilarity:
             def count() -> None:
                 progress(next(done), len(new))
 
-            added = [self._queries[one] for one in new]
+            added = [self._queries[int(one)] for one in new]
             if len(old):
-                beside = between(added, [self._queries[one] for one in old], progress=count)
+                beside = between(added, [self._queries[int(one)] for one in old], progress=count)
                 result[np.ix_(new, old)] = beside
                 result[np.ix_(old, new)] = beside.T
             result[np.ix_(new, new)] = pairwise(added, progress=None if len(old) else count)

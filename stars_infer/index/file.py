@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stars_infer.atomic import written_beside
@@ -52,10 +52,10 @@ class IndexFile:
             ).fetchone()
         except sqlite3.OperationalError as error:
             if _is_busy(error):
-                raise self._locked("it was not opened") from error
-            raise self._unusable(error) from error
+                raise self._busy_error("it was not opened") from error
+            raise self._unusable_error(error) from error
         except (sqlite3.Error, TypeError) as error:
-            raise self._unusable(error) from error
+            raise self._unusable_error(error) from error
         if fingerprint != model.fingerprint:
             self.close()
             raise ExemplarIndexError(
@@ -76,18 +76,27 @@ class IndexFile:
         """Read one state of the file, whatever other programs write meanwhile.
 
         Within `reading` or `writing`, the state is that of the outer one.
+
+        Raises:
+            ExemplarIndexError: If the file is damaged, or gone.
         """
         with self.lock:
             self._follow_immutable()
-            if self.connection.in_transaction:
+            if self._in_transaction():
                 yield self.connection
                 return
-            self.connection.execute("BEGIN")
             try:
+                self.connection.execute("BEGIN")
                 yield self.connection
+            except sqlite3.DatabaseError as error:
+                raise ExemplarIndexError(
+                    f"{self}: cannot be read ({error}); bring back a copy, or make it again with "
+                    "`stars fewshot add-class`"
+                ) from error
             finally:
-                if self.connection.in_transaction:
-                    self.connection.execute("COMMIT")
+                with suppress(sqlite3.Error):  # of a damaged file; there is nothing to lose
+                    if self._in_transaction():
+                        self.connection.execute("ROLLBACK")
 
     @contextmanager
     def writing(self, nothing_done: str) -> Iterator[sqlite3.Connection]:
@@ -107,12 +116,12 @@ class IndexFile:
                     yield self.connection
                     self.connection.execute("COMMIT")
                 except BaseException:
-                    if self.connection.in_transaction:
+                    if self._in_transaction():
                         self.connection.execute("ROLLBACK")
                     raise
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 if _is_busy(error):
-                    raise self._locked(nothing_done) from error
+                    raise self._busy_error(nothing_done) from error
                 raise ExemplarIndexError(
                     f"{self}: cannot be written ({error}); {nothing_done}"
                 ) from error
@@ -127,7 +136,7 @@ class IndexFile:
             Whether it was written.
         """
         with self.lock:
-            if self.connection.in_transaction:
+            if self._in_transaction():
                 return False
             self._set_wait(min(self._wait, _WAIT_TO_KEEP))
             try:
@@ -137,7 +146,7 @@ class IndexFile:
             except sqlite3.OperationalError:
                 return False
             finally:
-                if self.connection.in_transaction:
+                if self._in_transaction():
                     self.connection.execute("ROLLBACK")
                 self._set_wait(self._wait)
         return True
@@ -205,7 +214,7 @@ class IndexFile:
 
     def _follow_immutable(self) -> None:
         """SQLite does not look for changes of a file that it was told is immutable: we do."""
-        if self._opened is None or self.connection.in_transaction:
+        if self._opened is None or self._in_transaction():
             return
         assert self.path is not None
         now = _stamp(self.path)
@@ -223,16 +232,19 @@ class IndexFile:
             uri=uri,
         )
 
+    def _in_transaction(self) -> bool:
+        return self.connection.in_transaction
+
     def _set_wait(self, seconds: float) -> None:
         self.connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
 
-    def _locked(self, nothing_done: str) -> ExemplarIndexError:
+    def _busy_error(self, nothing_done: str) -> ExemplarIndexError:
         return ExemplarIndexError(
             f"{self}: another program has been writing to it for {self._wait:g} s; {nothing_done}; "
             "try again when it is done"
         )
 
-    def _unusable(self, error: Exception) -> ExemplarIndexError:
+    def _unusable_error(self, error: Exception) -> ExemplarIndexError:
         return ExemplarIndexError(f"{self}: not a usable exemplar index ({error})")
 
 

@@ -22,10 +22,12 @@ from stars_infer.index.exemplar import Exemplar as Exemplar
 from stars_infer.index.exemplar import NewExemplar as NewExemplar
 from stars_infer.index.file import WAIT, IndexFile
 from stars_infer.index.labels import check_label, normalize_label
+from stars_infer.index.large.ann import ReportProgress
 from stars_infer.index.network_inputs import make_vectors, read_inputs
 from stars_infer.index.rows import count_of, features_of
-from stars_infer.index.state import EXHAUSTIVE_LIMIT, IndexState, ReportProgress, no_progress
+from stars_infer.index.state import IndexState, no_progress
 from stars_infer.similarity.features import Features
+from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
 
 _FALSE_ACCEPT = "false_accept_rate"
 
@@ -296,7 +298,8 @@ class ExemplarIndex:
 
         A row sums to `Prediction.chance_known`; what is missing to 1 is the chance that the index
         does not hold the clip's action. The action that `classify` names has the chance
-        `Prediction.confidence`, and the others divide the rest by a softmax of their scores. Where that answer is unsure, another action may have a higher chance.
+        `Prediction.confidence`, and the others divide the rest by a softmax of their scores. Where
+        that answer is unsure, another action may have a higher chance.
 
         Args:
             queries: As in `classify`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stars_infer.classification.calibration import Calibration
@@ -12,14 +12,12 @@ from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.derived import ExemplarSimilarity, read_calibration, write_calibration
 from stars_infer.index.file import IndexFile
 from stars_infer.index.gallery import Gallery, SmallStore
+from stars_infer.index.large.ann import ReportProgress
 from stars_infer.index.large.store import LargeStore
 from stars_infer.index.rows import RowReader, count_of
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
 
 _FALSE_ACCEPT = "false_accept_rate"
-
-ReportProgress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
 
 
 def no_progress(at: int, end: int) -> None:

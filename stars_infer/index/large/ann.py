@@ -154,18 +154,18 @@ class IVFIndex:
             return [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(unit_vectors)
         if self.probes is None:
             parameters = faiss.SearchParameters(**how)
-            return _found(*self.index.search(unit_vectors, end, params=parameters))
+            return _without_gaps(*self.index.search(unit_vectors, end, params=parameters))
         probes = self.probes * -(-end // _REACH)
         while True:
             parameters = faiss.SearchParametersIVF(nprobe=probes, **how)
-            found = _found(*self.index.search(unit_vectors, end, params=parameters))
+            found = _without_gaps(*self.index.search(unit_vectors, end, params=parameters))
             lists = faiss.extract_index_ivf(self.index).nlist
             if probes >= lists or all(len(positions) == end for positions, _ in found):
                 return found
             probes *= _WIDER
 
 
-def _found(cosines: FloatArray, positions: NDArray[np.int64]) -> list[Matches]:
+def _without_gaps(cosines: FloatArray, positions: NDArray[np.int64]) -> list[Matches]:
     """Without the gaps where fewer were found."""
     return [
         (at[at >= 0].astype(np.intp), near[at >= 0])

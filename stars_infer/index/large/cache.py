@@ -193,7 +193,7 @@ def removed_ids(connection: sqlite3.Connection) -> Ids:
     return np.array([number for (number,) in rows], np.int64)
 
 
-def relabeled(connection: sqlite3.Connection) -> tuple[dict[int, str], int]:
+def changed_labels(connection: sqlite3.Connection) -> tuple[dict[int, str], int]:
     """Labels of exemplars that were changed since a cache was made, and the last such change."""
     rows = connection.execute(
         "SELECT serial, id, label FROM relabeled JOIN exemplars USING (id)"

@@ -15,9 +15,9 @@ from stars_infer.index.large.ann import RERANKED, IVFIndex, ReportProgress, exte
 from stars_infer.index.large.cache import (
     Cache,
     CacheFolder,
+    changed_labels,
     current_token,
     new_token,
-    relabeled,
     removed_ids,
 )
 from stars_infer.index.rows import (
@@ -60,7 +60,7 @@ class _Fresh:
 
     Attributes:
         ids: Numbers of them, block after block.
-        labels: Places of their actions in `names`, the same.
+        labels: Positions of their actions in `names`, the same.
         unit_vectors: What is searched of them, the same.
         names: Actions, those of the cache first.
         last: The largest number that was read.
@@ -130,7 +130,7 @@ class LargeStore:
                 return False
             rows = self._reader.newer(self._fresh.last)
             self._fresh.add(rows, self._reader.unit_vectors_of(rows))
-            self._lay_out(removed_ids(connection), relabeled(connection)[0])
+            self._lay_out(removed_ids(connection), changed_labels(connection)[0])
         return True
 
     def candidates(self, query: Features, class_out: int | None = None) -> Matches:
@@ -208,7 +208,7 @@ class LargeStore:
     def _make_cache(self, progress: ReportProgress) -> Cache:
         with self._file.reading() as connection:
             ids, labels, names = labeled_ids(connection)
-            _, until = relabeled(connection)
+            _, until = changed_labels(connection)
         lists = IVFIndex.of(
             len(ids), lambda positions: self._reader.unit_vectors(ids[positions]), progress=progress
         )
@@ -230,7 +230,7 @@ class LargeStore:
         if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
             return None
         with self._file.reading() as connection:
-            changed, until = relabeled(connection)
+            changed, until = changed_labels(connection)
             ids, labels, names = labeled_ids(connection, after=int(old.ids[-1]), known=old.names)
         try:
             lists = extend_lists(

@@ -114,7 +114,7 @@ def test_parts_that_do_not_fit_make_no_collection():
         Collection(sources=[], clip_features=[])
 
 
-def test_an_older_file_is_searched_by_cosine(tmp_path, encoder):
+def test_a_file_of_vectors_and_sources_alone_is_searched_by_cosine(tmp_path, encoder):
     vectors = np.random.default_rng(0).normal(size=(5, encoder.info.width)).astype(np.float32)
     np.savez(tmp_path / "old.npz", embeddings=vectors, sources=np.array(list("abcde")))
     old = Collection.load(tmp_path / "old.npz", model=encoder.info)
@@ -150,7 +150,7 @@ def damaged(arrays, name, value):
     [
         ("embeddings", None, "expected the arrays 'embeddings' and 'sources'"),
         ("sources", None, "expected the arrays 'embeddings' and 'sources'"),
-        ("format", np.array(FORMAT + 1), "newer than 1: update"),
+        ("format", np.array(FORMAT + 1), "another version of stars-infer: make it again"),
         ("format", np.array("x"), "damaged"),
         ("embeddings", np.full((7, 4), np.inf, np.float32), "not finite vectors"),
         ("embeddings", np.zeros(7, np.float32), "damaged"),

@@ -184,6 +184,18 @@ def test_a_locked_index_says_who_waits_for_what(tmp_path):
         assert index.add([new("more", moving(7))]) == [None]
 
 
+def test_a_damaged_file_says_so(tmp_path):
+    path = tmp_path / "stars.db"
+    with taught(ExemplarIndex.open(path, SEQUENCES), actions=8) as index:
+        index.prepare()
+    content = bytearray(path.read_bytes())
+    content[8192:-4096] = b"x" * (len(content) - 8192 - 4096)
+    path.write_bytes(content)
+    with pytest.raises(ExemplarIndexError, match=r"stars.db: .*malformed"):  # noqa: SIM117
+        with ExemplarIndex.open(path, SEQUENCES) as index:
+            index.classify([moving(1)])
+
+
 @pytest.fixture
 def folder():
     """A folder that users without rights can reach."""
