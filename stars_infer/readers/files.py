@@ -62,6 +62,10 @@ def read_clip(
     path: str | Path,
     *,
     layout: str | None = None,
+    units: str | None = None,
+    up: str | None = None,
+    handedness: str | None = None,
+    fps: float | None = None,
     convention: Convention | None = None,
     recording: bool = False,
 ) -> Clip:
@@ -69,9 +73,13 @@ def read_clip(
 
     Args:
         path: A file of a known format (docs/sources.md), or `FILE#NAME` for one clip of many.
-        layout: The same as `convention=Convention(layout=...)`.
-        convention: What you know of the file. Where it says nothing, the file decides, and then
-            what is usual in the format.
+        layout: Joint layout. Where you say nothing, the file decides, and then what is usual in the
+            format; so for the next four.
+        units: Of the positions: `m`, `cm`, `mm` or `in`.
+        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`.
+        handedness: Of the axes, `right` or `left`.
+        fps: Frames per second.
+        convention: The five in one, for what was not given by itself.
         recording: Whether the clip will be cut into actions. If so, it may be hours long, and a
             body counts as absent while too little of it is seen.
 
@@ -79,7 +87,7 @@ def read_clip(
         ClipError: If the file is missing or damaged, of another format, or without usable motion,
             or if it holds many clips and the path names none of them.
         MissingExtraError: If the format needs a package that is not installed.
-        UsageError: If there is no such layout.
+        UsageError: If there is no such layout, unit, axis or frame rate.
 
     Example:
         >>> import tempfile
@@ -94,7 +102,8 @@ def read_clip(
         >>> clip.bodies.shape, clip.fps
         ((1, 89, 25, 3), 30.0)
     """
-    given = _check_convention(layout, convention)
+    said = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
+    given = _check_convention(said, convention)
     file, name = _file_and_name(Path(path))
     if name is not None:
         for found in _recordings(file):
@@ -141,7 +150,7 @@ def read_clips(
         MissingExtraError: If the format needs a package that is not installed.
         UsageError: If there is no such layout.
     """
-    given = _check_convention(None, convention)
+    given = _check_convention(Convention(), convention)
     file, name = _file_and_name(Path(path))
     try:
         if name is not None:
@@ -164,9 +173,9 @@ def read_clips(
         skip(error)
 
 
-def _check_convention(layout: str | None, convention: Convention | None) -> Convention:
+def _check_convention(said: Convention, convention: Convention | None) -> Convention:
     """Join what the caller says, and check that its layout exists."""
-    given = Convention(layout=layout).over(convention or Convention())
+    given = said.over(convention or Convention())
     if given.layout is not None:
         get_layout(given.layout)
     return given

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from stars_infer import read_clip
-from stars_infer.errors import ClipError, StarsError
+from stars_infer.clips.convention import Convention
+from stars_infer.errors import ClipError, StarsError, UsageError
 from stars_infer.readers.files import read_clips
 
 
@@ -45,3 +46,16 @@ def test_what_is_no_clip_file(tmp_path):
     assert "no such file" in refusal(tmp_path / "missing.npy")
     (tmp_path / "clip.mp4").write_bytes(b"x")
     assert "unknown file ending '.mp4'" in refusal(tmp_path / "clip.mp4")
+
+
+def test_what_is_known_of_a_file_is_said_by_keywords_or_in_one(tmp_path, waving):
+    np.save(
+        tmp_path / "c.npy", np.stack([waving[..., 0], -waving[..., 2], waving[..., 1]], -1) * 100
+    )
+    clip = read_clip(tmp_path / "c.npy", units="cm", up="z", fps=15)
+    np.testing.assert_allclose(clip.bodies, waving, atol=1e-5)
+    assert (clip.fps, clip.notes) == (15, ())
+    same = read_clip(tmp_path / "c.npy", up="z", convention=Convention(units="cm", up="y", fps=15))
+    assert same.content_hash == clip.content_hash
+    with pytest.raises(UsageError, match="units 'ft'"):
+        read_clip(tmp_path / "c.npy", units="ft")

@@ -4,9 +4,11 @@ import time
 import numpy as np
 import pytest
 
+from stars_infer import Recognizer
 from stars_infer.errors import UsageError
 from stars_infer.streaming.buffer import MAX_BODIES, FrameBuffer
 from stars_infer.streaming.classifier import Hysteresis, StreamClassifier, StreamOptions
+from stars_infer.synthetic.actions import perform
 from tests.stars_infer.cli.streaming import FPS, FakeEncoder, FakeIndex, filled_index, recording
 
 
@@ -200,3 +202,36 @@ def test_nothing_for_long_is_unknown():
     assert answers[5].label == "a"
     assert answers[-1].label is None
     assert answers[-1].confidence < 0.01
+
+
+@pytest.mark.parametrize(
+    ("turn", "said", "remedy"),
+    [
+        (lambda x: x * [-1, -1, 1], {"up": "-y"}, 'up="-y"'),
+        (lambda x: np.stack([x[..., 0], -x[..., 2], x[..., 1]], axis=-1), {"up": "z"}, 'up="z"'),
+        (lambda x: (x * 1000).astype(np.int32), {"units": "mm"}, 'units="mm"'),
+        (lambda x: x * [-1, 1, 1], {"handedness": "left"}, 'handedness="left"'),
+    ],
+)
+def test_streams_in_other_units_and_axes(turn, said, remedy):
+    actions = Recognizer(device="cpu")
+    for number, action in enumerate(("wave", "squat", "clap")):
+        random = np.random.default_rng(number)
+        actions.add(action, [perform(action, random) for _ in range(3)])
+    joints = perform("squat", np.random.default_rng(9))[0]
+    times = np.arange(len(joints)) / FPS
+    plain = labels_of(StreamClassifier(actions.encoder, actions.index), joints, times)
+    assert plain[-1].label == "squat"
+    assert not any(answer.notes for answer in plain)
+    odd = labels_of(StreamClassifier(actions.encoder, actions.index), turn(joints), times)
+    assert any(remedy in note for note in odd[-1].notes)
+    other = StreamClassifier(actions.encoder, actions.index, **said)
+    answers = labels_of(other, turn(joints), times)
+    assert [answer.label for answer in answers] == [answer.label for answer in plain]
+    assert not any(answer.notes for answer in answers)
+
+
+def test_a_stream_of_a_convention_that_means_nothing_is_refused():
+    for wrong in ({"units": "ft"}, {"up": "w"}, {"handedness": "both"}, {"layout": "ntu26"}):
+        with pytest.raises(UsageError):
+            StreamClassifier(FakeEncoder(), FakeIndex(), **wrong)
