@@ -22,6 +22,7 @@ from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
+    from stars_infer.embedding.files import EmbeddedFile
     from stars_infer.evaluation.fewshot import Accuracy, LabeledClips
     from stars_infer.evaluation.open_set import OpenSetAccuracy
     from stars_infer.evaluation.reliability import Reliability
@@ -38,22 +39,24 @@ def evaluate(
         list[int] | None,
         typer.Option(min=1, help="Examples per class.", show_default="1, 2 and 5"),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Random draws of examples.")] = 10,
+    draws: Annotated[int, typer.Option(min=1, help="Number of random draws of examples.")] = 10,
     exemplars: Annotated[
-        str, typer.Option(help="Which clips may be examples: a pattern over CLASS/clip.")
+        str, typer.Option(help="Pattern over CLASS/clip of the clips that may be examples.")
     ] = "*",
     queries: Annotated[
-        str, typer.Option(help="Which clips are named: a pattern over CLASS/clip.")
+        str, typer.Option(help="Pattern over CLASS/clip of the clips that are named.")
     ] = "*",
-    seed: Annotated[int, typer.Option(help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.")] = 0,
     unknown_classes: Annotated[
         list[str] | None,
-        typer.Option(help="Keep classes of this pattern out of the index: they are unknown."),
+        typer.Option(help="Pattern of classes that are kept out of the index, to be unknown."),
     ] = None,
     unknown: Annotated[
         float | None,
         typer.Option(
-            min=0, max=100, help="The same with so many per cent of the classes, drawn anew."
+            min=0,
+            max=100,
+            help="Per cent of the classes that are kept out of the index, drawn anew each time.",
         ),
     ] = None,
     plot: Annotated[
@@ -71,11 +74,10 @@ def evaluate(
     """Measure few-shot accuracy on a folder of labeled clips."""
     from stars_infer.atomic import check_output
     from stars_infer.classification.classifiers import Ridge
-    from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.evaluation.fewshot import SHOTS, LabeledClips
+    from stars_infer.evaluation.fewshot import SHOTS
     from stars_infer.evaluation.fewshot import evaluate as evaluate_shots
-    from stars_infer.evaluation.folder import find_labeled_files
+    from stars_infer.evaluation.folder import find_labeled_files, read_labeled_clips
     from stars_infer.evaluation.open_set import class_chooser, evaluate_open_set
     from stars_infer.evaluation.reliability import (
         PLOT_ENDINGS,
@@ -99,28 +101,23 @@ def evaluate(
     if plot is not None:
         require_plots()
     encoder = Encoder.load(model, device=device)
-    embedding = embed_files(
-        encoder,
-        files.paths,
-        convention=convention,
-        skip=output.failure,
-        query=True,
-        workers=workers,
-    )
-    embedded = list(output.progress(embedding, "embedding", len(files.paths)))
-    for file in embedded:
-        output.clip_notes(file.source, file.notes)
-    if not embedded:
-        raise UsageError(f"{root}: no clip could be used")
+    with output.bar() as bar:
+        task = bar.add_task("embedding", total=len(files.paths))
+
+        def show(clip: EmbeddedFile) -> None:
+            output.clip_notes(clip.source, clip.notes)
+            bar.advance(task)
+
+        clips = read_labeled_clips(
+            files,
+            encoder=encoder,
+            classifier=classifier,
+            convention=convention,
+            skip=output.failure,
+            progress=show,
+            workers=workers,
+        )
     info = encoder.info
-    clips = LabeledClips.of_features(
-        [file.features for file in embedded],
-        [files.label(file.path) for file in embedded],
-        exemplar=[files.is_exemplar(file.path) for file in embedded],
-        query=[files.is_query(file.path) for file in embedded],
-        classifier=classifier,
-        comparison=info.comparison,
-    )
     wanted = sorted(set(shots or SHOTS))
     if not some_unknown:
         accuracies = evaluate_shots(clips, shots=wanted, draws=draws, seed=seed)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from stars_infer.errors import UsageError
+from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER
+from stars_infer.clips.convention import Convention
+from stars_infer.embedding.files import EmbeddedFile, embed_files
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.evaluation.fewshot import LabeledClips
 from stars_infer.readers.files import clip_files
 
 
@@ -69,3 +74,57 @@ def find_labeled_files(
     if not paths:
         raise UsageError(f"{root}: no CLASS/clip file matches --exemplars or --queries")
     return LabeledFiles(root=root, exemplars=exemplars, queries=queries, paths=paths)
+
+
+def read_labeled_clips(
+    files: LabeledFiles,
+    *,
+    encoder: Encoder,
+    classifier: str = DEFAULT_CLASSIFIER,
+    convention: Convention | None = None,
+    skip: Callable[[ClipError], None] | None = None,
+    progress: Callable[[EmbeddedFile], None] | None = None,
+    workers: int | None = 1,
+) -> LabeledClips:
+    """Read and encode labeled files, for `evaluate` and `evaluate_open_set`.
+
+    Args:
+        files: The files, from `find_labeled_files`.
+        encoder: The model.
+        classifier: One of `stars_infer.classification.classifiers.CLASSIFIERS`.
+        convention: What is known of the files, where they do not say themselves.
+        skip: Called with the error of each clip that cannot be used; if not given, the error is
+            raised.
+        progress: Called with each clip once it is encoded.
+        workers: Processes that read clips, as in `stars_infer.embedding.files.embed_files`.
+
+    Raises:
+        ClipError: If a clip cannot be used, and there is no `skip`.
+        UsageError: If no clip can be used, or there is no such classifier.
+    """
+    clips = []
+    for clip in embed_files(
+        encoder,
+        files.paths,
+        convention=convention,
+        skip=skip or _raise,
+        query=True,
+        workers=workers,
+    ):
+        clips.append(clip)
+        if progress is not None:
+            progress(clip)
+    if not clips:
+        raise UsageError(f"{files.root}: no clip could be used")
+    return LabeledClips.of_features(
+        [clip.features for clip in clips],
+        [files.label(clip.path) for clip in clips],
+        exemplar=[files.is_exemplar(clip.path) for clip in clips],
+        query=[files.is_query(clip.path) for clip in clips],
+        classifier=classifier,
+        comparison=encoder.info.comparison,
+    )
+
+
+def _raise(error: ClipError) -> None:
+    raise error

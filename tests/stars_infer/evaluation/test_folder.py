@@ -1,7 +1,10 @@
+import shutil
+
 import pytest
 
 from stars_infer.errors import ClipError, UsageError
-from stars_infer.evaluation.folder import find_labeled_files
+from stars_infer.evaluation.fewshot import evaluate
+from stars_infer.evaluation.folder import find_labeled_files, read_labeled_clips
 
 
 @pytest.fixture
@@ -35,3 +38,24 @@ def test_nothing_to_measure(root):
     (root / "empty").mkdir()
     with pytest.raises(ClipError, match="no clip in this folder"):
         find_labeled_files(root / "empty")
+
+
+def test_a_folder_is_measured_in_two_calls(recordings, encoder, tmp_path):
+    root = tmp_path / "root"
+    shutil.copytree(recordings, root)
+    (root / "wave" / "bad.npy").write_bytes(b"bad")
+    skipped, seen = [], []
+    clips = read_labeled_clips(
+        find_labeled_files(root, queries="wave/*"),
+        encoder=encoder,
+        skip=skipped.append,
+        progress=seen.append,
+    )
+    assert [error.source for error in skipped] == [str(root / "wave" / "bad.npy")]
+    assert len(seen) == len(clips.labels) == clips.exemplar.sum() == 28
+    assert {clips.labels[at] for at in clips.query.nonzero()[0]} == {"wave"}
+    assert 0 <= evaluate(clips, shots=(2,), draws=3)[2].mean <= 100
+    with pytest.raises(ClipError, match="bad.npy"):
+        read_labeled_clips(
+            find_labeled_files(root, exemplars="wave/b*", queries="-"), encoder=encoder
+        )
