@@ -67,7 +67,7 @@ def test_what_is_no_convention(wrong, says):
 
 
 def test_words_for_units():
-    assert Convention(units="Centimeters").units == "cm"
+    assert Convention(units="Centimeters").units == Convention(units="centimetres").units == "cm"
     assert Convention(units="inches").units == "in"
 
 
