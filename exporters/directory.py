@@ -22,8 +22,10 @@ from stars_infer.encoder.model import (
     PRESENT,
     ZEROS,
     ModelInfo,
+    check_fingerprint,
     contract_of,
     fingerprint_of,
+    read_model_info,
     shipped_models,
 )
 from stars_infer.errors import ExportError, UsageError
@@ -153,9 +155,51 @@ def replace_model(out: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+@contextmanager
+def extend_model(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
+    """Yield a temporary copy of a model and its description; the copy becomes `out` on success.
+
+    Other forms of the graph and engines are copied unchanged.
+
+    Raises:
+        UsageError: If `out` is a model that came with the installation.
+        ModelError: If the model's files do not belong together.
+    """
+    info = read_model_info(folder)
+    check_fingerprint(folder, info)
+    with replace_model(out) as beside:
+        for name in MODEL_FILES:
+            if (folder / name).exists():
+                shutil.copy2(folder / name, beside / name)
+        yield beside, info
+
+
 def int8_fact(cosine: float | None) -> dict[str, Any]:
     """The fact of `model.json` about an int8 form; empty if there is none."""
     return {} if cosine is None else {INT8_COSINE: round(cosine, 6)}
+
+
+def add_facts(folder: Path, facts: dict[str, Any]) -> None:
+    """Add facts to `model.json`, and to the table of the card if there is one."""
+    path = folder / INFO_FILE
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["facts"] |= facts
+    path.write_text(to_text(values), encoding="utf-8")
+    path = folder / CARD_FILE
+    if path.exists():
+        text = _add_rows(path.read_text(encoding="utf-8"), facts)
+        path.write_text(text, encoding="utf-8")
+
+
+def _add_rows(text: str, facts: dict[str, Any]) -> str:
+    """A card with a row per fact above its fingerprint, replacing older rows."""
+    names = {key: key.replace("_", " ") for key in facts}
+    old = tuple(f"| {name} |" for name in names.values())
+    lines = [line for line in text.splitlines() if not line.startswith(old)]
+    place = next((n for n, line in enumerate(lines) if line.startswith("| fingerprint |")), None)
+    if place is not None:
+        lines[place:place] = [f"| {names[key]} | {value} |" for key, value in facts.items()]
+    return "\n".join(lines) + "\n"
 
 
 def write_description(folder: Path, info: ModelInfo, notes: str) -> None:

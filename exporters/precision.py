@@ -2,32 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import onnx
 
 from stars_infer.encoder.agreement import example_bodies, reference_vectors, smallest_cosine
-from stars_infer.encoder.model import (
-    CARD_FILE,
-    GRAPH_FILE,
-    INFO_FILE,
-    ModelInfo,
-    check_fingerprint,
-    read_model_info,
-)
+from stars_infer.encoder.model import GRAPH_FILE, ModelInfo, read_model_info
 from stars_infer.errors import ExportError
-from stars_infer.exporters.directory import (
-    HALF_COSINE,
-    MODEL_FILES,
-    int8_fact,
-    replace_model,
-    to_text,
-)
+from stars_infer.exporters.directory import HALF_COSINE, add_facts, extend_model, int8_fact
 from stars_infer.exporters.gpu.attention import fuse_attention
 from stars_infer.exporters.gpu.half_graph import half_graph
 from stars_infer.exporters.int8 import write_int8
@@ -87,48 +69,6 @@ def add_int8(folder: Path, out: Path) -> ModelInfo:
             )
         add_facts(beside, int8_fact(cosine))
         return read_model_info(beside)
-
-
-@contextmanager
-def extend_model(folder: Path, out: Path) -> Iterator[tuple[Path, ModelInfo]]:
-    """Yield a temporary copy of a model and its description; the copy becomes `out` on success.
-
-    Other forms of the graph and engines are copied unchanged.
-
-    Raises:
-        UsageError: If `out` is a model that came with the installation.
-        ModelError: If the model's files do not belong together.
-    """
-    info = read_model_info(folder)
-    check_fingerprint(folder, info)
-    with replace_model(out) as beside:
-        for name in MODEL_FILES:
-            if (folder / name).exists():
-                shutil.copy2(folder / name, beside / name)
-        yield beside, info
-
-
-def add_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Add facts to `model.json`, and to the table of the card if there is one."""
-    path = folder / INFO_FILE
-    values = json.loads(path.read_text(encoding="utf-8"))
-    values["facts"] |= facts
-    path.write_text(to_text(values), encoding="utf-8")
-    card = folder / CARD_FILE
-    if card.exists():
-        text = _add_rows(card.read_text(encoding="utf-8"), facts)
-        card.write_text(text, encoding="utf-8")
-
-
-def _add_rows(card: str, facts: dict[str, Any]) -> str:
-    """The card with a row per fact above its fingerprint, replacing older rows."""
-    names = {key: key.replace("_", " ") for key in facts}
-    old = tuple(f"| {name} |" for name in names.values())
-    lines = [line for line in card.splitlines() if not line.startswith(old)]
-    place = next((n for n, line in enumerate(lines) if line.startswith("| fingerprint |")), None)
-    if place is not None:
-        lines[place:place] = [f"| {names[key]} | {value} |" for key, value in facts.items()]
-    return "\n".join(lines) + "\n"
 
 
 def _half_cosine(folder: Path, info: ModelInfo) -> float:

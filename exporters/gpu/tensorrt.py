@@ -20,8 +20,8 @@ from stars_infer.atomic import written_beside
 from stars_infer.encoder.agreement import example_bodies, reference_vectors, smallest_cosine
 from stars_infer.encoder.model import GRAPH_FILE, ModelInfo, read_model_info
 from stars_infer.errors import ExportError, UsageError, check_range
+from stars_infer.exporters.directory import add_facts, extend_model
 from stars_infer.exporters.gpu.half_graph import half_graph
-from stars_infer.exporters.precision import add_facts, extend_model
 from stars_infer.runtimes.forms import sha256_of
 from stars_infer.runtimes.gpu.cuda_memory import current_gpu
 from stars_infer.runtimes.gpu.engine import EngineInfo, write_engine
