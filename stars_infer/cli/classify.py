@@ -1,4 +1,4 @@
-"""`stars classify`: name clips."""
+"""`stars classify`: name the action of clips."""
 
 from __future__ import annotations
 
@@ -39,21 +39,26 @@ def classify(
     *,
     false_accept: FalseAcceptOption = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say for each clip why, and what else it may be.")
+        bool,
+        typer.Option(
+            "--explain",
+            help="Explain each answer: the nearest examples, the runner-up, and what would help.",
+        ),
     ] = False,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     k: KOption = None,
     people: Annotated[
         str,
         typer.Option(
-            help="One answer for a clip (pooled), for each person (each), or for each two (pairs).",
+            help="One answer per clip (pooled), per person (each), or per two people (pairs).",
         ),
     ] = "pooled",
     views: Annotated[
         list[str] | None,
         typer.Option(
-            help="Compare other views, too, the most alike counts: mirror, for left-handed people "
-            "(but left and right become one); crops. Each costs a comparison more.",
+            help="Other views of a clip to compare too, of which the most similar counts: mirror, "
+            "for left-handed people (left and right are then no longer told apart); crops. Each "
+            "costs one more comparison.",
         ),
     ] = None,
     convention: Convention,
@@ -64,7 +69,7 @@ def classify(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Name the action of each clip by its nearest exemplars, or say that it is unknown."""
+    """Name the action of each clip by its nearest examples, or say that it is unknown."""
     from stars_infer.clips.people import check_way
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
@@ -131,13 +136,13 @@ def _color(answer: Prediction) -> Text:
 
 
 _SHOWN = 3
-"""Nearest exemplars that are told."""
+"""Number of nearest exemplars that an explanation names."""
 _CLOSE = 0.02
-"""Similarity within which two actions are a toss-up."""
+"""Lead in similarity below which two actions are called close."""
 
 
 def explanation(answer: Prediction) -> list[str]:
-    """Lines that say what speaks for an answer, what else it may be, and what would help."""
+    """Explain an answer in lines of text: the evidence, the runner-up, and what would help."""
     lines = [_verdict(answer)]
     nearest = answer.neighbors[:_SHOWN]
     near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in nearest)

@@ -1,4 +1,4 @@
-"""`stars embed`: clips to vectors."""
+"""`stars embed`: turn clips into vectors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def embed(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Write a collection of clips that `stars search` searches: vectors, sequences, sources."""
+    """Encode clips and write their vectors and sequences to a file that `stars search` searches."""
     from stars_infer.atomic import check_output, refuse_inputs
     from stars_infer.embedding.collection import Collection
     from stars_infer.embedding.files import embed_files

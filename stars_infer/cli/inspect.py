@@ -1,4 +1,4 @@
-"""`stars data inspect`: what was read from clips, as text, pictures and a page."""
+"""`stars data inspect`: show what was read from clips, as text, pictures and a web page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stars_infer.inspection.inspect import BodyInspection, Inspection
 
 _WIDEST = 100
-"""Columns of a picture, at most."""
+"""Most columns of a picture."""
 
 
 @reads_clips
@@ -74,7 +74,7 @@ def inspect(
 
 
 def _draws(console: Console) -> bool:
-    """Whether a picture can be seen: in a terminal that has braille dots."""
+    """Whether the console can show pictures, which are made of braille dots."""
     return console.is_terminal and console.encoding.lower().startswith("utf")
 
 
@@ -88,7 +88,7 @@ def _write_page(html: Path, inspected: list[tuple[Clip, Inspection]]) -> None:
 
 
 def _quiet_rows(found: Inspection) -> list[tuple[object, ...]]:
-    """Clip, body, `actor` or `-`, frames, seconds, percent seen, height in cm, what looks wrong."""
+    """Rows of clip, body, `actor` or `-`, frames, seconds, % seen, height in cm, and problems."""
     from stars_infer.inspection.report import problems
 
     return [
@@ -125,7 +125,7 @@ def _show(found: Inspection, drawn: Clip | None, console: Console) -> None:
 
 
 def _show_body(body: BodyInspection, console: Console) -> None:
-    """An actor in full, anybody else in a line."""
+    """Print an actor in full, and anybody else in one line."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text

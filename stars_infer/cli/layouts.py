@@ -1,4 +1,4 @@
-"""`stars layouts`: which joint layouts there are, and what each joint becomes."""
+"""`stars layouts`: list the joint layouts, and show how one is mapped to NTU-25."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def layouts(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """List the joint layouts, or show the joints of one and what they become."""
+    """List the joint layouts, or show the joints of one and how they map to NTU-25."""
     from stars_infer.layouts import get_layout, layout_names
 
     output = Output(json=json, quiet=quiet)
@@ -59,7 +59,9 @@ def _list(output: Output, known: list[Layout]) -> None:
                 for layout in known
             ],
         )
-        output.note("`by name`: recognized by the names of joints, in any order, among others")
+        output.note(
+            "`by name`: its joints are recognized by their names, in any order, among others"
+        )
 
 
 def _show(output: Output, layout: Layout) -> None:
@@ -104,7 +106,7 @@ def _describe(layout: Layout) -> dict[str, object]:
 
 
 def _in_words(mixture: Mapping[str, float]) -> str:
-    """A mixture as a sum: `0.5 neck + 0.5 head`."""
+    """Write a mixture as a sum: `0.5 neck + 0.5 head`."""
     terms = [
         f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{joint}"
         for joint, weight in mixture.items()

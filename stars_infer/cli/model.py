@@ -1,4 +1,4 @@
-"""`stars model`: which encoders there are, and what they say of themselves."""
+"""`stars model`: list, describe, import and fuse encoders."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def info(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Show what a model directory says of itself."""
+    """Describe a model: its input, its vectors, its license, its origin."""
     from stars_infer.encoder.model import CARD_FILE, check_fingerprint, find_model, read_model_info
 
     output = Output(json=json, quiet=quiet)
@@ -80,7 +80,9 @@ def info(
 def import_(
     checkpoint: Annotated[Path, typer.Argument(help="A public MAMP checkpoint (.pth).")],
     out: Annotated[Path, typer.Option("--out", help="Model directory to make.")],
-    heads: Annotated[int, typer.Option(help="Attention heads; the file does not say.")] = 8,
+    heads: Annotated[
+        int, typer.Option(help="Number of attention heads, which the file does not state.")
+    ] = 8,
     absent_bodies: Annotated[
         str,
         typer.Option(
@@ -95,7 +97,7 @@ def import_(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make a model directory from a public MAMP checkpoint; it can be tuned further, too."""
+    """Make a model directory from a public MAMP checkpoint, which can also be tuned further."""
     output = Output(json=json, quiet=quiet)
     EXPORT.require("`stars model import`")
     from stars_infer.exporters.directory import import_mamp
@@ -124,16 +126,18 @@ def fuse(
     weight: Annotated[
         list[float] | None,
         typer.Option(
-            help="Length of a model's part of every vector; one for each, in order. A part counts "
-            "by its square in the cosine.",
-            show_default="1 each",
+            help="Weight of each model, in order. The cosine of two vectors is the mean of the "
+            "models' cosines, weighted by the squares of the weights.",
+            show_default="1 for each",
         ),
     ] = None,
-    notes: Annotated[Path | None, typer.Option(help="Markdown for the card.")] = None,
+    notes: Annotated[
+        Path | None, typer.Option(help="Markdown file whose text is put into the model card.")
+    ] = None,
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Make one model of several, as of the streams joint, motion and bone, verified."""
+    """Make one model of several, such as those of the streams joint, motion and bone."""
     output = Output(json=json, quiet=quiet)
     EXPORT.require("`stars model fuse`")
     from stars_infer.atomic import refuse_inputs

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and the values that they stand for."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
     from stars_infer.index.index import ExemplarIndex
 
-_NAMING = "How clips are named"
+_NAMING = "Classification"
 
 LayoutOption = Annotated[
     str | None,
     typer.Option(
         "--layout",
-        help="Joint layout of files that do not say: a name of `stars layouts`, or a .toml file.",
+        help="Joint layout where a file does not state it: a name of `stars layouts`, or a "
+        ".toml file.",
         show_default="ntu25 for arrays",
     ),
 ]
@@ -49,7 +50,7 @@ DeviceOption = Annotated[
     ),
 ]
 IndexOption = Annotated[
-    Path, typer.Option("--index", envvar="STARS_INDEX", help="File of the exemplar index.")
+    Path, typer.Option("--index", envvar="STARS_INDEX", help="The file that holds the examples.")
 ]
 WorkersOption = Annotated[
     int | None,
@@ -57,8 +58,8 @@ WorkersOption = Annotated[
         "--workers",
         min=1,
         envvar="STARS_WORKERS",
-        help="Processes that read clips; they start where there are many.",
-        show_default="one a core",
+        help="Processes that read clips; they are started only for many clips.",
+        show_default="one per core",
     ),
 ]
 DEFAULT_INDEX = Path("stars.db")
@@ -67,7 +68,7 @@ ClassifierOption = Annotated[
     str,
     typer.Option(
         "--classifier",
-        help="ridge; vote or majority (the papers') of the k nearest; prototypes.",
+        help="ridge; vote or majority (as in the papers) of the k nearest examples; or prototypes.",
         rich_help_panel=_NAMING,
     ),
 ]
@@ -76,8 +77,8 @@ KOption = Annotated[
     typer.Option(
         "--k",
         min=1,
-        help="Exemplars that vote, where they vote.",
-        show_default="size of the smallest class, at most 5",
+        help="Number of examples that vote, for vote and majority.",
+        show_default="the size of the smallest class, at most 5",
         rich_help_panel=_NAMING,
     ),
 ]
@@ -87,18 +88,23 @@ FalseAcceptOption = Annotated[
         "--false-accept",
         min=0,
         max=100,
-        help="Name at most so many per cent of clips of unknown actions.",
-        show_default="what the index keeps, see `stars fewshot threshold`",
+        help="Per cent of clips of unknown actions that may be given a name.",
+        show_default="as set by `stars fewshot threshold`",
         rich_help_panel=_NAMING,
     ),
 ]
 
 
 def classify_options(classifier: str, k: int | None, false_accept: float | None) -> ClassifyOptions:
-    """How the options say that clips are named.
+    """Make `ClassifyOptions` of the options.
+
+    Args:
+        classifier: Value of `--classifier`.
+        k: Value of `--k`.
+        false_accept: Value of `--false-accept`, per cent.
 
     Raises:
-        UsageError: If there is no such classifier, or no such share of unknown clips.
+        UsageError: If there is no such classifier, or a number is out of range.
     """
     from stars_infer.classification.prediction import ClassifyOptions
 
@@ -108,10 +114,10 @@ def classify_options(classifier: str, k: int | None, false_accept: float | None)
 
 
 def ready_index(index: Path, model: str | None, output: Output) -> ExemplarIndex:
-    """Open an index to name clips; a large one shows how it makes what it is searched by.
+    """Open an index that is about to classify clips, and prepare it.
 
     Raises:
-        ExemplarIndexError: If there is none, it is empty, or another model made it.
+        ExemplarIndexError: If there is no index, it is empty, or another model made it.
     """
     opened = existing_index(index, model)
     try:
@@ -123,7 +129,7 @@ def ready_index(index: Path, model: str | None, output: Output) -> ExemplarIndex
 
 
 def make_ready(index: ExemplarIndex, output: Output) -> None:
-    """Make what a large index is searched by, where it is due, with a progress bar.
+    """Prepare an index for searching, which takes a while if it is large, with a progress bar.
 
     Raises:
         ExemplarIndexError: If the index is empty.
@@ -133,10 +139,10 @@ def make_ready(index: ExemplarIndex, output: Output) -> None:
 
 
 def existing_index(index: Path, model: str | None) -> ExemplarIndex:
-    """Open the index that the options name, which must exist and be the model's.
+    """Open the index that the options name.
 
     Raises:
-        StarsError: If there is no such model or index, or they do not belong together.
+        StarsError: If there is no such model or index, or another model made the index.
     """
     from stars_infer.encoder.model import find_model, read_model_info
     from stars_infer.index.index import ExemplarIndex
@@ -147,13 +153,17 @@ def existing_index(index: Path, model: str | None) -> ExemplarIndex:
 UnitsOption = Annotated[
     str | None,
     typer.Option(
-        "--units", help="Of positions: m, cm, mm or in.", show_default="what the format has"
+        "--units",
+        help="Unit of the positions: m, cm, mm or in.",
+        show_default="that of the format",
     ),
 ]
 UpOption = Annotated[
     str | None,
     typer.Option(
-        "--up", help="Axis that points up: y, z, x, or --up=-y.", show_default="what the format has"
+        "--up",
+        help="Axis that points up: y, z, x, or --up=-y.",
+        show_default="that of the format",
     ),
 ]
 LeftHandedFlag = Annotated[
@@ -161,7 +171,7 @@ LeftHandedFlag = Annotated[
 ]
 FpsOption = Annotated[
     float | None,
-    typer.Option("--fps", help="Frames per second.", show_default="what the file says, else 30"),
+    typer.Option("--fps", help="Frames per second.", show_default="as the file states, else 30"),
 ]
 
 
@@ -281,7 +291,7 @@ def with_options(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConventionOptions:
-    """What the files of clips do not say themselves; the fields are those of `Convention`."""
+    """What is known of clip files that do not state it; the fields are those of `Convention`."""
 
     layout: LayoutOption = None
     units: UnitsOption = None

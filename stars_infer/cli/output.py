@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr, in the form asked for."""
+"""What commands print: results on stdout, everything else on stderr, in three forms."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, ta
 
 _Item = TypeVar("_Item")
 _MOST_NOTES = 20
-"""Notes on clips that are shown; with `--json` all are there."""
+"""Most notes on clips that are printed; with `--json`, each record has all of its own."""
 
 
 @dataclass(kw_only=True)
 class Output:
-    """The form in which a command speaks: for people, `--json` for programs, `--quiet` for scripts.
+    """The output of a command: for people, with `--json` for programs, with `--quiet` for scripts.
 
     Attributes:
-        json: One JSON object a line.
-        quiet: Tab-separated values, no notes, no progress.
-        failures: Inputs that failed so far; with any, the command exits with 1.
-        noted: Notes on clips so far.
+        json: Print one JSON object per line.
+        quiet: Print tab-separated values, without notes and progress bars.
+        failures: Number of inputs that failed so far; if there are any, the command exits with 1.
+        noted: Number of notes on clips so far.
     """
 
     json: bool = False
@@ -82,12 +82,12 @@ class Output:
             console.print(Text(f"  {line}"))
 
     def note(self, text: str) -> None:
-        """Say something to a person."""
+        """Print a note for people, on stderr."""
         if not (self.json or self.quiet):
             Console(stderr=True).print(Text(text))
 
     def clip_notes(self, source: str, notes: Sequence[str]) -> None:
-        """Say what was mended in a clip or is odd about it; `--json` has it in the record."""
+        """Print what was mended in a clip or is odd about it; with `--json` the record says it."""
         for note in notes:
             self.noted += 1
             if self.noted <= _MOST_NOTES and not (self.json or self.quiet):
@@ -95,7 +95,7 @@ class Output:
                 Console(stderr=True, soft_wrap=True).print(text)
 
     def failure(self, error: ClipError) -> None:
-        """Report an input that failed; the others go on."""
+        """Report an input that failed; the command goes on with the others."""
         self.failures += 1
         self.error(str(error), source=error.source, problem=error.problem)
 
@@ -108,7 +108,7 @@ class Output:
             Console(stderr=True, soft_wrap=True).print(Text(f"error: {text}", style="red"))
 
     def progress(self, items: Iterable[_Item], what: str, total: int) -> Iterator[_Item]:
-        """Iterate with a progress bar on stderr that goes away when done."""
+        """Iterate with a progress bar on stderr, which disappears at the end."""
         with self.bar() as bar:
             task = bar.add_task(what, total=total)
             for item in items:
@@ -117,7 +117,7 @@ class Output:
 
     @contextmanager
     def bar(self, *extra: str) -> Iterator[Progress]:
-        """A progress bar on stderr, with extra columns as format strings over `task.fields`."""
+        """A progress bar on stderr; extra columns are format strings over `task.fields`."""
         console = Console(stderr=True)
         with Progress(
             TextColumn("{task.description}"),
@@ -142,7 +142,7 @@ class Output:
             yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
     def finish(self) -> None:
-        """End the command: with exit code 1 if any input failed."""
+        """End the command, with exit code 1 if any input failed."""
         if self.noted > _MOST_NOTES:
             self.note(f"and {self.noted - _MOST_NOTES} more notes; --json shows all")
         if self.failures:

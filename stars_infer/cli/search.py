@@ -1,4 +1,4 @@
-"""`stars search`: the nearest clips of a collection."""
+"""`stars search`: find the most similar clips in a collection or an index."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
 
 @reads_clips
 def search(
-    clip: Annotated[Path, typer.Argument(help="Clip file to search with.")],
+    clip: Annotated[Path, typer.Argument(help="The clip whose like is searched for.")],
     *,
     within: Annotated[
         Path | None,
         typer.Option(
             "--in",
-            help="What is searched: a file of `stars embed`, or a folder of clips.",
+            help="Where to search: a file made by `stars embed`, or a folder of clips.",
             show_default="the exemplar index",
         ),
     ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many clips to show.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of clips to show.")] = 10,
     by: Annotated[
         str | None,
         typer.Option(
-            help="What is compared: sequence (step by step) or vector (cosine).",
-            show_default="as the model compares",
+            help="Compare by sequence (time warping) or by vector (cosine).",
+            show_default="as the model does",
         ),
     ] = None,
     convention: Convention,
@@ -57,7 +57,7 @@ def search(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Find the clips that are most like one."""
+    """Find the clips that are most similar to a clip."""
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
 
@@ -83,12 +83,12 @@ def search(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Searched:
-    """What is searched.
+    """The clips among which to search.
 
     Attributes:
-        find: The nearest clips to one, so many.
+        find: Finds the k nearest clips to a clip.
         by: What is compared.
-        labeled: Whether their actions are known.
+        labeled: Whether the actions of the clips are known.
     """
 
     find: Callable[[Features, int], Sequence[Hit | Neighbor]]
@@ -118,7 +118,7 @@ def _show(hits: Sequence[Hit | Neighbor], labeled: bool, output: Output) -> None
 
 
 def _way(by: str | None) -> By | None:
-    """What `--by` says."""
+    """The value of `--by`, checked."""
     ways: dict[str | None, By | None] = {None: None, "sequence": "sequence", "vector": "vector"}
     if by not in ways:
         raise UsageError(f"--by {by}: choose sequence or vector")
@@ -134,7 +134,7 @@ def _searched(
     output: Output,
     stack: ExitStack,
 ) -> _Searched:
-    """What the options name; an index stays open, and is searched as it names clips."""
+    """The clips that the options name; an index stays open until the stack is closed."""
     from stars_infer.index.index import ExemplarIndex
 
     own: By = "vector" if encoder.info.comparison is None else "sequence"
@@ -158,7 +158,7 @@ def _collection(
     convention: Convention,
     output: Output,
 ) -> Collection:
-    """What the options name: the index, a file, or a folder, which is embedded now."""
+    """A collection of the clips that the options name; those of a folder are embedded now."""
     from stars_infer.embedding.collection import Collection
     from stars_infer.embedding.files import embed_files
     from stars_infer.index.index import ExemplarIndex
