@@ -1,7 +1,7 @@
-"""A stand-in of `cuda.bindings.runtime`: documented calls only, on memory of this process.
+"""A stand-in for `cuda.bindings.runtime`: only documented calls, on memory of this process.
 
-What is asked for in a stream is done when the stream is waited for, as a GPU may, and copies are
-checked against the memory that was taken.
+Copies in a stream run when the stream is synchronized, as on a GPU, and must stay within memory
+that was allocated.
 """
 
 # ruff: noqa: N801, N802, N803, N815
@@ -46,7 +46,7 @@ class cudaDeviceProp:
 
 
 class StrictCuda:
-    """The module's state; `module` is what is imported."""
+    """State of the stand-in; `module` is what a test imports."""
 
     def __init__(self, name: str = "NVIDIA H200", capability: tuple[int, int] = (9, 0)) -> None:
         self.gpu: tuple[str, tuple[int, int]] | None = (name, capability)
@@ -66,7 +66,7 @@ class StrictCuda:
             setattr(self.module, call.__name__, call)
 
     def packages(self) -> dict[str, types.ModuleType]:
-        """What stands in `sys.modules`."""
+        """Entries for `sys.modules`."""
         outer, inner = types.ModuleType("cuda"), types.ModuleType("cuda.bindings")
         outer.__path__ = inner.__path__ = []
         outer.bindings, inner.runtime = inner, self.module

@@ -1,7 +1,7 @@
-"""A stand-in of the package `tensorrt`, versions 10 and 11: documented names and arguments only.
+"""A stand-in for the package `tensorrt` 10 and 11: only documented names and arguments.
 
-From the Python bindings (NVIDIA/TensorRT, `python/src`) and the guide from 10 to 11. Graphs are
-checked by `onnx` and engines run by ONNX Runtime, in the memory of `strict_cuda`.
+They come from the Python bindings (NVIDIA/TensorRT, `python/src`) and the migration guide from 10
+to 11. `onnx` checks the graphs, and ONNX Runtime runs the engines in the memory of `strict_cuda`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAGIC = b"stand-in engine\n"
 
 
 class _Closed:
-    """As pybind11's classes: no attribute can be set that was not declared."""
+    """Like pybind11's classes, it refuses attributes that were not declared."""
 
     __slots__ = ()
 
@@ -201,14 +201,14 @@ class BuilderConfig(_Closed):
 
 
 class StrictTensorRt:
-    """The module's state, and what was built; `module` is what is imported."""
+    """State of the stand-in and what it built; `module` is what a test imports."""
 
     def __init__(self, version: str, cuda: StrictCuda) -> None:
         self.version, self.cuda = version, cuda
         self.fails: str | None = None
-        """What TensorRT logs when it builds nothing."""
+        """Error that TensorRT logs when it builds no engine."""
         self.offset = 0.0
-        """Added to every other number of a vector: an engine that is wrong."""
+        """Added to every other number of a vector, to make a wrong engine."""
         self.network: Network | None = None
         self.config: BuilderConfig | None = None
         old = int(version.partition(".")[0]) < 11

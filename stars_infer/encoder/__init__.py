@@ -1,1 +1,1 @@
-"""The model directory, the encoder in it, and agreement between runtimes."""
+"""The model directory, its encoder, and the agreement between runtimes."""

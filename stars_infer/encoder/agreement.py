@@ -1,4 +1,4 @@
-"""Whether two runtimes give the same vectors."""
+"""Compare the vectors of two runtimes on example clips."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLIPS = 8
 
 
 def example_bodies(info: ModelInfo) -> FloatArray:
-    """Prepared bodies (N, T, 25, 3) of synthetic clips, some of two bodies."""
+    """Prepared bodies (N, T, 25, 3) of synthetic clips, some of which show two people."""
     from stars_infer.clips.clip import Clip
     from stars_infer.synthetic.actions import ACTIONS, perform
 
@@ -28,7 +28,7 @@ def example_bodies(info: ModelInfo) -> FloatArray:
 
 
 def reference_vectors(graph: Path, bodies: FloatArray) -> FloatArray:
-    """Float32 vectors (N, D) by ONNX Runtime on the CPU, or by OpenVINO where that is alone.
+    """Float32 vectors (N, D) by ONNX Runtime on the CPU, or by OpenVINO if only that is installed.
 
     Raises:
         MissingExtraError: If no runtime is installed.
@@ -39,7 +39,7 @@ def reference_vectors(graph: Path, bodies: FloatArray) -> FloatArray:
 
 
 def smallest_cosine(vectors: FloatArray, reference: FloatArray) -> float:
-    """Smallest cosine of vectors (N, D) to their references; -1 if one is not finite."""
+    """Smallest cosine of vectors (N, D) to their references; -1 if a vector is not finite."""
     if vectors.shape != reference.shape or not np.isfinite(vectors).all():
         return -1.0
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(reference, axis=1)

@@ -1,4 +1,4 @@
-"""From clips to vectors, by the runtime that is there."""
+"""Encode clips as vectors and sequences."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ AUTO = "auto"
 
 
 class Encoder:
-    """A model directory: clips in, vectors out.
+    """A loaded model that turns clips into vectors.
 
-    The network is loaded when first needed: clips that are compared by their sequences are named
+    The network is loaded when first needed: a model that compares sequences classifies clips
     without it.
 
     Attributes:
@@ -58,16 +58,16 @@ class Encoder:
         """Load a model.
 
         Args:
-            model: A shipped model's name or a model directory; the default model if not given.
-            device: `auto` (what `stars bench --save` found best, else a CUDA GPU if it runs, else
-                the CPU) or a name of `runtimes.DEVICES`, with `:bf16` or `:fp16` for less
-                precision, which is opened at once.
+            model: Name of a shipped model or a model directory; the default model if None.
+            device: `auto` (the runtime that `stars bench --save` saved, else a CUDA GPU if one
+                runs, else the CPU), or one of `runtimes.open.DEVICES`, optionally followed by a
+                precision such as `:int8`. A named device loads the network immediately.
 
         Raises:
             ModelError: If there is no such model, or its files do not belong together.
-            ProviderError: If the asked-for device does not run here.
+            ProviderError: If the named device does not run here.
             MissingExtraError: If no runtime is installed.
-            UsageError: If there is no such precision.
+            UsageError: If the precision is unknown.
         """
         folder = find_model(model)
         info = read_model_info(folder)
@@ -79,7 +79,7 @@ class Encoder:
         return encoder
 
     def __getstate__(self) -> dict[str, object]:
-        """Another process opens the network anew, if it needs it."""
+        """State without the network, which another process loads when it needs it."""
         return {"info": self.info, "_open_network": self._open_network}
 
     def open(self) -> None:
@@ -98,12 +98,12 @@ class Encoder:
 
     @property
     def runtime(self) -> RuntimeChoice:
-        """How the network really runs."""
+        """How the network really runs, defaults filled in."""
         return self._network.choice
 
     @property
     def device(self) -> str:
-        """What runs the network, as in `runtimes.DEVICES`."""
+        """Device that runs the network, one of `runtimes.open.DEVICES`."""
         return self.runtime.device
 
     @property
@@ -122,12 +122,12 @@ class Encoder:
     def encode(
         self, clips: Sequence[Clip], *, query: bool = False, defer_network: bool = False
     ) -> list[Features]:
-        """What an index holds of clips, and what it is asked with.
+        """Features of clips: what an index stores, and what it is searched with.
 
         Args:
             clips: The clips.
-            query: Leave out what naming them does not need: the network does not run where
-                clips are compared by their sequences.
+            query: Compute only what a search needs. If the model compares sequences, the network
+                does not run.
             defer_network: There, keep the bodies for the network instead of running it, so that an
                 index can make the vectors when somebody asks for them.
 
@@ -147,10 +147,10 @@ class Encoder:
         ]
 
     def prepare(self, clip: Clip) -> tuple[FloatArray, FloatArray | None]:
-        """Bodies for the network, and the sequence if clips are compared by one.
+        """Bodies for the network, and the sequence if the model compares sequences.
 
-        Bodies are (1 or 2, T, 25, 3); where the model averages samplings, these follow each other
-        along T.
+        Bodies are (1 or 2, T, 25, 3). If the model averages samplings, they follow each other along
+        the time axis.
 
         Raises:
             ClipError: If fewer than two frames show a body.
@@ -165,9 +165,9 @@ class Encoder:
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
         """Vectors (N, D) of clips as `prepare` gives them, each (1 or 2, samplings * T, 25, 3).
 
-        The bodies of all clips run together; an absent second body is never run, its constant
-        vector is mixed in where the model asks for it. The vector of a body is the mean of those
-        of its samplings.
+        The bodies of all clips run together. An absent second body never runs; models that average
+        over two bodies use its constant vector. The vector of a body is the mean over its
+        samplings.
         """
         if not clips:
             return np.zeros((0, self.info.width), np.float32)
@@ -187,7 +187,7 @@ class Encoder:
 
 
 def _open_network(graph: Path, fingerprint: str, device: str) -> Runtime:
-    """Load a graph as `Encoder.load` says; runtimes are imported only where a network runs."""
+    """Load a graph as `Encoder.load` describes; only here are the runtimes imported."""
     from stars_infer.runtimes.open import open_runtime
     from stars_infer.runtimes.runtime import RuntimeChoice
     from stars_infer.runtimes.saved import open_default

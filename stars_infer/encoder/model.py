@@ -112,7 +112,7 @@ def contract_of(
     streams: Sequence[Stream] = (),
 ) -> dict[str, Any]:
     """Contract: what, besides the graph, decides which features an index stores of a clip."""
-    contract = {
+    contract: dict[str, Any] = {
         "preprocessing": preprocessing.contract(),
         "absent_bodies": absent_bodies,
         "zero_body": list(zero_body) if zero_body is not None else None,
