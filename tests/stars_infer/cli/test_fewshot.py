@@ -85,6 +85,30 @@ def test_unknown_is_refused_before_anything_is_read(stars, recordings, tmp_path)
     assert not (tmp_path / "stars.db").exists()
 
 
+_FIFTH_PERFORMER = {
+    "wave": (0.9987030, 0.9827552),
+    "clap": (0.9892863, 0.9404550),
+    "squat": (0.9924050, 0.9446987),
+    "jump": (0.9804318, 0.9449336),
+    "kick": (0.8922320, 0.8903059),
+    "walk": (0.9323652, 0.9193380),
+    "handshake": (0.9979824, 0.9557391),
+}
+"""Confidence and similarity of the fifth performer's clips in `stars demo`."""
+
+
+def test_answers_of_the_demo_stay_what_they_are(stars):
+    code, out, _ = stars("demo", "--model", "stars-mocap", "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert len(rows) == 21
+    assert all(row["label"] == row["truth"] for row in rows)
+    for row in rows:
+        if "P005" in row["source"]:
+            given = row["confidence"], row["similarity"]
+            assert given == pytest.approx(_FIFTH_PERFORMER[row["truth"]], abs=1e-5)
+
+
 _COMMANDS = """
 import sys
 from stars_infer.cli import main
