@@ -7,6 +7,7 @@ prints it as it is, without a traceback.
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 
 
 class StarsError(Exception):
@@ -59,7 +60,7 @@ def check_range(
     for value in values:
         if value is None:
             continue
-        fits = isinstance(value, int) and not isinstance(value, bool) if whole else True
+        fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
         if fits and math.isfinite(value) and all(holds(value, bound) for _, bound, holds in given):
             continue
         kind = ["a whole number" if whole else "a finite number"] if not given or whole else []

@@ -36,7 +36,7 @@ from stars_infer.embedding.inputs import (
 from stars_infer.encoder.encoder import AUTO, Encoder
 from stars_infer.errors import StarsWarning, UsageError
 from stars_infer.index.index import ExemplarIndex
-from stars_infer.index.labels import normalize_label
+from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.similarity.features import Features
 
 
@@ -103,6 +103,8 @@ class Recognizer:
         Raises:
             ExemplarIndexError: If there is none; else as for `Recognizer`.
         """
+        if path is None:
+            raise UsageError("name the file to open; Recognizer() keeps its examples in memory")
         return cls(path, model=model, device=device, create=False)
 
     def close(self) -> None:
@@ -176,8 +178,8 @@ class Recognizer:
             ClipError: If a clip cannot be used.
             UsageError: If `clips` is something else, or an option or the label means nothing.
         """
-        if label is not None and not isinstance(label, str):
-            raise UsageError(f"a label must be text, got {label!r}")
+        if label is not None:
+            check_label(label)
         convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
         embedded, failures = embed_clips(
             self.encoder,
@@ -328,6 +330,8 @@ class Recognizer:
         Raises:
             UsageError: If there is no such action or example.
         """
+        if label is None and not len(ids):
+            raise UsageError("say what to remove: an action, or ids of examples")
         if label is not None:
             self._check_label(label)
         removed = self.index.remove(label=label, ids=ids)
@@ -348,11 +352,7 @@ class Recognizer:
         return self.index.rename(old, new)
 
     def relabel(self, ids: Sequence[int], label: str) -> int:
-        """Make single examples those of another action.
-
-        Args:
-            ids: Their numbers, as `index.exemplars()` has them.
-            label: The action that they show.
+        """Make single examples those of another action; `index.exemplars()` has their numbers.
 
         Returns:
             How many have a new label.

@@ -213,4 +213,4 @@ class ClassifyOptions:
     def __post_init__(self) -> None:
         make_classifier(self.classifier, n=1)
         check_range("false_accept_rate", self.false_accept_rate, above=0, below=1)
-        check_range("k", self.k, at_least=1)
+        check_range("k", self.k, at_least=1, whole=True)

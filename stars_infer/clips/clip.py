@@ -153,7 +153,8 @@ class Clip:
             >>> Clip.from_array(meters * 1000, units="mm").notes
             ()
         """
-        convention = Convention(units=units, up=up, handedness=handedness, fps=fps)
+        convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
+        layout = convention.layout or layout
         given = _as_bodies(joints, layout=layout, source=source)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
             bodies = np.array(to_standard(given, convention), np.float32, order="C")

@@ -6,8 +6,10 @@ file may say it, or its format may settle it. An array says nothing of itself.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,12 @@ class Convention:
     fps: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.layout, os.PathLike):
+            object.__setattr__(self, "layout", os.fspath(self.layout))
+        for name in ("layout", "units", "up", "handedness"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise UsageError(f"{name} must be text, not {value!r}")
         if self.units is not None:
             unit = _UNIT_OF.get(self.units.strip().lower())
             if unit is None:
@@ -73,6 +81,8 @@ class Convention:
             object.__setattr__(self, "up", up)
         if self.handedness is not None and self.handedness not in HANDS:
             raise UsageError(f"handedness {self.handedness!r}: expected {' or '.join(HANDS)}")
+        if self.fps is not None and not isinstance(self.fps, Real):
+            raise UsageError(f"frame rate {self.fps!r}: expected a number of frames per second")
         if self.fps is not None and not LEAST_FPS <= self.fps <= MOST_FPS:
             raise UsageError(
                 f"frame rate {self.fps:g}: expected {LEAST_FPS:g} to {MOST_FPS:g} frames per second"

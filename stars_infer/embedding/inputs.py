@@ -16,7 +16,7 @@ from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.clips.people import POOLED, check_way
 from stars_infer.embedding.files import EmbeddedFile, embed_files
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, StarsWarning, UsageError
+from stars_infer.errors import ClipError, StarsWarning, UsageError, check_range
 from stars_infer.preprocessing.views import check_views
 from stars_infer.readers.files import MANY_CLIPS, clip_files
 
@@ -107,8 +107,10 @@ def embed_clips(
     """
     if on_error not in ON_ERROR:
         raise UsageError(f"on_error {on_error!r}: choose {', '.join(ON_ERROR)}")
+    views = (views,) if isinstance(views, str) else views
     check_way(people)
     check_views(views)
+    check_range("workers", workers, at_least=1, whole=True)
     single = _is_single(clips)
     failures: list[ClipError] = []
 

@@ -10,7 +10,13 @@ from stars_infer.errors import UsageError
 
 
 def normalize_label(label: str) -> str:
-    """The form in which an index keeps a label: Unicode NFC, without outer white space."""
+    """The form in which an index keeps a label: Unicode NFC, without outer white space.
+
+    Raises:
+        UsageError: If it is not text.
+    """
+    if not isinstance(label, str):
+        raise UsageError(f"a label must be text, not {label!r}")
     return unicodedata.normalize("NFC", label.strip())
 
 

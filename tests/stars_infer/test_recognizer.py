@@ -242,7 +242,7 @@ def test_labels_come_from_folders_if_none_is_said(files):
         for wrong in (3, ["wave"], b"wave"):
             with pytest.raises(UsageError, match="a label must be text"):
                 actions.add(wrong, files)
-        for wrong in ("", " ", "a\nb"):
+        for wrong in ("", " ", "a\nb", "Unknown"):
             with pytest.raises(UsageError, match="cannot be a label"):
                 actions.add(wrong, files)
         with pytest.raises(UsageError, match="no clips to add"):
@@ -259,6 +259,13 @@ def test_actions_are_removed_and_renamed(own):
     for act in (lambda: own.remove("clap"), lambda: own.rename("clap", "x")):
         with pytest.raises(UsageError, match="there is no action 'clap'; known actions: greet"):
             act()
+    for act in (
+        lambda: own.remove(3), lambda: own.rename("kick", 3), lambda: own.relabel([1], None)
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="a label must be text"):
+            act()
+    with pytest.raises(UsageError, match="say what to remove"):
+        own.remove()
     with pytest.raises(UsageError, match="no such example"):
         own.remove(ids=[999])
     assert own.remove(ids=[own.index.exemplars("kick")[0].id]) == 1
@@ -295,6 +302,7 @@ def test_what_the_command_line_can_do_is_a_keyword_away(taught):
     left = Clip.from_array(mirrored[:, :, list(NTU25.counterparts)])
     plain, views = taught.predict(left), taught.predict(left, views=["mirror", "crops"])
     assert views.similarity > plain.similarity
+    assert taught.predict(left, views="mirror") == taught.predict(left, views=["mirror"])
     for classifier in ("vote", "majority", "prototypes"):
         assert taught.predict(wave, classifier=classifier, k=1).label == "wave"
     jump = acted("jump", 40)
@@ -308,6 +316,15 @@ def test_what_the_command_line_can_do_is_a_keyword_away(taught):
         {"k": 0},
         {"units": "ft"},
         {"layout": "ntu26"},
+        {"units": 1},
+        {"up": 1},
+        {"layout": 25},
+        {"handedness": True},
+        {"fps": "30"},
+        {"k": "3"},
+        {"k": 1.5},
+        {"false_accept_rate": "5%"},
+        {"workers": 0},
     ):
         with pytest.raises(UsageError):
             taught.predict(wave, **wrong)
@@ -331,6 +348,8 @@ def test_files_keep_the_examples(taught, tmp_path, files):
         assert again.predict(wave) == taught.predict(wave)
     with pytest.raises(StarsError):
         taught.save(copy)
+    with pytest.raises(UsageError, match="name the file to open"):
+        Recognizer.open(None)
     with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
         Recognizer.open(tmp_path / "other.db")
     assert not (tmp_path / "other.db").exists()

@@ -75,6 +75,9 @@ def test_a_clip_does_not_change_with_the_array_it_was_made_of(waving):
         ({"up": "w"}, "up axis 'w'"),
         ({"handedness": "both"}, "handedness 'both'"),
         ({"fps": 0}, "frame rate 0"),
+        ({"fps": "30"}, "frame rate '30': expected a number"),
+        ({"units": 1000}, "units must be text, not 1000"),
+        ({"layout": 25}, "layout must be text, not 25"),
     ],
 )
 def test_a_convention_that_means_nothing_is_refused(waving, wrong, says):
