@@ -7,6 +7,7 @@ prints it as it is, without a traceback.
 from __future__ import annotations
 
 import math
+import operator
 from numbers import Integral, Real
 
 
@@ -51,16 +52,17 @@ def check_range(
         UsageError: With one sentence, such as "window must be above 0 and at most 60, not 75".
     """
     bounds = (
-        ("above", above, lambda value, bound: value > bound),
-        ("at least", at_least, lambda value, bound: value >= bound),
-        ("below", below, lambda value, bound: value < bound),
-        ("at most", at_most, lambda value, bound: value <= bound),
+        ("above", above, operator.gt),
+        ("at least", at_least, operator.ge),
+        ("below", below, operator.lt),
+        ("at most", at_most, operator.le),
     )
     given = [(words, bound, holds) for words, bound, holds in bounds if bound is not None]
     for value in values:
         if value is None:
             continue
-        fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+        number: object = value  # callers without a type checker may give anything
+        fits = isinstance(number, Integral if whole else Real) and not isinstance(number, bool)
         if fits and math.isfinite(value) and all(holds(value, bound) for _, bound, holds in given):
             continue
         kind = ["a whole number" if whole else "a finite number"] if not given or whole else []
