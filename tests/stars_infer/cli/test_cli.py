@@ -3,23 +3,12 @@ import shutil
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from typer.main import get_command
 
 from stars_infer import __all__ as public
 from stars_infer.cli import app
 from stars_infer.synthetic.actions import ACTIONS
-from stars_infer.synthetic.files import skeleton_text
-
-
-@pytest.fixture
-def taught(stars, recordings, tmp_path):
-    """The command line, in a folder with an index of three performers of each action."""
-    for action in ACTIONS:
-        clips = sorted((recordings / action).iterdir())[:3]
-        assert stars("fewshot", "add-class", *clips)[0] == 0
-    return stars
 
 
 def records(text):
@@ -103,61 +92,6 @@ def test_wrong_usage_exits_with_2(stars):
         assert err
 
 
-def test_embed(stars, recordings, tmp_path):
-    (tmp_path / "bad.npy").write_bytes(b"bad")
-    paths = [recordings / "wave", tmp_path / "bad.npy", recordings / "handshake"]
-    code, out, err = stars("embed", *paths, "--out", "x.npz", "--json")
-    assert code == 1
-    (failure,) = records(err)
-    assert failure["source"].endswith("bad.npy")
-    assert "not a NumPy array" in failure["error"]
-    lines = records(out)
-    assert [line["bodies"] for line in lines] == [1] * 4 + [2] * 4
-    with np.load(tmp_path / "x.npz", allow_pickle=False) as arrays:
-        assert arrays["embeddings"].shape == (8, 32)
-        assert arrays["embeddings"].dtype == np.float32
-        assert arrays["sources"].tolist() == [line["source"] for line in lines]
-
-
-def test_embed_writes_nothing_when_nothing_could_be_read(stars, tmp_path):
-    code, _, err = stars("embed", "missing.npy", "--out", "x.npz")
-    assert code == 1
-    assert "missing.npy: no such file" in err
-    assert "nothing was written" in err
-    assert list(tmp_path.iterdir()) == []
-    assert stars("embed", "x.npy", "--out", "x.csv")[0] == 2
-    assert stars("embed", "x.npy", "--out", "nowhere/x.npz")[0] == 2
-
-
-def test_classify_names_clips_and_explains(taught, recordings):
-    clips = [sorted((recordings / action).iterdir())[3] for action in ACTIONS]
-    code, out, err = taught("classify", *clips, "--json")
-    assert code == 0, err
-    answers = records(out)
-    assert [answer["source"] for answer in answers] == [str(clip) for clip in clips]
-    for answer in answers:
-        assert set(answer) == {
-            "source", "answer", "label", "known", "confidence", "chance_known", "second",
-            "similarity", "margin", "neighbors", "bodies", "frames", "notes",
-        }  # fmt: skip
-        assert answer["label"] in ACTIONS
-        assert answer["second"] in set(ACTIONS) - {answer["label"]}
-        assert answer["answer"] == (answer["label"] if answer["known"] else "unknown")
-        assert len(answer["neighbors"]) == 5
-        near = [neighbor["similarity"] for neighbor in answer["neighbors"]]
-        assert near == sorted(near, reverse=True)
-        assert set(answer["neighbors"][0]) == {"label", "similarity", "source"}
-        assert answer["frames"] > 60
-    assert answers[-1]["bodies"] == 2
-    shown = taught("classify", *clips)[1]
-    assert "similarity" in shown
-    quiet = taught("classify", *clips, "--quiet")[1].splitlines()
-    assert [line.split("\t")[1] for line in quiet] == [answer["answer"] for answer in answers]
-    explained = taught("classify", clips[0], "--explain")[1]
-    assert "nearest exemplars: " in explained
-    assert "next best: " in explained
-
-
 def test_the_threshold_decides_what_is_unknown_and_info_says_so(taught, recordings):
     clip = sorted((recordings / "squat").iterdir())[3]
     before = records(taught("fewshot", "info", "--json")[1])[0]
@@ -174,56 +108,6 @@ def test_the_threshold_decides_what_is_unknown_and_info_says_so(taught, recordin
     assert taught("classify", clip, "--classifier", "forest")[0] == 2
     assert taught("fewshot", "threshold", "--false-accept", 120)[0] == 2
     assert "more likely known than not" in taught("fewshot", "threshold")[2]
-
-
-def test_strangers_are_counted_by_eval(stars, recordings, tmp_path):
-    how = ("fewshot", "eval", recordings, "--shots", 2, "--draws", 3)
-    code, out, err = stars(*how, "--unknown-classes", "h*", "--json")
-    assert code == 0, err
-    (result,) = records(out)
-    assert set(result) == {
-        "model", "shots", "auroc", "fpr_at_95", "unknown_named", "known_named",
-        "right_of_named", "calibration_error",
-    }  # fmt: skip
-    assert result["auroc"] > 50
-    picture = tmp_path / "reliability.svg"
-    code, out, err = stars(*how, "--unknown", 40, "--plot", picture)
-    assert code == 0, err
-    assert "AUROC" in out
-    assert picture.read_text().lstrip().startswith("<?xml")
-    for wrong in (
-        ("--unknown-classes", "zebra"),
-        ("--unknown-classes", "*"),
-        ("--unknown", 40, "--unknown-classes", "h*"),
-        ("--unknown", 40, "--plot", tmp_path / "reliability.doc"),
-        ("--unknown", 40, "--classifier", "vote"),
-    ):
-        assert stars(*how, *wrong)[0] == 2
-
-
-def test_an_exemplar_finds_itself(taught, recordings):
-    clip = sorted((recordings / "squat").iterdir())[0]
-    (answer,) = records(taught("classify", clip, "--json")[1])
-    assert answer["label"] == "squat"
-    assert answer["similarity"] == pytest.approx(1, abs=1e-5)
-    assert answer["neighbors"][0]["source"] == str(clip)
-
-
-def test_one_bad_clip_does_not_stop_the_others(taught, recordings, tmp_path):
-    (tmp_path / "cut.skeleton").write_text("90\n1\n")
-    good = sorted((recordings / "wave").iterdir())[3]
-    code, out, err = taught("classify", "cut.skeleton", good, "none.npy", "--json")
-    assert code == 1
-    assert [line["source"] for line in records(out)] == [str(good)]
-    failures = records(err)
-    assert [line["source"] for line in failures] == ["cut.skeleton", "none.npy"]
-    assert "cut short" in failures[0]["error"]
-
-
-def test_classify_without_an_index(stars, recordings):
-    code, _, err = stars("classify", recordings / "wave")
-    assert code == 1
-    assert "no exemplar index here; add clips with" in " ".join(err.split())
 
 
 def test_index_from_the_environment_and_the_flag(stars, recordings, tmp_path, monkeypatch):
@@ -272,82 +156,12 @@ def test_index_of_another_model_is_refused(taught, imported_model, recordings):
     assert "made by the model 'tiny'" in " ".join(err.split())
 
 
-def test_fewshot_eval(stars, recordings):
-    arguments = ["fewshot", "eval", recordings, "--shots", 1, "--shots", 2, "--draws", 4]
-    code, out, err = stars(*arguments, "--json")
-    assert code == 0, err
-    (result,) = records(out)
-    assert set(result) == {"model", "classes", "queries", "shots"}
-    assert (result["model"], result["classes"], result["queries"]) == ("tiny", 7, 28)
-    assert set(result["shots"]) == {"1", "2"}
-    assert 20 < result["shots"]["2"]["mean"] <= 100
-    assert result["shots"]["2"]["std"] >= 0
-    assert "accuracy" in stars(*arguments)[1]
-
-
-def test_fewshot_eval_over_performers(stars, recordings, tmp_path):
-    root = tmp_path / "root"
-    shutil.copytree(recordings, root)
-    (root / "wave" / "S001C001P009R001A001.skeleton").write_text("0")
-    arguments = ["fewshot", "eval", root, "--shots", 1, "--draws", 3, "--json"]
-    sides = ["--exemplars", "*/*P00[123]*", "--queries", "*/*P00[49]*"]
-    code, out, err = stars(*arguments, *sides)
-    assert code == 1
-    assert "P009R001A001.skeleton" in records(err)[0]["source"]
-    assert records(out)[0]["queries"] == 7
-    for wrong in (["--exemplars", "*/*P004*", "--shots", "2"], ["--queries", "none*"]):
-        assert stars(*arguments, *wrong)[0] == 2
-    assert stars("fewshot", "eval", root / "nowhere")[0] == 2
-
-
-def test_kinect20_needs_its_layout(taught, tmp_path):
-    np.save(tmp_path / "k.npy", np.random.default_rng(0).normal(size=(40, 20, 3)))
-    code, _, err = taught("classify", "k.npy")
-    assert code == 1
-    assert "--layout kinect20" in err
-    assert taught("classify", "k.npy", "--layout", "kinect20")[0] == 0
-    assert taught("classify", "k.npy", "--layout", "kinect21")[0] == 2
-
-
-def test_device_that_is_not_there(taught, recordings):
-    code, _, err = taught("classify", recordings / "wave", "--device", "tensorrt", "--json")
-    assert code == 1
-    assert "'tensorrt' is not available here; there is:" in records(err)[0]["error"]
-
-
-def test_two_forms_at_once_are_refused(taught, recordings):
-    assert taught("classify", recordings / "wave", "--json", "--quiet")[0] == 2
-
-
 def test_model_list_and_info(stars, tiny_model):
     assert stars("model", "list")[0] == 0
     (info,) = records(stars("model", "info", "--json")[1])
     assert (info["name"], info["width"]) == ("tiny", 32)
     assert "fingerprint" in stars("model", "info", tiny_model)[1]
     assert stars("model", "info", "nothing")[0] == 1
-
-
-def test_doctor(stars):
-    code, out, _ = stars("doctor", "--json")
-    assert code == 0
-    found = {line["what"]: line for line in records(out)}
-    assert found["cpu"]["state"] == "ok"
-    assert "ms a body" in found["cpu"]["detail"]
-    assert found["stars train"]["state"] == "ok"
-
-
-def test_doctor_finds_wheels_that_overwrite_each_other(stars, monkeypatch):
-    from stars_infer import diagnosis
-
-    monkeypatch.setattr(
-        diagnosis, "installed_version", lambda name: "1.31.0" if "onnx" in name else None
-    )
-    code, out, _ = stars("doctor", "--json")
-    assert code == 1
-    found = {line["what"]: line for line in records(out)}
-    assert found["ONNX Runtime"]["state"] == "problem"
-    assert "overwrite each other" in found["ONNX Runtime"]["detail"]
-    assert "not installed" in found["FAISS"]["detail"]
 
 
 def test_demo(stars, tmp_path):
@@ -379,21 +193,3 @@ def test_unexpected_errors_are_one_line(stars, monkeypatch):
     code, _, err = stars("model", "list")
     assert code == 1
     assert "unexpected ZeroDivisionError: by zero" in err
-
-
-def test_writing_to_a_full_disk_is_a_clear_error(stars, recordings, tmp_path, monkeypatch):
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    code, _, err = stars("embed", recordings / "wave", "--out", "x.npz")
-    assert (code, "No space left on device" in err) == (1, True)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_clip_of_three_bodies_is_two_actors(taught, tmp_path):
-    bodies = np.random.default_rng(0).normal(size=(3, 40, 25, 3)).astype(np.float32)
-    bodies[..., 1] *= 5
-    (tmp_path / "crowd.skeleton").write_text(skeleton_text(bodies))
-    (answer,) = records(taught("classify", "crowd.skeleton", "--json")[1])
-    assert answer["bodies"] == 2

@@ -1,0 +1,92 @@
+import json
+
+import numpy as np
+import pytest
+
+from stars_infer.synthetic.actions import ACTIONS
+from stars_infer.synthetic.files import skeleton_text
+
+
+def records(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_classify_names_clips_and_explains(taught, recordings):
+    clips = [sorted((recordings / action).iterdir())[3] for action in ACTIONS]
+    code, out, err = taught("classify", *clips, "--json")
+    assert code == 0, err
+    answers = records(out)
+    assert [answer["source"] for answer in answers] == [str(clip) for clip in clips]
+    for answer in answers:
+        assert set(answer) == {
+            "source", "answer", "label", "known", "confidence", "chance_known", "second",
+            "similarity", "margin", "neighbors", "bodies", "frames", "notes",
+        }  # fmt: skip
+        assert answer["label"] in ACTIONS
+        assert answer["second"] in set(ACTIONS) - {answer["label"]}
+        assert answer["answer"] == (answer["label"] if answer["known"] else "unknown")
+        assert len(answer["neighbors"]) == 5
+        near = [neighbor["similarity"] for neighbor in answer["neighbors"]]
+        assert near == sorted(near, reverse=True)
+        assert set(answer["neighbors"][0]) == {"label", "similarity", "source"}
+        assert answer["frames"] > 60
+    assert answers[-1]["bodies"] == 2
+    shown = taught("classify", *clips)[1]
+    assert "similarity" in shown
+    quiet = taught("classify", *clips, "--quiet")[1].splitlines()
+    assert [line.split("\t")[1] for line in quiet] == [answer["answer"] for answer in answers]
+    explained = taught("classify", clips[0], "--explain")[1]
+    assert "nearest exemplars: " in explained
+    assert "next best: " in explained
+
+
+def test_an_exemplar_finds_itself(taught, recordings):
+    clip = sorted((recordings / "squat").iterdir())[0]
+    (answer,) = records(taught("classify", clip, "--json")[1])
+    assert answer["label"] == "squat"
+    assert answer["similarity"] == pytest.approx(1, abs=1e-5)
+    assert answer["neighbors"][0]["source"] == str(clip)
+
+
+def test_one_bad_clip_does_not_stop_the_others(taught, recordings, tmp_path):
+    (tmp_path / "cut.skeleton").write_text("90\n1\n")
+    good = sorted((recordings / "wave").iterdir())[3]
+    code, out, err = taught("classify", "cut.skeleton", good, "none.npy", "--json")
+    assert code == 1
+    assert [line["source"] for line in records(out)] == [str(good)]
+    failures = records(err)
+    assert [line["source"] for line in failures] == ["cut.skeleton", "none.npy"]
+    assert "cut short" in failures[0]["error"]
+
+
+def test_classify_without_an_index(stars, recordings):
+    code, _, err = stars("classify", recordings / "wave")
+    assert code == 1
+    assert "no exemplar index here; add clips with" in " ".join(err.split())
+
+
+def test_kinect20_needs_its_layout(taught, tmp_path):
+    np.save(tmp_path / "k.npy", np.random.default_rng(0).normal(size=(40, 20, 3)))
+    code, _, err = taught("classify", "k.npy")
+    assert code == 1
+    assert "--layout kinect20" in err
+    assert taught("classify", "k.npy", "--layout", "kinect20")[0] == 0
+    assert taught("classify", "k.npy", "--layout", "kinect21")[0] == 2
+
+
+def test_device_that_is_not_there(taught, recordings):
+    code, _, err = taught("classify", recordings / "wave", "--device", "tensorrt", "--json")
+    assert code == 1
+    assert "'tensorrt' is not available here; there is:" in records(err)[0]["error"]
+
+
+def test_two_forms_at_once_are_refused(taught, recordings):
+    assert taught("classify", recordings / "wave", "--json", "--quiet")[0] == 2
+
+
+def test_clip_of_three_bodies_is_two_actors(taught, tmp_path):
+    bodies = np.random.default_rng(0).normal(size=(3, 40, 25, 3)).astype(np.float32)
+    bodies[..., 1] *= 5
+    (tmp_path / "crowd.skeleton").write_text(skeleton_text(bodies))
+    (answer,) = records(taught("classify", "crowd.skeleton", "--json")[1])
+    assert answer["bodies"] == 2

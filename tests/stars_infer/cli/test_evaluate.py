@@ -1,0 +1,59 @@
+import json
+import shutil
+
+
+def records(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_unknown_clips_are_counted(stars, recordings, tmp_path):
+    how = ("fewshot", "eval", recordings, "--shots", 2, "--draws", 3)
+    code, out, err = stars(*how, "--unknown-classes", "h*", "--json")
+    assert code == 0, err
+    (result,) = records(out)
+    assert set(result) == {
+        "model", "shots", "auroc", "fpr_at_95", "unknown_named", "known_named",
+        "right_of_named", "calibration_error",
+    }  # fmt: skip
+    assert result["auroc"] > 50
+    picture = tmp_path / "reliability.svg"
+    code, out, err = stars(*how, "--unknown", 40, "--plot", picture)
+    assert code == 0, err
+    assert "AUROC" in out
+    assert picture.read_text().lstrip().startswith("<?xml")
+    for wrong in (
+        ("--unknown-classes", "zebra"),
+        ("--unknown-classes", "*"),
+        ("--unknown", 40, "--unknown-classes", "h*"),
+        ("--unknown", 40, "--plot", tmp_path / "reliability.doc"),
+        ("--unknown", 40, "--classifier", "vote"),
+    ):
+        assert stars(*how, *wrong)[0] == 2
+
+
+def test_fewshot_eval(stars, recordings):
+    arguments = ["fewshot", "eval", recordings, "--shots", 1, "--shots", 2, "--draws", 4]
+    code, out, err = stars(*arguments, "--json")
+    assert code == 0, err
+    (result,) = records(out)
+    assert set(result) == {"model", "classes", "queries", "shots"}
+    assert (result["model"], result["classes"], result["queries"]) == ("tiny", 7, 28)
+    assert set(result["shots"]) == {"1", "2"}
+    assert 20 < result["shots"]["2"]["mean"] <= 100
+    assert result["shots"]["2"]["std"] >= 0
+    assert "accuracy" in stars(*arguments)[1]
+
+
+def test_fewshot_eval_over_performers(stars, recordings, tmp_path):
+    root = tmp_path / "root"
+    shutil.copytree(recordings, root)
+    (root / "wave" / "S001C001P009R001A001.skeleton").write_text("0")
+    arguments = ["fewshot", "eval", root, "--shots", 1, "--draws", 3, "--json"]
+    sides = ["--exemplars", "*/*P00[123]*", "--queries", "*/*P00[49]*"]
+    code, out, err = stars(*arguments, *sides)
+    assert code == 1
+    assert "P009R001A001.skeleton" in records(err)[0]["source"]
+    assert records(out)[0]["queries"] == 7
+    for wrong in (["--exemplars", "*/*P004*", "--shots", "2"], ["--queries", "none*"]):
+        assert stars(*arguments, *wrong)[0] == 2
+    assert stars("fewshot", "eval", root / "nowhere")[0] == 2
