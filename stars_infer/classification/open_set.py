@@ -1,4 +1,4 @@
-"""Which class a clip shows, if any, by its similarity to exemplars, and how sure that is."""
+"""Decide which class a clip shows, if any, by its similarities to exemplars, and how surely."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Decision:
     """Which class a clip shows, if any.
 
     Attributes:
-        answer: The class that fits best.
-        second: The class that fits next; None if there is no other.
-        chance_known: Chance that its class is in the index at all.
-        confidence: Chance that the answer is right.
+        answer: Number of the class that fits best.
+        second: Number of the class that fits second best; None if there is no other class.
+        chance_known: Chance that the action of the clip is in the index at all, 0 to 1.
+        confidence: Chance that the answer is right, 0 to 1.
     """
 
     answer: int
@@ -48,7 +48,7 @@ class Decision:
 
 
 class OpenSetClassifier(Protocol):
-    """Names clips by the exemplars that were found for them."""
+    """Decides about clips by the exemplars that were found for them."""
 
     calibration: Calibration
 
@@ -73,11 +73,11 @@ class RidgeOpenSetClassifier:
     """Decides by all exemplars of an index.
 
     Args:
-        similarity: Of exemplars to exemplars, (E, E).
-        classes: Of the exemplars, (E,).
-        count: C.
-        ridge: Its scores tell how sure an answer is.
-        classifier: Chooses the answer; the ridge if None.
+        similarity: Similarity of every exemplar to every other, (E, E).
+        classes: Class number of each exemplar, (E,).
+        count: Number of classes, C.
+        ridge: The classifier whose scores tell how sure an answer is.
+        classifier: The classifier that gives the answers; the ridge if None.
         prior: The model's own calibration.
     """
 
@@ -92,23 +92,23 @@ class RidgeOpenSetClassifier:
         prior: Prior,
     ) -> None:
         self._ridge: FittedRidge = ridge.fit(similarity, classes, count)
-        self._namer: Fitted = (
+        self._classifier: Fitted = (
             self._ridge if classifier is None else classifier.fit(similarity, classes, count)
         )
         self.calibration = Calibration.of(LeaveOut.of(self._ridge), prior)
 
     def decisions(self, found: Sequence[Matches]) -> list[Decision]:
-        """See `OpenSetClassifier`; all exemplars must be among those found."""
+        """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
         return _decisions(*self._scores(found), self.calibration)
 
     def probabilities(self, found: Sequence[Matches]) -> Scores:
-        """See `OpenSetClassifier`; all exemplars must be among those found."""
+        """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
         return _probabilities(*self._scores(found), self.calibration)
 
     def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
-        """Scores (N, C) and answers (N,)."""
+        """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
         similarity = np.stack([np.asarray(similar)[np.argsort(at)] for at, similar in found])
-        answers = self._namer.scores(similarity).argmax(axis=1)
+        answers = self._classifier.scores(similarity).argmax(axis=1)
         return self._ridge.scores(similarity), answers
 
 
@@ -116,9 +116,9 @@ class NearestOpenSetClassifier:
     """Decides by the nearest exemplars of a large index.
 
     Args:
-        classes: Of the exemplars by their positions, (P,); -1 where there is none.
-        vote: Chooses the answer.
-        calibration: Of `leave_out_by_nearest`.
+        classes: Class number of the exemplar at each position, (P,); -1 where there is none.
+        vote: The classifier that gives the answers.
+        calibration: The calibration of the index, from `leave_out_by_nearest`.
     """
 
     def __init__(self, classes: NDArray[np.intp], *, vote: Vote, calibration: Calibration) -> None:
@@ -136,7 +136,7 @@ class NearestOpenSetClassifier:
         return _probabilities(*self._scores(found), self.calibration)
 
     def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
-        """Scores (N, C) and answers (N,)."""
+        """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
         scores = [
             _nearness(self._classes[positions], near, self._count) for positions, near in found
         ]
@@ -154,13 +154,13 @@ def leave_out_by_nearest(
     found: Sequence[Matches],
     found_without_class: Sequence[Matches],
 ) -> LeaveOut:
-    """How some exemplars of a large index score as queries.
+    """Scores that some exemplars of a large index would get if they were left out of it.
 
     Args:
-        classes: Of the exemplars by their positions, (P,); -1 where there is none.
-        sample: Positions of some exemplars.
-        found: Exemplars found for each of the sample, itself among them.
-        found_without_class: The same as if the index did not hold its class.
+        classes: Class number of the exemplar at each position, (P,); -1 where there is none.
+        sample: Positions of the exemplars that are left out.
+        found: The exemplars found for each of them, which may include itself.
+        found_without_class: The exemplars found for each of them among the other classes.
     """
     count = int(classes.max()) + 1
     class_out, one_out, own = [], [], []
@@ -181,9 +181,9 @@ def leave_out_by_nearest(
 
 
 def _nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
-    """Similarity of each class's nearest exemplar, less the mean of that of the others, (C,).
+    """Score of each class: its highest similarity, less the mean of those of the others, (C,).
 
-    A class of which nothing was found counts as similar as the last exemplar that was.
+    A class of which no exemplar was found gets the lowest similarity that was found.
     """
     best = np.full(count, float(similar.min()))
     np.maximum.at(best, classes, similar.astype(np.float64))
