@@ -91,10 +91,7 @@ def add_class(
             adder.flush()
             report.go_on()
             _summarize(adder.done, before, output)
-            output.error(
-                f"stopped: {adder.added} of {max(len(paths), len(adder.done))} clips were added; "
-                "run the same command again to go on"
-            )
+            output.error(_how_far(adder.added, len(adder.done), len(paths)))
             raise typer.Exit(_INTERRUPTED) from None
     _summarize(adder.done, before, output)
     output.finish()
@@ -102,6 +99,19 @@ def add_class(
 
 _INTERRUPTED = 130
 """Exit code after Ctrl-C, as of shells."""
+
+
+def _how_far(added: int, done: int, total: int) -> str:
+    """What Ctrl-C has left."""
+    there = f" ({done - added} were there already)" if done > added else ""
+    if done >= total:
+        return (
+            f"stopped: all clips are in the index, {added} of them new{there}; they are compared "
+            "when the first clip is named"
+        )
+    return (
+        f"stopped: {added} of {total} clips were added{there}; run the same command again to go on"
+    )
 
 
 class _Report:
@@ -134,7 +144,8 @@ class _Report:
         elif one.known:
             other = "" if label == one.label else f" as {label!r}"
             same = "" if one.known.source == source else f", from {one.known.source}"
-            self._output.note(f"{source}: already in the index{other}{same}; nothing changed")
+            if other or same:  # else the table says it
+                self._output.note(f"{source}: already in the index{other}{same}; nothing changed")
 
 
 def _summarize(done: Sequence[Addition], before: Sequence[str], output: Output) -> None:
