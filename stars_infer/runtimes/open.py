@@ -1,4 +1,4 @@
-"""Open a graph in the right runtime: the only module that imports `runtimes.gpu`."""
+"""Open a graph in the right runtime; in `stars_infer`, only this module uses `runtimes.gpu`."""
 
 from __future__ import annotations
 

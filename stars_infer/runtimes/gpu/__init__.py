@@ -1,4 +1,4 @@
-"""Runtimes that need a CUDA GPU; only `runtimes.open` and `exporters.gpu` import them.
+"""Runtimes that need a CUDA GPU, used only by `runtimes.open` and `exporters.gpu`.
 
 `cuda.py` runs ONNX Runtime with IO binding and CUDA graphs, `tensorrt.py` runs engines, `engine.py`
 reads and writes their files, and `cuda_memory.py` calls `cuda.bindings`. None of this has run on a
