@@ -94,7 +94,7 @@ def evaluate(
         )
     if plot is not None and not some_unknown:
         raise UsageError(
-            "--plot shows how unknown clips are told: give --unknown or --unknown-classes"
+            "--plot shows how well unknown clips are told: give --unknown or --unknown-classes"
         )
     files = find_labeled_files(root, exemplars=exemplars, queries=queries)
     check_output(plot, "--plot", endings=PLOT_ENDINGS, inputs=files.paths)

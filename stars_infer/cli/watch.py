@@ -89,7 +89,7 @@ def watch(
             with watching:
                 watching.run()
         except BrokenPipeError:
-            # The reader of standard output has gone: nobody is told when Python flushes the rest.
+            # Whoever read standard output has gone; Python must not complain when it flushes.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         watching.summarize()
 

@@ -13,7 +13,7 @@ from stars_infer.streaming.feed import FrameFeed, Line
 from stars_infer.streaming.frames import FrameReader
 
 _MEASURED = 500
-"""The latency is that of so many recent answers, and the frame rate that of so many frames."""
+"""Number of recent answers, and frames, of which latency and frame rate are taken."""
 
 
 class StreamSession:
