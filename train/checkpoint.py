@@ -1,8 +1,8 @@
-"""Checkpoints: one safetensors file that carries its own description.
+"""Checkpoints: safetensors files that describe themselves.
 
-Tensors (weights, optimizer moments, queue) and a JSON header (schema, method, configuration, step,
-git revision) share one file, so that a kill can never leave half of a checkpoint: it is written
-beside the old one and takes its place in a single rename.
+The tensors (weights, optimizer moments, queue) and a JSON header (schema, configuration, step,
+history) share one file. It is written beside the old one and replaces it in one rename, so that a
+kill cannot leave an incomplete checkpoint.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from stars_infer.errors import ModelError, UsageError
 
 SCHEMA = 2
 WEIGHTS = TEACHER, STUDENT = "teacher", "student"
-"""Whose weights of a run with both are its encoder's."""
+"""The two networks of a run that trains a student with a teacher."""
 FILE = "checkpoint.safetensors"
 BEST = "best.safetensors"
-"""The checkpoint whose validation was best, where a run validates."""
+"""The checkpoint with the best validation score, if the run validates."""
 _HEADER = "stars"
 _OPTIMIZER = "optimizer/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A method's state after so many steps.
+    """The state of a method after some steps.
 
     Attributes:
-        config: The run's configuration, as JSON values; its key `method` names the method.
-        step: Steps done.
-        weights: The method's state dict, buffers such as the queue included.
-        optimizer: Optimizer tensors as `{parameter number}/{name}`; empty when imported.
-        history: What led here: git revision, seconds trained, and for a tuned encoder the run
-            it started from.
+        config: Configuration of the run, as JSON values; the key `method` names the method.
+        step: Number of steps that are done.
+        weights: State dict of the method, including buffers such as the queue.
+        optimizer: Optimizer tensors by `{parameter number}/{name}`; empty in imported checkpoints.
+        history: What led to this state: git revision, seconds of training, and the run that the
+            encoder started from, if any.
     """
 
     config: dict[str, Any]
@@ -51,7 +51,7 @@ class Checkpoint:
     history: dict[str, Any]
 
     def encoder_weights(self) -> dict[str, Tensor]:
-        """The weights of the encoder alone, under its own names."""
+        """Weights of the encoder, by their names in the encoder."""
         prefix = "encoder."
         return {
             name.removeprefix(prefix): tensor
@@ -60,10 +60,10 @@ class Checkpoint:
         }
 
     def with_weights(self, whose: str, *, source: str) -> Checkpoint:
-        """The same with the student in the place of the encoder, if that is asked for.
+        """This checkpoint with the teacher or the student as its encoder.
 
-        A run that keeps both has the teacher as its encoder, under `encoder.`, and the student
-        under `student.`.
+        In a run that has both, the weights of the teacher are those under `encoder.`, and those of
+        the student are under `student.`.
 
         Raises:
             UsageError: If `whose` is neither `teacher` nor `student`, or there is no student.
@@ -88,7 +88,7 @@ class Checkpoint:
 
 
 def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> None:
-    """Write a checkpoint into a run's folder, replacing the one before in one rename."""
+    """Write a checkpoint into the folder of a run; it replaces the old one in one rename."""
     header = {
         "schema": SCHEMA,
         "config": checkpoint.config,
@@ -108,7 +108,7 @@ def load_checkpoint(run: Path) -> Checkpoint:
     """Read the checkpoint of a run, or a checkpoint file.
 
     Raises:
-        ModelError: If there is none, or it is damaged or of another schema.
+        ModelError: If there is none, it is damaged, or it has another schema.
     """
     path = run / FILE if run.is_dir() else run
     if not path.exists():
@@ -138,10 +138,10 @@ def load_checkpoint(run: Path) -> Checkpoint:
 
 
 def load_weights(module: nn.Module, weights: dict[str, Tensor], *, source: str) -> None:
-    """Load a state dict, refusing missing, unknown and misshapen entries by name.
+    """Load a state dict into a module.
 
     Raises:
-        ModelError: If the weights do not fit the module.
+        ModelError: If entries are missing, unknown or misshapen; the message names them.
     """
     try:
         module.load_state_dict(weights)
@@ -150,7 +150,7 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor], *, source: str) 
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments of an optimizer, flat."""
+    """The tensors of an optimizer's state, by `{parameter number}/{name}`."""
     return {
         f"{number}/{name}": value
         for number, state in optimizer.state_dict()["state"].items()
@@ -159,7 +159,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put the moments back; learning rates follow from the schedule."""
+    """Restore the tensors of an optimizer's state; learning rates follow from the schedule."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split("/")
@@ -170,7 +170,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
 
 
 def git_revision() -> str:
-    """Revision of the source tree, if this is one."""
+    """Git revision of the source tree, or `unknown`."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty"],

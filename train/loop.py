@@ -1,4 +1,4 @@
-"""The training loop: one for all methods, on one or many devices (Lightning Fabric)."""
+"""The training loop of all methods, on one or several devices (Lightning Fabric)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from stars_infer.atomic import write_text
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import (
     BEST,
@@ -36,12 +37,12 @@ from stars_infer.train.run import RunConfig
 from stars_infer.train.views.views import Views
 
 LOG = "log.jsonl"
-_STEPS_BETWEEN_QUESTIONS = 10
+_STEPS_BETWEEN_CHECKS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What a step tells: shown in the progress bar and written to the log."""
+class StepMetrics:
+    """The metrics of a step, which the progress bar shows and the log keeps."""
 
     step: int
     loss: float
@@ -51,10 +52,10 @@ class Progress:
 
 
 class Report(Protocol):
-    """Receives progress; must be cheap."""
+    """Receives the metrics of logged steps; must be cheap."""
 
-    def __call__(self, progress: Progress) -> None:
-        """Show the progress of a step."""
+    def __call__(self, metrics: StepMetrics) -> None:
+        """Show the metrics of a step."""
 
 
 def fit(
@@ -72,20 +73,20 @@ def fit(
 ) -> Checkpoint:
     """Train a method to the end of its schedule.
 
-    A run that is resumed from a checkpoint gives the losses of one that was never interrupted.
-    An interrupt or a termination signal ends the run after the current step, with a checkpoint.
+    A resumed run has exactly the losses of an uninterrupted one. An interrupt or a termination
+    signal ends the run after the current step, with a checkpoint.
 
     Args:
-        method: With the weights to start from.
+        method: The method, with its initial weights.
         views: Its batches.
-        config: The run.
-        run: Folder of checkpoint and log.
-        fabric: Launched; decides device, precision and processes.
-        resume: Checkpoint to go on from.
-        history: What led here, kept in the checkpoint.
-        report: Told about each logged step.
+        config: The configuration of the run.
+        run: Folder of the checkpoint and the log.
+        fabric: A launched Fabric, which decides device, precision and processes.
+        resume: Checkpoint to continue from.
+        history: What led to this run; kept in the checkpoint.
+        report: Called with the metrics of each logged step.
         compiled: Run the method through `torch.compile`.
-        validate: Measures the encoder as it is; called by the first process.
+        validate: Measures the encoder in its current state; the first process calls it.
 
     Returns:
         The last checkpoint.
@@ -94,14 +95,14 @@ def fit(
     optimizer = make_optimizer(method, loop, depth=method.layers, betas=method.betas)
     if resume is not None:
         load_weights(method, resume.weights, source=str(run))
-    # The checkpoint is that of the bare method, so that it fits any number of processes.
+    # The checkpoint holds the unwrapped method, so that it fits any number of processes.
     trained: Any = torch.compile(method, dynamic=True) if compiled else method
     module, wrapped = fabric.setup(trained, optimizer)
     if resume is not None:
         restore_optimizer(optimizer, resume.optimizer)
     module.train()
     step = resume.step if resume else 0
-    books = RunRecorder(
+    recorder = RunRecorder(
         run=run,
         fabric=fabric,
         config=config,
@@ -110,8 +111,8 @@ def fit(
         spent=resume.history["seconds"] if resume else 0.0,
         history={"git": git_revision(), **(history or {})},
     )
-    with _signals() as stop:
-        while step < config.steps and not _agreed(stop.is_set(), step, fabric.device):
+    with _stop_signals() as stop:
+        while step < config.steps and not _any_stops(stop.is_set(), step, fabric.device):
             rate = set_learning_rate(
                 wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
             )
@@ -119,14 +120,14 @@ def fit(
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
             if step % loop.log_every == 0 or step == config.steps:
-                books.enter(step, loss, rate)
+                recorder.log_step(step, loss, rate)
             if validate is not None and validates_at(step, config) and fabric.is_global_zero:
                 module.eval()
-                books.validated(step, validate(), method)
+                recorder.record_validation(step, validate(), method)
                 module.train()
-            if books.checkpoint_is_due():
-                books.checkpoint(step, method, optimizer)
-    return books.checkpoint(step, method, optimizer)
+            if recorder.checkpoint_is_due():
+                recorder.checkpoint(step, method, optimizer)
+    return recorder.checkpoint(step, method, optimizer)
 
 
 def _step(
@@ -138,15 +139,15 @@ def _step(
     config: RunConfig,
     fabric: Fabric,
 ) -> Tensor:
-    """One optimizer step over the process's share of the batch; returns its part of the loss."""
+    """Take an optimizer step over this process's share of the batch; return its loss."""
     optimizer.zero_grad()
     method.progress = step / config.steps
-    parts = _parts(config.loop.batch, config.loop.accumulate, fabric)
+    parts = _divide(config.loop.batch, config.loop.accumulate, fabric)
     losses, keys = [], []
     for number, part in enumerate(parts):
         with fabric.no_backward_sync(module, enabled=number < len(parts) - 1):
             output = module(*views.draw(step, part))
-            # Gradients are averaged over processes, but the losses of parts add up.
+            # Fabric averages gradients over processes, but the losses of the parts add up.
             fabric.backward(output.loss * fabric.world_size)
         losses.append(output.loss.detach())
         if output.keys is not None:
@@ -157,28 +158,28 @@ def _step(
 
 
 def _reseed(*numbers: int) -> None:
-    """Let what a network draws itself (dropout) depend on the step alone, for exact resumes."""
+    """Seed what a network draws itself (dropout) by the step alone, so that resumes are exact."""
     torch.manual_seed(int(np.random.SeedSequence(numbers).generate_state(1)[0]))
 
 
 def validates_at(step: int, config: RunConfig) -> bool:
-    """Whether a run validates after so many steps: every so many epochs, and at the end."""
+    """Whether a run validates after this step: every `validate_every` epochs, and at the end."""
     every = config.in_steps(config.loop.validate_every)
     return step == config.steps or (every > 0 and step % every == 0)
 
 
-def _agreed(stop: bool, step: int, device: torch.device) -> bool:
-    """Whether any process wishes to stop; asked now and then, since asking costs."""
+def _any_stops(stop: bool, step: int, device: torch.device) -> bool:
+    """Whether any process has received a signal to stop; checked every few steps, for it costs."""
     if world_size() == 1:
         return stop
-    if step % _STEPS_BETWEEN_QUESTIONS:
+    if step % _STEPS_BETWEEN_CHECKS:
         return False
-    # NCCL, which connects GPUs, sees nothing that is on the host.
+    # NCCL, which connects GPUs, cannot communicate tensors on the host.
     return bool(all_reduce(torch.tensor(float(stop), device=device)) > 0)
 
 
-def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:
-    """Which clips of the batch this process sees, gradient step by gradient step."""
+def _divide(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:
+    """The clips of the batch that this process sees in each gradient step."""
     size = batch // accumulate
     share = size // fabric.world_size
     if share * fabric.world_size != size:
@@ -188,20 +189,20 @@ def _parts(batch: int, accumulate: int, fabric: Fabric) -> list[slice]:
 
 
 @contextmanager
-def _signals() -> Iterator[threading.Event]:
-    """Turn interrupt and termination into a wish to stop after the step; twice is at once."""
+def _stop_signals() -> Iterator[threading.Event]:
+    """Set an event on interrupt or termination; a second signal acts as usual, at once."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def wish(number: int, _frame: object) -> None:
+    def request_stop(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
-        signal.signal(number, wish)
+        signal.signal(number, request_stop)
     try:
         yield stop
     finally:
@@ -210,7 +211,7 @@ def _signals() -> Iterator[threading.Event]:
 
 
 class RunRecorder:
-    """What a run keeps of its course: the log, the time, the checkpoints."""
+    """Writes the log and the checkpoints of a run, and counts its time."""
 
     def __init__(
         self,
@@ -234,8 +235,8 @@ class RunRecorder:
         self._entered_step = first
         self._best = _best_before(run, first)
 
-    def validated(self, step: int, score: float, method: Method) -> None:
-        """Log the score of a step, and keep its weights if none was better."""
+    def record_validation(self, step: int, score: float, method: Method) -> None:
+        """Log the score of a step; keep its weights if no earlier score was as good."""
         if self._log:
             self._log.write({"step": step, "validation": score})
         if score <= self._best:
@@ -250,11 +251,11 @@ class RunRecorder:
         )
         save_checkpoint(best, self._run, name=BEST)
 
-    def enter(self, step: int, loss: Tensor, rate: float) -> None:
-        """Log and report a step."""
+    def log_step(self, step: int, loss: Tensor, rate: float) -> None:
+        """Log and report the metrics of a step."""
         now = time.monotonic()
         clips = (step - self._entered_step) * self._config.loop.batch
-        progress = Progress(
+        metrics = StepMetrics(
             step=step,
             loss=float(all_reduce(loss)),
             lr=rate,
@@ -263,16 +264,16 @@ class RunRecorder:
         )
         self._entered, self._entered_step = now, step
         if self._log:
-            self._log.write({key: getattr(progress, key) for key in Progress.__slots__})
+            self._log.write({key: getattr(metrics, key) for key in StepMetrics.__slots__})
         if self._report:
-            self._report(progress)
+            self._report(metrics)
 
     def checkpoint_is_due(self) -> bool:
-        """Whether the last checkpoint is old enough for the next."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._saved > self._config.loop.checkpoint_minutes * 60
 
     def checkpoint(self, step: int, method: Method, optimizer: torch.optim.Optimizer) -> Checkpoint:
-        """Keep the state after a step."""
+        """Write the state after a step, and return it."""
         state = Checkpoint(
             config=self._config.to_json(),
             step=step,
@@ -286,19 +287,19 @@ class RunRecorder:
         return state
 
     def _seconds(self) -> float:
-        """Time trained, earlier calls included."""
+        """Seconds of training, including earlier calls."""
         return round(self._spent + time.monotonic() - self._began, 1)
 
 
 class _Log:
-    """The run's JSON lines; a resumed run forgets the steps it will do again."""
+    """The log of a run, in JSON lines; a resumed run drops the steps that it repeats."""
 
     def __init__(self, path: Path, first: int) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() and first else []
         kept = [line for line in lines if _step_of(line) <= first]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        write_text(path, "".join(f"{line}\n" for line in kept))
 
     def write(self, values: dict[str, Any]) -> None:
         line = json.dumps(values)
@@ -307,7 +308,7 @@ class _Log:
 
 
 def _best_before(run: Path, first: int) -> float:
-    """The best validation up to a step, of an earlier session."""
+    """The best validation score of earlier calls, up to a step."""
     if not first or not (run / BEST).exists():
         return -math.inf
     earlier = load_checkpoint(run / BEST)
@@ -315,7 +316,7 @@ def _best_before(run: Path, first: int) -> float:
 
 
 def _step_of(line: str) -> int:
-    """Step of a log line; a torn line counts as beyond any step."""
+    """Step of a line of the log; that of an incomplete line is beyond any step."""
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):

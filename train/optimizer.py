@@ -1,4 +1,4 @@
-"""AdamW and SGD as the papers set them up: groups, layer-wise rates, warm-up, cosine or a drop."""
+"""AdamW and SGD as in the papers: layer-wise rates, warm-up, then a cosine or a milestone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from stars_infer.train.run import SGD, LoopConfig
 
 BETAS = (0.9, 0.95)
 DROP = 0.1
-"""What is left of the rate after the drop."""
+"""Factor of the rate after the milestone."""
 _BLOCK = re.compile(r"^(?:encoder|student)\.blocks\.(\d+)\.")
 _EMBEDDING = ("encoder.embed.", "encoder.position.", "student.embed.", "student.position.")
 
@@ -25,25 +25,25 @@ def make_optimizer(
     depth: int,
     betas: tuple[float, float] = BETAS,
 ) -> torch.optim.Optimizer:
-    """The run's optimizer over the parameters that learn.
+    """Make the optimizer of the parameters that learn.
 
     Args:
-        module: A method; its token embedding is layer 0, block i of 1 to N of the encoder that
-            learns is layer i.
-        config: Rates and decay.
-        depth: Number of the layer whose rate is not scaled: N in STARS, whose last block learns
-            at the full rate; N + 1 in fine-tuning, where only final norm and head do.
-        betas: Of AdamW.
+        module: A method. The token embedding of its encoder is layer 0; block i, from 1 to N, is
+            layer i.
+        config: Learning rate and decays.
+        depth: Number of the layer that learns at the full rate: N in STARS (equation 7); N + 1 in
+            fine-tuning, where only the final norm and the head do.
+        betas: Betas of AdamW.
 
     Returns:
-        An optimizer whose groups carry `lr_scale`, which `set_learning_rate` obeys.
+        An optimizer whose groups have an `lr_scale`, which `set_learning_rate` applies.
     """
     groups: dict[tuple[float, float], dict[str, Any]] = {}
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        spared = parameter.ndim < 2 and config.optimizer != SGD
-        decay = 0.0 if spared else config.weight_decay
+        exempt = parameter.ndim < 2 and config.optimizer != SGD
+        decay = 0.0 if exempt else config.weight_decay
         scale = _layer_scale(name, config.layer_decay, depth)
         group = groups.setdefault(
             (scale, decay), {"params": [], "weight_decay": decay, "lr_scale": scale}
@@ -57,14 +57,14 @@ def make_optimizer(
 def set_learning_rate(
     optimizer: torch.optim.Optimizer, config: LoopConfig, step: int, *, steps: int, warmup: int
 ) -> float:
-    """Set the rates of a step and return the unscaled one: warm-up, then a cosine or a drop.
+    """Set the learning rates of a step and return the unscaled rate.
 
     Args:
         optimizer: From `make_optimizer`.
-        config: Peak and final rate.
-        step: Number of the step, from 0.
-        steps: Of the whole schedule.
-        warmup: Steps of warm-up.
+        config: Peak rate, final rate and milestone.
+        step: Number of the step, counted from 0.
+        steps: Number of steps of the schedule.
+        warmup: Number of warm-up steps.
     """
     if step < warmup:
         rate = config.lr * (step + 1) / warmup
@@ -80,7 +80,7 @@ def set_learning_rate(
 
 
 def _layer_scale(name: str, decay: float | None, depth: int) -> float:
-    """decay^(depth-i) for layer i, 1 for the final norm and the heads (STARS eq. 7)."""
+    """decay^(depth-i) for layer i; 1 for the final norm and the heads (STARS, equation 7)."""
     block = _BLOCK.match(name)
     if decay is None or not (block or name.startswith(_EMBEDDING)):
         return 1.0

@@ -1,17 +1,24 @@
-"""Options of all commands that train or measure: the machine they run on, and whose weights."""
+"""Options that the commands of training and evaluation share."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, fields
-from typing import Annotated, Any, Optional, get_args, get_type_hints
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args, get_type_hints
 
 import typer
 from rich.markup import escape
 
+from stars_infer.cli.options import OptionGroup
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 _MACHINE = "Machine"
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+
 Weights = Annotated[
     str,
     typer.Option("--weights", help="teacher or student, of a run that has both (Skeleton2vec)."),
@@ -24,8 +31,8 @@ Precision = Annotated[
     ),
 ]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)]
-Devices = Annotated[int, typer.Option(help="Processes a node.", rich_help_panel=_MACHINE)]
-Nodes = Annotated[int, typer.Option(help="Machines.", rich_help_panel=_MACHINE)]
+Devices = Annotated[int, typer.Option(help="Processes per node.", rich_help_panel=_MACHINE)]
+Nodes = Annotated[int, typer.Option(help="Number of machines.", rich_help_panel=_MACHINE)]
 Compile = Annotated[
     bool | None,
     typer.Option(
@@ -37,59 +44,75 @@ Compile = Annotated[
 ]
 
 
-_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineOptions:
+    """The machines of a training, and its precision."""
+
+    precision: Precision = "auto"
+    accelerator: Accelerator = "auto"
+    devices: Devices = 1
+    nodes: Nodes = 1
+
+    def open_fabric(self) -> Fabric:
+        """Open the devices.
+
+        Raises:
+            UsageError: If the precision is unknown, or this machine has no such accelerator.
+        """
+        from stars_infer.train.session import open_fabric  # Lightning loads when it is needed
+
+        return open_fabric(self.accelerator, self.devices, self.precision, self.nodes)
+
+    def to_flags(self) -> tuple[str, ...]:
+        """The options as they are written in a shell."""
+        named = ((f"--{name}", str(getattr(self, name))) for name in MachineOptions.__slots__)
+        return tuple(word for pair in named for word in pair)
 
 
-def with_flags(
-    panels: Iterable[tuple[str, Iterable[type[Any]]]], *, without: Iterable[str] = ()
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command a flag for every field of some configuration classes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions(MachineOptions):
+    """The machines of a training, and whether the method is compiled."""
 
-    The command gets those that were set as its keyword argument `flags`, by field name.
+    compiled: Compile = None
+
+    def compiles(self, fabric: Fabric) -> bool:
+        """Whether the method runs through `torch.compile`: by default, on a GPU."""
+        return fabric.device.type == "cuda" if self.compiled is None else self.compiled
+
+
+def config_flags(
+    *panels: tuple[str, Iterable[type[Any]]], without: Iterable[str] = ()
+) -> OptionGroup:
+    """One option for every field of some configuration classes.
+
+    A command receives the options that were given, as a dictionary by the name of the field. The
+    help of an option is what the docstring of its class says of the field.
 
     Args:
-        panels: Titles in the help, each with the classes whose fields stand below it. A field
-            that several classes have is one flag.
-        without: Fields that are no flags.
+        panels: Titles of panels in the help, each with the classes whose fields it shows. A field
+            that several classes have is one option.
+        without: Fields that are no options.
     """
-    described: dict[str, tuple[str, type[Any], list[str]]] = {}
+    described: dict[str, tuple[str, Any, list[str]]] = {}
     skipped = set(without)
     for panel, kinds in panels:
         for kind in kinds:
-            types = get_type_hints(kind)
-            helps = attribute_help(kind)
+            types, helps = get_type_hints(kind), _attribute_help(kind)
             for field in fields(kind):
                 if field.name in skipped:
                     continue
-                entry = described.setdefault(field.name, (panel, types[field.name], []))
-                text = f"{helps[field.name]} {escape(f'[{_shown_default(field)}]')}"
-                if text not in entry[2]:
-                    entry[2].append(text)
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        def run(**arguments: Any) -> None:
-            flags = {
-                name: value
-                for name in described
-                if (value := arguments.pop(name, None)) is not None
-            }
-            command(**arguments, flags=flags)
-
-        own = inspect.signature(command, eval_str=True)
-        parameters = [p for p in own.parameters.values() if p.name != "flags"] + [
-            _parameter(name, *entry) for name, entry in described.items()
-        ]
-        run.__doc__ = command.__doc__
-        run.__name__ = command.__name__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        return run
-
-    return decorate
+                texts = described.setdefault(field.name, (panel, types[field.name], []))[2]
+                text = f"{helps[field.name]} {escape(f'[{_format_default(field)}]')}"
+                if text not in texts:
+                    texts.append(text)
+    return OptionGroup(
+        options=tuple(_make_option(name, *entry) for name, entry in described.items()),
+        make=lambda **given: {name: value for name, value in given.items() if value is not None},
+    )
 
 
-def attribute_help(kind: type[Any]) -> dict[str, str]:
-    """What the docstrings of a class and of those it extends say of its fields."""
+def _attribute_help(kind: type[Any]) -> dict[str, str]:
+    """What the docstrings of a class and of its base classes say of its fields."""
     helps: dict[str, str] = {}
     for ancestor in reversed(kind.__mro__):
         for name, text in _ATTRIBUTE.findall(inspect.cleandoc(ancestor.__doc__ or "")):
@@ -97,7 +120,7 @@ def attribute_help(kind: type[Any]) -> dict[str, str]:
     return helps
 
 
-def _parameter(name: str, panel: str, hint: Any, helps: list[str]) -> inspect.Parameter:
+def _make_option(name: str, panel: str, hint: Any, helps: list[str]) -> inspect.Parameter:
     kind = next((arg for arg in get_args(hint) if arg is not type(None)), hint)
     option = typer.Option(help=" / ".join(helps), show_default=False, rich_help_panel=panel)
     return inspect.Parameter(
@@ -108,7 +131,7 @@ def _parameter(name: str, panel: str, hint: Any, helps: list[str]) -> inspect.Pa
     )
 
 
-def _shown_default(field: Field[Any]) -> str:
+def _format_default(field: Field[Any]) -> str:
     if field.default is MISSING or field.default is None:
         return "none"
     return f"{field.default:g}" if isinstance(field.default, float) else str(field.default)

@@ -1,4 +1,4 @@
-"""Public MAMP checkpoints, read into ours (REFERENCE 1 lists their names)."""
+"""The import of public MAMP checkpoints, whose tensors have the names of MAMP's code."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _DECODER = "decoder_"
 
 
 def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros") -> Checkpoint:
-    """Read a public MAMP checkpoint; the network's shape follows from its tensors.
+    """Read a public MAMP checkpoint; the shape of the network follows from its tensors.
 
     Args:
         path: A `.pth` file with the weights under the key `model`; nothing in it is executed.
-        heads: Attention heads, which the file does not say.
-        absent_bodies: How it was trained to treat a missing second body, `zeros` or `present`.
+        heads: Number of attention heads, which the file does not say.
+        absent_bodies: How its training treated a missing second body, `zeros` or `present`.
 
     Raises:
         ModelError: If the file is missing, damaged, or holds another network.
@@ -51,7 +51,7 @@ def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros"
             views=ViewConfig(frames=shape.frames, absent_bodies=absent_bodies),
             settings=MampConfig(decoder_depth=_depth(public, "decoder_blocks")),
         )
-        weights = {_renamed(name): tensor.float() for name, tensor in public.items()}
+        weights = {_rename(name): tensor.float() for name, tensor in public.items()}
         weights["encoder.embed.weight"] = _as_linear(weights["encoder.embed.weight"])
     except KeyError as error:
         raise ModelError(f"{path}: not a MAMP checkpoint, it has no tensor {error}") from error
@@ -115,8 +115,8 @@ def _depth(public: dict[str, Tensor], prefix: str) -> int:
     return 1 + max(numbers)
 
 
-def _renamed(name: str) -> str:
-    """Our name of a public tensor."""
+def _rename(name: str) -> str:
+    """Translate the name of a public tensor to ours."""
     decoder = name.startswith(_DECODER) or name == "mask_token"
     ours = name.removeprefix(_DECODER)
     for pattern, replacement in _RENAMED:

@@ -1,7 +1,7 @@
-"""Recipes: the settings of a method, from a file, with single ones changed by flags.
+"""Recipes: files with the settings of a method, of which flags change single ones.
 
-A recipe is a TOML file that opens with the command that runs it, its expected time and its
-expected score. `train/recipes/` holds those of the papers.
+A recipe is a TOML file that opens with the command that runs it, its expected time and its expected
+score. The folder `train/recipes/` holds those of the papers.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ _SECTIONS: Mapping[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Settings of a run before its data is known.
+    """The settings of a run, without its data.
 
     Attributes:
-        name: Of the file, without its ending.
-        about: The comment that opens the file.
+        name: Name of the file, without its ending.
+        about: Comment at the beginning of the file.
         method: Name of the method.
         stage: `pretrain` or `tune`.
-        loop: Settings that differ from `LoopConfig`'s defaults.
-        encoder: The same of `EncoderConfig`.
-        views: The same of `ViewConfig`.
-        settings: The same of the method's own configuration.
+        loop: Settings that differ from the defaults of `LoopConfig`.
+        encoder: Settings that differ from the defaults of `EncoderConfig`.
+        views: Settings that differ from the defaults of `ViewConfig`.
+        settings: Settings that differ from the defaults of the method's configuration.
     """
 
     name: str
@@ -52,11 +52,11 @@ class Recipe:
 
     @property
     def stage(self) -> str:
-        """Whether the method pretrains or tunes."""
+        """Stage of the method, one of `STAGES`."""
         return METHODS[self.method].stage
 
     def with_flags(self, flags: Mapping[str, Any]) -> Recipe:
-        """Change single settings, each by the name of its field.
+        """Change single settings, by the names of their fields.
 
         Raises:
             UsageError: If the method has no such setting.
@@ -71,7 +71,7 @@ class Recipe:
         return replace(self, **changed)
 
     def _section_of(self, key: str) -> str:
-        """The section that knows a setting; the method's own first."""
+        """The section that has a setting; that of the method comes first."""
         kinds = {"settings": METHODS[self.method].config_class, **_SECTIONS}
         for section, kind in kinds.items():
             if key in _names(kind):
@@ -94,9 +94,9 @@ class Recipe:
 
         Args:
             data: Path of the pack.
-            clips: Its clips to train on.
-            split: Whose train part they are.
-            encoder: Of the run to start from, instead of the recipe's.
+            clips: Number of clips to train on.
+            split: Split of the pack whose train part they are.
+            encoder: Encoder of the run to start from, which replaces that of the recipe.
             start_from: Path of that run.
 
         Raises:
@@ -123,17 +123,16 @@ class Recipe:
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the package."""
-    return sorted(
-        file.name.removesuffix(".toml") for file in _folder().iterdir() if file.name != "README.md"
-    )
+    names = (file.name for file in _folder().iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
 
 
 def load_recipe(name: str) -> Recipe:
-    """Read a recipe of the package by its name, or one's own by its path.
+    """Read a recipe of the package by its name, or any recipe by its path.
 
     Raises:
-        UsageError: If there is none, or it has unknown or impossible entries; the message names
-            them.
+        UsageError: If there is no such recipe, or it has unknown or impossible entries; the message
+            names them.
     """
     own = Path(name)
     if own.suffix == ".toml":
@@ -145,13 +144,13 @@ def load_recipe(name: str) -> Recipe:
         text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
     else:
         raise UsageError(
-            f"no recipe {name!r}{_meant(name, recipe_names())}; `stars train recipes` lists them, "
-            "a path to one of your own ends in .toml"
+            f"no recipe {name!r}{_suggest(name, recipe_names())}; `stars train recipes` lists "
+            "them, a path to one of your own ends in .toml"
         )
-    return _parsed(own.stem, text, source=name)
+    return _parse(own.stem, text, source=name)
 
 
-def _parsed(name: str, text: str, *, source: str) -> Recipe:
+def _parse(name: str, text: str, *, source: str) -> Recipe:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -163,14 +162,14 @@ def _parsed(name: str, text: str, *, source: str) -> Recipe:
     for section, values in table.items():
         if section not in kinds or not isinstance(values, dict):
             raise UsageError(
-                f"recipe {source}: unknown entry {section!r}{_meant(section, kinds)}; "
+                f"recipe {source}: unknown entry {section!r}{_suggest(section, kinds)}; "
                 f"a recipe has method and the sections {', '.join(kinds)}"
             )
         for key in values:
             if key not in _names(kinds[section]):
                 raise UsageError(
                     f"recipe {source}: unknown key {key!r} in [{section}] of method "
-                    f"{method}{_meant(key, _names(kinds[section]))}"
+                    f"{method}{_suggest(key, _names(kinds[section]))}"
                 )
     recipe = Recipe(
         name=name,
@@ -198,7 +197,7 @@ def _names(kind: type[Any]) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
-def _meant(wrong: str, known: Mapping[str, Any] | list[str]) -> str:
+def _suggest(wrong: str, known: Mapping[str, Any] | list[str]) -> str:
     close = get_close_matches(wrong, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -1,7 +1,7 @@
-"""From raw files to the papers' table: prepare, both stages, every protocol, one report.
+"""Reproduction of a column of the papers' tables: data, both stages, all protocols, a report.
 
-A reproduction is a list of `stars` commands, each of which can be resumed by itself; one that has
-already left what it makes is passed over.
+A reproduction is a list of `stars` commands, each of which can be resumed by itself. A command
+whose output exists is skipped.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Target:
 
     Attributes:
         dataset: Official data set.
-        split: Of it.
+        split: Split of the data set.
         pretrain: Recipe of stage 1.
-        absent_bodies: How MAMP's preparation of the set treats a missing second body.
-        protocols: That the papers report for it.
+        absent_bodies: Treatment of a missing second body in MAMP's preparation of the data set.
+        protocols: Protocols that the papers report.
     """
 
     dataset: str
@@ -60,9 +60,9 @@ class Sources:
     """Raw data of a reproduction.
 
     Attributes:
-        raw: Of the target's own data set.
-        ntu120: Of NTU-120, for the few-shot protocol of NTU-60 XSub.
-        pku2: Of PKU-MMD II, for the transfer protocol.
+        raw: Data set of the target.
+        ntu120: NTU-120, for the few-shot protocol of NTU-60 XSub.
+        pku2: PKU-MMD II, for the transfer protocol.
     """
 
     raw: Path
@@ -72,7 +72,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipes:
-    """Recipes that take the place of the papers', by name or path."""
+    """Recipes that replace those of the papers, by name or path."""
 
     pretrain: str | None = None
     tune: str | None = None
@@ -84,10 +84,10 @@ class Step:
     """One command of a reproduction.
 
     Attributes:
-        name: For people.
-        command: What follows `stars`.
-        begun: Whether an earlier call left something to resume.
-        done: Whether there is nothing left to do.
+        name: Name of the step, for people.
+        command: Arguments of `stars`.
+        begun: Tells whether an earlier call left something to resume.
+        done: Tells whether the output of the step exists.
     """
 
     name: str
@@ -104,17 +104,17 @@ def plan(
     recipes: Recipes | None = None,
     machine: Sequence[str] = (),
 ) -> list[Step]:
-    """The steps of a reproduction.
+    """List the steps of a reproduction.
 
     Args:
         name: One of `TARGETS`.
         sources: Raw data.
         out: Folder of packs, runs and report.
-        recipes: Instead of the papers'.
+        recipes: Replace the recipes of the papers.
         machine: Flags of every training, such as `--devices 4`.
 
     Raises:
-        UsageError: If there is no such target, or it has no use for a source.
+        UsageError: If there is no such target, or it does not use one of the sources.
     """
     if name not in TARGETS:
         raise UsageError(f"reproduce what? one of {', '.join(TARGETS)}, not {name!r}")
@@ -162,10 +162,10 @@ def reproduce(steps: Sequence[Step], *, say: Callable[[str], None]) -> None:
 
     Args:
         steps: From `plan`.
-        say: Told about each step.
+        say: Called with a line about each step.
 
     Raises:
-        StarsError: If a step fails; called again, the reproduction goes on there.
+        StarsError: If a step fails; when called again, the reproduction continues there.
     """
     for number, step in enumerate(steps, 1):
         line = f"{number}/{len(steps)} {step.name}"
@@ -184,7 +184,7 @@ def reproduce(steps: Sequence[Step], *, say: Callable[[str], None]) -> None:
 
 
 def write_report(name: str, out: Path) -> Path:
-    """Gather the results of a reproduction in one Markdown table.
+    """Write the results of a reproduction to a Markdown table.
 
     Returns:
         Path of the report.
@@ -242,16 +242,15 @@ def _evaluate(
     protocol: str, run: Path, pack: Path, split: str, recipes: Recipes, machine: Sequence[str]
 ) -> Step:
     folder = run.parent / "eval"
-    learns = protocol in ("finetune", "semi", "transfer")
-    # Few-shot and transfer are given the pack they are measured on, all others the run's own.
+    trains = protocol in ("finetune", "semi", "transfer")
     command = ["train", "eval", protocol, str(run), "--data", str(pack), "--split", split]
-    if learns:
+    if trains:
         command += ["--recipe", recipes.finetune or "finetune", *machine]
     name = f"{protocol}-{pack.name}-{split}"
     return Step(
         name=f"{protocol} of {run.parent.name} on {pack.name}, {split}",
         command=(*command, "--out", str(folder)),
-        begun=lambda: learns and (folder / name).exists(),
+        begun=lambda: trains and (folder / name).exists(),
         done=lambda: (folder / f"{name}.json").exists(),
     )
 

@@ -1,4 +1,4 @@
-"""What a training run is: its configuration and its method."""
+"""A training run: its configuration and its method."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ OPTIMIZERS = ADAMW, SGD = "adamw", "sgd"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopConfig:
-    """Optimization and bookkeeping (REFERENCE 2 and 3).
+    """Optimization and logging; the defaults are those of MAMP's pretraining.
+
+    STARS, section 4.2, "Pre-training".
 
     Attributes:
         epochs: Passes over the data.
-        steps: Optimizer steps, instead of epochs.
+        steps: Number of optimizer steps, instead of epochs.
         batch: Clips per step, over all processes and gradient steps.
-        accumulate: Gradient steps a batch is cut into.
+        accumulate: Number of gradient steps that a batch is divided into.
         lr: Peak learning rate.
         final_lr: Learning rate at the end of the cosine.
-        milestone: Share of the steps after which the rate is a tenth, instead of the cosine;
+        milestone: Share of the steps after which the rate drops to a tenth; replaces the cosine.
             5/6 in SkeAttnCLR.
         warmup: Epochs of linear warm-up from zero.
         optimizer: adamw or sgd.
         sgd_momentum: Momentum of sgd.
-        weight_decay: Decay of weights; with adamw, one-dimensional ones have none.
-        layer_decay: Learning rate of block i is lr * layer_decay^(N-i); one rate for all if not
-            given.
-        precision: Fabric's name of a precision.
-        seed: Of weights, data order, crops, augmentations and masks.
-        checkpoint_minutes: Time between two checkpoints.
+        weight_decay: Weight decay; with adamw, one-dimensional parameters have none.
+        layer_decay: Layer-wise decay: block i of N learns at lr * layer_decay^(N-i) (STARS,
+            equation 7); by default, all blocks learn at the same rate.
+        precision: Precision, as Fabric names it.
+        seed: Seed of weights, data order, crops, augmentations and masks.
+        checkpoint_minutes: Minutes between two checkpoints.
         log_every: Steps between two lines of the log.
-        validate_every: Epochs between two looks at the 10-NN accuracy on the split's test part;
-            the best encoder is kept as `best.safetensors`. 0 never looks.
+        validate_every: Epochs between two measurements of the 10-NN accuracy on the test part of
+            the split; the best encoder is kept as `best.safetensors`. 0 measures never.
     """
 
     epochs: float = 400
@@ -76,7 +78,7 @@ class LoopConfig:
         if not 0 <= self.sgd_momentum < 1:
             raise UsageError(f"sgd_momentum is a share below 1, not {self.sgd_momentum:g}")
         if self.milestone is not None and not 0 < self.milestone <= 1:
-            raise UsageError(f"drop_after is a share up to 1, not {self.milestone:g}")
+            raise UsageError(f"milestone is a share up to 1, not {self.milestone:g}")
         if self.validate_every < 0:
             raise UsageError(f"validate_every must not be below 0, not {self.validate_every:g}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
@@ -89,10 +91,13 @@ class RunConfig:
 
     Attributes:
         method: Name of the method.
-        settings: The method's own constants; its defaults if not given.
         data: Path of the pack or folder of clips.
-        split: Split of the pack whose train part is used; all clips if not given.
-        clips: How many clips that is.
+        loop: Optimization and logging.
+        clips: Number of clips to train on.
+        encoder: Shape of the encoder.
+        views: Distribution of the views.
+        settings: Constants of the method; by default, those of the papers.
+        split: Split of the pack whose train part is used; by default, all clips are used.
         start_from: Path of the run whose encoder this one starts from, if any.
     """
 
@@ -121,20 +126,20 @@ class RunConfig:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps in all."""
+        """Number of optimizer steps."""
         return self.loop.steps or self.in_steps(self.loop.epochs)
 
     @property
     def warmup_steps(self) -> int:
-        """Steps of warm-up."""
+        """Number of warm-up steps."""
         return self.in_steps(self.loop.warmup)
 
     def in_steps(self, epochs: float) -> int:
-        """Steps of so many passes over the data."""
+        """Number of steps of this many epochs."""
         return math.ceil(epochs * self.clips / self.loop.batch)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values, for a checkpoint's header."""
+        """JSON values for the header of a checkpoint."""
         return asdict(self)
 
     @classmethod
@@ -160,14 +165,20 @@ class RunConfig:
 
 
 def build_method(config: RunConfig) -> Method:
-    """Make the method of a run with fresh weights."""
-    # Each method takes its own kind of settings, which RunConfig has checked.
+    """Make the method of a run, with fresh weights.
+
+    Raises:
+        UsageError: If the views of a clip would be equal, or the run is too short to learn.
+    """
+    # RunConfig has checked that the settings are those of the method.
     kind: Any = METHODS[config.method]
     method: Method = kind(config.encoder, config.settings)
     views = config.views
     differ = views.augments or views.uniform_sampling or views.shortest_crop < 1
     if method.num_views > 1 and not differ:
-        raise UsageError(f"{config.method} compares views of a clip, but nothing makes them differ")
+        raise UsageError(
+            f"{config.method} compares two views of a clip, but nothing makes them differ"
+        )
     first = -(-method.clips_to_begin // config.loop.batch)
     if 0 < config.steps <= first:
         raise UsageError(

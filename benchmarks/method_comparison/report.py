@@ -1,6 +1,6 @@
 """Evaluate the runs of train.py and write the order table.
 
-    python benchmarks/method_comparison/report.py runs/order --data utd msr hdm05 --write
+    python benchmarks/method_comparison/report.py runs/order --data utd msr hdm --write
     docs/method-comparison.md
 
 Each data argument is a pack with one split. An encoder's features are made once and kept beside

@@ -1,1 +1,1 @@
-"""Training data: packs on disk and the sources they are made from."""
+"""Training data: packs, and the data sets and sources they are made of."""

@@ -1,4 +1,4 @@
-"""Motion-capture hierarchies, recognized by their joint names, on their way to NTU-25."""
+"""Motion-capture hierarchies, recognized by their joint names, as NTU-25."""
 
 from __future__ import annotations
 

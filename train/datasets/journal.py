@@ -1,8 +1,8 @@
-"""Packs written so that a kill at any moment loses nothing but the unit being written.
+"""Journaled packs: a kill at any moment loses only the unit that is being written.
 
-Beside `joints.f32` grows `unfinished.jsonl`: a first line that says what is being made, then a
-line per unit, written after the unit's data. Whoever comes back cuts both files behind the last
-whole line and goes on. `pack.json` appears, in one rename, when all is there.
+The journal `unfinished.jsonl` grows beside `joints.f32`. Its first line says what is being made;
+each further line is written after the data of a unit. A later call cuts both files after the last
+complete line and continues. `pack.json` appears, in one rename, when the pack is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from stars_infer.train.datasets.pack import (
     PackedClip,
     SourceClip,
     Splits,
-    entry,
+    locate_clip,
     write_facts,
 )
 from stars_infer.train.datasets.raw import LeftOut, Outcome, Unit
@@ -37,27 +37,27 @@ _REMEDY = "--force starts anew, another --out makes a second pack"
 
 
 class JournaledPack:
-    """A pack in the making, perhaps begun by an earlier process.
+    """A pack that is being made, perhaps begun by an earlier process.
 
     Attributes:
-        done: Units that are in the pack, from the first on.
-        clips: What they gave.
-        left_out: What they could not give.
+        done: Number of units that are in the pack.
+        clips: Clips of these units.
+        left_out: What was left out of these units.
     """
 
     def __init__(
         self, folder: Path, *, run: Mapping[str, Any], units: Sequence[Unit], force: bool = False
     ) -> None:
-        """Begin a pack, or go on with one.
+        """Begin a pack, or continue one.
 
         Args:
-            folder: Of the pack.
-            run: What is being made; another run is not continued.
+            folder: Folder of the pack.
+            run: What is being made; only a pack of the same run is continued.
             units: All units, in order.
-            force: Whether to start anew, whatever lies in the folder.
+            force: Whether to start anew, whatever the folder holds.
 
         Raises:
-            UsageError: If a finished pack, or the beginning of another one, lies in the folder.
+            UsageError: If the folder holds a finished pack, or the beginning of another one.
             StarsError: If the beginning is damaged.
         """
         self.done = 0
@@ -72,7 +72,7 @@ class JournaledPack:
         if finished.exists() and not force:
             (folder / UNFINISHED).unlink(missing_ok=True)  # a kill may fall just before this
             raise UsageError(f"{folder}: there is a finished pack here: {_REMEDY}")
-        if not force and not (folder / UNFINISHED).exists() and _holds(folder / "joints.f32"):
+        if not force and not (folder / UNFINISHED).exists() and _is_filled(folder / "joints.f32"):
             raise UsageError(f"{folder}: joints.f32 here is of no pack that was begun: {_REMEDY}")
         with ExitStack() as opened:
             self._journal = opened.enter_context((folder / UNFINISHED).open("a+b"))
@@ -89,12 +89,12 @@ class JournaledPack:
             self._opened = opened.pop_all()
 
     def add(self, unit: Unit, outcome: Outcome) -> None:
-        """Append what a unit gave: data first, then its line."""
+        """Append the clips of a unit: first the data, then the line of the journal."""
         lines: list[dict[str, str]] = []
         for result in outcome:
             if isinstance(result, SourceClip):
                 self._joints.write(np.ascontiguousarray(result.actors, np.float32).tobytes())
-                lines.append(self._packed(entry(result, self._rows)))
+                lines.append(self._append(locate_clip(result, self._rows)))
             else:
                 self.left_out.append(result)
                 lines.append(asdict(result))
@@ -103,14 +103,14 @@ class JournaledPack:
         self.done += 1
 
     def finish(self, facts: Mapping[str, Any], splits: Splits) -> None:
-        """Make it a pack."""
+        """Complete the pack."""
         clips = [asdict(clip) for clip in self.clips]
         write_facts(self._folder, {**facts, "splits": splits, "clips": clips})
         self._opened.close()
         (self._folder / UNFINISHED).unlink()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Delete what was written."""
         self._opened.close()
         (self._folder / UNFINISHED).unlink()
         (self._folder / "joints.f32").unlink()
@@ -126,8 +126,8 @@ class JournaledPack:
     ) -> None:
         self._opened.close()
 
-    def _packed(self, clip: PackedClip) -> dict[str, Any]:
-        """Count a clip in; what its line says: all but where it starts."""
+    def _append(self, clip: PackedClip) -> dict[str, Any]:
+        """Append a clip; return its entry in the journal, which lacks the first row."""
         self.clips.append(clip)
         self._rows = clip.start + clip.bodies * clip.frames
         line = asdict(clip)
@@ -139,7 +139,7 @@ class JournaledPack:
         self._journal.flush()
 
     def _lock(self) -> None:
-        """Keep others out, for as long as this process lives (Windows has no such lock)."""
+        """Lock the pack while this process lives (Windows has no such lock)."""
         if sys.platform == "win32":
             return
         try:
@@ -150,7 +150,7 @@ class JournaledPack:
             ) from None
 
     def _replay(self, run: dict[str, Any], units: Sequence[Unit]) -> int:
-        """Take over what the journal vouches for; bytes of it that are kept."""
+        """Take over the complete lines of the journal; return their length in bytes."""
         journal, joints = self._folder / UNFINISHED, self._folder / "joints.f32"
         first, *lines = journal.read_bytes().split(b"\n")
         if not lines:  # killed within the first line, or not begun
@@ -161,8 +161,8 @@ class JournaledPack:
             begun = json.loads(first)
             if begun != run:
                 raise UsageError(
-                    f"{self._folder}: holds the beginning of {_told(begun)}, not of {_told(run)}: "
-                    f"{_REMEDY}"
+                    f"{self._folder}: holds the beginning of {_describe(begun)}, not of "
+                    f"{_describe(run)}: {_REMEDY}"
                 )
             for line in lines[:-1]:  # what follows the last newline is torn
                 self._replay_line(json.loads(line), units)
@@ -179,7 +179,7 @@ class JournaledPack:
         return kept
 
     def _replay_line(self, line: dict[str, Any], units: Sequence[Unit]) -> None:
-        """Take over one unit, if it is still the one that was packed."""
+        """Take over one unit, if it is the one that was packed."""
         if self.done == len(units) or (units[self.done].name, units[self.done].size) != (
             line["unit"],
             line["size"],
@@ -195,14 +195,14 @@ class JournaledPack:
             if "reason" in result:
                 self.left_out.append(LeftOut(**result))
             else:
-                self._packed(PackedClip(start=self._rows, **result))
+                self._append(PackedClip(start=self._rows, **result))
         self.done += 1
 
 
-def _holds(file: Path) -> bool:
+def _is_filled(file: Path) -> bool:
     return file.exists() and file.stat().st_size > 0
 
 
-def _told(run: Mapping[str, Any]) -> str:
-    """A run for a message."""
+def _describe(run: Mapping[str, Any]) -> str:
+    """Describe a run in a message."""
     return " ".join(str(value) for value in run.values() if value is not None)

@@ -1,7 +1,8 @@
-"""The `.npz` files that the public MAMP code makes and reads, without loading them whole.
+"""The `.npz` archives of the public MAMP code, read clip by clip.
 
-`x_train` and `x_test` are (N, T, 150): two bodies, 25 joints, x y z, padded with zeros to T = 300
-frames; `y_train` and `y_test` are one-hot (N, classes). The file says neither set nor split.
+`x_train` and `x_test` are (N, T, 150): two bodies, 25 joints, x y z in meters, padded with zeros to
+T = 300 frames. `y_train` and `y_test` are one-hot (N, classes). The file names neither the data set
+nor the split.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ def open_mamp_npz(dataset: str, path: Path, *, split: str | None) -> RawSet:
     """List the clips of an archive.
 
     Args:
-        dataset: What the file holds: `ntu60`, `ntu120`, `pku1` or `pku2`.
+        dataset: Data set of the archive: `ntu60`, `ntu120`, `pku1` or `pku2`.
         path: The archive.
-        split: Name of the split that it was made for.
+        split: Split for which the archive was made.
 
     Raises:
-        UsageError: If the split is not named, or the set has no such split.
-        StarsError: If the file is no such archive, or is of another set.
+        UsageError: If the split is not named, or the data set has no such split.
+        StarsError: If the file is no such archive, or holds another data set.
     """
     known = (*OFFICIAL_SPLITS.get(dataset, ()), *SPLIT_FILES.get(dataset, ()))
     if split not in known:
@@ -60,7 +61,7 @@ def open_mamp_npz(dataset: str, path: Path, *, split: str | None) -> RawSet:
         parts = {part: _Part(archive, part, dataset) for part in _PARTS}
     except StarsError:
         raise
-    except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
+    except Exception as error:  # damaged files raise many errors in NumPy, zipfile and zlib
         raise StarsError(
             f"{path}: not an archive of x_train, y_train, x_test and y_test ({error})"
         ) from error
@@ -92,7 +93,7 @@ def open_mamp_npz(dataset: str, path: Path, *, split: str | None) -> RawSet:
 
 
 class _Part:
-    """The train or test half of an archive, read clip by clip from its open file."""
+    """The train or test part of an archive, read clip by clip from the open file."""
 
     def __init__(self, archive: zipfile.ZipFile, part: str, dataset: str) -> None:
         self._names = ACTIONS[dataset]
@@ -114,7 +115,7 @@ class _Part:
         self.clip_bytes = int(shape[1] * _VALUES * self._dtype.itemsize)
 
     def clip(self, number: int, name: str, source: str) -> SourceClip | LeftOut:
-        """Read one clip; the next one is the cheapest."""
+        """Read one clip; reading them in order is fastest."""
         try:
             self._file.seek(self._begin + number * self.clip_bytes)
             content = self._file.read(self.clip_bytes)
@@ -143,7 +144,7 @@ class _Part:
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, order and type of the array that an `.npy` file opens with."""
+    """Read shape, order and type from the header of an `.npy` file."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)

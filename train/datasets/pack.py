@@ -1,15 +1,15 @@
 """Packs: the actors of many clips in one memory-mapped file.
 
-A pack is a folder of `joints.f32` (float32 positions in meters, one track of (T, 25, 3) after the
-other) and `pack.json` (where each clip lies, its label, subject and source). Each actor is a track
-of its own, so that an absent second body takes no space. Float32 is kept because the prediction
-target of stage 1 is the motion between frames, which half precision (1 mm at 1 m) would drown.
+A pack is a folder with `joints.f32`, the tracks (T, 25, 3) of all actors one after the other as
+float32 positions in meters, and `pack.json`, the position, label, subject and source of each clip.
+Each actor has a track of its own, so that an absent second body takes no space. The positions are
+float32 because stage 1 predicts the motion between frames, which the steps of half precision (1 mm
+at 1 m) would drown.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from stars_infer.arrays import FloatArray
-from stars_infer.atomic import write_text
+from stars_infer.atomic import write_text, written_beside
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.layouts import NTU25_JOINTS
 
@@ -27,12 +27,12 @@ SCHEMA = 1
 _ROW = (len(NTU25_JOINTS), 3)
 _OF_PACK = ("pack.json", "joints.f32")
 UNFINISHED = "unfinished.jsonl"
-"""Lies in the folder of a pack that `stars data prepare` has begun."""
+"""File in the folder of a pack that `stars data prepare` has begun and not finished."""
 ROW_BYTES = 4 * len(NTU25_JOINTS) * 3
-"""Of one frame of one actor in `joints.f32`."""
+"""Bytes of one frame of one actor in `joints.f32`."""
 
 Splits = Mapping[str, Mapping[str, Sequence[int]]]
-"""Named splits of a pack: split -> part (`train`, `test`) -> numbers of its clips."""
+"""The splits of a pack: name -> part (`train` or `test`) -> numbers of the clips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,12 @@ class PackedClip:
     """One clip of a pack.
 
     Attributes:
-        start: First row of its first actor's track.
-        frames: T, rows of each track.
-        bodies: Actors, laid one after the other.
-        label: Action, may be empty.
-        subject: Who performs it, may be empty.
-        source: Where it comes from; splits by pattern match it.
+        start: First row of the track of its first actor.
+        frames: Number of rows of each track, T.
+        bodies: Number of actors, whose tracks follow each other.
+        label: Action; may be empty.
+        subject: Performer; may be empty.
+        source: Origin of the clip, which splits by pattern match.
     """
 
     start: int
@@ -68,7 +68,7 @@ class SourceClip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """Training clips: rows of joints and where each clip lies in them."""
+    """Training clips: rows of joints, and the position of each clip in them."""
 
     joints: FloatArray
     """(rows, 25, 3), meters."""
@@ -76,14 +76,14 @@ class Pack:
     facts: dict[str, Any]
     """How the pack was made: sources, windows, frame rate."""
     splits: Splits = field(default_factory=dict)
-    """Who is trained on and who is tested, by the name of the split."""
+    """The clips that each split trains on and tests."""
 
     def __post_init__(self) -> None:
         if not self.clips:
             raise UsageError("there is no clip to train on")
 
     def part(self, split: str, part: str) -> Pack:
-        """The clips of one part of a split, over the same joints.
+        """Select the clips of one part of a split; they share the joints of this pack.
 
         Args:
             split: Name of a split, such as `xsub`.
@@ -106,12 +106,12 @@ class Pack:
 
     @classmethod
     def from_clips(cls, clips: Iterable[SourceClip]) -> Pack:
-        """Hold clips in memory, as a pack would hold them on disk."""
+        """Make a pack of clips in memory."""
         rows: list[FloatArray] = []
         packed: list[PackedClip] = []
         start = 0
         for clip in clips:
-            packed.append(entry(clip, start))
+            packed.append(locate_clip(clip, start))
             rows.append(clip.actors.reshape(-1, *_ROW))
             start += len(rows[-1])
         joints = np.concatenate(rows) if rows else np.zeros((0, *_ROW), np.float32)
@@ -119,10 +119,10 @@ class Pack:
 
     @classmethod
     def open(cls, folder: Path) -> Pack:
-        """Open a pack on disk; positions stay there until they are used.
+        """Open a pack on disk; positions are read when they are used.
 
         Raises:
-            StarsError: If the folder is no pack, or its files do not belong together.
+            StarsError: If the folder is no pack, or its files do not fit together.
         """
         if (folder / UNFINISHED).exists() and not (folder / "pack.json").exists():
             raise StarsError(
@@ -153,21 +153,22 @@ class Pack:
 
 
 class PackWriter:
-    """Writes a pack clip by clip; the folder is a pack only once the writer is closed well.
+    """Writes a pack clip by clip; use it as a context manager.
 
-    Joints are written beside their place, so that a pack that is there stays until then.
+    The joints are written beside their final place. An existing pack is replaced when the context
+    ends without an error, and not before.
     """
 
     def __init__(self, folder: Path, *, force: bool = False, **facts: Any) -> None:
         """Begin a pack.
 
         Args:
-            folder: Of the pack.
-            force: Whether a pack, or the beginning of one, that lies there is replaced.
-            facts: How it is made.
+            folder: Folder of the pack.
+            force: Whether an existing pack, or the beginning of one, is replaced.
+            facts: How the pack is made.
 
         Raises:
-            UsageError: If the folder is a file, or holds a pack that is not to be replaced.
+            UsageError: If the folder is a file, or holds a pack and `force` is false.
         """
         if folder.exists() and not folder.is_dir():
             raise UsageError(f"{folder}: is a file; --out names the folder of the pack")
@@ -180,15 +181,15 @@ class PackWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._facts = facts
-        self._beside = folder / f".joints.{os.getpid()}.f32"
-        self._file = self._beside.open("wb")
+        self._writing = written_beside(folder / "joints.f32")
+        self._file = self._writing.__enter__().open("wb")
         self._rows = 0
         self.clips: list[PackedClip] = []
         self.splits: dict[str, dict[str, list[int]]] = {}
 
     def add(self, clip: SourceClip) -> None:
         """Append a clip."""
-        self.clips.append(entry(clip, self._rows))
+        self.clips.append(locate_clip(clip, self._rows))
         self._file.write(np.ascontiguousarray(clip.actors, np.float32).tobytes())
         self._rows += clip.actors.shape[0] * clip.actors.shape[1]
 
@@ -202,25 +203,23 @@ class PackWriter:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
-        try:
-            if kind is None:
-                if not self.clips:
-                    raise StarsError(f"{self._folder}: no clip could be packed; nothing written")
-                clips = [asdict(clip) for clip in self.clips]
-                self._beside.replace(self._folder / "joints.f32")
-                write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
-                (self._folder / UNFINISHED).unlink(missing_ok=True)
-        finally:
-            self._beside.unlink(missing_ok=True)
+        if error is None and not self.clips:
+            error = StarsError(f"{self._folder}: no clip could be packed; nothing written")
+        self._writing.__exit__(None if error is None else type(error), error, trace)
+        if error is not None:
+            raise error
+        clips = [asdict(clip) for clip in self.clips]
+        write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
+        (self._folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write `pack.json` in one rename, so that a kill leaves the old one or the new one."""
+    """Write `pack.json` in one rename, so that a kill leaves the old or the new file."""
     write_text(folder / "pack.json", json.dumps({"schema": SCHEMA, **facts}))
 
 
-def entry(clip: SourceClip, start: int) -> PackedClip:
-    """Where a clip lies in a pack if its first row is `start`."""
+def locate_clip(clip: SourceClip, start: int) -> PackedClip:
+    """Describe a clip in a pack whose first row is `start`."""
     bodies, frames = clip.actors.shape[:2]
     return PackedClip(
         start=start,

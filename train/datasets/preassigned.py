@@ -1,4 +1,4 @@
-"""Bodies that a data set has already assigned to actors: PKU-MMD, PYSKL and MAMP files."""
+"""Bodies that are already assigned to actors, as in PKU-MMD, PYSKL and MAMP files."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from stars_infer.errors import ClipError
 from stars_infer.preprocessing.prepare import center
 
 MAX_FRAMES = 300
-"""Longest clip of a prepared pack; of longer ones the first frames are kept, as is customary."""
+"""Largest number of frames of a prepared clip; of longer clips, the first frames are kept."""
 
 
 def preassigned_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArray:
-    """Actors of a pack from at most two tracked bodies, in the order of the file.
+    """Make the actors of a clip from one or two assigned bodies, in their order.
 
-    Nothing is denoised here: whoever wrote the file has chosen the actors. Frames without a body
-    are dropped, as is a second body that is never there, or that merely repeats the first (MAMP
-    fills the second place of NTU RGB+D 120 so).
+    Nothing is denoised, since the author of the file has chosen the actors. Frames without a body
+    are dropped, and so is a second body that is never present or that repeats the first (MAMP
+    fills the second slot of NTU RGB+D 120 in this way).
 
     Args:
         bodies: (1 or 2, T, 25, 3), meters; zero where a body is absent.
         source: Name for messages.
 
     Returns:
-        (1 or 2, T' ≤ 300, 25, 3): the origin is the middle spine of actor 1 where first seen.
+        (1 or 2, T' ≤ 300, 25, 3), meters. The origin is the middle of actor 1's spine in the first
+        frame in which it is present.
 
     Raises:
-        ClipError: If nobody is there, or in fewer than two frames, or a gap is too long.
+        ClipError: If a body is present in fewer than two frames, or a gap is too long.
     """
-    # As the papers have them: a joint at the origin stays there.
+    # As in the papers, a joint at the origin stays there and does not count as missing.
     clip = Clip.from_array(bodies, source=source, computed=True)
     actors = clip.bodies[clip.presence.any(axis=1)][:, clip.presence.any(axis=0)]
     if actors.shape[1] < MIN_FRAMES:
@@ -42,6 +43,6 @@ def preassigned_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArra
 
 
 def first_frames(actors: FloatArray) -> FloatArray:
-    """The first 300 frames of (M, T, 25, 3), without an actor who is not seen in them."""
+    """The first 300 frames of actors (M, T, 25, 3), without actors that are absent in them."""
     kept = actors[:, :MAX_FRAMES]
     return kept[kept.any(axis=(1, 2, 3))]

@@ -1,4 +1,4 @@
-"""From a raw data set to a pack with its official splits: the verb behind `stars data prepare`."""
+"""From a raw data set to a pack with the official splits: `stars data prepare`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stars_infer.train.datasets.raw import UNUSABLE, LeftOut, RawSet
 
 DATASETS = ("ntu60", "ntu120", "pku1", "pku2")
 MOST_WORKERS = 24
-"""Used if nobody says otherwise: at 45 MB each they stay far below 2 GB together."""
+"""Largest default number of processes: at 45 MB each, they stay below 2 GB together."""
 
 _GO_ON = "run the command again with fewer --workers; it goes on where it stopped"
 
@@ -31,16 +31,16 @@ Watch = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What a preparation made.
+    """The outcome of a preparation.
 
     Attributes:
-        clips: Clips in the pack.
-        frames: Frames in them.
-        labels: Different actions in them.
-        splits: Clips in each part of each split.
-        left_out: What was left out, by reason: names, with the problem where there is one.
-        not_found: Official samples that the raw data lacks; `None` where nobody can say.
-        resumed: Units that an earlier run had done.
+        clips: Number of clips in the pack.
+        frames: Number of frames in the pack.
+        labels: Number of actions in the pack.
+        splits: Number of clips in each part of each split.
+        left_out: Names of what was left out, by reason, with the problem if there is one.
+        not_found: Number of official samples that the raw data lacks; None if unknown.
+        resumed: Number of units that an earlier call had packed.
     """
 
     clips: int
@@ -65,36 +65,36 @@ def prepare_dataset(
 ) -> Prepared:
     """Make a pack of a data set: official names and splits, denoised, centered, at most 300 frames.
 
-    A run that was killed is continued where it stopped; the pack is then the same, byte for byte,
-    as that of one run, whatever the number of workers.
+    A call continues where an earlier one was killed. The bytes of the pack depend neither on that
+    nor on the number of workers.
 
     Args:
-        dataset: One of `DATASETS`; the fact `dataset` of the pack.
+        dataset: One of `DATASETS`.
         raw: Folder of the raw files, a PYSKL `.pkl`, or a MAMP `.npz`.
         out: Folder of the pack.
-        split: Of a MAMP `.npz`, which does not say it.
-        workers: Processes; as many as there are cores if not given, but 24 at most.
-        force: Whether to start anew where there is a pack, or the beginning of one.
-        skip: Called with the error of everything that cannot be used.
-        watch: Called with the units done and the units in all.
+        split: Split of a MAMP `.npz`, which does not name it.
+        workers: Number of processes; by default, the number of cores, but at most 24.
+        force: Whether to replace an existing pack, or the beginning of one.
+        skip: Called with the error of each file or entry that cannot be used.
+        watch: Called with the number of packed units and of all units.
 
     Raises:
-        UsageError: If the arguments do not fit, or there is a finished pack or the beginning of
-            another one.
+        UsageError: If the arguments contradict each other, or the folder holds a finished pack or
+            the beginning of another one.
         StarsError: If the raw data cannot be used at all.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"--workers must be at least 1, got {workers}")
     kind, raw_set = _open(dataset, raw, split)
     for unread in raw_set.left_out:
-        _tell(raw, unread, skip)
+        _report(raw, unread, skip)
     run = {"dataset": dataset, "kind": kind, "split": split}
     processes = (workers or min(usable_cores(), MOST_WORKERS)) if raw_set.parallel else 1
     try:
         with JournaledPack(out, run=run, units=raw_set.units, force=force) as pack:
             resumed, total = pack.done, len(raw_set.units)
             for earlier in pack.left_out:
-                _tell(raw, earlier, skip)
+                _report(raw, earlier, skip)
             watch(resumed, total)
             rest = raw_set.units[resumed:]
             outcomes = ordered_map(
@@ -104,7 +104,7 @@ def prepare_dataset(
                 pack.add(unit, outcome)
                 for result in outcome:
                     if isinstance(result, LeftOut):
-                        _tell(raw, result, skip)
+                        _report(raw, result, skip)
                 watch(pack.done, total)
             left_out = _by_reason((*raw_set.left_out, *pack.left_out))
             if not pack.clips:
@@ -138,7 +138,7 @@ def prepare_dataset(
 
 
 def _open(dataset: str, raw: Path, split: str | None) -> tuple[str, RawSet]:
-    """List the raw data; its kind follows from what `raw` is."""
+    """List the raw data; return its kind, which follows from the path, and the list."""
     if dataset not in DATASETS:
         raise UsageError(f"unknown data set {dataset!r}; known: {', '.join(DATASETS)}")
     if not raw.exists():
@@ -158,8 +158,8 @@ def _open(dataset: str, raw: Path, split: str | None) -> tuple[str, RawSet]:
     )
 
 
-def _tell(raw: Path, left_out: LeftOut, skip: Skip) -> None:
-    """Name what could not be used; the other reasons are only counted."""
+def _report(raw: Path, left_out: LeftOut, skip: Skip) -> None:
+    """Report what could not be used; other reasons are only counted."""
     if left_out.reason == UNUSABLE:
         place = str(raw / left_out.name) if raw.is_dir() else f"{raw}:{left_out.name}"
         skip(ClipError(place, left_out.problem))

@@ -1,7 +1,8 @@
 """PYSKL's pickles of NTU RGB+D: `ntu60_3danno.pkl` and `ntu120_3danno.pkl`.
 
-PYSKL has chosen the actors by rules of its own, close to those of `stars_infer.clips.actors`, and
-keeps half precision (1 mm at 2 m); packs for the paper's figures come from the `.skeleton` files.
+PYSKL chooses actors by its own rules, which are close to those of `stars_infer.clips.actors`, and
+stores half precision (1 mm at 2 m). To reproduce the figures of the papers, use the `.skeleton`
+files.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def open_pyskl(dataset: str, path: Path) -> RawSet:
     An annotation has `frame_dir`, `label` (from 0) and `keypoint` (M, T, 25, 3).
 
     Raises:
-        StarsError: If the file is no such pickle, is of another set, or asks for anything but
-            arrays and plain containers.
+        StarsError: If the file is no such pickle, or contains anything but arrays and plain
+            containers.
+        UsageError: If the file holds another data set.
     """
     content = load_plain(path)
     try:
@@ -118,7 +120,7 @@ def _read(annotation: _Annotation, source: str) -> SourceClip | LeftOut:
 def _splits(
     listed: Mapping[str, Sequence[str]], clips: Sequence[PackedClip], path: Path
 ) -> dict[str, dict[str, list[int]]]:
-    """Clip numbers of lists such as `xsub_train` and `xsub_val`."""
+    """Clip numbers of the lists of the file, such as `xsub_train` and `xsub_val`."""
     splits: dict[str, dict[str, list[int]]] = {}
     for name, those in listed.items():
         split, _, part = name.rpartition("_")

@@ -1,4 +1,4 @@
-"""What every raw data set looks like to `stars data prepare`: units that are read one by one."""
+"""The common form of raw data sets for `stars data prepare`: units that are read one by one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ UNUSABLE = "cannot be used"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A piece of a raw data set that is read at once: a file, an entry of an archive.
+    """A piece of a raw data set that is read at once: a file, or an entry of an archive.
 
     Attributes:
-        name: Its name, unique in the set; units are packed in the order of their names.
-        size: Bytes, by which a resumed run notices that the unit has changed.
-        paths: Its files, if it has files of its own.
+        name: Name, unique in the data set; units are packed in the order of their names.
+        size: Size in bytes, by which a later call notices that the unit has changed.
+        paths: Files of the unit, if it has files of its own.
     """
 
     name: str
@@ -37,12 +37,12 @@ class Unit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """Something that does not enter the pack.
+    """A file or entry that is left out of the pack.
 
     Attributes:
-        name: File or entry, from the raw folder on.
+        name: Path or name, relative to the raw folder.
         reason: One of the constants of this module.
-        problem: What exactly is wrong, if more is to be said.
+        problem: What exactly is wrong, if there is more to say.
     """
 
     name: str
@@ -57,26 +57,26 @@ class LeftOut:
 
 
 Outcome = Sequence[SourceClip | LeftOut]
-"""What a unit gives."""
+"""The clips of a unit, and what was left out."""
 
 
 def _nothing() -> None:
-    """Nothing is to be closed."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawSet:
-    """A raw data set, listed but not yet read.
+    """A raw data set that is listed but not yet read.
 
     Attributes:
-        units: What is to be read, in the order of the pack.
-        read: Reads a unit; runs in worker processes where `parallel`.
-        splits: The official splits over the clips that were packed.
-        parallel: Whether units can be read by several processes at once.
-        chunk: Units that a process is handed at a time.
-        left_out: What is left out without being read.
-        not_found: How many official samples the raw data lacks; `None` where nobody can say.
-        close: Called when all is read.
+        units: Units to read, in the order of the pack.
+        read: Reads a unit; runs in worker processes if `parallel`.
+        splits: Makes the official splits of the packed clips.
+        parallel: Whether several processes can read units.
+        chunk: Number of units that a process receives at a time.
+        left_out: Units that are left out without being read.
+        not_found: Number of official samples that the raw data lacks; None if unknown.
+        close: Called when all units are read.
     """
 
     units: Sequence[Unit]

@@ -1,4 +1,4 @@
-"""Clips for a pack: from folders of clip files, or from motion-capture archives."""
+"""Sources of a pack: folders of clip files, or motion-capture archives."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
 
 Skip = Callable[[ClipError], None]
-"""What to do about a clip that cannot be used."""
+"""Receives the error of each clip that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """How long recordings are cut.
+    """How recordings are cut into windows.
 
     Attributes:
-        seconds: Length of a window; 0 keeps every recording whole.
-        stride: Seconds between the starts of two windows.
-        shortest: Seconds below which a recording, or its rest, is left out.
-        face_camera: Turn each window about the vertical until the body faces the camera (-z),
-            as people before a Kinect mostly do.
+        seconds: Length of a window, seconds; 0 keeps recordings whole.
+        stride: Time between the starts of two windows, seconds.
+        shortest: Shortest recording or last window that is kept, seconds.
+        face_camera: Turn each window about the vertical axis until the body faces the camera
+            (-z), as most people in front of a Kinect do.
     """
 
     seconds: float = 4.0
@@ -44,7 +44,7 @@ class Windows:
             raise UsageError("stride and shortest must be longer than 0 seconds, window not below")
 
     def cut(self, frames: int, fps: float) -> Iterator[slice]:
-        """Windows of a recording of so many frames."""
+        """Windows of a recording with this number of frames."""
         shortest = max(2, round(self.shortest * fps))
         if not self.seconds:
             if frames >= shortest:
@@ -60,14 +60,14 @@ class Windows:
 def clips_of(
     source: Path, *, layout: str | None, windows: Windows, skip: Skip
 ) -> Iterator[SourceClip]:
-    """Clips of a source: a folder of clip files, or a motion-capture archive.
+    """Read the clips of a source: a folder of clip files, or a motion-capture archive.
 
     Args:
-        source: A folder (a clip's own folder is its label) or an `.npz` with `positions`,
+        source: A folder (the folder of a clip is its label) or an `.npz` with `positions`,
             `starts`, `clip_ids`, `labels`, `subjects`, `fps` and `joint_names`.
         layout: Joint layout of the clips in a folder.
         windows: How recordings are cut.
-        skip: Called with the error of every clip that is left out.
+        skip: Called with the error of each clip that is left out.
 
     Raises:
         ClipError: If the source itself cannot be read.
@@ -103,7 +103,7 @@ def _folder(folder: Path, layout: str | None, windows: Windows, skip: Skip) -> I
             except ClipError as error:
                 skip(error)
                 continue
-            yield from _windowed(
+            yield from _cut(
                 actors, clip.fps, windows, label=path.parent.name, subject="", source=clip.source
             )
 
@@ -119,13 +119,13 @@ def _archive(path: Path, windows: Windows) -> Iterator[SourceClip]:
         raise ClipError(str(path), f"not a motion-capture archive: {error}") from error
     for clip_id, label, subject, start, end in zip(*columns, starts[:-1], starts[1:], strict=True):
         actors = hierarchy_to_ntu25(positions[start:end].astype(np.float32), names)[None]
-        yield from _windowed(
+        yield from _cut(
             actors, fps, windows, label=str(label), subject=str(subject),
             source=f"{path.name}:{clip_id}",
         )  # fmt: skip
 
 
-def _windowed(
+def _cut(
     actors: FloatArray, fps: float, windows: Windows, *, label: str, subject: str, source: str
 ) -> Iterator[SourceClip]:
     for window in windows.cut(actors.shape[1], fps):

@@ -1,4 +1,4 @@
-"""Splits of a pack into clips to train on and clips to test, by pattern."""
+"""Splits of a pack into training and test clips, by patterns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stars_infer.train.datasets.pack import Pack, write_facts
 def add_split(
     folder: Path, name: str, *, train: Sequence[str], test: Sequence[str]
 ) -> dict[str, list[int]]:
-    """Add a split to a pack on disk, or replace the one of that name.
+    """Add a split to a pack on disk, or replace the split of that name.
 
     Args:
         folder: The pack.
-        name: Of the split.
-        train: Patterns over the sources of the clips to train on, as in `*/s[1357]_*`.
-        test: Patterns over the sources of the clips to test.
+        name: Name of the split.
+        train: Patterns of the sources of the training clips, such as `*/s[1357]_*`.
+        test: Patterns of the sources of the test clips.
 
     Returns:
         Numbers of the clips of both parts.

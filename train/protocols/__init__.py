@@ -1,1 +1,1 @@
-"""One protocol of the papers a file: how good an encoder is (STARS 4.3)."""
+"""The evaluation protocols of the papers, one per file (STARS, section 4.3)."""

@@ -1,4 +1,4 @@
-"""The encoder that is measured: that of a run, or one with random weights as a baseline."""
+"""The encoder that is measured: that of a run, or random weights as a baseline."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from stars_infer.train.run import RunConfig
 from stars_infer.train.views.config import ViewConfig
 
 RANDOM = "random"
-"""What stands for a run where random weights are measured."""
+"""Takes the place of a run to measure random weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredEncoder:
-    """An encoder and what is known of it.
+    """An encoder and what is known about it.
 
     Attributes:
         run: Path of its run, or `random`.
         encoder: The network, in evaluation mode.
-        views: How it was trained to see clips; its `absent_bodies` counts.
+        views: Distribution of its training views, which decides normalization and the treatment of
+            absent bodies.
         config: Configuration of its run.
-        checkpoint: What the run left; of the student if that is measured.
-        samplings: Uniform samplings of a clip whose features are averaged, as at use.
+        checkpoint: Checkpoint of its run; with the student's weights if they are measured.
+        samplings: Number of uniform samplings of a clip whose features are averaged.
     """
 
     run: str
@@ -49,17 +50,17 @@ class MeasuredEncoder:
 
     @property
     def weights(self) -> str | None:
-        """`student` where it is not the teacher of its run that is measured."""
+        """`student` if the student of its run is measured, else None."""
         return self.checkpoint.history.get("weights") if self.checkpoint else None
 
     @property
     def shape(self) -> EncoderConfig:
-        """Of the network."""
+        """Shape of the network."""
         return self.encoder.config
 
     @property
     def title(self) -> str:
-        """Name of the method, as the papers' tables have it."""
+        """Name of the method, as in the tables of the papers."""
         if self.config is None:
             return "random weights"
         if self.config.method == "stars" and self._started_from("head-init"):
@@ -73,14 +74,14 @@ class MeasuredEncoder:
 
     @property
     def source_data(self) -> str | None:
-        """Data set it was trained on, if that was an official one."""
+        """Official data set on which it was trained, if any."""
         facts = self.checkpoint.history.get("pack", {}) if self.checkpoint else {}
         name = facts.get("dataset")
         return None if name is None else str(name)
 
     @property
     def results(self) -> Path | None:
-        """Folder of its results: below its run; those of other weights of it apart."""
+        """Folder of its results: in the folder of its run, with subfolders for other weights."""
         if self.config is None:
             return None
         path = Path(self.run)
@@ -90,10 +91,10 @@ class MeasuredEncoder:
         return (path if path.is_dir() else path.parent).joinpath("eval", *apart)
 
     def default_data(self) -> Path:
-        """The pack of its run.
+        """The pack on which its run was trained.
 
         Raises:
-            UsageError: If there is none.
+            UsageError: If there is none here.
         """
         if self.config is None:
             raise UsageError("random weights have no data of their own: name a pack with --data")
@@ -106,7 +107,7 @@ class MeasuredEncoder:
         return path
 
     def facts(self) -> dict[str, Any]:
-        """What a result says of it."""
+        """Facts about the encoder that a result keeps."""
         if self.config is None or self.checkpoint is None:
             return {"run": self.run, "method": self.title}
         how = {"samplings": self.samplings} if self.samplings > 1 else {}
@@ -127,7 +128,7 @@ class MeasuredEncoder:
 
 
 _AUGMENTED = ("DINO", "MoCo")
-"""Methods whose augmented form has a line of its own in the papers' tables."""
+"""Methods whose augmented form has a row of its own in STARS, Table 6."""
 
 
 def load_encoder(
@@ -142,11 +143,10 @@ def load_encoder(
 
     Args:
         run: Folder of a run or a checkpoint file; `random` for random weights.
-        like: Run whose shape and rule for absent bodies random weights take; the papers' shape
-            if not given.
-        seed: Of random weights.
+        like: Run whose shape and views random weights take; by default, the papers' shape.
+        seed: Seed of random weights.
         weights: `teacher` or `student`, of a run that has both.
-        samplings: Uniform samplings of a clip whose features are averaged.
+        samplings: Number of uniform samplings of a clip whose features are averaged.
 
     Raises:
         ModelError: If there is no such run.

@@ -1,4 +1,4 @@
-"""Clip features of a frozen network: the center crop as at use, or random crops."""
+"""Clip features of a frozen network: of the center crop, as at inference, or of random crops."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from stars_infer.train.views.normalize import frames_to_normalize, normalize
 from stars_infer.train.views.views import Views, resident, resize_tracks
 
 CROP = 0.9
-"""Share kept by the center crop (STARS 4.2); MAMP's public configurations have 0.95."""
+"""Share of a clip that the center crop keeps (STARS, section 4.2); 0.95 in MAMP's code."""
 CPU_BATCH, BATCH = 8, 256
-"""Clips that run at once."""
+"""Number of clips that run at once, on a CPU and on a GPU."""
 
 Encode = Callable[[Tensor], Tensor]
-"""From bodies (N, T, V, 3) to their features (N, F)."""
+"""Maps bodies (N, T, V, 3) to their features (N, F)."""
 
 
 class Track(Protocol):
-    """Follows the progress of a loop; as `Output.progress`."""
+    """Shows the progress of a loop, as `Output.progress` does."""
 
     def __call__(self, items: Iterable[Batch], what: str, total: int) -> Iterable[Batch]:
-        """Hand the items on."""
+        """Pass the items on."""
 
 
 def untracked(items: Iterable[Batch], what: str, total: int) -> Iterable[Batch]:
-    """Show nothing."""
+    """Pass the items on without showing progress."""
     return items
 
 
@@ -53,24 +53,24 @@ def clip_features(
     track: Track = untracked,
     what: str = "encoding",
 ) -> Tensor:
-    """Features of every clip of a pack, its center crop resized, (clips, F) on the device.
+    """Features of the center crop of every clip of a pack, (clips, F), on the device.
 
     Args:
         pack: The clips.
         encode: The network, on the device of `fabric` and in evaluation mode.
-        views: How the encoder wants clips: frames, normalization, and `absent_bodies`. There,
-            `present` is the mean over the bodies that are there; `zeros` lets a missing second
-            body count as one of all zeros, which is run once; `copy`, a missing body that repeats
-            the first, changes no mean and is `present`.
+        views: Frames, normalization and `absent_bodies` of the encoder's views. With `present`,
+            the features of a clip are the mean over the bodies that are present; with `zeros`, a
+            missing second body counts as one of zeros, which runs once; `copy`, a missing body
+            that repeats the first, gives the same mean as `present`.
         fabric: From `open_fabric`; decides device and precision.
-        crop: Share of the clip kept.
-        samplings: Uniform samplings of the clip whose features are averaged, as at use.
-        finish: What follows the mean over bodies, from (B, F) to (B, F').
+        crop: Share of the clip that is kept.
+        samplings: Number of uniform samplings of the clip whose features are averaged.
+        finish: Runs after the mean over bodies, from (B, F) to (B, F').
         track: Shows progress.
-        what: What it shows.
+        what: Title of the progress.
 
     Raises:
-        UsageError: If `crop` is no share.
+        UsageError: If `crop` is not above 0 and at most 1.
     """
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share up to 1, not {crop:g}")
@@ -99,7 +99,7 @@ def pooled_features(
     track: Track = untracked,
     what: str = "encoding",
 ) -> Tensor:
-    """Frozen features (clips, D) of a pack's clips: mean over bodies, time and joints."""
+    """Frozen features (clips, D) of the clips of a pack: means over bodies, time and joints."""
     return clip_features(
         pack,
         measured.encoder.to(fabric.device).pool,
@@ -128,10 +128,10 @@ def random_crop_features(
     Args:
         pack: The clips.
         encode: As in `clip_features`.
-        config: What views are like, and the rule for absent bodies.
-        crops: Views of each clip.
+        config: Distribution of the views, and treatment of absent bodies.
+        crops: Number of views of each clip.
         fabric: From `open_fabric`.
-        seed: Decides the views.
+        seed: Seed of the views.
         track: Shows progress.
     """
     size, clips = batch_size(fabric), len(pack.clips)
@@ -146,19 +146,19 @@ def random_crop_features(
         means = means_over_bodies(batch, encode(batch.bodies), zero).cpu()
         if found is None:
             found = torch.empty(crops, clips, means.shape[1])
-        # A pass over the clips, in whatever order, is one crop of each.
-        places = torch.arange(step * size, (step + 1) * size)
-        kept = places < crops * clips
-        found[places[kept] // clips, views.clips_of_step(step)[kept]] = means[kept]
+        # One pass over the clips, in whatever order, is one crop of each.
+        positions = torch.arange(step * size, (step + 1) * size)
+        kept = positions < crops * clips
+        found[positions[kept] // clips, views.clips_of_step(step)[kept]] = means[kept]
     if found is None:
         raise UsageError(f"crops must be at least 1, not {crops}")
     return found
 
 
 def _autocast(network: Encode, fabric: Fabric) -> Encode:
-    """A network in the precision of `fabric`, float32 in and out.
+    """Run a network in the precision of `fabric`, with float32 inputs and outputs.
 
-    What prepares its clips is not: turned in bf16, joints would be off by millimeters.
+    The preparation of clips stays in float32: in bf16, joints would be off by millimeters.
     """
 
     def run(x: Tensor) -> Tensor:
@@ -177,7 +177,7 @@ def center_batches(
     device: torch.device,
     size: int,
 ) -> Iterator[Batch]:
-    """Center crops of all clips in order, so many clips at a time, as `prepare` makes them."""
+    """Center crops of all clips in order, `size` clips at a time, as `prepare` makes them."""
     joints = resident(pack, device)
     bodies = torch.tensor([clip.bodies for clip in pack.clips])
     length = torch.tensor([clip.frames for clip in pack.clips])
@@ -192,8 +192,8 @@ def center_batches(
         kept = (length - 2 * bias)[these][clip]
         frames = frames_to_normalize(views)
         taken = torch.from_numpy(moments(frames, 1 if views.pace else samplings))
-        places = first.to(joints.device), kept.to(joints.device)
-        made = resize_tracks(joints, *places, frames, moments=taken.to(joints.device))
+        tracks = first.to(joints.device), kept.to(joints.device)
+        made = resize_tracks(joints, *tracks, frames, moments=taken.to(joints.device))
         clip, slot = clip.to(device), slot.to(device)
         yield Batch(
             bodies=normalize(
@@ -208,14 +208,14 @@ def center_batches(
 def zero_body(
     encode: Encode, pack: Pack, *, views: ViewConfig, device: torch.device
 ) -> Tensor | None:
-    """The features (F,) that stand for a missing second body, if the rule wants any."""
+    """Features (F,) of a body of zeros, if missing second bodies count as such; else None."""
     if views.absent_bodies != "zeros":
         return None
     return encode(torch.zeros(1, views.frames, *pack.joints.shape[1:], device=device))[0].float()
 
 
 def means_over_bodies(batch: Batch, features: Tensor, zero: Tensor | None) -> Tensor:
-    """Clip features (B, F) of body features (N, F), with what stands for a missing body."""
+    """Average body features (N, F) by clip to (B, F); `zero` stands for missing second bodies."""
     means = batch.mean_over_bodies(features)
     if zero is None:
         return means
@@ -224,5 +224,5 @@ def means_over_bodies(batch: Batch, features: Tensor, zero: Tensor | None) -> Te
 
 
 def batch_size(fabric: Fabric) -> int:
-    """Clips to run at once on the device."""
+    """Number of clips to run at once on the device."""
     return CPU_BATCH if fabric.device.type == "cpu" else BATCH

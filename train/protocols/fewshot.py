@@ -1,8 +1,7 @@
-"""Few-shot: n exemplars of each new action, clips named by their n nearest (STARS 4.3).
+"""Few-shot evaluation: n exemplars of each new action, and n-NN (STARS, section 4.3, Table 5).
 
-The training part of the split holds the possible exemplars, the test part the queries. The papers
-say neither how exemplars are chosen nor how often; here they are drawn at random, any number of
-times.
+The exemplars come from the training part of the split, the queries are the test part. The papers do
+not say how exemplars are chosen, nor how often; here they are drawn at random, any number of times.
 """
 
 from __future__ import annotations
@@ -40,16 +39,16 @@ def fewshot(
     crop: float = CROP,
     track: Track = untracked,
 ) -> Result:
-    """Measure an encoder by a few exemplars of each action, over random draws of them.
+    """Measure an encoder with few exemplars of each action, over random draws of them.
 
     Args:
-        measured: The encoder; for the papers' figures, one that never saw the actions.
+        measured: The encoder; for the papers' figures, one that was not trained on these actions.
         task: Exemplars come from the training part, queries are the test part.
         fabric: From `open_fabric`.
         shots: Numbers of exemplars per action.
-        draws: Random draws for each.
-        seed: Of the draws.
-        crop: Share of each clip kept.
+        draws: Random draws for each number.
+        seed: Seed of the draws.
+        crop: Share of each clip that the center crop keeps.
         track: Shows progress.
 
     Raises:

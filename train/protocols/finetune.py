@@ -1,7 +1,7 @@
-"""Fine-tune: the whole encoder learns with labels, then names the test clips (STARS 4.3).
+"""Fine-tuning: the whole encoder learns with labels and classifies the test clips.
 
-The figure is that of the last epoch. MAMP's public code reports the best epoch on the test clips
-themselves, which flatters a little.
+STARS, section 4.3. The figure is that of the last epoch. MAMP's public code reports the best epoch
+on the test clips, which flatters the figure a little.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from stars_infer.train.protocols.results import (
     make_result,
 )
 from stars_infer.train.protocols.task import Task, numbers_of
+from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe
 from stars_infer.train.run import RunConfig
 from stars_infer.train.session import train
@@ -41,19 +42,19 @@ RECIPE = "finetune"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tuning:
-    """How encoders are fine-tuned, whatever the clips.
+class FinetuneSettings:
+    """How encoders are fine-tuned, independent of the clips.
 
     Attributes:
         fabric: From `open_fabric`.
         out: Folder of the checkpoints.
-        recipe: Of a classifier; the papers' if not given.
+        recipe: Recipe of a classifier; by default, that of the papers.
         flags: Single settings that differ from the recipe, by name.
-        resume: Go on from the checkpoint in `out`, if there is one.
+        resume: Continue from the checkpoint in `out`, if there is one.
         compiled: Run the network through `torch.compile`.
-        crop: Share of the tested clips kept by the center crop.
-        report: Told about each logged step.
-        track: Shows progress of naming the test clips.
+        crop: Share of a test clip that the center crop keeps.
+        report: Called with the metrics of each logged step.
+        track: Shows the progress of classifying the test clips.
     """
 
     fabric: Fabric
@@ -68,12 +69,12 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """What a fine-tuned encoder named the test clips.
+class Predictions:
+    """The classification of the test clips by a fine-tuned encoder.
 
     Attributes:
-        scores: Logits (N, C); minus infinity for actions that it was not shown.
-        predictions: Class numbers of the task, (N,).
+        scores: Logits (N, C); minus infinity for actions without a training clip.
+        predictions: Predicted class numbers, (N,).
         embedding: Pooled features of the tuned encoder, (N, D).
     """
 
@@ -86,7 +87,7 @@ class TrainingStoppedError(StarsError):
     """A signal ended a fine-tuning before its last step; its checkpoint is there to resume.
 
     Attributes:
-        step: Steps done.
+        step: Number of steps that are done.
     """
 
     def __init__(self, out: Path, step: int) -> None:
@@ -94,34 +95,40 @@ class TrainingStoppedError(StarsError):
         self.step = step
 
 
-def finetune(measured: MeasuredEncoder, task: Task, *, how: Tuning) -> Result:
-    """Fine-tune an encoder on the training part and name the test part.
+def finetune(measured: MeasuredEncoder, task: Task, *, how: FinetuneSettings) -> Result:
+    """Fine-tune an encoder on the training part and classify the test part.
 
     Args:
         measured: The encoder to start from; random weights train from scratch.
-        task: What to learn and to name.
-        how: How.
+        task: Clips to learn from and clips to classify.
+        how: Recipe, folder and machine of the fine-tuning.
 
     Raises:
-        UsageError: If there is a checkpoint that was not to be resumed, or settings contradict.
+        UsageError: If there is a checkpoint and `resume` is false, or settings contradict each
+            other.
         TrainingStoppedError: If a signal ended the training.
     """
-    return tuned_result("finetune", measured, task, how=how)
+    return finetune_result("finetune", measured, task, how=how)
 
 
-def tuned_result(
-    protocol: str, measured: MeasuredEncoder, task: Task, *, how: Tuning, source: str | None = None
+def finetune_result(
+    protocol: str,
+    measured: MeasuredEncoder,
+    task: Task,
+    *,
+    how: FinetuneSettings,
+    source: str | None = None,
 ) -> Result:
-    """The result of fine-tuning on all labels, under the name of a protocol."""
-    config = tuning_config(measured, task, task.train, how=how)
-    named = tune_and_name(measured, task, task.train, config, how.out, how=how)
+    """Fine-tune on all labels, for the protocols `finetune` and `transfer`."""
+    config = finetune_config(measured, task, task.train, how=how)
+    named = finetune_and_classify(measured, task, task.train, config, how.out, how=how)
     labels = task.test_labels
     return make_result(
         protocol,
         measured,
         task,
         scores=(Score(setting="accuracy", accuracy=accuracy(named.predictions, labels)),),
-        settings=settings_of(config, how),
+        settings=describe_settings(config, how),
         embedding=named.embedding,
         confusion=confusion_matrix(labels, named.predictions, len(task.classes)),
         predictions={"accuracy": named.predictions},
@@ -130,13 +137,18 @@ def tuned_result(
     )
 
 
-def tuning_config(
-    measured: MeasuredEncoder, task: Task, shown: Pack, *, how: Tuning, seed: int | None = None
+def finetune_config(
+    measured: MeasuredEncoder,
+    task: Task,
+    shown: Pack,
+    *,
+    how: FinetuneSettings,
+    seed: int | None = None,
 ) -> RunConfig:
-    """The configuration of a fine-tuning on some labeled clips.
+    """Configure a fine-tuning on labeled clips.
 
     Raises:
-        UsageError: If the recipe is not one of a classifier.
+        UsageError: If the recipe is not that of a classifier.
     """
     recipe = how.recipe or load_recipe(RECIPE)
     if recipe.method != Classifier.name:
@@ -161,10 +173,16 @@ def tuning_config(
     )
 
 
-def tune_and_name(
-    measured: MeasuredEncoder, task: Task, shown: Pack, config: RunConfig, out: Path, *, how: Tuning
-) -> Named:
-    """Train on some labeled clips, or go on, and name the test clips.
+def finetune_and_classify(
+    measured: MeasuredEncoder,
+    task: Task,
+    shown: Pack,
+    config: RunConfig,
+    out: Path,
+    *,
+    how: FinetuneSettings,
+) -> Predictions:
+    """Train on labeled clips, or resume that, and classify the test clips.
 
     Raises:
         TrainingStoppedError: If a signal ended the training.
@@ -178,22 +196,23 @@ def tune_and_name(
         start=measured.checkpoint,
         report=how.report,
         compiled=how.compiled,
+        make_validation=make_validation,
     )
     if last.step < config.steps:
         raise TrainingStoppedError(out, last.step)
-    return name_clips(last, config, task, shown, how=how, samplings=measured.samplings)
+    return classify_clips(last, config, task, shown, how=how, samplings=measured.samplings)
 
 
-def name_clips(
+def classify_clips(
     checkpoint: Checkpoint,
     config: RunConfig,
     task: Task,
     shown: Pack,
     *,
-    how: Tuning,
+    how: FinetuneSettings,
     samplings: int = 1,
-) -> Named:
-    """Name the test clips by a fine-tuned encoder; `shown` are the clips it has learned from."""
+) -> Predictions:
+    """Classify the test clips by a fine-tuned encoder; `shown` are the clips it learned from."""
     classifier = Classifier(config.encoder, config.settings)
     load_weights(classifier, checkpoint.weights, source=str(how.out))
     classifier.to(how.fabric.device).eval()
@@ -213,17 +232,17 @@ def name_clips(
         samplings=samplings,
         finish=finish,
         track=how.track,
-        what="naming",
+        what="classifying",
     )
     logits, pooled = np.split(found.cpu().numpy(), [config.settings.classes], axis=1)
-    # The classifier numbers the actions it has seen; the task numbers all there are.
+    # The classifier numbers the actions it was shown; the task numbers all actions.
     scores = np.full((len(logits), len(task.classes)), -np.inf, np.float32)
     scores[:, np.unique(numbers_of(shown, task.classes))] = logits
-    return Named(scores=scores, predictions=scores.argmax(axis=1), embedding=pooled)
+    return Predictions(scores=scores, predictions=scores.argmax(axis=1), embedding=pooled)
 
 
-def settings_of(config: RunConfig, how: Tuning) -> dict[str, Any]:
-    """What a result says of its fine-tuning."""
+def describe_settings(config: RunConfig, how: FinetuneSettings) -> dict[str, Any]:
+    """The settings of a fine-tuning that a result keeps."""
     return {
         "crop": how.crop,
         "clips": config.clips,

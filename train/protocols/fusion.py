@@ -1,7 +1,7 @@
-"""Several encoders name together: the sum of their class scores, as the papers fuse streams.
+"""Fusion: the sum of the class scores of several encoders, as the papers fuse streams.
 
-SkeAttnCLR's three streams are joint, motion and bone (its Table 1, "3S"; REFERENCE 8). What is
-added are the scores that `linear`, `finetune`, `semi` and `transfer` leave beside their results.
+SkeAttnCLR fuses the streams joint, motion and bone (Table 1, "3S"). The scores are those that the
+protocols `linear`, `finetune`, `semi` and `transfer` write beside their results.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _FACTS = {"protocol", "data", "split", "dataset", "source", "run", "method", "no
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Part:
-    """A result that was kept.
+    """A result that `save_result` wrote.
 
     Attributes:
-        path: Its JSON.
-        facts: What that says.
+        path: Path of its JSON.
+        facts: Content of the JSON.
         arrays: Its arrays.
     """
 
@@ -81,7 +81,7 @@ class Part:
 
     @property
     def task(self) -> tuple[Any, ...]:
-        """What must be the same for its scores to be added to others."""
+        """Protocol, data, split and classes, which fused results must share."""
         facts = self.facts
         return facts["protocol"], facts["data"], facts["split"], tuple(self.arrays["classes"])
 
@@ -92,12 +92,12 @@ class Part:
 
     @property
     def features(self) -> FloatArray:
-        """Of the tested clips, (N, D)."""
+        """Features (N, D) of the tested clips."""
         return np.asarray(self.arrays["embedding"], np.float32)
 
     @property
     def scores(self) -> dict[str, FloatArray]:
-        """Class scores (N, C), by setting and seed."""
+        """Class scores (N, C) by setting and seed."""
         return {
             name.removeprefix(SCORES): values
             for name, values in self.arrays.items()
@@ -105,15 +105,16 @@ class Part:
         }
 
 
-def fused(paths: Sequence[Path], *, weights: Sequence[float] = ()) -> Result:
-    """Name the tested clips by the weighted sum of several results' class scores.
+def fuse_results(paths: Sequence[Path], *, weights: Sequence[float] = ()) -> Result:
+    """Classify the tested clips by the weighted sum of the class scores of several results.
 
     Args:
-        paths: JSON files of results of one protocol on the same clips, two or more.
-        weights: Of each; 1 if none are given.
+        paths: JSON files of two or more results of one protocol on the same clips.
+        weights: Weight of each result; 1 each if empty.
 
     Raises:
-        UsageError: If one is no such result, they do not belong together, or weights do not fit.
+        UsageError: If a file is no such result, the results do not belong together, or the weights
+            do not fit.
     """
     if len(paths) < 2:
         raise UsageError("name two results or more")
@@ -136,8 +137,8 @@ def fused(paths: Sequence[Path], *, weights: Sequence[float] = ()) -> Result:
 def _check_together(first: Part, other: Part) -> None:
     if first.task != other.task:
         raise UsageError(
-            f"{other.path}: {_shown(other)}, but {first.path} is {_shown(first)}; the scores of "
-            "one protocol on the same data are added"
+            f"{other.path}: {_describe(other)}, but {first.path} is {_describe(first)}; the scores "
+            "of one protocol on the same data are added"
         )
     if not np.array_equal(first.labels, other.labels):
         raise UsageError(f"{other.path}: was measured on other clips than {first.path}")
@@ -148,7 +149,7 @@ def _check_together(first: Part, other: Part) -> None:
         )
 
 
-def _shown(part: Part) -> str:
+def _describe(part: Part) -> str:
     protocol, data, split, classes = part.task
     return f"{protocol} on {data}, {split}, {len(classes)} actions"
 
@@ -160,11 +161,11 @@ def _result(
     predictions = {name: scores.argmax(axis=1) for name, scores in added.items()}
     scores = tuple(
         _score(setting, [accuracy(predictions[name], labels) for name in names])
-        for setting, names in _by_setting(predictions).items()
+        for setting, names in _group_by_setting(predictions).items()
     )
     classes = parts[0].task[-1]
-    # Of several runs under the first setting all are counted, as where they were measured.
-    of_first = next(iter(_by_setting(predictions).values()))
+    # The confusion counts all runs of the first setting, as `semi` does.
+    of_first = next(iter(_group_by_setting(predictions).values()))
     confusion = sum(confusion_matrix(labels, predictions[name], len(classes)) for name in of_first)
     weighted = [w * unit(part.features) for w, part in zip(weights, parts, strict=True)]
     return Result(
@@ -186,7 +187,7 @@ def _result(
     )
 
 
-def _by_setting(names: Mapping[str, Any]) -> dict[str, list[str]]:
+def _group_by_setting(names: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(name.partition(SEED)[0], []).append(name)

@@ -1,6 +1,7 @@
-"""KNN: a clip is what its k nearest training clips by cosine are (STARS 4.3).
+"""KNN evaluation: each test clip has the action of its k nearest training clips, by cosine.
 
-The papers do not say how a tied vote ends; here, as at use, the larger sum of cosines wins.
+STARS, section 4.3. The papers do not say how ties are broken; here, as at inference, the action
+with the larger sum of cosines wins.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from stars_infer.train.protocols.task import Task
 
 KS = (1, 2, 5, 10, 20, 40)
 _CELLS = 1 << 26
-"""Similarities held at once: 256 MiB."""
+"""Number of similarities in memory at once: 256 MiB."""
 
 
 def knn(
@@ -45,9 +46,9 @@ def knn(
 
     Args:
         measured: The encoder.
-        task: The training part is the gallery.
+        task: The training part is the gallery; the test part is classified.
         fabric: From `open_fabric`.
-        ks: Numbers of neighbors that vote; those of `KS` that the gallery allows if not given.
+        ks: Numbers of neighbors that vote; by default, those of `KS` that the gallery allows.
         crop: Share of each clip kept.
         track: Shows progress.
 
@@ -80,18 +81,18 @@ def knn(
 def nearest_votes(
     gallery: Tensor, labels: NDArray[np.intp], queries: Tensor, *, ks: Sequence[int]
 ) -> dict[int, NDArray[np.intp]]:
-    """Name queries by the vote of their k nearest in the gallery, for several k.
+    """Classify queries by the vote of their k nearest clips in the gallery, for several k.
 
-    The similarities are made some queries at a time, so that any gallery fits.
+    Similarities are computed for some queries at a time, so that they fit into memory.
 
     Args:
         gallery: (G, D).
         labels: Class numbers of the gallery, (G,).
         queries: (Q, D), on the same device.
-        ks: None larger than G.
+        ks: Numbers of neighbors, up to G.
 
     Returns:
-        Class numbers (Q,) by k.
+        Predicted class numbers (Q,) by k.
     """
     gallery, queries = F.normalize(gallery, dim=1), F.normalize(queries, dim=1)
     chunk = max(1, _CELLS // len(gallery))

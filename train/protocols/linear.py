@@ -1,4 +1,4 @@
-"""Linear: a linear classifier on frozen features (STARS 4.3; REFERENCE 5)."""
+"""Linear evaluation: a linear classifier on frozen features (STARS, section 4.3)."""
 
 from __future__ import annotations
 
@@ -40,14 +40,15 @@ class LinearConfig:
     Attributes:
         epochs: Passes over the training clips.
         batch: Clips per step.
-        lr: Learning rate at the start of the cosine to 0.
-        milestone: Share of the steps after which the rate is a tenth, instead of the cosine; 0.6
-            in SkeAttnCLR, at a rate of 3.
-        momentum: Of SGD.
-        crops: Random crops of each training clip that are encoded, used epoch by epoch in turn;
-            0 encodes the center crop once, as many as epochs is the papers' fresh crop.
-        rotation: Largest random angle per axis of random crops, radians.
-        seed: Of first weights, order and crops.
+        lr: Learning rate at the start of the cosine, which ends at 0.
+        milestone: Share of the steps after which the rate drops to a tenth; replaces the cosine.
+            0.6 in SkeAttnCLR, at a rate of 3.
+        momentum: Momentum of SGD.
+        crops: Number of random crops of each training clip, which the epochs use in turn. 0
+            encodes the center crop once; as many as epochs give each epoch a fresh crop, as in
+            the papers.
+        rotation: Largest random angle about each axis of random crops, radians.
+        seed: Seed of initial weights, order and crops.
     """
 
     epochs: int = 100
@@ -65,10 +66,10 @@ class LinearConfig:
         if not (self.lr > 0 and 0 <= self.momentum < 1 and self.rotation >= 0):
             raise UsageError("lr must be above 0, momentum a share below 1, rotation not below 0")
         if self.milestone is not None and not 0 < self.milestone <= 1:
-            raise UsageError(f"drop_after is a share up to 1, not {self.milestone:g}")
+            raise UsageError(f"milestone is a share up to 1, not {self.milestone:g}")
 
     def rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step, from 0, of so many."""
+        """Learning rate of a step, counted from 0, of a schedule of `steps`."""
         if self.milestone is not None:
             return self.lr * (DROP if step >= round(self.milestone * steps) else 1.0)
         return self.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -87,9 +88,9 @@ def linear(
 
     Args:
         measured: The encoder.
-        task: What to learn and to name.
+        task: Clips to learn from and clips to classify.
         fabric: From `open_fabric`.
-        config: Constants.
+        config: Constants; by default, those of the papers.
         crop: Share of each clip kept by the center crop.
         track: Shows progress.
     """
@@ -147,12 +148,12 @@ def fit_linear(
     """Fit a linear classifier by SGD without weight decay.
 
     Args:
-        features: One or more encodings of every clip, (crops, N, D); epoch e sees crop e modulo
+        features: One or more encodings of every clip, (crops, N, D); epoch e uses crop e modulo
             their number.
         labels: Class numbers, (N,).
-        classes: How many there are.
+        classes: Number of classes.
         config: Constants.
-        device: Where it is fitted.
+        device: Device on which it is fitted.
     """
     crops, clips, width = features.shape
     random = torch.Generator().manual_seed(config.seed)

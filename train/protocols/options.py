@@ -2,61 +2,123 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
+from stars_infer.cli.output import JsonFlag, QuietFlag
+from stars_infer.train.checkpoint import TEACHER
 from stars_infer.train.methods.classifier import ClassifierConfig
-from stars_infer.train.options import with_flags
+from stars_infer.train.options import (
+    Accelerator,
+    Precision,
+    TrainingOptions,
+    Weights,
+    config_flags,
+)
+from stars_infer.train.protocols.features import CROP
+from stars_infer.train.protocols.finetune import RECIPE
+from stars_infer.train.protocols.linear import LinearConfig
+from stars_infer.train.protocols.plots import CLASSES
 from stars_infer.train.run import LoopConfig
 from stars_infer.train.views.config import ViewConfig
 
-Run = Annotated[
-    str, typer.Argument(help="Run or checkpoint to measure; `random` measures random weights.")
-]
-Data = Annotated[Path | None, typer.Option("--data", help="A pack.", show_default="the run's own")]
-OtherData = Annotated[Path, typer.Option("--data", help="A pack of another data set.")]
-Split = Annotated[
-    str | None,
-    typer.Option(help="Split of the pack.", show_default="the run's own, or the only one"),
-]
-Crop = Annotated[
-    float,
-    typer.Option(help="Share of a tested clip kept, from its middle; MAMP's code has 0.95."),
-]
-Samplings = Annotated[
-    int,
-    typer.Option(
-        help="Uniform samplings of a tested clip whose features are averaged; Skeleton2vec has 10."
-    ),
-]
-Like = Annotated[
-    Path | None,
-    typer.Option(help="Run whose shape random weights take.", show_default="the papers' shape"),
-]
-Seed = Annotated[int, typer.Option(help="Of random weights and draws.")]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", help="Folder of the results.", show_default="RUN/eval"),
-]
 Plots = Annotated[
     Path | None,
     typer.Option("--plots", help="Folder for t-SNE and confusion matrix: PNG and one HTML page."),
 ]
 PlotClasses = Annotated[int, typer.Option(help="Actions in the t-SNE plot; more are sampled.")]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on where an interrupted call with these flags ended.")
-]
-RecipeName = Annotated[
-    str, typer.Option("--recipe", help="Recipe of a classifier, by name or as a .toml file.")
-]
-tuning_flags = with_flags(
-    (
-        ("Classifier", (ClassifierConfig,)),
-        ("Optimization", (LoopConfig,)),
-        ("Views", (ViewConfig,)),
-    ),
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _EncoderOptions:
+    """The encoder that is measured, and how it sees the tested clips."""
+
+    run: Annotated[
+        str,
+        typer.Argument(help="Run or checkpoint to measure; `random` measures random weights."),
+    ]
+    split: Annotated[
+        str | None,
+        typer.Option(help="Split of the pack.", show_default="the run's own, or the only one"),
+    ] = None
+    crop: Annotated[
+        float,
+        typer.Option(help="Share of a tested clip kept, from its middle; MAMP's code has 0.95."),
+    ] = CROP
+    samplings: Annotated[
+        int,
+        typer.Option(
+            help="Uniform samplings of a tested clip whose features are averaged; "
+            "Skeleton2vec has 10."
+        ),
+    ] = 1
+    weights: Weights = TEACHER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureOptions(_EncoderOptions):
+    """The encoder that is measured, and the data; by default, the data it was trained on."""
+
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A pack.", show_default="the run's own")
+    ] = None
+    like: Annotated[
+        Path | None,
+        typer.Option(help="Run whose shape random weights take.", show_default="the papers' shape"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenOptions(MeasureOptions):
+    """A measurement of frozen features."""
+
+    seed: Annotated[int, typer.Option(help="Of random weights and draws.")] = 0
+    accelerator: Accelerator = "auto"
+    precision: Precision = "32-true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOptions(_EncoderOptions):
+    """The encoder that is measured, and data of another data set than its own."""
+
+    data: Annotated[Path, typer.Option("--data", help="A pack of another data set.")]
+    like: ClassVar[Path | None] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinetuneOptions(TrainingOptions):
+    """A fine-tuning: its recipe, whether it is resumed, and its machines."""
+
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="Recipe of a classifier, by name or as a .toml file.")
+    ] = RECIPE
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on where an interrupted call with these flags ended."),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultOptions:
+    """What becomes of a result."""
+
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the results.", show_default="RUN/eval")
+    ] = None
+    plots: Plots = None
+    plot_classes: PlotClasses = CLASSES
+    json: JsonFlag = False
+    quiet: QuietFlag = False
+
+
+LINEAR_FLAGS = config_flags(("Linear classifier", (LinearConfig,)), without=("seed",))
+FINETUNE_FLAGS = config_flags(
+    ("Classifier", (ClassifierConfig,)),
+    ("Optimization", (LoopConfig,)),
+    ("Views", (ViewConfig,)),
     without=(
         "classes",
         "precision",
@@ -66,4 +128,4 @@ tuning_flags = with_flags(
         "validate_every",
     ),
 )
-"""Every setting of a fine-tuning, as a flag."""
+"""Every setting of a fine-tuning, as an option."""

@@ -1,4 +1,4 @@
-"""The papers' figures: per cent, as printed.
+"""The figures of the papers, in per cent, as printed.
 
 STARS Tables 1 to 16, Skeleton2vec 1 to 4, SkeAttnCLR 1, 2, 5 and 6.
 """
@@ -14,10 +14,10 @@ class Figure:
     """A number of a table.
 
     Attributes:
-        method: Whose it is, as the table has it.
-        setting: Under which setting of the protocol, as in `k=1`.
+        method: Name of the method in the table.
+        setting: Setting of the protocol, such as `k=1`.
         accuracy: Per cent.
-        where: Table, of the STARS paper where no other is named.
+        where: The table; of STARS where no other paper is named.
     """
 
     method: str
@@ -150,12 +150,12 @@ _TRANSFER: Mapping[str, tuple[float, float]] = {
 def figures(
     protocol: str, dataset: str | None, split: str, *, source: str | None = None
 ) -> tuple[Figure, ...]:
-    """The papers' figures for a protocol on an official data set, in the order of their tables.
+    """Figures of the papers for a protocol on an official data set, in the order of the tables.
 
     Args:
-        protocol: Its name.
-        dataset: Fact of the pack, such as `ntu60`; there are no figures without.
-        split: Such as `xsub`.
+        protocol: Name of the protocol.
+        dataset: Official data set, such as `ntu60`; without one there are no figures.
+        split: Split, such as `xsub`.
         source: For transfer, the data set of the pretraining.
     """
     if protocol == "transfer":

@@ -1,7 +1,7 @@
-"""Plots of a result, as the papers show them: t-SNE by action, and the confusion matrix.
+"""Plots of a result, as in the papers: t-SNE by action, and the confusion matrix.
 
-Each as PNG (matplotlib), and both with the table on one HTML page that needs nothing else
-(plotly, its code inside). The packages of the extra `plots` load when a plot is made.
+Each is a PNG (matplotlib); both are on one HTML page with the table (plotly, whose code the page
+contains). The packages of the extra `plots` load when a plot is made.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from stars_infer.similarity.nearest import unit
 from stars_infer.train.protocols.results import Result
 
 CLASSES = 15
-"""Actions in the t-SNE plot, as in STARS Figure 3."""
+"""Number of actions in the t-SNE plot, as in STARS, Figure 3."""
 _POINTS_PER_CLASS = 200
 _NUMBERED = 30
-"""Up to so many actions, the cells of the confusion matrix carry numbers."""
+"""Largest number of actions for which the cells of the confusion matrix show numbers."""
 _NEEDS = {"matplotlib": "matplotlib", "plotly": "plotly", "sklearn": "scikit-learn"}
 _PALETTE = (
     "#4e79a7", "#f28e2b", "#e15759", "#17408b", "#59a14f", "#edc948", "#b07aa1", "#ff9da7",
@@ -69,10 +69,10 @@ def write_plots(
     """Write t-SNE and confusion matrix as PNG, and both on one self-contained HTML page.
 
     Args:
-        result: What is shown.
-        folder: Where to.
-        classes: Actions in the t-SNE plot; of more, so many are drawn at random.
-        seed: Of that draw and of t-SNE.
+        result: The result.
+        folder: Folder of the files.
+        classes: Number of actions in the t-SNE plot; if there are more, they are sampled.
+        seed: Seed of the sampling and of t-SNE.
 
     Returns:
         The files.
@@ -95,7 +95,7 @@ def write_plots(
 
 
 def project(result: Result, *, classes: int = CLASSES, seed: int = 0) -> Projection:
-    """Lay the features of some actions' clips out in the plane by t-SNE, by their cosines."""
+    """Project the features of some actions' clips to the plane by t-SNE of unit vectors."""
     from sklearn.manifold import TSNE
 
     random = np.random.default_rng(seed)
@@ -123,7 +123,7 @@ def _some(places: NDArray[np.intp], random: np.random.Generator) -> NDArray[np.i
 
 
 def _shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Per cent of each action's clips; an action without clips has an empty row."""
+    """Per cent of the clips of each action; the row of an action without clips is 0."""
     totals = confusion.sum(axis=1, keepdims=True)
     return np.asarray(100 * confusion / np.maximum(totals, 1))
 
@@ -131,7 +131,7 @@ def _shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 def _headline(result: Result) -> str:
     score = result.scores[0]
     name = "" if score.setting == "accuracy" else f" at {score.setting}"
-    return f"{result.title}\n{score.accuracy:.1f} % named right{name}"
+    return f"{result.title}\n{score.accuracy:.1f} % correct{name}"
 
 
 def _tsne_png(result: Result, projection: Projection, path: Path) -> None:
@@ -180,7 +180,7 @@ def _confusion_png(result: Result, path: Path) -> None:
     axes.grid(which="minor", color="#eeeeee", linewidth=0.6)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_color("#cccccc")
-    axes.set_xlabel("named", fontsize=size + 2)
+    axes.set_xlabel("predicted", fontsize=size + 2)
     axes.set_ylabel("action", fontsize=size + 2)
     figure.suptitle(_headline(result), x=0.01, ha="left", fontsize=8 + side / 2, fontweight="bold")
     if count <= _NUMBERED:
@@ -198,7 +198,7 @@ def _confusion_png(result: Result, path: Path) -> None:
 
 
 def _page(result: Result, projection: Projection) -> str:
-    """The HTML page; plotly's code goes in once, with the first plot."""
+    """The HTML page; the first plot brings plotly's code."""
     plots = (
         ("t-SNE by action", _tsne_figure(result, projection)),
         ("Confusion matrix", _confusion_figure(result)),
@@ -257,14 +257,14 @@ def _confusion_figure(result: Result) -> Any:
             zmin=0, zmax=100, xgap=1, ygap=1, colorbar={"title": "%"},
             colorscale=[[n / (len(_SCALE) - 1), color] for n, color in enumerate(_SCALE)],
             hovertemplate=(
-                "%{customdata[0]} named %{customdata[1]}: %{z:.1f} %<extra></extra>"
+                "%{customdata[0]} predicted as %{customdata[1]}: %{z:.1f} %<extra></extra>"
             ),
         )
     )  # fmt: skip
     side = int(np.clip(18 * len(names) + 200, 480, 1500))
     figure.update_layout(template="simple_white", height=side, width=side + 80, margin={"t": 10})
     ticks = {"tickmode": "array", "tickvals": places, "ticktext": names, "automargin": True}
-    figure.update_xaxes(title="named", tickangle=-90, **ticks)
+    figure.update_xaxes(title="predicted", tickangle=-90, **ticks)
     figure.update_yaxes(title="action", autorange="reversed", **ticks)
     return figure
 

@@ -1,4 +1,4 @@
-"""What a protocol found: scores, confusion, embedding; written as JSON beside its arrays."""
+"""The result of a protocol: scores, confusion and embedding; a JSON file with its arrays."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from stars_infer.train.protocols.task import Task
 
 SCHEMA = 1
 SCORES = "scores "
-"""What the names of class scores begin with, among the arrays of a result."""
+"""Prefix of the names of class scores among the arrays of a result."""
 SEED = " seed "
-"""Between setting and seed, in the names of what one of several runs predicted."""
+"""Separates setting and seed in the names of the predictions of one of several runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """Share of clips named right, per cent.
+    """Share of clips that are classified correctly, per cent.
 
     Attributes:
-        setting: Under which setting of the protocol, as in `k=1`.
+        setting: Setting of the protocol, such as `k=1`.
         accuracy: The share, or its mean over runs or draws.
-        deviation: Over runs or draws, if there are several.
-        of: How many runs or draws.
+        deviation: Standard deviation over runs or draws, if there are several.
+        of: Number of runs or draws.
     """
 
     setting: str
@@ -46,25 +46,25 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a protocol found for an encoder on a task.
+    """The result of a protocol for an encoder on a task.
 
     Attributes:
-        protocol: Its name.
-        measured: Facts of the encoder: run, method, step.
+        protocol: Name of the protocol.
+        measured: Facts about the encoder: run, method, step.
         data: Name of the data.
         split: Name of the split.
         dataset: The official data set, if it is one.
-        source: The official data set the encoder was trained on, where it matters (transfer).
-        scores: One a setting; the first is the one whose confusion is kept.
+        source: The official data set of the encoder's training, where it matters (transfer).
+        scores: One per setting; the confusion is that of the first.
         settings: Constants of the protocol.
         classes: Actions, in the order of class numbers.
-        confusion: Clips (C, C) of each action (row) by what they were named (column).
-        embedding: Features (N, D) of the tested clips.
+        confusion: Numbers of clips (C, C) by action (row) and predicted action (column).
+        embedding: Features (N, D) of the test clips.
         labels: Their class numbers (N,).
-        predictions: What they were named, (N,), by setting; none where there are many draws.
-        class_scores: By which they were named so, (N, C), under the same names; none where
-            neighbors vote. Those of several encoders can be added: see `fusion`.
-        notes: What a reader of the figures should know.
+        predictions: Predicted class numbers (N,) by setting; empty where there are many draws.
+        class_scores: Class scores (N, C) under the same names, which `fusion` can add up over
+            encoders; empty where neighbors vote.
+        notes: Remarks for readers of the figures.
     """
 
     protocol: str
@@ -85,12 +85,12 @@ class Result:
 
     @property
     def name(self) -> str:
-        """Of its files: protocol, data and split."""
+        """Name of its files: protocol, data and split."""
         return f"{self.protocol}-{self.data}-{self.split}".replace("/", "_")
 
     @property
     def title(self) -> str:
-        """What it is of, for people."""
+        """Protocol, encoder, data and split, for people."""
         run = self.measured["run"]
         whose = f"{run} (trained on {self.source})" if self.source else run
         return f"{self.protocol}: {whose} on {self.data}, {self.split}"
@@ -101,9 +101,9 @@ class Result:
         return figures(self.protocol, self.dataset, self.split, source=self.source)
 
     def rows(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """A table: columns, then a row for this run and one for each method of the papers."""
+        """Columns and rows of a table: one row for this run, one for each method of the papers."""
         settings = [score.setting for score in self.scores]
-        rows = [(f"{self.measured['run']} ({self.measured['method']})", *map(_shown, self.scores))]
+        rows = [(f"{self.measured['run']} ({self.measured['method']})", *map(_format, self.scores))]
         for method in dict.fromkeys(figure.method for figure in self.paper):
             known = {f.setting: f.accuracy for f in self.paper if f.method == method}
             cells = [f"{known[name]:.1f}" if name in known else "–" for name in settings]
@@ -144,7 +144,7 @@ def make_result(
     class_scores: Mapping[str, FloatArray] | None = None,
     source: str | None = None,
 ) -> Result:
-    """A result, with what encoder and task say of themselves."""
+    """Make a result, with the facts about encoder and task."""
     return Result(
         protocol=protocol,
         measured=measured.facts(),
@@ -160,12 +160,12 @@ def make_result(
         labels=task.test_labels,
         predictions=predictions or {},
         class_scores=class_scores or {},
-        notes=(*task.notes, *_seen(measured, task)),
+        notes=(*task.notes, *_find_leak(measured, task)),
     )
 
 
-def _seen(measured: MeasuredEncoder, task: Task) -> Iterator[str]:
-    """Say so if the encoder was trained on tested clips of the same pack."""
+def _find_leak(measured: MeasuredEncoder, task: Task) -> Iterator[str]:
+    """A remark if the encoder was trained on test clips of the same pack."""
     config = measured.config
     if config is None or Path(config.data).resolve() != task.folder.resolve():
         return
@@ -181,14 +181,14 @@ def _seen(measured: MeasuredEncoder, task: Task) -> Iterator[str]:
 
 
 def accuracy(predictions: NDArray[np.intp], labels: NDArray[np.intp]) -> float:
-    """Share of clips named right, per cent."""
+    """Share of clips that are classified correctly, per cent."""
     return 100 * float(np.mean(predictions == labels))
 
 
 def confusion_matrix(
     labels: NDArray[np.intp], predictions: NDArray[np.intp], classes: int
 ) -> NDArray[np.int64]:
-    """Clips (C, C) of each action (row) by what they were named (column)."""
+    """Numbers of clips (C, C) by action (row) and predicted action (column)."""
     counts = np.bincount(labels * classes + predictions, minlength=classes * classes)
     return counts.reshape(classes, classes).astype(np.int64)
 
@@ -216,7 +216,7 @@ def save_result(result: Result, folder: Path) -> Path:
     return path
 
 
-def _shown(score: Score) -> str:
+def _format(score: Score) -> str:
     if score.deviation is None:
         return f"{score.accuracy:.1f}"
     return f"{score.accuracy:.1f} ± {score.deviation:.1f}"

@@ -1,8 +1,8 @@
-"""Semi-supervised: fine-tuning on a small share of the labels, several times (STARS appendix B).
+"""Semi-supervised evaluation: fine-tuning on a small share of the labels (STARS, appendix B).
 
-The labeled clips are drawn anew for every run. They are drawn action by action, so that each
-action keeps its share and at least one clip; MAMP's public code draws from all clips alike, which
-`per_action=False` does.
+Each run draws its labeled clips anew. They are drawn action by action, so that each action keeps
+its share and at least one clip. MAMP's public code draws from all clips together, which
+`per_action=False` does, too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import UsageError
 from stars_infer.train.protocols.encoders import MeasuredEncoder
-from stars_infer.train.protocols.finetune import Tuning, settings_of, tune_and_name, tuning_config
+from stars_infer.train.protocols.finetune import (
+    FinetuneSettings,
+    describe_settings,
+    finetune_and_classify,
+    finetune_config,
+)
 from stars_infer.train.protocols.results import (
     SEED,
     Result,
@@ -35,7 +40,7 @@ def semi(
     measured: MeasuredEncoder,
     task: Task,
     *,
-    how: Tuning,
+    how: FinetuneSettings,
     shares: Sequence[float] = SHARES,
     runs: int = RUNS,
     seed: int = 0,
@@ -45,11 +50,11 @@ def semi(
 
     Args:
         measured: The encoder to start from.
-        task: What to learn and to name.
-        how: How; every run gets a folder below its `out`.
-        shares: Of the training clips.
-        runs: For each share; run r draws clips, and trains, by `seed` + r.
-        seed: Of the first run.
+        task: Clips to learn from and clips to classify.
+        how: Recipe and machine; each run has a folder of its own below `how.out`.
+        shares: Shares of the training clips whose labels are known.
+        runs: Number of runs per share; run r draws and trains with the seed `seed` + r.
+        seed: Seed of the first run.
         per_action: Draw action by action, at least one clip of each.
 
     Raises:
@@ -69,18 +74,18 @@ def semi(
         setting = f"{100 * share:g}%"
         accuracies = []
         for run in range(seed, seed + runs):
-            places = draw_labeled(task.train_labels, share, seed=run, per_action=per_action)
-            shown = replace(task.train, clips=tuple(task.train.clips[p] for p in places))
-            config = tuning_config(measured, task, shown, how=how, seed=run)
+            positions = sample_labels(task.train_labels, share, seed=run, per_action=per_action)
+            shown = replace(task.train, clips=tuple(task.train.clips[p] for p in positions))
+            config = finetune_config(measured, task, shown, how=how, seed=run)
             out = how.out / f"{setting}-{run}"
-            named = tune_and_name(measured, task, shown, config, out, how=how)
+            named = finetune_and_classify(measured, task, shown, config, out, how=how)
             accuracies.append(accuracy(named.predictions, labels))
             predictions[f"{setting}{SEED}{run}"] = named.predictions
             class_scores[f"{setting}{SEED}{run}"] = named.scores
             if not scores:
                 confusion += confusion_matrix(labels, named.predictions, classes)
                 embedding = named.embedding if embedding is None else embedding
-                settings.update(settings_of(config, how))
+                settings.update(describe_settings(config, how))
         scores.append(
             Score(
                 setting=setting,
@@ -104,18 +109,18 @@ def semi(
     )
 
 
-def draw_labeled(
+def sample_labels(
     labels: NDArray[np.intp], share: float, *, seed: int, per_action: bool = True
 ) -> NDArray[np.intp]:
-    """Places of the clips whose labels are known, in order.
+    """Draw the clips whose labels are known; their positions, in order.
 
-    Of N clips, int(share * N) are drawn. Action by action, each gets the whole part of its share,
-    but at least one, and what is left goes to those with the largest rests.
+    Of N clips, int(share * N) are drawn. If they are drawn by action, each action has the integer
+    part of its share, but at least one; the rest goes to the actions with the largest remainders.
 
     Args:
         labels: Class numbers (N,).
         share: Above 0, up to 1.
-        seed: Of the draw.
+        seed: Seed of the draw.
         per_action: Draw action by action.
 
     Raises:
@@ -133,8 +138,8 @@ def draw_labeled(
     pools = [np.flatnonzero(labels == c) for c in np.unique(labels)]
     exact = np.array([share * len(pool) for pool in pools])
     counts = np.maximum(np.floor(exact + 1e-9).astype(int), 1)
-    rests = exact - counts
-    for place in np.argsort(-rests, kind="stable")[: max(0, total - int(counts.sum()))]:
+    remainders = exact - counts
+    for place in np.argsort(-remainders, kind="stable")[: max(0, total - int(counts.sum()))]:
         counts[place] += 1
     drawn = [random.choice(pool, n, replace=False) for pool, n in zip(pools, counts, strict=True)]
     return np.sort(np.concatenate(drawn))

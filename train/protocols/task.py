@@ -1,4 +1,4 @@
-"""A task: clips to learn from, clips to name, and their actions."""
+"""A task: clips to learn from, clips to classify, and their actions."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Task:
     """The two parts of a split, with class numbers.
 
     Attributes:
-        folder: Of the pack.
-        data: Name of the data: the data set if the pack says so, else the folder's.
+        folder: Folder of the pack.
+        data: Name of the data set if the pack says it, else of the folder.
         split: Name of the split.
         train: Clips to learn from.
-        test: Clips to name.
-        classes: Actions of both parts, sorted; class numbers are places in it.
-        notes: What a reader of the figures should know.
+        test: Clips to classify.
+        classes: Actions of both parts, sorted; a class number is a position in it.
+        notes: Remarks for readers of the figures.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Task:
 
     @property
     def test_labels(self) -> NDArray[np.intp]:
-        """Class numbers of the clips to name."""
+        """Class numbers of the clips to classify."""
         return numbers_of(self.test, self.classes)
 
 
@@ -60,9 +60,9 @@ def numbers_of(pack: Pack, classes: Sequence[str]) -> NDArray[np.intp]:
 
 
 def open_task(folder: Path, split: str | None) -> Task:
-    """Open both parts of a pack's split; a pack with one split needs no name of it.
+    """Open both parts of a split of a pack; the split of a pack with only one needs no name.
 
-    An action that is tested but never shown for training stays in, and its clips count as wrong:
+    An action without training clips stays in the task, and its test clips count as wrong, since
     leaving them out would flatter the figures. A note says so.
 
     Raises:
@@ -87,7 +87,7 @@ def open_task(folder: Path, split: str | None) -> Task:
     unseen = sorted(tested - shown)
     notes = (
         (
-            f"{len(unseen)} tested action(s) are never shown for training, their clips count as "
+            f"{len(unseen)} tested action(s) have no training clips, their clips count as "
             f"wrong: {', '.join(unseen[:5])}{' …' if len(unseen) > 5 else ''}",
         )
         if unseen

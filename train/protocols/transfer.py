@@ -1,4 +1,4 @@
-"""Transfer: an encoder trained on one data set is fine-tuned on another (STARS Table 4)."""
+"""Transfer: an encoder of one data set is fine-tuned on another (STARS, section 4.3, Table 4)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from stars_infer.errors import UsageError
 from stars_infer.train.protocols.encoders import MeasuredEncoder
-from stars_infer.train.protocols.finetune import Tuning, tuned_result
+from stars_infer.train.protocols.finetune import FinetuneSettings, finetune_result
 from stars_infer.train.protocols.results import Result
 from stars_infer.train.protocols.task import Task
 
 
-def transfer(measured: MeasuredEncoder, task: Task, *, how: Tuning) -> Result:
+def transfer(measured: MeasuredEncoder, task: Task, *, how: FinetuneSettings) -> Result:
     """Fine-tune an encoder on another data set than its own; the result names both.
 
     Args:
         measured: The encoder.
-        task: Of the other data set.
-        how: How.
+        task: Clips of the other data set.
+        how: Recipe, folder and machine of the fine-tuning.
 
     Raises:
         UsageError: If the encoder has no data set of its own, or it is the same.
@@ -31,4 +31,4 @@ def transfer(measured: MeasuredEncoder, task: Task, *, how: Tuning) -> Result:
             f"{measured.run} was itself trained on {source}: name another pack with --data, or "
             "use `stars train eval finetune`"
         )
-    return tuned_result("transfer", measured, task, how=how, source=source)
+    return finetune_result("transfer", measured, task, how=how, source=source)

@@ -46,7 +46,7 @@ class Corruption:
         )
 
     def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> BodyCorruption:
-        """Corruption of the bodies with these clips (N,), in a part of the batch, and slots (N,)."""
+        """Corruption of bodies, given by their clips (N,) in a part of the batch and slots (N,)."""
         device = self._uniform.device
         clip, slot = clip.to(device), slot.to(device)
         return BodyCorruption(

@@ -255,7 +255,7 @@ def test_sgd_and_its_drop():
     for wrong, says in (
         ({"optimizer": "adam"}, "optimizer is one of adamw, sgd"),
         ({"sgd_momentum": 1.0}, "sgd_momentum is a share"),
-        ({"milestone": 0.0}, "drop_after is a share"),
+        ({"milestone": 0.0}, "milestone is a share"),
     ):
         with pytest.raises(UsageError, match=says):
             LoopConfig(**wrong)

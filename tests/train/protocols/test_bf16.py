@@ -8,7 +8,7 @@ import torch
 
 from stars_infer.train.protocols.encoders import load_encoder
 from stars_infer.train.protocols.features import clip_features, random_crop_features
-from stars_infer.train.protocols.finetune import Tuning, finetune
+from stars_infer.train.protocols.finetune import FinetuneSettings, finetune
 from stars_infer.train.protocols.knn import knn
 from stars_infer.train.protocols.linear import LinearConfig, linear
 from stars_infer.train.protocols.semi import semi
@@ -26,7 +26,7 @@ def bf16():
 
 @pytest.mark.parametrize("protocol", ["finetune", "semi", "transfer", "linear", "knn"])
 def test_protocols_run_in_bf16(task, trained, measured, bf16, tmp_path, protocol):
-    how = Tuning(fabric=bf16, out=tmp_path, flags=SHORT)
+    how = FinetuneSettings(fabric=bf16, out=tmp_path, flags=SHORT)
     if protocol == "finetune":
         result = finetune(measured, task, how=how)
     elif protocol == "semi":

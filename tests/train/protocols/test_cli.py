@@ -91,7 +91,7 @@ def test_a_stopped_training_says_how_to_go_on(stars, run, pack, monkeypatch):
 
     arguments = ["train", "eval", "finetune", run, "--data", pack, *SHORT, "--steps", 3]
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_agreed", lambda stop, step, device: step == 1)
+        patch.setattr(loop, "_any_stops", lambda stop, step, device: step == 1)
         code, _, err = stars(*arguments)
     assert (code, "stopped at step 1; the same command with --resume goes on" in told(err)) == (
         130,
@@ -154,7 +154,7 @@ def test_actions_never_shown_are_noted_and_count_as_wrong(tmp_path, stars):
     task = open_task(folder, "xsub")
     assert task.classes == ("bow", "jump", "wave")
     (note,) = task.notes
-    assert "1 tested action(s) are never shown for training" in note
+    assert "1 tested action(s) have no training clips" in note
     assert "wave" in note
 
 

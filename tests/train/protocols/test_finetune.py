@@ -9,8 +9,13 @@ import torch
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import Checkpoint
 from stars_infer.train.protocols.encoders import load_encoder
-from stars_infer.train.protocols.finetune import Tuning, finetune, name_clips, tuning_config
-from stars_infer.train.protocols.semi import draw_labeled, semi
+from stars_infer.train.protocols.finetune import (
+    FinetuneSettings,
+    classify_clips,
+    finetune,
+    finetune_config,
+)
+from stars_infer.train.protocols.semi import sample_labels, semi
 from stars_infer.train.protocols.transfer import transfer
 from stars_infer.train.recipe import load_recipe
 from stars_infer.train.run import build_method
@@ -19,12 +24,12 @@ SHORT = {"epochs": 15, "batch": 6, "warmup": 2, "hidden": 32, "lr": 3e-3, "short
 
 
 def how(fabric, out, **flags):
-    return Tuning(fabric=fabric, out=out, flags={**SHORT, **flags})
+    return FinetuneSettings(fabric=fabric, out=out, flags={**SHORT, **flags})
 
 
 def test_recipe_is_the_papers(task, measured, fabric, tmp_path):
-    config = tuning_config(
-        measured, task, task.train, how=Tuning(fabric=fabric, out=tmp_path, flags={})
+    config = finetune_config(
+        measured, task, task.train, how=FinetuneSettings(fabric=fabric, out=tmp_path, flags={})
     )
     loop, settings = config.loop, config.settings
     assert (loop.epochs, loop.batch, loop.warmup, loop.layer_decay) == (100, 48, 5, 0.8)
@@ -32,9 +37,9 @@ def test_recipe_is_the_papers(task, measured, fabric, tmp_path):
     assert (settings.classes, settings.hidden, settings.beta2) == (3, 2048, 0.999)
     assert (settings.dropout, settings.drop_path, settings.label_smoothing) == (0.3, 0.3, 0.1)
     assert (config.views.shortest_crop, config.views.rotation) == (0.5, 0.3)
-    wrong = Tuning(fabric=fabric, out=tmp_path, recipe=load_recipe("mamp"))
+    wrong = FinetuneSettings(fabric=fabric, out=tmp_path, recipe=load_recipe("mamp"))
     with pytest.raises(UsageError, match="mamp learns without labels"):
-        tuning_config(measured, task, task.train, how=wrong)
+        finetune_config(measured, task, task.train, how=wrong)
 
 
 def test_finetuning_learns_three_motions(task, measured, fabric, tmp_path):
@@ -53,7 +58,7 @@ def test_actions_keep_their_names_where_some_were_not_shown(task, measured, fabr
     """The classifier numbers what it was shown; its first of two is the task's second of three."""
     shown = replace(task.train, clips=tuple(c for c in task.train.clips if c.label != "bow"))
     setting = how(fabric, tmp_path)
-    config = tuning_config(measured, task, shown, how=setting)
+    config = finetune_config(measured, task, shown, how=setting)
     method = build_method(config)
     with torch.no_grad():
         method.head[3].weight.zero_()
@@ -61,29 +66,29 @@ def test_actions_keep_their_names_where_some_were_not_shown(task, measured, fabr
     checkpoint = Checkpoint(
         config={}, step=1, weights=method.state_dict(), optimizer={}, history={}
     )
-    named = name_clips(checkpoint, config, task, shown, how=setting)
+    named = classify_clips(checkpoint, config, task, shown, how=setting)
     assert set(named.predictions) == {task.classes.index("jump")}
 
 
 def test_labeled_shares_by_hand():
     labels = np.repeat([0, 1, 2], [100, 50, 7])
-    drawn = draw_labeled(labels, 0.1, seed=0)
+    drawn = sample_labels(labels, 0.1, seed=0)
     # Whole parts 10, 5 and, at least, 1: 16 where int(0.1 * 157) is 15.
     assert np.bincount(labels[drawn]).tolist() == [10, 5, 1]
     assert len(set(drawn)) == len(drawn)
-    assert draw_labeled(labels, 0.1, seed=0).tolist() == drawn.tolist()
-    assert draw_labeled(labels, 0.1, seed=1).tolist() != drawn.tolist()
+    assert sample_labels(labels, 0.1, seed=0).tolist() == drawn.tolist()
+    assert sample_labels(labels, 0.1, seed=1).tolist() != drawn.tolist()
     # 22.2 + 11.1 + 1.55 of int(34.85) = 34: the whole parts do.
-    assert np.bincount(labels[draw_labeled(labels, 0.222, seed=0)]).tolist() == [22, 11, 1]
+    assert np.bincount(labels[sample_labels(labels, 0.222, seed=0)]).tolist() == [22, 11, 1]
     # 29.8, 14.9 and 2.09 of int(46.79) = 46: one clip is left, for the largest rest.
-    assert np.bincount(labels[draw_labeled(labels, 0.298, seed=0)]).tolist() == [29, 15, 2]
-    assert len(draw_labeled(labels, 0.1, seed=0, per_action=False)) == 15
-    assert draw_labeled(labels, 1.0, seed=0).tolist() == list(range(157))
+    assert np.bincount(labels[sample_labels(labels, 0.298, seed=0)]).tolist() == [29, 15, 2]
+    assert len(sample_labels(labels, 0.1, seed=0, per_action=False)) == 15
+    assert sample_labels(labels, 1.0, seed=0).tolist() == list(range(157))
     for share in (0.0, 1.5, -1):
         with pytest.raises(UsageError, match="--share"):
-            draw_labeled(labels, share, seed=0)
+            sample_labels(labels, share, seed=0)
     with pytest.raises(UsageError, match="fewer than two actions"):
-        draw_labeled(labels, 0.01, seed=0, per_action=False)
+        sample_labels(labels, 0.01, seed=0, per_action=False)
 
 
 def test_semi_supervised_runs_have_mean_and_deviation(task, measured, fabric, tmp_path):

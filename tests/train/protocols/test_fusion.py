@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stars_infer.errors import UsageError
-from stars_infer.train.protocols.fusion import fused
+from stars_infer.train.protocols.fusion import fuse_results
 from stars_infer.train.protocols.results import Result, Score, confusion_matrix, save_result
 
 LABELS = np.array([0, 1, 1])
@@ -46,7 +46,7 @@ def bone(tmp_path):
 
 
 def test_sum_by_hand(joint, bone):
-    result = fused([joint, bone])
+    result = fuse_results([joint, bone])
     np.testing.assert_array_equal(result.class_scores["accuracy"], [[3, 2], [2, 3], [0, 5]])
     assert result.predictions["accuracy"].tolist() == [0, 1, 1]  # each alone errs on one
     assert result.scores == (Score(setting="accuracy", accuracy=100.0),)
@@ -60,15 +60,15 @@ def test_sum_by_hand(joint, bone):
 
 
 def test_weights_count(joint, bone):
-    result = fused([joint, bone], weights=[1, 4])
+    result = fuse_results([joint, bone], weights=[1, 4])
     np.testing.assert_array_equal(result.class_scores["accuracy"][0], [3, 5])
     assert result.scores[0].accuracy == pytest.approx(200 / 3)
     np.testing.assert_allclose(result.embedding[0], [0.6, 0.8, 2.4, 3.2])
 
 
 def test_the_fused_result_can_be_kept_and_fused_again(joint, bone, tmp_path):
-    path = save_result(fused([joint, bone]), tmp_path / "both")
-    again = fused([path, joint])
+    path = save_result(fuse_results([joint, bone]), tmp_path / "both")
+    again = fuse_results([path, joint])
     np.testing.assert_array_equal(again.class_scores["accuracy"][0], [6, 3])
 
 
@@ -78,7 +78,7 @@ def test_runs_of_a_share_are_fused_seed_by_seed(tmp_path):
              protocol="semi")
         for name, scores in (("joint", JOINT), ("bone", BONE))
     )  # fmt: skip
-    one, ten = fused([first, second]).scores
+    one, ten = fuse_results([first, second]).scores
     assert (one.setting, one.of) == ("1%", 2)
     assert one.accuracy == pytest.approx((100 + 200 / 3) / 2)
     assert one.deviation == pytest.approx(100 / 6)
@@ -89,13 +89,13 @@ def test_actions_that_no_stream_has_seen_are_never_named(tmp_path):
     unseen = JOINT.copy()
     unseen[:, 1] = -np.inf
     paths = [kept(tmp_path, name, {"accuracy": unseen}) for name in ("joint", "bone")]
-    assert fused(paths).predictions["accuracy"].tolist() == [0, 0, 0]
+    assert fuse_results(paths).predictions["accuracy"].tolist() == [0, 0, 0]
 
 
 def test_what_does_not_belong_together_is_refused(joint, bone, tmp_path):
     def refused(message, *paths, **how):
         with pytest.raises(UsageError, match=message):
-            fused(paths, **how)
+            fuse_results(paths, **how)
 
     refused("two results", joint)
     refused("as many --weight, not 1", joint, bone, weights=[1])
@@ -130,4 +130,4 @@ def test_damaged_results_are_named(joint, bone, damage):
     else:
         bone.write_text(json.dumps({**json.loads(bone.read_text()), "schema": 99}))
     with pytest.raises(UsageError, match="bone/linear-ntu60-xsub.json: "):
-        fused([joint, bone])
+        fuse_results([joint, bone])

@@ -1,4 +1,4 @@
-"""Names of NTU RGB+D samples, and which set each belongs to."""
+"""The names of the samples of NTU RGB+D and NTU RGB+D 120."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _REPLICATIONS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleName:
-    """What a name such as S001C002P003R002A013 says; all numbers count from 1."""
+    """The content of a name such as S001C002P003R002A013; all numbers count from 1."""
 
     setup: int
     camera: int
@@ -23,7 +23,7 @@ class SampleName:
 
     @classmethod
     def parse(cls, name: str) -> SampleName | None:
-        """Read a name without its file ending; `None` if it is no sample of either set."""
+        """Read a name without its file ending; None if it belongs to neither data set."""
         found = _NAME.fullmatch(name)
         if found is None:
             return None
@@ -40,13 +40,13 @@ class SampleName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NtuSet:
-    """The extent of one of the two sets.
+    """The extent of one of the two data sets.
 
     Attributes:
         setups: Number of setups.
         performers: Number of performers.
         actions: Number of actions.
-        samples: Number of samples that were published.
+        samples: Number of published samples.
     """
 
     setups: int

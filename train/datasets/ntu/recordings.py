@@ -71,7 +71,7 @@ def open_ntu(dataset: str, folder: Path) -> RawSet:
 
 
 def read_sample(unit: Unit, *, folder: Path) -> Outcome:
-    """Read one sample, choose and center its actors, keep its first 300 frames."""
+    """Read one sample; choose and center its actors; keep the first 300 frames."""
     (path,) = unit.paths
     try:
         actors = first_frames(center_actors(read_clip(path)))

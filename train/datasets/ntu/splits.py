@@ -15,9 +15,9 @@ XSUB_TRAIN = frozenset((
     91, 92, 93, 94, 95, 97, 98, 100, 103,
 ))
 # fmt: on
-"""Performers trained on in XSub; those of NTU RGB+D are the ones up to 40."""
+"""Performers of the training part of XSub; those of NTU RGB+D are the ones up to 40."""
 XVIEW_TRAIN = frozenset((2, 3))
-"""Cameras trained on in XView."""
+"""Cameras of the training part of XView."""
 
 OFFICIAL_SPLITS: Mapping[str, tuple[str, ...]] = {
     "ntu60": ("xsub", "xview"),
@@ -32,7 +32,7 @@ _TRAINED_ON: Mapping[str, Callable[[SampleName], bool]] = {
 
 
 def ntu_splits(dataset: str, clips: Sequence[PackedClip]) -> Splits:
-    """All official splits of `ntu60` or `ntu120` over clips whose source is a sample's name."""
+    """The official splits of `ntu60` or `ntu120` over clips whose source is the sample's name."""
     splits: dict[str, dict[str, list[int]]] = {}
     for split in OFFICIAL_SPLITS[dataset]:
         parts: dict[str, list[int]] = {"train": [], "test": []}
@@ -45,10 +45,10 @@ def ntu_splits(dataset: str, clips: Sequence[PackedClip]) -> Splits:
 
 
 def with_few_shot_parts(splits: Splits, clips: Sequence[PackedClip]) -> Splits:
-    """Add `base` and `novel`, if there is an `xsub`: XSub of classes 1–60 and of 61–120.
+    """Add the splits `base` and `novel`, XSub of classes 1–60 and of classes 61–120, to `xsub`.
 
-    The few-shot protocol takes exemplars from the train part of `novel` and names its test part
-    (STARS, section 4.3).
+    The few-shot protocol (STARS, section 4.3) takes exemplars from the train part of `novel` and
+    classifies its test part.
     """
     if "xsub" not in splits:
         return splits

@@ -1,7 +1,7 @@
-"""The recordings of PKU-MMD as downloaded: minutes of skeletons, and the intervals of actions.
+"""The recordings of PKU-MMD as downloaded: minutes of skeletons, and intervals of actions.
 
 `PKU_Skeleton_Renew/0002-L.txt` (part II: A01N01-L.txt) has a row of 150 values per frame: two
-bodies, 25 joints in the order of NTU RGB+D, x y z in meters, zeros for an absent body.
+bodies of 25 joints in the order of NTU RGB+D, x y z in meters, zeros for an absent body.
 `Train_Label_PKU_final/0002-L.txt` has a line `class,start,end,confidence` per action. Frames
 count from 0 and `end` is not part of the action, as in the public preparations.
 """
@@ -92,7 +92,7 @@ def open_pku(dataset: str, folder: Path) -> RawSet:
 
 
 def read_recording(unit: Unit, *, folder: Path) -> Outcome:
-    """Cut one recording into its labeled actions."""
+    """Cut a recording into its labeled actions."""
     path, label_path = unit.paths
     try:
         rows = _rows(path)
@@ -125,7 +125,7 @@ def _actions(
 
 
 def _rows(path: Path) -> FloatArray:
-    """The rows (T, 150) of a skeleton file."""
+    """Read the rows (T, 150) of a skeleton file."""
     try:
         if not path.stat().st_size:
             raise ClipError(str(path), "the file is empty: unpack it again")
@@ -140,7 +140,7 @@ def _rows(path: Path) -> FloatArray:
 
 
 def _label_lines(path: Path) -> Iterator[tuple[int, int, int]]:
-    """Class, start and end of every line of a label file."""
+    """Read class, start and end from each line of a label file."""
     try:
         lines = path.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError as error:

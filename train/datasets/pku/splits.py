@@ -1,7 +1,7 @@
 """The split files of PKU-MMD, which come with the data.
 
-A line opens the recordings to train on ("Training videos:"), another one those to validate on
-("Validataion videos:", so spelt), and each is followed by names with commas between them.
+The line "Training videos:" precedes the names of the training recordings, and "Validataion videos:"
+(spelled this way) those of the test recordings. The names are separated by commas.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def read_split_files(dataset: str, folder: Path) -> Recordings:
     texts = sorted(folder.rglob("*.txt"))
     splits = {}
     for split, file_name in SPLIT_FILES[dataset].items():
-        found = [path for path in texts if _plain(path.name) == _plain(file_name)]
+        found = [path for path in texts if _normalize_name(path.name) == _normalize_name(file_name)]
         if len(found) != 1:
             where = " and ".join(map(str, found))
             raise StarsError(
@@ -56,8 +56,8 @@ def pku_splits(recordings: Recordings, clips: Sequence[PackedClip]) -> Splits:
     }
 
 
-def _plain(file_name: str) -> str:
-    """Copies of the set write `cross-subject` and `cross_subject`, `v1` or nothing."""
+def _normalize_name(file_name: str) -> str:
+    """Copies of the data set have `cross-subject` or `cross_subject`, with or without `v1`."""
     return file_name.lower().replace("-", "_").replace("_v1.", ".")
 
 
