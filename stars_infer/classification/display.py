@@ -91,23 +91,19 @@ def figure_of(prediction: Row, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     near, label = prediction["neighbors"], prediction["label"]
-    known, sure = prediction["chance_known"], prediction["confidence"]
-    figure = Figure(figsize=(7.2, 1.9 + 0.34 * (3 + max(1, len(near)))), layout="constrained")
-    chances, neighbors = figure.subplots(2, 1, height_ratios=(3, max(1, len(near))), sharex=True)
+    answers = [(one["label"], one["chance"]) for one in prediction["likeliest"]]
+    answers = answers or [(label, prediction["confidence"])]
+    others = prediction["chance_known"] - sum(chance for _, chance in answers)
+    bars = [(name, chance, _KNOWN if name == label else _OTHER) for name, chance in answers]
+    if others > 0.005:
+        bars.append(("other known actions", others, _OTHER))
+    bars.append(("unknown action", 1 - prediction["chance_known"], _UNKNOWN))
+    sizes = len(bars), max(1, len(near))
+    figure = Figure(figsize=(7.2, 1.9 + 0.34 * sum(sizes)), layout="constrained")
+    chances, neighbors = figure.subplots(2, 1, height_ratios=sizes, sharex=True)
     named = f": {_short(prediction['source'])}" if prediction["source"] else ""
     figure.suptitle(f"{title}{named}", fontsize=12, fontweight="bold")
-    other = "another known action"
-    if prediction["second"] is not None:
-        other = f"{prediction['second']} or another known action"
-    _bars(
-        chances,
-        "Chance of each answer",
-        [
-            (label, sure, _KNOWN),
-            (other, known - sure, _OTHER),
-            ("unknown action", 1 - known, _UNKNOWN),
-        ],
-    )
+    _bars(chances, "Likeliest actions", bars)
     _bars(
         neighbors,
         "Similarity of the nearest exemplars",

@@ -54,6 +54,8 @@ class Prediction:
         margin: By how much that exceeds the nearest exemplar of any other action; None if there
             is no other.
         neighbors: The nearest exemplars of any action, nearest first.
+        likeliest: The likeliest actions and the chance of each, likeliest first; that of `label` is
+            its confidence. What is missing to 1 is the chance of other actions.
         source: Where the clip comes from; empty if nobody said.
         bodies: How many bodies of the clip were looked at; None if nobody said.
         frames: How many frames the clip has; None if nobody said.
@@ -82,6 +84,7 @@ class Prediction:
     similarity: float
     margin: float | None
     neighbors: tuple[Neighbor, ...]
+    likeliest: tuple[tuple[str, float], ...] = ()
     source: str = ""
     bodies: int | None = None
     frames: int | None = None
@@ -113,6 +116,9 @@ class Prediction:
             "similarity": float(self.similarity),
             "margin": None if self.margin is None else float(self.margin),
             "neighbors": [neighbor.to_dict() for neighbor in self.neighbors],
+            "likeliest": [
+                {"label": label, "chance": float(chance)} for label, chance in self.likeliest
+            ],
             "bodies": self.bodies,
             "frames": self.frames,
             "notes": list(self.notes),
@@ -123,7 +129,7 @@ class Prediction:
         return Predictions([self]).to_dataframe()
 
     def plot(self) -> Figure:
-        """Draw how likely the answer is, and the nearest exemplars.
+        """Draw how likely which actions are, and the nearest exemplars.
 
         Returns:
             A figure of Matplotlib, which notebooks show; `figure.savefig("answer.png")` saves it.
@@ -177,9 +183,9 @@ class Predictions(list[Prediction]):
     def to_dataframe(self) -> Any:
         """A table with a row for each clip: a polars DataFrame, or a pandas one.
 
-        The columns are the keys of `Prediction.to_dict`, but of the neighbors only the nearest, as
-        `nearest` (its action), `nearest_source` and `nearest_similarity`. What the program has
-        imported already is preferred, then polars.
+        The columns are the keys of `Prediction.to_dict`, except that `likeliest` is left out, and
+        of the neighbors all but the nearest: `nearest` (its action), `nearest_source` and
+        `nearest_similarity`. What the program has imported already is preferred, then polars.
 
         Raises:
             MissingExtraError: If neither polars nor pandas is installed.

@@ -26,6 +26,8 @@ from stars_infer.index.rows import ExemplarRows, as_queries
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT, Matches, Searcher, searcher_of
 
+SHOWN_ACTIONS = 5
+"""Likeliest actions that come with an answer."""
 SHOWN_NEIGHBORS = 5
 """Nearest exemplars that come with an answer."""
 MAX_DEFAULT_VOTERS = 5
@@ -90,9 +92,10 @@ class Gallery:
         open_set = self.open_set(options)
         threshold = open_set.calibration.threshold(options.false_accept_rate)
         found = self._candidates(queries)
+        decisions, chances = open_set.decisions(found), open_set.probabilities(found)
         return [
-            self._prediction(decision, near, threshold)
-            for decision, near in zip(open_set.decisions(found), found, strict=True)
+            self._prediction(decision, row, near, threshold)
+            for decision, row, near in zip(decisions, chances, found, strict=True)
         ]
 
     def predict_proba(
@@ -174,12 +177,19 @@ class Gallery:
     def _name(self, number: int) -> str:
         return self.store.names[number]
 
-    def _prediction(self, decision: Decision, found: Matches, threshold: float) -> Prediction:
+    def _prediction(
+        self,
+        decision: Decision,
+        chances: NDArray[np.float64],
+        found: Matches,
+        threshold: float,
+    ) -> Prediction:
         positions, similarities = found
         classes = self._classes[positions]
         own = classes == decision.answer
         best = float(similarities[own].max())
         other = float(similarities[~own].max()) if not own.all() else None
+        likeliest = np.argsort(-chances, kind="stable")[:SHOWN_ACTIONS]
         return Prediction(
             label=self._name(decision.answer),
             known=decision.chance_known > threshold,
@@ -189,6 +199,7 @@ class Gallery:
             similarity=best,
             margin=None if other is None else best - other,
             neighbors=tuple(self._neighbors(found, SHOWN_NEIGHBORS)),
+            likeliest=tuple((self._name(number), float(chances[number])) for number in likeliest),
         )
 
 

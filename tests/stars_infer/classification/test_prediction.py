@@ -30,6 +30,7 @@ def wave():
         similarity=0.9,
         margin=0.3,
         neighbors=(neighbor("wave", 0.9, "a/anna.json"), neighbor("clap", 0.6, "array 1")),
+        likeliest=(("wave", 0.98), ("clap", 0.008)),
         source="new.json",
         bodies=1,
         frames=80,
@@ -39,7 +40,15 @@ def wave():
 
 @pytest.fixture
 def unknown(wave):
-    return replace(wave, known=False, chance_known=0.4, confidence=0.31, second=None, margin=None)
+    return replace(
+        wave,
+        known=False,
+        chance_known=0.4,
+        confidence=0.31,
+        second=None,
+        margin=None,
+        likeliest=(("wave", 0.31), ("clap", 0.05)),
+    )
 
 
 def test_as_text(wave, unknown):
@@ -66,6 +75,7 @@ def test_as_plain_types(wave, unknown):
             {"label": "wave", "similarity": 0.9, "source": "a/anna.json"},
             {"label": "clap", "similarity": 0.6, "source": "array 1"},
         ],
+        "likeliest": [{"label": "wave", "chance": 0.98}, {"label": "clap", "chance": 0.008}],
         "bodies": 1,
         "frames": 80,
         "notes": ["odd <units>"],
@@ -139,11 +149,11 @@ def test_html_shows_the_answers_and_escapes_what_files_say(wave, unknown):
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="Matplotlib is not installed")
 def test_the_figure_shows_chances_and_neighbors(wave, unknown, tmp_path):
-    for prediction in (wave, unknown, replace(unknown, neighbors=())):
+    for prediction in (wave, unknown, replace(unknown, neighbors=(), likeliest=())):
         figure = prediction.plot()
         chances, neighbors = figure.axes
         widths = [bar.get_width() for bar in chances.patches]
-        assert sum(widths) == pytest.approx(1)
+        assert sum(widths) == pytest.approx(1, abs=0.005)
         assert widths[0] == prediction.confidence
         assert [bar.get_width() for bar in neighbors.patches] == [
             n.similarity for n in prediction.neighbors

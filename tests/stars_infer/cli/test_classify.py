@@ -20,7 +20,7 @@ def test_classify_names_clips_and_explains(taught, recordings):
     for answer in answers:
         assert set(answer) == {
             "source", "answer", "label", "known", "confidence", "chance_known", "second",
-            "similarity", "margin", "neighbors", "bodies", "frames", "notes",
+            "similarity", "margin", "neighbors", "likeliest", "bodies", "frames", "notes",
         }  # fmt: skip
         assert answer["label"] in ACTIONS
         assert answer["second"] in set(ACTIONS) - {answer["label"]}
@@ -29,6 +29,10 @@ def test_classify_names_clips_and_explains(taught, recordings):
         near = [neighbor["similarity"] for neighbor in answer["neighbors"]]
         assert near == sorted(near, reverse=True)
         assert set(answer["neighbors"][0]) == {"label", "similarity", "source"}
+        chances = {one["label"]: one["chance"] for one in answer["likeliest"]}
+        assert list(chances.values()) == sorted(chances.values(), reverse=True)
+        assert chances[answer["label"]] == answer["confidence"]
+        assert sum(chances.values()) <= answer["chance_known"] + 1e-9
         assert answer["frames"] > 60
     assert answers[-1]["bodies"] == 2
     shown = taught("classify", *clips)[1]
