@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,8 +16,9 @@ from stars_infer.index.schema import set_up
 
 WAIT = 30.0
 """Seconds for which a change waits until other programs have finished theirs."""
-_WAIT_TO_KEEP = 0.1
-"""The same where the change only saves work for later and can be left."""
+_WAIT_LOCKED = 0.05
+"""Seconds of that in which our own threads wait, too; then they may read for a while."""
+_PAUSE = 0.005
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _IN_MEMORY = "index in memory"
 
@@ -47,6 +49,8 @@ class IndexFile:
         self._opened: object = None
         try:
             self.connection = self._open(model)
+            milliseconds = round(1000 * min(wait, _WAIT_LOCKED))
+            self.connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
             name, fingerprint = self.connection.execute(
                 "SELECT name, fingerprint FROM model"
             ).fetchone()
@@ -109,23 +113,39 @@ class IndexFile:
             ExemplarIndexError: If another program does not finish its change in time, or the file
                 cannot be written.
         """
-        with self.lock:
+        try:
+            self._begin_writing()
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+                self._own_changes += 1
+            except BaseException:
+                if self._in_transaction():
+                    self.connection.execute("ROLLBACK")
+                raise
+            finally:
+                self.lock.release()
+        except sqlite3.DatabaseError as error:
+            if _is_busy(error):
+                raise self._busy_error(nothing_done) from error
+            raise ExemplarIndexError(
+                f"{self}: cannot be written ({error}); {nothing_done}"
+            ) from error
+
+    def _begin_writing(self) -> None:
+        """Take the lock and begin when no other program writes; our threads read meanwhile."""
+        end = time.monotonic() + self._wait
+        while True:
+            self.lock.acquire()
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self.connection
-                    self.connection.execute("COMMIT")
-                except BaseException:
-                    if self._in_transaction():
-                        self.connection.execute("ROLLBACK")
+                return
+            except BaseException as error:
+                self.lock.release()
+                busy = isinstance(error, sqlite3.Error) and _is_busy(error)
+                if not busy or time.monotonic() > end:
                     raise
-            except sqlite3.DatabaseError as error:
-                if _is_busy(error):
-                    raise self._busy_error(nothing_done) from error
-                raise ExemplarIndexError(
-                    f"{self}: cannot be written ({error}); {nothing_done}"
-                ) from error
-            self._own_changes += 1
+            time.sleep(_PAUSE)
 
     def keep(self, write: Callable[[sqlite3.Connection], object]) -> bool:
         """Write what saves work the next time, unless the file is busy or cannot be written.
@@ -138,7 +158,6 @@ class IndexFile:
         with self.lock:
             if self._in_transaction():
                 return False
-            self._set_wait(min(self._wait, _WAIT_TO_KEEP))
             try:
                 self.connection.execute("BEGIN IMMEDIATE")
                 write(self.connection)
@@ -148,7 +167,6 @@ class IndexFile:
             finally:
                 if self._in_transaction():
                     self.connection.execute("ROLLBACK")
-                self._set_wait(self._wait)
         return True
 
     def version(self) -> object:
@@ -234,9 +252,6 @@ class IndexFile:
 
     def _in_transaction(self) -> bool:
         return self.connection.in_transaction
-
-    def _set_wait(self, seconds: float) -> None:
-        self.connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
 
     def _busy_error(self, nothing_done: str) -> ExemplarIndexError:
         return ExemplarIndexError(

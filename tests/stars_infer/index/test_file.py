@@ -184,6 +184,26 @@ def test_a_locked_index_says_who_waits_for_what(tmp_path):
         assert index.add([new("more", moving(7))]) == [None]
 
 
+def test_threads_read_while_one_waits_to_write(tmp_path):
+    path = tmp_path / "stars.db"
+    with taught(ExemplarIndex.open(path, SEQUENCES, wait=20)) as index:
+        blocker = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        blocker.execute("BEGIN IMMEDIATE")
+        added = []
+        writer = threading.Thread(target=lambda: added.extend(index.add([new("more", moving(7))])))
+        writer.start()
+        began = time.monotonic()
+        for action in range(4):
+            assert index.classify([moving(action)])[0].label == f"action {action}"
+        assert time.monotonic() - began < 10
+        assert not added
+        blocker.execute("ROLLBACK")
+        blocker.close()
+        writer.join(20)
+        assert added == [None]
+        assert index.counts()["more"] == 1
+
+
 def test_a_damaged_file_says_so(tmp_path):
     path = tmp_path / "stars.db"
     with taught(ExemplarIndex.open(path, SEQUENCES), actions=8) as index:
