@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict
 
@@ -27,6 +28,9 @@ Clips: TypeAlias = OneClip | Iterable[OneClip]
 RAISE, SKIP, WARN = "raise", "skip", "warn"
 ON_ERROR = (RAISE, SKIP, WARN)
 """If a clip of several cannot be used: raise its error, leave it out, or leave it out and warn."""
+
+MANY_BODIES = 6
+"""As many as a Kinect follows; an array of more may be one of many clips."""
 
 _WANTED = (
     "pass a path, a folder, an array of positions (T, V, 3) or (M, T, V, 3), a Clip, or a list of "
@@ -202,7 +206,13 @@ def _given(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
             f"an array of {joints.dtype} {joints.shape} is no clip: {_WANTED}; of an array of many "
             "clips, pass list(array)"
         )
-    return [clip_of_array(joints, convention, source=source)]
+    clip = clip_of_array(joints, convention, source=source)
+    if (bodies := len(clip.bodies)) > MANY_BODIES:
+        note = (
+            f"taken for one clip of {bodies} bodies: if it holds {bodies} clips, pass list(array)"
+        )
+        clip = replace(clip, notes=(*clip.notes, note))
+    return [clip]
 
 
 def _told(value: Any) -> str:

@@ -183,6 +183,13 @@ def test_what_is_no_clip_gets_one_sentence(taught, own, clips, says):
     assert len(own) == 12
 
 
+def test_an_array_of_many_clips_is_doubted(taught):
+    many = np.stack([acted(action, 23)[0, :60] for action in TAUGHT * 2])
+    with pytest.warns(StarsWarning, match=r"one clip of 8 bodies.* pass list\(array\)"):
+        taught.predict(many)
+    assert [answer.label for answer in taught.predict(list(many))] == [*TAUGHT] * 2
+
+
 def test_errors_of_clips_name_them(taught, files):
     with pytest.raises(ClipError, match=r"nowhere\.npy: no such file"):
         taught.predict("nowhere.npy")
