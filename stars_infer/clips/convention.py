@@ -63,8 +63,11 @@ class Convention:
     fps: float | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.layout, os.PathLike):
-            object.__setattr__(self, "layout", os.fspath(self.layout))
+        # Callers without a type checker may give anything.
+        layout: object = self.layout
+        fps: object = self.fps
+        if isinstance(layout, os.PathLike):
+            object.__setattr__(self, "layout", os.fspath(layout))
         for name in ("layout", "units", "up", "handedness"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
@@ -81,8 +84,8 @@ class Convention:
             object.__setattr__(self, "up", up)
         if self.handedness is not None and self.handedness not in HANDS:
             raise UsageError(f"handedness {self.handedness!r}: expected {' or '.join(HANDS)}")
-        if self.fps is not None and not isinstance(self.fps, Real):
-            raise UsageError(f"frame rate {self.fps!r}: expected a number of frames per second")
+        if fps is not None and not isinstance(fps, Real):
+            raise UsageError(f"frame rate {fps!r}: expected a number of frames per second")
         if self.fps is not None and not LEAST_FPS <= self.fps <= MOST_FPS:
             raise UsageError(
                 f"frame rate {self.fps:g}: expected {LEAST_FPS:g} to {MOST_FPS:g} frames per second"
