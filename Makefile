@@ -35,8 +35,8 @@ types: $(VENV)/.dev
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.cpu $(VENV)/.gpu $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
-	$(PIP) --editable '.[$*]'
+$(VENV)/.cpu $(VENV)/.gpu $(VENV)/.dev: $(VENV)/.%: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
 clean:

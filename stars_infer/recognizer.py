@@ -76,7 +76,7 @@ class Recognizer:
         >>> actions.add("squat", [perform("squat", random) for _ in range(3)])
         <3 added>
         >>> actions
-        <Recognizer of 6 clips of 2 actions, in memory>
+        <Recognizer in memory: 6 clips, 2 actions>
         >>> actions.predict(perform("squat", random)).label
         'squat'
     """
@@ -127,9 +127,10 @@ class Recognizer:
         return len(self.index)
 
     def __repr__(self) -> str:
-        clips, actions = _counted(len(self), "clip"), _counted(len(self.counts), "action")
+        if self.index.closed:
+            return "<Recognizer, closed>"
         where = "in memory" if self.index.path is None else f"in {self.index.path}"
-        return f"<Recognizer of {clips} of {actions}, {where}>"
+        return f"<Recognizer {where}: {len(self)} clips, {len(self.labels)} actions>"
 
     @property
     def labels(self) -> list[str]:
@@ -394,7 +395,3 @@ class Recognizer:
         if normalize_label(label) not in self.labels:
             known = ", ".join(self.labels) or "none"
             raise UsageError(f"there is no action {label!r}; known actions: {known}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -35,6 +35,7 @@ class IndexFile:
         path: As given.
         connection: For use within `reading` and `writing`.
         lock: Held in `reading` and `writing`; a thread may take it again.
+        closed: Whether `close` was called.
 
     Raises:
         ExemplarIndexError: If the file is no index of this version, made by another model, or
@@ -47,6 +48,7 @@ class IndexFile:
         self._wait = wait
         self._own_changes = 0
         self._opened: object = None
+        self.closed = False
         try:
             self.connection = self._open(model)
             milliseconds = round(1000 * min(wait, _WAIT_LOCKED))
@@ -74,6 +76,7 @@ class IndexFile:
         """Close the connection."""
         with self.lock:
             self.connection.close()
+            self.closed = True
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -85,6 +88,7 @@ class IndexFile:
             ExemplarIndexError: If the file is damaged, or gone.
         """
         with self.lock:
+            self._check_open()
             self._follow_immutable()
             if self._in_transaction():
                 yield self.connection
@@ -138,6 +142,7 @@ class IndexFile:
         while True:
             self.lock.acquire()
             try:
+                self._check_open()
                 self.connection.execute("BEGIN IMMEDIATE")
                 return
             except BaseException as error:
@@ -249,6 +254,11 @@ class IndexFile:
             check_same_thread=False,
             uri=uri,
         )
+
+    def _check_open(self) -> None:
+        """Raise a `UsageError` where the index was closed."""
+        if self.closed:
+            raise UsageError(f"{self}: the index was closed; open it again")
 
     def _in_transaction(self) -> bool:
         return self.connection.in_transaction

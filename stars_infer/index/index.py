@@ -114,6 +114,11 @@ class ExemplarIndex:
         """Close the file."""
         self._file.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the index was closed."""
+        return self._file.closed
+
     def __enter__(self) -> ExemplarIndex:
         return self
 

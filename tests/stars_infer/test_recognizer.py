@@ -258,7 +258,7 @@ def test_labels_come_from_folders_if_none_is_said(files):
 
 def test_actions_are_removed_and_renamed(own):
     assert (len(own), own.labels) == (12, sorted(TAUGHT))
-    assert repr(own) == "<Recognizer of 12 clips of 4 actions, in memory>"
+    assert repr(own) == "<Recognizer in memory: 12 clips, 4 actions>"
     assert own.remove("clap") == 3
     assert own.rename("wave", "greet") == 3
     assert own.labels == ["greet", "kick", "squat"]
@@ -344,7 +344,7 @@ def test_files_keep_the_examples(taught, tmp_path, files):
     path = tmp_path / "stars.db"
     with Recognizer(path, device="cpu") as actions:
         actions.add(None, files / "kick")
-        assert repr(actions) == f"<Recognizer of 2 clips of 1 action, in {path}>"
+        assert repr(actions) == f"<Recognizer in {path}: 2 clips, 1 actions>"
     with Recognizer.open(path, device="cpu") as again:
         assert again.counts == {"kick": 2}
     copy = tmp_path / "copy.db"
@@ -367,7 +367,7 @@ def test_files_keep_the_examples(taught, tmp_path, files):
 
 def test_nothing_is_named_before_something_is_taught():
     actions = Recognizer(device="cpu")
-    assert repr(actions) == "<Recognizer of 0 clips of 0 actions, in memory>"
+    assert repr(actions) == "<Recognizer in memory: 0 clips, 0 actions>"
     with pytest.raises(ExemplarIndexError, match="empty"):
         actions.predict(acted("wave", 1))
 
@@ -393,3 +393,16 @@ def test_threads_share_a_recognizer(own):
         thread.join()
     assert not failed
     assert len(own) == 16
+
+
+def test_a_closed_recognizer_says_so(tmp_path):
+    actions = teach(Recognizer(tmp_path / "stars.db"))
+    actions.close()
+    for use in (
+        lambda: len(actions),
+        lambda: actions.predict(acted("wave", 9)),
+        lambda: actions.add("wave", acted("wave", 9)),
+    ):
+        with pytest.raises(UsageError, match="the index was closed; open it again"):
+            use()
+    assert repr(actions) == "<Recognizer, closed>"
