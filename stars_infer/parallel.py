@@ -20,6 +20,9 @@ from stars_infer.machine import single_threaded
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
+ReportProgress = Callable[[int, int], None]
+"""Is called with how much of a long piece of work is done, and of how much."""
+
 _AHEAD = 3
 """Chunks in flight for each process; memory holds no more results than theirs."""
 _LOOK = 0.05

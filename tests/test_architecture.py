@@ -88,6 +88,14 @@ def test_code_for_gpus_is_reached_through_its_doors_only(house, room):
     assert {user for user in users if ".gpu." not in user} <= GPU_DOORS[room]
 
 
+def test_code_for_large_indexes_is_reached_through_its_door_only(house):
+    room = "stars_infer.index.large"
+    users = {one.user for one in house.imports if f"{one.used}.".startswith(f"{room}.")}
+    assert {user for user in users if not user.startswith(f"{room}.")} == {
+        "stars_infer.index.state"
+    }
+
+
 def test_files_are_neither_long_nor_tiny(house):
     lengths = {
         name: len(path.read_text(encoding="utf-8").splitlines())

@@ -4,7 +4,7 @@
 
 DATA holds `mocap/cmu.npz`, `bvh/0*.bvh` (CMU, 120 Hz) and `utd-mhad/CLASS/*.npy`. A gallery of
 clips at 30 Hz is asked with the same clips at another rate, or read from a file in another layout,
-with other units and axes, by a sensor that trembles by one centimeter. About five minutes.
+with other units and axes, with one centimeter of jitter. About five minutes.
 """
 
 from __future__ import annotations

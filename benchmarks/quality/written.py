@@ -21,8 +21,8 @@ from stars_infer.preprocessing.prepare import to_ntu25
 from stars_infer.readers.files import read_clip
 from tests.bodies import in_layout
 
-TREMBLING = 0.01
-"""Deviation of a joint on each axis, meters, as a sensor or a pose estimator trembles."""
+JITTER = 0.01
+"""Deviation of a joint on each axis, meters, the jitter of a sensor or a pose estimator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +130,10 @@ FORMS = (
 
 
 def through(form: Form, clip: Clip, folder: Path, random: np.random.Generator) -> Clip:
-    """A clip of one body, written in a form by a sensor that trembles, and read again."""
+    """A clip of one body, written in a form by a sensor with jitter, and read again."""
     body = to_ntu25(clip.bodies, clip.layout)[0]
     joints = in_layout(body, form.layout)
-    joints = joints + random.normal(scale=TREMBLING, size=joints.shape).astype(np.float32)
+    joints = joints + random.normal(scale=JITTER, size=joints.shape).astype(np.float32)
     path = folder / f"clip{form.ending}"
     form.write(path, form.axes(joints), get_layout(form.layout).joints)
     return read_clip(path, convention=form.convention)

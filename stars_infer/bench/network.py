@@ -18,6 +18,7 @@ from stars_infer.encoder.agreement import example_bodies, reference_vectors, sma
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ModelError, ProviderError, check_range
 from stars_infer.machine import cpu_name, resident_memory, usable_cores
+from stars_infer.parallel import ReportProgress
 from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import EXACT, Runtime, RuntimeChoice
 from stars_infer.runtimes.saved import SavedRuntime, save_runtime
@@ -83,7 +84,7 @@ def measure_runtimes(
     *,
     seconds: float = 1.0,
     skip: Skip | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportProgress | None = None,
 ) -> Iterator[Measured]:
     """Measure every runtime that is installed here, each in a process of its own.
 

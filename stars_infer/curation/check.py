@@ -6,7 +6,7 @@ is only judged by exemplars which themselves fit their action.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal, get_args
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.classification.classifiers import class_numbers
 from stars_infer.curation.neighbors import Neighborhood, neighborhood
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 
 TWIN = 0.05
@@ -93,7 +94,7 @@ def check(
     clip_features: Sequence[Features],
     labels: Sequence[str],
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportProgress | None = None,
 ) -> list[Finding]:
     """Look for duplicates, contradictions, wrong labels, outliers, overlaps and small actions.
 

@@ -8,7 +8,7 @@ cannot tell count for more. Copies of a chosen clip add nothing and are not chos
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import class_numbers
 from stars_infer.errors import UsageError, check_range
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
@@ -65,7 +66,7 @@ def suggest(
     exemplars: Sequence[Features] = (),
     labels: Sequence[str] = (),
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ReportProgress | None = None,
 ) -> list[Suggestion]:
     """Choose clips to label next, the most useful first.
 

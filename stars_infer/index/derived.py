@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -15,6 +15,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.index.file import IndexFile
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
@@ -38,7 +39,7 @@ class ExemplarSimilarity:
         self._matrix: FloatArray | None = None
         self._lock = threading.Lock()
 
-    def matrix(self, progress: Callable[[int, int], None] = lambda at, end: None) -> FloatArray:
+    def matrix(self, progress: ReportProgress = lambda at, end: None) -> FloatArray:
         """Similarities (E, E), symmetric, in the order of the exemplars' numbers.
 
         Args:
@@ -49,7 +50,7 @@ class ExemplarSimilarity:
                 self._matrix = self._compare(progress)
             return self._matrix
 
-    def _compare(self, progress: Callable[[int, int], None]) -> FloatArray:
+    def _compare(self, progress: ReportProgress) -> FloatArray:
         known, kept = self._kept
         position = {int(number): at for at, number in enumerate(known)}
         at = np.array([position.get(int(number), -1) for number in self._ids], np.intp)

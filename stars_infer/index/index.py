@@ -22,10 +22,10 @@ from stars_infer.index.exemplar import Exemplar as Exemplar
 from stars_infer.index.exemplar import NewExemplar as NewExemplar
 from stars_infer.index.file import WAIT, IndexFile
 from stars_infer.index.labels import check_label, normalize_label
-from stars_infer.index.large.ann import ReportProgress
 from stars_infer.index.network_inputs import make_vectors, read_inputs
 from stars_infer.index.rows import count_of, features_of
 from stars_infer.index.state import IndexState, no_progress
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
 

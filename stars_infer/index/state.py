@@ -12,9 +12,9 @@ from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.derived import ExemplarSimilarity, read_calibration, write_calibration
 from stars_infer.index.file import IndexFile
 from stars_infer.index.gallery import Gallery, SmallStore
-from stars_infer.index.large.ann import ReportProgress
 from stars_infer.index.large.store import LargeStore
 from stars_infer.index.rows import RowReader, count_of
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
 
 _FALSE_ACCEPT = "false_accept_rate"

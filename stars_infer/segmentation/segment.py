@@ -8,7 +8,7 @@ sum (weighted interval scheduling). Whatever lies between the chosen windows is 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
@@ -18,6 +18,7 @@ from stars_infer.clips.convention import Convention
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import check_range
 from stars_infer.index.index import ExemplarIndex
+from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import read_clip
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
@@ -33,9 +34,6 @@ _NEARNESS, _LEAD, _OFFSET = 1.14, 1.88, -2.98
 """Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
 by at least half of their union. Fitted by logistic regression on stitched recordings of three data
 sets (benchmarks/quality/segments.py)."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of windows done and the number of all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +102,7 @@ def segment_file(
     index: ExemplarIndex,
     convention: Convention | None = None,
     options: SegmentOptions | None = None,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> Timeline:
     """Find the actions in a recording that is stored in a file.
 
@@ -135,7 +133,7 @@ def segment(
     index: ExemplarIndex,
     how: SegmentOptions | None = None,
     *,
-    progress: Progress | None = None,
+    progress: ReportProgress | None = None,
 ) -> list[Segment]:
     """Find the actions in a recording.
 

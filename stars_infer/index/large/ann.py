@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.nearest import Matches
 
 if TYPE_CHECKING:
@@ -44,8 +45,6 @@ _BLOCK = 20_000
 
 UnitVectors = Callable[[slice], FloatArray]
 """Gives the unit vectors (N, D) at some positions."""
-ReportProgress = Callable[[int, int], None]
-"""Called with how much is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.index.file import IndexFile
-from stars_infer.index.large.ann import RERANKED, IVFIndex, ReportProgress, extend_lists
+from stars_infer.index.large.ann import RERANKED, IVFIndex, extend_lists
 from stars_infer.index.large.cache import (
     Cache,
     CacheFolder,
@@ -30,6 +30,7 @@ from stars_infer.index.rows import (
     sources_of,
 )
 from stars_infer.machine import single_threaded
+from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import (
     SHORTLIST,

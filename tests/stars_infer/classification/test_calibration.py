@@ -33,7 +33,7 @@ def test_margin_is_to_the_best_other_class_and_negative_where_that_is_ahead():
     np.testing.assert_allclose(ScoreFeatures.of(np.array([[0.7]])).margin, [0.7])
 
 
-def test_strangers_are_less_likely_known_than_takes_of_known_actions():
+def test_unknown_clips_are_less_likely_known_than_takes_of_known_actions():
     vectors, numbers = gallery(0, classes=24, each=6, width=12)
     held = numbers < 12
     teach = held & (np.arange(len(numbers)) % 2 == 0)
@@ -47,7 +47,7 @@ def test_strangers_are_less_likely_known_than_takes_of_known_actions():
     assert named[~known].mean() < 0.3
 
 
-def test_the_share_of_strangers_that_was_asked_for_is_let_pass():
+def test_the_share_of_unknown_clips_that_was_asked_for_is_let_pass():
     vectors, numbers = gallery(1, classes=10, each=6, width=8, spread=0.5)
     _, calibration = calibration_of(vectors, numbers)
     shares = [calibration.acceptance_rates(calibration.threshold(s))[0] for s in (0.05, 0.2, 0.5)]

@@ -109,7 +109,7 @@ def test_leaving_out_in_closed_form_is_fitting_again(seed, classes, each):
             np.testing.assert_allclose(scores[one], expected, atol=1e-8)
 
 
-def test_a_stranger_scores_low_and_a_large_class_does_not_win_by_its_number():
+def test_an_unknown_clip_scores_low_and_a_large_class_does_not_win_by_its_number():
     width = 8
     vectors = np.concatenate((np.tile(np.eye(width)[0], (20, 1)), np.eye(width)[1:2]))
     vectors[:20, 2] = np.linspace(-0.2, 0.2, 20)

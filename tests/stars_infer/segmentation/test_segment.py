@@ -72,7 +72,7 @@ def test_actions_are_found_where_they_are(encoder, index):
         assert 0.58 < one.confidence < 1
 
 
-def test_a_stranger_is_background(encoder, index):
+def test_an_unknown_action_is_background(encoder, index):
     joints, _ = recording("wave", STRANGE, "squat")
     found = segment(Clip.from_array(joints), encoder, index)
     assert [one.label for one in found] == ["wave", "squat"]

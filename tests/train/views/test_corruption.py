@@ -90,7 +90,7 @@ def test_all_frames_are_recorded_unless_said_otherwise():
 
 
 @pytest.mark.parametrize(("probability", "share"), [(0.0, 0.0), (0.25, 0.25), (1.0, 1.0)])
-def test_poorer_layouts_are_drawn_as_often_as_asked_for_and_evenly(probability, share):
+def test_reduced_layouts_are_drawn_as_often_as_asked_for_and_evenly(probability, share):
     bodies = there(600, 2)
     config = ViewConfig(reduced_layouts=probability, slowest_rate=0.9)
     seen = corrupted(config, 600).apply(bodies, torch.full((600,), 2))
@@ -102,7 +102,7 @@ def test_poorer_layouts_are_drawn_as_often_as_asked_for_and_evenly(probability, 
     assert not torch.equal(reduction(REDUCED[0]), torch.eye(25))
 
 
-def test_joints_tremble_by_up_to_the_deviation_that_was_set():
+def test_jitter_is_up_to_the_deviation_that_was_set():
     bodies = there(300)
     config = ViewConfig(jitter=0.02)
     some = corrupted(config, 300)
@@ -113,7 +113,7 @@ def test_joints_tremble_by_up_to_the_deviation_that_was_set():
     assert noise[:, :, 3].mean().abs() < 5e-4
 
 
-def test_trembling_is_new_with_every_recorded_frame_and_linear_between():
+def test_jitter_is_new_with_every_recorded_frame_and_linear_between():
     config = ViewConfig(jitter=0.02)
     few = corrupted(config, 1)
     bodies = there(1, 120)

@@ -35,7 +35,7 @@ def drifting(count=1):
     return torch.arange(FRAMES).view(1, -1, 1, 1) * 0.01 * speed + 1
 
 
-def test_joints_tremble_by_what_was_asked_for_and_hands_and_feet_twice_as_much():
+def test_jitter_is_as_asked_for_and_twice_as_large_for_hands_and_feet():
     noise = torch.randn(2, 4000, 25, 3, generator=torch.Generator().manual_seed(0))
     spread = scale_jitter(noise, torch.tensor([0.01, 0.02])).std(dim=(1, 3))
     shaky = joints(
@@ -137,7 +137,7 @@ def test_reduced_bodies_are_those_of_a_file_of_that_layout(layout):
     np.testing.assert_allclose(reduced, expected, atol=1e-5)
 
 
-def test_only_the_bodies_of_poorer_layouts_are_reduced():
+def test_only_the_bodies_of_reduced_layouts_are_reduced():
     assert [layout.name for layout in REDUCED] == ["kinect20", "h36m17", "openni15"]
     bodies = walking(4)
     mixed = reduce_layouts(bodies, torch.tensor([-1, 0, 1, 2]))

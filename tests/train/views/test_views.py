@@ -117,7 +117,7 @@ CORRUPTED = {
 }
 
 
-def test_disturbed_views_are_decided_by_step_and_differ_between_copies():
+def test_corrupted_views_are_decided_by_step_and_differ_between_copies():
     clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
     everything = CORRUPTED | {"face_camera": True, "standard_body": True, "pace": 0.5}
     one, again = (views(clips, num_views=2, shortest_crop=1.0, **everything) for _ in range(2))
@@ -126,12 +126,12 @@ def test_disturbed_views_are_decided_by_step_and_differ_between_copies():
             torch.testing.assert_close(a.bodies, b.bodies, rtol=0, atol=0)
             assert torch.isfinite(a.bodies).all()
     first, second = one.draw(5)
-    # Whole clips: what differs is the disturbance.
+    # Whole clips: what differs is the corruption.
     assert ((first.bodies - second.bodies).abs().flatten(1).amax(dim=1) > 1e-3).all()
 
 
 @pytest.mark.parametrize("absent_bodies", ["present", "zeros", "copy"])
-def test_parts_of_a_disturbed_batch_make_up_the_batch(absent_bodies):
+def test_parts_of_a_corrupted_batch_make_up_the_batch(absent_bodies):
     clips = [source(90, seed=n, bodies=1 + n % 2) for n in range(6)]
     normalized = {"face_camera": True, "standard_body": True, "pace": 0.5}
     some = views(clips, yaw=3.0, absent_bodies=absent_bodies, **CORRUPTED, **normalized)
@@ -380,7 +380,7 @@ def test_impossible_views_are_refused(config, says):
         ViewConfig(**config)
 
 
-def test_which_views_disturb_and_which_augment():
+def test_which_views_corrupt_and_which_augment():
     assert not ViewConfig().augments
     assert not ViewConfig(face_camera=True, standard_body=True, pace=0.5).augments
     assert ViewConfig(yaw=1.0).augments
