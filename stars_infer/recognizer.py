@@ -22,7 +22,7 @@ from stars_infer.classification.prediction import (
 )
 from stars_infer.clips.convention import Convention
 from stars_infer.clips.people import POOLED
-from stars_infer.embedding.additions import Added, add_embedded
+from stars_infer.embedding.additions import Added, add_clips
 from stars_infer.embedding.inputs import (
     RAISE,
     Clips,
@@ -192,11 +192,11 @@ class Recognizer:
         )
         if not embedded and not failures:
             raise UsageError("no clips to add: the list is empty")
-        result = add_embedded(self.index, embedded, label, failures=failures)
-        for one in result.duplicates:
+        additions = add_clips(self.index, embedded, label)
+        for one in additions:
             if one.is_contradiction:
-                warnings.warn(f"{one}; nothing changed", StarsWarning, stacklevel=2)
-        return result
+                warnings.warn(str(one), StarsWarning, stacklevel=2)
+        return Added(clips=tuple(additions), failures=failures)
 
     @overload
     def predict(self, clips: OneClip, **options: Unpack[PredictOptions]) -> Prediction: ...  # type: ignore[overload-overlap]

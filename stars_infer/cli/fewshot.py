@@ -23,13 +23,13 @@ from stars_infer.cli.options import (
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.relabel import note_confusable, relabel, rename
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 
 if TYPE_CHECKING:
     from stars_infer.classification.calibration import Calibration
     from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.clips.convention import Convention
-    from stars_infer.embedding.batches import Addition
+    from stars_infer.embedding.additions import Addition
 
 app = typer.Typer(
     help="Keep labeled examples per action, and measure how far they go.", no_args_is_help=True
@@ -53,17 +53,16 @@ def add_class(
     quiet: QuietFlag = False,
 ) -> None:
     """Add clips as examples of an action; the first call makes the index."""
-    from stars_infer.embedding.batches import BatchAdder
+    from stars_infer.embedding.additions import BatchAdder, label_of
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.index.index import ExemplarIndex
-    from stars_infer.index.labels import check_label
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     paths = clip_files(clips)
-    for name in {path.resolve().parent.name for path in paths} if label is None else {label}:
-        check_label(name)  # before the clips are read
+    for path in paths:
+        label_of(path, label)  # says what is wrong before the clips are read
     encoder = Encoder.load(model, device=device)
     embedded = embed_files(
         encoder,
@@ -134,18 +133,18 @@ class _Report:
             self._told += 1
 
     def _tell(self, one: Addition) -> None:
-        source, notes = one.file.source, one.file.notes
-        self._output.clip_notes(source, notes)
-        label = one.known.label if one.known else one.label
+        self._output.clip_notes(one.source, one.notes)
         if self._output.json:
             self._output.record(
-                {"source": source, "label": label, "added": one.known is None, "notes": notes}
+                {
+                    "source": one.source,
+                    "label": one.known.label if one.known else one.label,
+                    "added": one.known is None,
+                    "notes": one.notes,
+                }
             )
-        elif one.known:
-            other = "" if label == one.label else f" as {label!r}"
-            same = "" if one.known.source == source else f", from {one.known.source}"
-            if other or same:  # else the table says it
-                self._output.note(f"{source}: already in the index{other}{same}; nothing changed")
+        elif one.known and (one.is_contradiction or one.known.source != one.source):
+            self._output.note(str(one))  # of the same file as the same action the table says it
 
 
 def _summarize(done: Sequence[Addition], before: Sequence[str], output: Output) -> None:
@@ -275,6 +274,7 @@ def threshold(
 ) -> None:
     """Set from when on a clip is called unknown; without options, back to the default."""
     output = Output(json=json, quiet=quiet)
+    check_range("--false-accept", false_accept, above=0, below=100)
     with existing_index(index, model) as opened:
         opened.set_false_accept_rate(None if false_accept is None else false_accept / 100)
         make_ready(opened, output)

@@ -229,14 +229,14 @@ def test_duplicates_are_reported(own):
     added = own.add("wave", [known, acted("wave", 40)])
     assert added.added == ("array 1",)
     (duplicate,) = added.duplicates
-    assert (duplicate.known_label, duplicate.known_source) == ("wave", "array 0")
+    assert (duplicate.known.label, duplicate.known.source) == ("wave", "array 0")
     assert not duplicate.is_contradiction
     assert repr(added) == "<1 added, 1 already there>"
     with pytest.warns(StarsWarning, match="already in the index as 'wave'"):
         added = own.add("clap", known)
     assert added.duplicates[0].is_contradiction
     assert own.counts == {"clap": 3, "kick": 3, "squat": 3, "wave": 4}
-    assert own.relabel([added.duplicates[0].id], "clap") == 1
+    assert own.relabel([added.duplicates[0].known.id], "clap") == 1
     assert own.counts["clap"] == 4
 
 

@@ -107,6 +107,10 @@ def test_the_threshold_decides_what_is_unknown_and_info_says_so(taught, recordin
     assert taught("classify", clip, "--false-accept", 0.001, "--quiet")[0] == 0
     assert taught("classify", clip, "--classifier", "forest")[0] == 2
     assert taught("fewshot", "threshold", "--false-accept", 120)[0] == 2
+    for share in (0, 100):
+        code, _, err = taught("fewshot", "threshold", "--false-accept", share)
+        assert code == 2
+        assert "--false-accept must be above 0 and below 100" in " ".join(err.split())
     assert "more likely known than not" in taught("fewshot", "threshold")[2]
 
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from stars_infer import Encoder, ExemplarIndex
-from stars_infer.embedding import batches
-from stars_infer.embedding.batches import BatchAdder
+from stars_infer.embedding import additions
+from stars_infer.embedding.additions import BatchAdder
 from stars_infer.embedding.files import embed_files
 from stars_infer.errors import UsageError
 from stars_infer.readers.files import clip_files
@@ -30,7 +30,7 @@ def files(shipped, recordings):
 
 
 def test_a_batch_is_added_when_it_is_full_or_late(shipped, files, monkeypatch):
-    monkeypatch.setattr(batches, "CLIPS_PER_BATCH", 3)
+    monkeypatch.setattr(additions, "CLIPS_PER_BATCH", 3)
     with ExemplarIndex.in_memory(shipped.info) as index:
         adder = BatchAdder(lambda: index, None)
         added = []
@@ -46,7 +46,7 @@ def test_a_batch_is_added_when_it_is_full_or_late(shipped, files, monkeypatch):
         adder.flush()
         assert adder.done[-1].known.source == files[0].source
         assert (len(index), adder.added, len(adder.done)) == (7, 7, 8)
-        monkeypatch.setattr(batches, "SECONDS_PER_BATCH", -1)
+        monkeypatch.setattr(additions, "SECONDS_PER_BATCH", -1)
         adder.add(files[7])
         assert adder.added == 8
         assert index.counts() == {"walk": 4, "wave": 4}
@@ -71,11 +71,11 @@ def test_a_batch_that_fails_waits_and_no_index_is_made_for_nothing(shipped, file
 
 _SLOW = """
 import signal, sys, time
-from stars_infer.embedding import batches, files
+from stars_infer.embedding import additions, files
 from stars_infer.cli import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-batches.CLIPS_PER_BATCH = 4
+additions.CLIPS_PER_BATCH = 4
 read = files.Reading.outcomes
 
 def slowly(self, path):
