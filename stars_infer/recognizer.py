@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Unpack, overload
@@ -23,8 +22,10 @@ from stars_infer.classification.prediction import (
 from stars_infer.clips.convention import Convention
 from stars_infer.clips.people import POOLED
 from stars_infer.embedding.additions import Added, add_clips
+from stars_infer.embedding.classify import classify_files
 from stars_infer.embedding.inputs import (
     RAISE,
+    ClipInputs,
     Clips,
     ConventionOptions,
     OneClip,
@@ -250,35 +251,23 @@ class Recognizer:
             ExemplarIndexError: If there are no examples.
             UsageError: If `clips` is something else, or an option means nothing.
         """
-        if false_accept_rate is None:
-            false_accept_rate = self.index.options().false_accept_rate
-        options = ClassifyOptions(classifier=classifier, k=k, false_accept_rate=false_accept_rate)
         convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
-        embedded, failures = embed_clips(
+        inputs = ClipInputs(clips, convention=convention, on_error=on_error)
+        answers = classify_files(
+            self.index,
             self.encoder,
-            clips,
+            inputs.given,
+            skip=inputs.skip,
+            options=ClassifyOptions(
+                classifier=classifier, k=k, false_accept_rate=false_accept_rate
+            ),
             convention=convention,
-            on_error=on_error,
-            query=True,
             people=people,
             views=views,
             workers=workers,
-            stacklevel=2,
         )
-        answers = self.index.classify([file.features for file in embedded], options)
-        predictions = Predictions(
-            [
-                replace(
-                    answer,
-                    source=file.source,
-                    bodies=file.bodies,
-                    frames=file.frames,
-                    notes=file.notes,
-                )
-                for file, answer in zip(embedded, answers, strict=True)
-            ],
-            failures,
-        )
+        predictions = Predictions(answers, inputs.failures)
+        inputs.warn(predictions, stacklevel=2)
         return predictions[0] if is_one(clips) and people == POOLED else predictions
 
     def predict_proba(

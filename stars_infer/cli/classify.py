@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +27,6 @@ from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import Prediction
     from stars_infer.clips.convention import Convention
-    from stars_infer.embedding.files import EmbeddedFile
 
 _SURE = 0.9
 
@@ -70,63 +68,50 @@ def classify(
     quiet: QuietFlag = False,
 ) -> None:
     """Name the action of each clip by its nearest examples, or say that it is unknown."""
-    from stars_infer.clips.people import check_way
-    from stars_infer.embedding.files import embed_files
+    from stars_infer.embedding.classify import classify_files
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.preprocessing.views import check_views
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     options = classify_options(classifier, k, false_accept)
-    check_way(people)
-    check_views(views or ())
     paths = clip_files(clips)
+    kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
-        if options.false_accept_rate is None:
-            options = replace(options, false_accept_rate=exemplars.options().false_accept_rate)
-        encoder = Encoder.load(model, device=device)
-        answers: list[tuple[EmbeddedFile, Prediction]] = []
-        embedded = embed_files(
-            encoder,
+        answers = classify_files(
+            exemplars,
+            Encoder.load(model, device=device),
             paths,
-            convention=convention,
             skip=output.failure,
-            query=True,
+            options=options,
+            convention=convention,
             people=people,
             views=views or (),
             workers=workers,
         )
-        for file in output.progress(embedded, "classifying", len(paths)):
-            output.clip_notes(file.source, file.notes)
-            (answer,) = exemplars.classify([file.features], options)
-            answer = replace(
-                answer,
-                source=file.source,
-                bodies=file.bodies,
-                frames=file.frames,
-                notes=file.notes,
-            )
+        for answer in output.progress(answers, "classifying", len(paths)):
+            output.clip_notes(answer.source, answer.notes)
             if json:
                 output.record(answer.to_dict())
-            answers.append((file, answer))
-    if answers and not json:
-        output.table(
-            ("clip", "action", "confidence", "similarity", "nearest exemplar"),
-            [
-                (
-                    file.source,
-                    _color(answer),
-                    f"{answer.confidence:.2f}",
-                    f"{answer.similarity:.3f}",
-                    answer.neighbors[0].source,
-                )
-                for file, answer in answers
-            ],
-        )
-        if explain:
-            for file, answer in answers:
-                output.paragraph(file.source, explanation(answer))
+            elif quiet:
+                output.table((), [_row(answer)])
+            else:
+                kept.append(answer)
+    if kept:
+        columns = ("clip", "action", "confidence", "similarity", "nearest exemplar")
+        output.table(columns, map(_row, kept))
+    for answer in kept if explain else ():
+        output.paragraph(answer.source, explanation(answer))
     output.finish()
+
+
+def _row(answer: Prediction) -> tuple[object, ...]:
+    return (
+        answer.source,
+        _color(answer),
+        f"{answer.confidence:.2f}",
+        f"{answer.similarity:.3f}",
+        answer.neighbors[0].source,
+    )
 
 
 def _color(answer: Prediction) -> Text:

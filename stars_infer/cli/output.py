@@ -56,6 +56,7 @@ class Output:
     def record(self, values: dict[str, Any]) -> None:
         """Print one result as JSON."""
         sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+        sys.stdout.flush()  # for the program that reads it
 
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
@@ -64,6 +65,7 @@ class Output:
         if self.quiet:
             for row in rows:
                 sys.stdout.write("\t".join(str(cell) for cell in row) + "\n")
+            sys.stdout.flush()
             return
         shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
         for column in columns:

@@ -10,11 +10,11 @@ from pathlib import Path
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
-from stars_infer.clips.people import POOLED, parts_by_people
+from stars_infer.clips.people import POOLED, check_way, parts_by_people
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, StarsError
+from stars_infer.errors import ClipError, StarsError, check_range
 from stars_infer.machine import usable_cores
-from stars_infer.preprocessing.views import views_of
+from stars_infer.preprocessing.views import check_views, views_of
 from stars_infer.readers.files import MANY_CLIPS, read_clips
 from stars_infer.similarity.features import Features
 
@@ -76,7 +76,15 @@ def embed_files(
 
     Yields:
         Clips and their features, in order.
+
+    Raises:
+        UsageError: If the people, the views or the number of workers mean nothing.
+        StarsError: What ends the reading: see `Reading.outcomes`.
     """
+    views = (views,) if isinstance(views, str) else views
+    check_way(people)
+    check_views(views)
+    check_range("workers", workers, at_least=1, whole=True)
     wanted = Convention(layout=layout).over(convention or Convention())
     reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
     waiting: list[PreparedClip] = []

@@ -12,13 +12,12 @@ from typing import Any, TypeAlias, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.classification.prediction import Prediction
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import STANDARD, Convention
-from stars_infer.clips.people import POOLED, check_way
 from stars_infer.embedding.files import EmbeddedFile, embed_files
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, StarsWarning, UsageError, check_range
-from stars_infer.preprocessing.views import check_views
+from stars_infer.errors import ClipError, StarsWarning, UsageError
 from stars_infer.readers.files import MANY_CLIPS, clip_files
 
 OneClip: TypeAlias = str | os.PathLike[str] | Clip | NDArray[Any]
@@ -73,6 +72,59 @@ def is_one(clips: Clips) -> bool:
     return isinstance(clips, Clip) or _is_array(clips)
 
 
+class ClipInputs:
+    """Clips in any form, as `embed_files` takes them.
+
+    Args:
+        clips: One or many; a folder stands for the clip files in it, at any depth.
+        convention: What is known of arrays.
+        on_error: What becomes of a clip of several that cannot be used: one of `ON_ERROR`. A single
+            one always raises its error.
+
+    Attributes:
+        given: Files, and clips that need no reading, in order.
+        failures: Errors of the clips that were left out so far.
+
+    Raises:
+        ClipError: If a clip cannot be used.
+        UsageError: If something else was passed, or `on_error` means nothing.
+    """
+
+    def __init__(self, clips: Clips, *, convention: Convention, on_error: str = RAISE) -> None:
+        if on_error not in ON_ERROR:
+            raise UsageError(f"on_error {on_error!r}: choose {', '.join(ON_ERROR)}")
+        self.given: list[Path | Clip] = []
+        self.failures: list[ClipError] = []
+        self._raises = on_error == RAISE or is_one(clips)
+        self._warns = on_error == WARN
+        single = _is_single(clips)
+        for number, one in enumerate([clips] if single else _listed(clips)):
+            try:
+                self.given += _given(one, "array" if single else f"array {number}", convention)
+            except ClipError as error:
+                self.skip(error)
+
+    def skip(self, error: ClipError) -> None:
+        """Leave a clip out, or raise its error."""
+        if self._raises:
+            raise error
+        self.failures.append(error)
+
+    def warn(self, used: Iterable[EmbeddedFile | Prediction], *, stacklevel: int = 1) -> None:
+        """Warn of the clips with something odd about them, and of those left out if it is wanted.
+
+        Args:
+            used: The clips that were used, or the answers to them.
+            stacklevel: 1 for the caller's line, 2 for that of the caller's caller.
+        """
+        odd = {one.source: "; ".join(one.notes) for one in used if one.notes}
+        said = [f"{source}: {notes}" for source, notes in odd.items()]
+        if self._warns:
+            said += [f"{failure}; left out" for failure in self.failures]
+        for text in said:
+            warnings.warn(text, StarsWarning, stacklevel=stacklevel + 1)
+
+
 def embed_clips(
     encoder: Encoder,
     clips: Clips,
@@ -80,7 +132,6 @@ def embed_clips(
     convention: Convention,
     on_error: str = RAISE,
     query: bool = False,
-    people: str = POOLED,
     views: Sequence[str] = (),
     workers: int | None = 1,
     stacklevel: int = 1,
@@ -89,66 +140,37 @@ def embed_clips(
 
     Args:
         encoder: The model.
-        clips: One or many; a folder stands for the clip files in it, at any depth.
+        clips: As in `ClipInputs`.
         convention: What is known of files, where they do not say, and of arrays. A `Clip` is what
             it is.
-        on_error: What becomes of a clip of several that cannot be used: one of `ON_ERROR`. A single
-            one always raises its error.
-        query: The clips are to be named or searched for; else they go into an index, which runs
-            the network only when somebody asks for vectors.
-        people: As in `stars_infer.clips.people.parts_by_people`.
-        views: As in `stars_infer.preprocessing.views.views_of`.
+        on_error: As in `ClipInputs`.
+        query: The clips are to be searched for; else they go into an index, which runs the network
+            only when somebody asks for vectors.
+        views: As in `embed_files`.
         workers: As in `embed_files`.
-        stacklevel: Of the warnings: 1 for the caller's line, 2 for that of the caller's caller.
+        stacklevel: Of the warnings, as in `ClipInputs.warn`.
 
     Returns:
         The clips, in order, and the errors of those that were left out.
 
     Raises:
-        ClipError: If a clip cannot be used.
-        UsageError: If something else was passed, or an option means nothing.
-        MissingExtraError: If a format needs a package that is not installed.
+        StarsError: As for `ClipInputs` and `embed_files`.
     """
-    if on_error not in ON_ERROR:
-        raise UsageError(f"on_error {on_error!r}: choose {', '.join(ON_ERROR)}")
-    views = (views,) if isinstance(views, str) else views
-    check_way(people)
-    check_views(views)
-    check_range("workers", workers, at_least=1, whole=True)
-    single = _is_single(clips)
-    failures: list[ClipError] = []
-
-    def skip(error: ClipError) -> None:
-        if on_error == RAISE or is_one(clips):
-            raise error
-        failures.append(error)
-
-    given: list[Path | Clip] = []
-    for number, one in enumerate([clips] if single else _listed(clips)):
-        try:
-            given += _given(one, "array" if single else f"array {number}", convention)
-        except ClipError as error:
-            skip(error)
+    inputs = ClipInputs(clips, convention=convention, on_error=on_error)
     embedded = list(
         embed_files(
             encoder,
-            given,
+            inputs.given,
             convention=convention,
-            skip=skip,
+            skip=inputs.skip,
             query=query,
             defer_network=not query,
-            people=people,
             views=views,
             workers=workers,
         )
     )
-    odd = {file.source: "; ".join(file.notes) for file in embedded if file.notes}
-    said = [f"{source}: {notes}" for source, notes in odd.items()]
-    if on_error == WARN:
-        said += [f"{failure}; left out" for failure in failures]
-    for text in said:
-        warnings.warn(text, StarsWarning, stacklevel=stacklevel + 1)
-    return embedded, tuple(failures)
+    inputs.warn(embedded, stacklevel=stacklevel + 1)
+    return embedded, tuple(inputs.failures)
 
 
 def clip_of_array(joints: NDArray[Any], convention: Convention, *, source: str = "array") -> Clip:

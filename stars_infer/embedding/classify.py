@@ -1,0 +1,68 @@
+"""The clips of files named one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from stars_infer.classification.prediction import ClassifyOptions, Prediction
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import Convention
+from stars_infer.clips.people import POOLED
+from stars_infer.embedding.files import Skip, embed_files
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.index.index import ExemplarIndex
+
+
+def classify_files(
+    index: ExemplarIndex,
+    encoder: Encoder,
+    paths: Sequence[Path | Clip],
+    *,
+    skip: Skip,
+    options: ClassifyOptions | None = None,
+    convention: Convention | None = None,
+    people: str = POOLED,
+    views: Sequence[str] = (),
+    workers: int | None = 1,
+) -> Iterator[Prediction]:
+    """Name the clips of files; each answer comes as soon as its clip is read.
+
+    Args:
+        index: The examples.
+        encoder: The model of the index.
+        paths: As in `stars_infer.embedding.files.embed_files`.
+        skip: As in `embed_files`.
+        options: How; without a `false_accept_rate`, with that of the index.
+        convention: As in `embed_files`.
+        people: As in `embed_files`.
+        views: As in `embed_files`.
+        workers: As in `embed_files`.
+
+    Yields:
+        Answers, in the order of the clips.
+
+    Raises:
+        ExemplarIndexError: If the index is empty.
+        StarsError: As for `embed_files`.
+    """
+    options = options or ClassifyOptions()
+    if options.false_accept_rate is None:
+        options = replace(options, false_accept_rate=index.options().false_accept_rate)
+    files = embed_files(
+        encoder,
+        paths,
+        convention=convention,
+        skip=skip,
+        query=True,
+        people=people,
+        views=views,
+        workers=workers,
+    )
+    index.classify([])  # an empty index says so before the clips are read
+    for file in files:
+        (answer,) = index.classify([file.features], options)
+        yield replace(
+            answer, source=file.source, bodies=file.bodies, frames=file.frames, notes=file.notes
+        )
