@@ -9,10 +9,10 @@ import typer
 
 from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption, reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
+    from stars_infer.embedding.files import EmbeddedFile
 
 
 @reads_clips
@@ -29,8 +29,7 @@ def embed(
 ) -> None:
     """Encode clips and write their vectors and sequences to a file that `stars search` searches."""
     from stars_infer.atomic import check_output, refuse_inputs
-    from stars_infer.embedding.collection import Collection
-    from stars_infer.embedding.files import embed_files
+    from stars_infer.embedding.collection import embed_collection
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.readers.files import clip_files
 
@@ -39,27 +38,33 @@ def embed(
     files = clip_files(paths)
     refuse_inputs(out, "--out", files)
     encoder = Encoder.load(model, device=device)
-    embedded = []
-    reading = embed_files(
-        encoder, files, convention=convention, skip=output.failure, workers=workers
-    )
-    for file in output.progress(reading, "embedding", len(files)):
-        embedded.append(file)
-        output.clip_notes(file.source, file.notes)
-        if json:
-            output.record(
-                {
-                    "source": file.source,
-                    "bodies": file.bodies,
-                    "frames": file.frames,
-                    "notes": file.notes,
-                }
-            )
-    if not embedded:
-        raise StarsError("no clip could be embedded; nothing was written")
-    Collection.of_files(embedded, encoder.info).save(out)
+    with output.bar() as bar:
+        task = bar.add_task("embedding", total=len(files))
+
+        def show(file: EmbeddedFile) -> None:
+            bar.advance(task)
+            output.clip_notes(file.source, file.notes)
+            if json:
+                output.record(
+                    {
+                        "source": file.source,
+                        "bodies": file.bodies,
+                        "frames": file.frames,
+                        "notes": file.notes,
+                    }
+                )
+
+        collection = embed_collection(
+            encoder,
+            files,
+            skip=output.failure,
+            out=out,
+            convention=convention,
+            workers=workers,
+            progress=show,
+        )
     if not json:
         columns = ("file", "clips", "width", "model", "run by")
-        row = (out, len(embedded), encoder.info.width, encoder.info.name, encoder.runtime)
+        row = (out, len(collection), encoder.info.width, encoder.info.name, encoder.runtime)
         output.table(columns, [row])
     output.finish()

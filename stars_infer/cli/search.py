@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,19 +13,14 @@ from stars_infer.cli.options import (
     DeviceOption,
     IndexOption,
     ModelOption,
-    existing_index,
-    make_ready,
     reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import CollectionError, ExemplarIndexError, UsageError
+from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.classification.prediction import Neighbor
     from stars_infer.clips.convention import Convention
-    from stars_infer.embedding.collection import By, Collection, Hit
-    from stars_infer.encoder.encoder import Encoder
-    from stars_infer.similarity.features import Features
+    from stars_infer.embedding.collection import By, Hit
 
 
 @reads_clips
@@ -38,7 +31,7 @@ def search(
         Path | None,
         typer.Option(
             "--in",
-            help="Where to search: a file made by `stars embed`, or a folder of clips.",
+            help="Where to search: a file made by `stars embed`, a folder of clips, or an index.",
             show_default="the exemplar index",
         ),
     ] = None,
@@ -58,45 +51,30 @@ def search(
     quiet: QuietFlag = False,
 ) -> None:
     """Find the clips that are most similar to a clip."""
-    from stars_infer.embedding.files import embed_files
+    from stars_infer.embedding.search import search_files
     from stars_infer.encoder.encoder import Encoder
 
     output = Output(json=json, quiet=quiet)
     way = _way(by)
-    if within is None:
-        existing_index(index, model).close()  # says what is wrong before a model is loaded
-    encoder = Encoder.load(model, device=device)
-    with ExitStack() as stack:
-        searched = _searched(encoder, within, index, way, convention, output, stack)
-        asked = embed_files(
-            encoder,
+    with output.counter("preparing the search") as progress:
+        found = search_files(
+            Encoder.load(model, device=device),
             [clip],
-            convention=convention,
+            within or index,
             skip=output.failure,
-            query=searched.by == "sequence",
+            k=k,
+            by=way,
+            convention=convention,
+            workers=None,
+            progress=progress,
         )
-        for file in asked:
-            output.clip_notes(file.source, file.notes)
-            _show(searched.find(file.features, k), searched.labeled, output)
+    for one in found:
+        output.clip_notes(one.source, one.notes)
+        _show(one.hits, output)
     output.finish()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Searched:
-    """The clips among which to search.
-
-    Attributes:
-        find: Finds the k nearest clips to a clip.
-        by: What is compared.
-        labeled: Whether the actions of the clips are known.
-    """
-
-    find: Callable[[Features, int], Sequence[Hit | Neighbor]]
-    by: By
-    labeled: bool
-
-
-def _show(hits: Sequence[Hit | Neighbor], labeled: bool, output: Output) -> None:
+def _show(hits: Sequence[Hit], output: Output) -> None:
     if output.json:
         for rank, hit in enumerate(hits, 1):
             output.record(
@@ -108,6 +86,7 @@ def _show(hits: Sequence[Hit | Neighbor], labeled: bool, output: Output) -> None
                 }
             )
         return
+    labeled = any(hit.label is not None for hit in hits)
     output.table(
         ("rank", "similarity", *(["action"] if labeled else []), "clip"),
         [
@@ -123,76 +102,3 @@ def _way(by: str | None) -> By | None:
     if by not in ways:
         raise UsageError(f"--by {by}: choose sequence or vector")
     return ways[by]
-
-
-def _searched(
-    encoder: Encoder,
-    within: Path | None,
-    index: Path,
-    by: By | None,
-    convention: Convention,
-    output: Output,
-    stack: ExitStack,
-) -> _Searched:
-    """The clips that the options name; an index stays open until the stack is closed."""
-    from stars_infer.index.index import ExemplarIndex
-
-    own: By = "vector" if encoder.info.comparison is None else "sequence"
-    if within is None and by in (None, own):
-        opened = stack.enter_context(ExemplarIndex.open(index, encoder.info, create=False))
-        make_ready(opened, output)
-        return _Searched(find=lambda clip, k: opened.search([clip], k)[0], by=own, labeled=True)
-    collection = _collection(encoder, within, index, by, convention, output)
-    return _Searched(
-        find=lambda clip, k: collection.search([clip], k, by=by)[0],
-        by=by or collection.default_by,
-        labeled=collection.labels is not None,
-    )
-
-
-def _collection(
-    encoder: Encoder,
-    within: Path | None,
-    index: Path,
-    by: By | None,
-    convention: Convention,
-    output: Output,
-) -> Collection:
-    """A collection of the clips that the options name; those of a folder are embedded now."""
-    from stars_infer.embedding.collection import Collection
-    from stars_infer.embedding.files import embed_files
-    from stars_infer.index.index import ExemplarIndex
-    from stars_infer.readers.files import clip_files
-
-    if within is None:
-        with (
-            ExemplarIndex.open(index, encoder.info, create=False) as opened,
-            output.bar() as bar,
-        ):
-            task = bar.add_task("running the network", total=None, visible=False)
-
-            def report(at: int, end: int) -> None:
-                bar.update(task, completed=at, total=end, visible=True)
-
-            kept = opened.features(encoder if by == "vector" else None, progress=report)
-        if not kept:
-            raise ExemplarIndexError(
-                f"{index}: the index is empty; add clips with `stars fewshot add-class "
-                "CLASS/*.npy`, or name a collection with --in"
-            )
-        return Collection.of_exemplars(kept, encoder.info)
-    if not within.is_dir():
-        return Collection.load(within, model=encoder.info)
-    paths = clip_files([within])
-    embedded = embed_files(
-        encoder,
-        paths,
-        convention=convention,
-        skip=output.failure,
-        query=by != "vector",
-        workers=None,
-    )
-    files = list(output.progress(embedded, "embedding", len(paths)))
-    if not files:
-        raise CollectionError(f"{within}: no clip in this folder could be used")
-    return Collection.of_files(files, encoder.info)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import written_beside
-from stars_infer.embedding.files import EmbeddedFile
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import Convention
+from stars_infer.embedding.files import EmbeddedFile, Skip, embed_files
+from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import CollectionError, UsageError
 from stars_infer.index.index import Exemplar
@@ -221,6 +224,49 @@ class Collection:
 
     def _sequences(self) -> list[FloatArray]:
         return [one.sequence for one in self.clip_features if one.sequence is not None]
+
+
+def embed_collection(
+    encoder: Encoder,
+    paths: Sequence[Path | Clip],
+    *,
+    skip: Skip,
+    out: Path | None = None,
+    convention: Convention | None = None,
+    query: bool = False,
+    workers: int | None = 1,
+    progress: Callable[[EmbeddedFile], None] = lambda file: None,
+) -> Collection:
+    """Embed the clips of files as a collection.
+
+    Args:
+        encoder: The model.
+        paths: As in `stars_infer.embedding.files.embed_files`.
+        skip: As in `embed_files`.
+        out: The file to write it to; none if not given.
+        convention: As in `embed_files`.
+        query: As in `embed_files`: a collection that is not searched by vectors needs none.
+        workers: As in `embed_files`.
+        progress: Called with each clip once it is embedded.
+
+    Raises:
+        CollectionError: If no clip can be used; nothing is written then.
+        StarsError: As for `embed_files` and `Collection.save`.
+    """
+    files = []
+    for file in embed_files(
+        encoder, paths, convention=convention, skip=skip, query=query, workers=workers
+    ):
+        files.append(file)
+        progress(file)
+    if not files:
+        raise CollectionError(
+            "no clip could be used" + ("" if out is None else "; nothing was written")
+        )
+    collection = Collection.of_files(files, encoder.info)
+    if out is not None:
+        collection.save(out)
+    return collection
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
