@@ -19,14 +19,12 @@ from stars_infer.cli.options import (
     reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import StarsError
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
     from stars_infer.curation.check import Finding
     from stars_infer.curation.suggest import Suggestion
     from stars_infer.index.index import Exemplar
-    from stars_infer.similarity.features import Features
 
 
 @reads_clips
@@ -45,37 +43,29 @@ def suggest(
 ) -> None:
     """Suggest clips worth labeling next, and say why."""
     from stars_infer.curation.suggest import MAX_CLIPS
-    from stars_infer.curation.suggest import suggest as choose
-    from stars_infer.embedding.files import embed_files
+    from stars_infer.embedding.suggest import suggest_files
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     files = clip_files(paths)
-    kept = _exemplars(index, model)
-    encoder = Encoder.load(model, device=device)
-    known = {exemplar.content_hash for exemplar, _ in kept}
-    embedded = embed_files(
-        encoder, files, convention=convention, skip=output.failure, query=True, workers=workers
-    )
-    found = list(output.progress(embedded, "embedding", len(files)))
-    clips = [file for file in found if file.content_hash not in known]
-    if found and not clips:
-        raise StarsError(f"all {len(found)} clips are in {index} already: give clips that are not")
-    if len(clips) < len(found):
-        output.note(f"{len(found) - len(clips)} clips are in {index} already and left out")
-    if len(clips) > MAX_CLIPS:
-        output.note(f"of {len(clips):,} clips, {MAX_CLIPS:,} are drawn at random (--seed)")
-    with output.counter("comparing") as progress:
-        suggestions = choose(
-            [file.features for file in clips],
-            n,
-            exemplars=[features for _, features in kept],
-            labels=[exemplar.label for exemplar, _ in kept],
+    with output.counter("reading and comparing") as progress:
+        found = suggest_files(
+            Encoder.load(model, device=device),
+            files,
+            skip=output.failure,
+            n=n,
+            index=index,
             seed=seed,
+            convention=convention,
+            workers=workers,
             progress=progress,
         )
-    rows = [(clips[one.position].source, one) for one in suggestions]
+    if found.known:
+        output.note(f"{found.known} clips are in {index} already and left out")
+    if found.clips > MAX_CLIPS:
+        output.note(f"of {found.clips:,} clips, {MAX_CLIPS:,} were drawn at random (--seed)")
+    rows = found.suggestions
     if json:
         for source, one in rows:
             output.record(
@@ -106,14 +96,6 @@ def why(one: Suggestion) -> str:
             return f"between {one.labels[0]} and {one.labels[1]}"
         case "variant":
             return f"probably {one.labels[0]}, unlike its examples"
-
-
-def _exemplars(index: Path, model: str | None) -> list[tuple[Exemplar, Features]]:
-    """The exemplars of the index and their features; none if there is no index yet."""
-    if not index.exists():
-        return []
-    with existing_index(index, model) as opened:
-        return opened.features()
 
 
 def check(
