@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from numbers import Integral, Real
+from pathlib import Path
 
 
 class StarsError(Exception):
@@ -68,6 +70,23 @@ def check_range(
         kind = ["a whole number" if whole else "a finite number"] if not given or whole else []
         wanted = " and ".join(kind + [f"{words} {bound:g}" for words, bound, _ in given])
         raise UsageError(f"{name} must be {wanted}, not {value!r}")
+
+
+def check_path(name: str, value: str | os.PathLike[str]) -> Path:
+    """Make a path of what a caller gave for one.
+
+    Args:
+        name: The argument, for the message.
+        value: A path; whether something is there does not matter.
+
+    Raises:
+        UsageError: If it is no path.
+    """
+    given: object = value  # callers without a type checker may give anything
+    text = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(text, str):
+        raise UsageError(f"{name} must be a path, not {value!r}")
+    return Path(text)
 
 
 class ClipError(StarsError):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Unpack, overload
+from typing import NoReturn, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,8 @@ from stars_infer.embedding.inputs import (
     is_one,
 )
 from stars_infer.encoder.encoder import AUTO, Encoder
-from stars_infer.errors import StarsWarning, UsageError
+from stars_infer.errors import StarsWarning, UsageError, check_path
+from stars_infer.index.exemplar import check_ids
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.similarity.features import Features
@@ -92,7 +93,7 @@ class Recognizer:
     ) -> None:
         self.encoder = Encoder.load(model, device=device)
         self.index = ExemplarIndex.open(
-            None if path is None else Path(path), self.encoder.info, create=create
+            None if path is None else check_path("path", path), self.encoder.info, create=create
         )
 
     @classmethod
@@ -122,6 +123,13 @@ class Recognizer:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __getstate__(self) -> NoReturn:
+        """Not to be copied or pickled: what it holds is open."""
+        raise UsageError(
+            "a Recognizer cannot be pickled or copied: save it, and open the file in the other "
+            "process with Recognizer.open(path)"
+        )
 
     def __len__(self) -> int:
         """Examples of all actions."""
@@ -320,7 +328,8 @@ class Recognizer:
         Raises:
             UsageError: If there is no such action or example.
         """
-        if label is None and not len(ids):
+        ids = check_ids(ids)
+        if label is None and not ids:
             raise UsageError("say what to remove: an action, or ids of examples")
         if label is not None:
             self._check_label(label)
@@ -348,9 +357,13 @@ class Recognizer:
             How many have a new label.
 
         Raises:
-            UsageError: If the label cannot be one.
+            UsageError: If there is none of these examples, or the label cannot be one.
         """
-        return self.index.relabel(ids, label)
+        ids = check_ids(ids)
+        changed = self.index.relabel(ids, label)
+        if not changed and ids and not {one.id for one in self.index.exemplars()} & set(ids):
+            raise UsageError("no such example; `index.exemplars()` lists them")
+        return changed
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the examples to a file, which `Recognizer.open` opens.
@@ -358,7 +371,7 @@ class Recognizer:
         Raises:
             UsageError: If there is something at that path.
         """
-        self.index.save(Path(path))
+        self.index.save(check_path("path", path))
 
     def _queries(
         self,

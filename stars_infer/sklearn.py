@@ -208,7 +208,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             UsageError: If it is something else.
         """
         if hasattr(X, "__array__") and getattr(X, "ndim", 1) != 1:
-            array = np.asarray(X)
+            array = np.asanyarray(X)  # with its mask
             if array.ndim not in (4, 5) or array.shape[-1] != 3 or array.dtype.kind not in "fiu":
                 raise UsageError(f"{_WANTED}, not an array of {array.dtype} {array.shape}")
             clips = list(array)

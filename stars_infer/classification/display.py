@@ -102,7 +102,7 @@ def figure_of(prediction: Row, title: str) -> Figure:
     figure = Figure(figsize=(7.2, 1.9 + 0.34 * sum(sizes)), layout="constrained")
     chances, neighbors = figure.subplots(2, 1, height_ratios=sizes, sharex=True)
     named = f": {_short(prediction['source'])}" if prediction["source"] else ""
-    figure.suptitle(f"{title}{named}", fontsize=12, fontweight="bold")
+    figure.suptitle(f"{title}{named}", fontsize=12, fontweight="bold", parse_math=False)
     _bars(chances, "Likeliest actions", bars)
     _bars(
         neighbors,
@@ -124,7 +124,7 @@ def _bars(axes: Axes, title: str, bars: Sequence[tuple[str, float, str]]) -> Non
     axes.set_title(title, loc="left", fontsize=10)
     places = range(len(bars))
     axes.barh(places, [value for _, value, _ in bars], color=[color for *_, color in bars])
-    axes.set_yticks(places, [name for name, _, _ in bars])
+    axes.set_yticks(places, [name for name, _, _ in bars], parse_math=False)
     for place, (_, value, _) in zip(places, bars, strict=True):
         axes.text(max(value, 0) + 0.01, place, f"{value:.2f}", va="center", fontsize=9)
     axes.invert_yaxis()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,7 @@ from stars_infer.clips.convention import STANDARD, Convention, option, to_standa
 from stars_infer.clips.gaps import MAX_GAP, drop_lost_bodies, fill_gaps
 from stars_infer.clips.plausibility import doubts
 from stars_infer.clips.zeros import clear_lost_zeros, presence_of
-from stars_infer.errors import ClipError, NobodyError
+from stars_infer.errors import ClipError, NobodyError, UsageError, check_range
 from stars_infer.layouts import get_layout, layouts_with
 
 MIN_FRAMES = 2
@@ -24,6 +25,8 @@ MAX_FRAMES = 20_000
 """Longest clip, in frames (11 minutes at 30 Hz): one action, not a recording."""
 MAX_RECORDING_FRAMES = 2_000_000
 """Longest recording that is read to be cut into actions (18 hours at 30 Hz); more is damage."""
+FARTHEST = 1e12
+"""Meters; a position beyond, as trackers write it for a lost joint, counts as missing."""
 LEAST_CONFIDENCE = 0.3
 """Points of which a tracker is less sure count as missing."""
 DEFAULT_FPS = 30.0
@@ -61,6 +64,11 @@ class Clip:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        source: object = self.source  # callers without a type checker may give anything
+        if isinstance(source, os.PathLike):
+            object.__setattr__(self, "source", str(source))
+        elif not isinstance(source, str):
+            raise UsageError(f"source must be text, not {source!r}")
         joints = len(get_layout(self.layout).joints)
         if self.bodies.ndim != 4 or self.bodies.shape[2:] != (joints, 3):
             raise ClipError(
@@ -119,7 +127,8 @@ class Clip:
         Args:
             joints: (T, V, 3), (M, T, V, 3), or (3, T, V, M). A body counts as absent in frames
                 where all its joints are zero or NaN; other NaN are missing joints, and so are
-                other zeros, unless they are the body's own origin (`stars_infer.clips.zeros`).
+                masked values and other zeros, unless they are the body's own origin
+                (`stars_infer.clips.zeros`).
             layout: Name of the joint layout, or path of its file.
             units: Of the positions: `m`, `cm`, `mm` or `in`.
             up: The axis of the array that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. A camera's
@@ -154,7 +163,7 @@ class Clip:
             ()
         """
         convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
-        layout = convention.layout or layout
+        layout, fps = convention.layout or "ntu25", convention.fps or DEFAULT_FPS
         given = _as_bodies(joints, layout=layout, source=source)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
             bodies = np.array(to_standard(given, convention), np.float32, order="C")
@@ -251,6 +260,9 @@ class Clip:
                 there.
         """
         check_frame_count(bodies.shape[1], source=source, recording=recording)
+        far = np.abs(bodies) > FARTHEST
+        if far.any():
+            bodies = np.where(far, np.float32(np.nan), bodies)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
         kind = get_layout(layout)
         zeros: tuple[str, ...] = ()
@@ -320,6 +332,8 @@ def _without_doubt(
     """Take out the points (M, T, V, 3) of which a tracker was not sure."""
     if confidence is None:
         return bodies
+    check_range("least_confidence", least)
+    confidence = array_of(confidence, source)
     if confidence.shape == bodies.shape[1:3] and len(bodies) == 1:
         confidence = confidence[None]
     if confidence.shape != bodies.shape[:3]:
@@ -332,7 +346,7 @@ def _without_doubt(
 
 def _as_bodies(joints: ArrayLike, *, layout: str, source: str) -> NDArray[np.generic]:
     """View positions of any accepted shape as (M, T, V, 3)."""
-    array = _as_numbers(joints, source)
+    array = array_of(joints, source)
     if array.ndim == 3 and array.shape[2] == 3:
         bodies = array[None]
     elif array.ndim == 4 and array.shape[3] == 3:
@@ -353,12 +367,21 @@ def _as_bodies(joints: ArrayLike, *, layout: str, source: str) -> NDArray[np.gen
     return bodies
 
 
-def _as_numbers(joints: ArrayLike, source: str) -> NDArray[np.generic]:
+def array_of(values: ArrayLike, source: str) -> NDArray[np.generic]:
+    """Numbers in any form as an array, in which masked values are NaN.
+
+    Raises:
+        ClipError: If they are no numbers.
+    """
     try:
-        array = np.asarray(joints)
+        array = np.asanyarray(values)
     except ValueError as error:  # lists of different lengths
         raise ClipError(source, "frames or bodies differ in length: pass NaN where one is missing"
                         ) from error  # fmt: skip
+    except (TypeError, RuntimeError) as error:  # as of a tensor that another device holds
+        raise ClipError(source, f"NumPy cannot read it: {error}") from error
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
         raise ClipError(source, f"expected numbers, got an array of {array.dtype}")
-    return array
+    if isinstance(array, np.ma.MaskedArray):
+        array = np.ma.filled(array.astype(np.result_type(array.dtype, np.float32)), np.nan)
+    return np.asarray(array)

@@ -84,7 +84,7 @@ class Convention:
             object.__setattr__(self, "up", up)
         if self.handedness is not None and self.handedness not in HANDS:
             raise UsageError(f"handedness {self.handedness!r}: expected {' or '.join(HANDS)}")
-        if fps is not None and not isinstance(fps, Real):
+        if fps is not None and (isinstance(fps, bool) or not isinstance(fps, Real)):
             raise UsageError(f"frame rate {fps!r}: expected a number of frames per second")
         if self.fps is not None and not LEAST_FPS <= self.fps <= MOST_FPS:
             raise UsageError(

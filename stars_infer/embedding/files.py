@@ -81,12 +81,11 @@ def embed_files(
         UsageError: If the people, the views or the number of workers mean nothing.
         StarsError: What ends the reading: see `Reading.outcomes`.
     """
-    views = (views,) if isinstance(views, str) else views
     check_way(people)
-    check_views(views)
+    views = check_views(views)
     check_range("workers", workers, at_least=1, whole=True)
     wanted = Convention(layout=layout).over(convention or Convention())
-    reading = Reading(encoder=encoder, convention=wanted, people=people, views=tuple(views))
+    reading = Reading(encoder=encoder, convention=wanted, people=people, views=views)
     waiting: list[PreparedClip] = []
     without_network = (query or defer_network) and encoder.info.comparison is not None
     for read in prepared_files(reading, paths, skip=skip, workers=workers):

@@ -17,7 +17,7 @@ from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.embedding.files import EmbeddedFile, embed_files
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, StarsWarning, UsageError
+from stars_infer.errors import ClipError, StarsWarning, UsageError, check_path
 from stars_infer.readers.files import MANY_CLIPS, clip_files
 
 OneClip: TypeAlias = str | os.PathLike[str] | Clip | NDArray[Any]
@@ -67,7 +67,7 @@ class PredictOptions(ReadingOptions, total=False):
 def is_one(clips: Clips) -> bool:
     """Whether there is one answer to it: no list, no folder, no file that may hold many clips."""
     if isinstance(clips, str | os.PathLike):
-        path = Path(clips)
+        path = check_path("a clip's path", clips)
         return not path.is_dir() and path.suffix.lower() not in MANY_CLIPS
     return isinstance(clips, Clip) or _is_array(clips)
 
@@ -219,10 +219,13 @@ def _given(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
     if isinstance(one, str | os.PathLike):
         if not os.fspath(one):  # which would be the folder that the program runs in
             raise UsageError(f"an empty path is no clip: {_WANTED}")
-        return list(clip_files([Path(one)]))
+        return list(clip_files([check_path("a clip's path", one)]))
     if not _is_array(one):
         raise UsageError(f"{_told(one)} is no clip: {_WANTED}")
-    joints = np.asarray(one)
+    try:
+        joints = np.asanyarray(one)  # with its mask
+    except (TypeError, RuntimeError) as error:  # as of a tensor that another device holds
+        raise ClipError(source, f"NumPy cannot read it: {error}") from error
     if joints.dtype.kind not in "fiu" or joints.ndim not in (3, 4):
         raise UsageError(
             f"an array of {joints.dtype} {joints.shape} is no clip: {_WANTED}; of an array of many "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, check_range
 from stars_infer.index.labels import check_label
 from stars_infer.index.network_inputs import EncodedBodies, encode_bodies
 from stars_infer.similarity.features import Features
 
 COLUMNS = "id, label, source, content_hash, added"
+_GREATEST_ID = 2**63 - 1
+"""What SQLite can hold; no exemplar has it."""
 VALUES_PER_STATEMENT = 500
 """Numbers or hashes named in one statement; SQLite may take no more than 999 values."""
 
@@ -91,6 +94,21 @@ def encode_exemplars(exemplars: Sequence[NewExemplar], model: ModelInfo) -> list
         _check_vector(exemplar.features, model, exemplar.source)
     added = datetime.now(UTC).isoformat(timespec="seconds")
     return [_encode(exemplar, added) for exemplar in exemplars]
+
+
+def check_ids(ids: Iterable[int]) -> list[int]:
+    """Make sure that these can be numbers of exemplars, whether or not there are such.
+
+    Raises:
+        UsageError: If one is no whole number above 0.
+    """
+    given: object = ids  # callers without a type checker may give anything
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise UsageError(f"ids must be a list of numbers of examples, not {given!r}")
+    numbers = list(ids)
+    for number in numbers:
+        check_range("an id", math.nan if number is None else number, at_least=1, whole=True)
+    return [min(int(number), _GREATEST_ID) for number in numbers]
 
 
 def check_features(features: Features, model: ModelInfo, source: str) -> None:

@@ -60,7 +60,7 @@ class IndexFile:
             if _is_busy(error):
                 raise self._busy_error("it was not opened") from error
             raise self._unusable_error(error) from error
-        except (sqlite3.Error, TypeError) as error:
+        except (sqlite3.Error, TypeError, ValueError) as error:  # ValueError: a zero in its name
             raise self._unusable_error(error) from error
         if fingerprint != model.fingerprint:
             self.close()
@@ -192,6 +192,7 @@ class IndexFile:
                 return
             raise UsageError(f"{path}: there is a file already; name another, or remove it")
         with written_beside(path) as beside, self.lock:
+            self._check_open()
             try:
                 copy = sqlite3.connect(beside)
                 try:
@@ -204,7 +205,8 @@ class IndexFile:
 
     def _open(self, model: ModelInfo) -> sqlite3.Connection:
         """Connect to the file, for reading only where its folder cannot be written."""
-        connection = self._connect(":memory:" if self.path is None else str(self.path))
+        # An absolute path, for SQLite takes names like ":memory:" for something else.
+        connection = self._connect(":memory:" if self.path is None else str(self.path.absolute()))
         try:
             set_up(connection, model)
         except sqlite3.OperationalError as error:

@@ -16,8 +16,8 @@ from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.errors import ExemplarIndexError, UsageError
-from stars_infer.index.exemplar import COLUMNS, check_features, encode_exemplars, insert
+from stars_infer.errors import ExemplarIndexError, UsageError, check_path, check_range
+from stars_infer.index.exemplar import COLUMNS, check_features, check_ids, encode_exemplars, insert
 from stars_infer.index.exemplar import Exemplar as Exemplar
 from stars_infer.index.exemplar import NewExemplar as NewExemplar
 from stars_infer.index.file import WAIT, IndexFile
@@ -87,7 +87,7 @@ class ExemplarIndex:
         Raises:
             ExemplarIndexError: If the file is missing, no index, or made by another model.
         """
-        path = None if path is None else Path(path)
+        path = None if path is None else check_path("path", path)
         if path is not None and not path.exists() and not create:
             raise ExemplarIndexError(
                 f"{path}: no exemplar index here; add clips with "
@@ -108,7 +108,7 @@ class ExemplarIndex:
             ExemplarIndexError: If it cannot be written.
             OSError: If there is no such folder.
         """
-        self._file.save(Path(path))
+        self._file.save(check_path("path", path))
 
     def close(self) -> None:
         """Close the file."""
@@ -156,8 +156,10 @@ class ExemplarIndex:
             How many were removed.
 
         Raises:
+            UsageError: If an id is no whole number above 0.
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
+        ids = check_ids(ids)
         with self._file.writing("nothing was removed") as connection:
             removed = 0
             if label is not None:
@@ -165,9 +167,7 @@ class ExemplarIndex:
                     "DELETE FROM exemplars WHERE label = ?", (normalize_label(label),)
                 ).rowcount
             for id_ in ids:
-                removed += connection.execute(
-                    "DELETE FROM exemplars WHERE id = ?", (int(id_),)
-                ).rowcount
+                removed += connection.execute("DELETE FROM exemplars WHERE id = ?", (id_,)).rowcount
         return removed
 
     def rename(self, old: str, new: str) -> int:
@@ -197,15 +197,15 @@ class ExemplarIndex:
             How many have a new label; those that had it already do not count.
 
         Raises:
-            UsageError: If the label cannot be one.
+            UsageError: If the label cannot be one, or an id is no whole number above 0.
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
-        label = check_label(label)
+        label, ids = check_label(label), check_ids(ids)
         with self._file.writing("nothing was relabeled") as connection:
             return sum(
                 connection.execute(
                     "UPDATE exemplars SET label = ?1 WHERE id = ?2 AND label <> ?1",
-                    (label, int(id_)),
+                    (label, id_),
                 ).rowcount
                 for id_ in ids
             )
@@ -271,8 +271,9 @@ class ExemplarIndex:
 
         Raises:
             ExemplarIndexError: If the index is empty.
-            UsageError: If features do not fit the model.
+            UsageError: If features do not fit the model, or `k` is no number of neighbors.
         """
+        check_range("k", k, at_least=1, whole=True)
         self._check_queries(queries)
         with self._state.gallery() as gallery:
             return gallery.nearest(queries, k)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,15 +17,22 @@ CROP_SHARES = (0.85, 0.7)
 """Shares of the frames that cuts keep, from the middle of the clip."""
 
 
-def check_views(names: Sequence[str]) -> None:
-    """Check the names of views.
+def check_views(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Check the names of views, or the name of one.
+
+    Returns:
+        All names.
 
     Raises:
         UsageError: If there is no view of a name; the message lists those that exist.
     """
-    for name in names:
+    given: object = names  # callers without a type checker may give anything
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    chosen = list(names) if several else [given]
+    for name in chosen:
         if name not in VIEWS:
             raise UsageError(f"views {name!r}: choose {' or '.join(VIEWS)}")
+    return tuple(map(str, chosen))
 
 
 def views_of(clip: Clip, names: Sequence[str]) -> list[Clip]:

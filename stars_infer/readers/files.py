@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, check_path
 from stars_infer.layouts import get_layout
 from stars_infer.readers.arrays import read_npy, read_npz
 from stars_infer.readers.bvh import read_bvh
@@ -104,7 +104,7 @@ def read_clip(
     """
     said = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
     given = _check_convention(said, convention)
-    file, name = _file_and_name(Path(path))
+    file, name = _file_and_name(check_path("path", path))
     if name is not None:
         for found in _recordings(file):
             if isinstance(found, ClipError):
@@ -151,7 +151,7 @@ def read_clips(
         UsageError: If there is no such layout.
     """
     given = _check_convention(Convention(), convention)
-    file, name = _file_and_name(Path(path))
+    file, name = _file_and_name(check_path("path", path))
     try:
         if name is not None:
             yield read_clip(path, convention=given)

@@ -62,6 +62,9 @@ class RuntimeChoice:
         Raises:
             UsageError: If the part after the colon is not a precision.
         """
+        given: object = text  # callers without a type checker may give anything
+        if not isinstance(given, str):
+            raise UsageError(f"device must be text, such as 'cpu', not {given!r}")
         device, colon, precision = text.partition(":")
         return cls(device=device, precision=precision if colon else FP32)
 

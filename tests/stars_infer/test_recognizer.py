@@ -1,5 +1,6 @@
 """The recognizer: a few lines from clips of any form to answers."""
 
+import copy
 import json
 import pickle
 import shutil
@@ -9,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from stars_infer import Clip, Prediction, Recognizer
+from stars_infer import Clip, Prediction, Recognizer, read_clip
 from stars_infer.classification.prediction import Predictions
 from stars_infer.errors import (
     ClipError,
@@ -19,6 +20,7 @@ from stars_infer.errors import (
     UsageError,
 )
 from stars_infer.layouts import NTU25
+from stars_infer.preprocessing.views import mirror_clip
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 from stars_infer.synthetic.files import skeleton_text
 
@@ -406,3 +408,45 @@ def test_a_closed_recognizer_says_so(tmp_path):
         with pytest.raises(UsageError, match="the index was closed; open it again"):
             use()
     assert repr(actions) == "<Recognizer, closed>"
+
+
+def test_examples_that_are_not_there_are_not_relabeled(own):
+    with pytest.raises(UsageError, match="no such example"):
+        own.relabel([999], "kick")
+    assert own.relabel([999, own.index.exemplars("wave")[0].id], "kick") == 1
+
+
+def test_views_may_come_one_by_one(taught):
+    clip = mirror_clip(Clip.from_array(acted("kick", 18)))
+    wanted = taught.predict(clip, views=["mirror"])
+    assert taught.predict(clip, views=(view for view in ["mirror"])) == wanted
+    assert taught.predict(clip).similarity < wanted.similarity
+    for wrong in (None, 1):
+        with pytest.raises(UsageError, match=f"views {wrong}: choose mirror or crops"):
+            taught.predict(clip, views=wrong)
+
+
+def test_masked_values_are_missing(taught):
+    masked = np.ma.masked_array(acted("kick", 18).copy())
+    masked[..., 10:13, 5, :] = np.ma.masked
+    masked.data[..., 10:13, 5, :] = 1000
+    with pytest.warns(StarsWarning, match="left elbow of body 0 is missing for 3 frames"):
+        assert taught.predict(masked).answer == "kick"
+
+
+def test_a_recognizer_is_not_pickled(own):
+    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(UsageError, match="save it, and open the file"):
+            copied(own)
+
+
+def test_what_is_no_path_or_device_is_told_so(own):
+    for wrong in (3, b"a", True, ["a"]):
+        with pytest.raises(UsageError, match="path must be a path"):
+            Recognizer(wrong)
+        with pytest.raises(UsageError, match="path must be a path"):
+            own.save(wrong)
+        with pytest.raises(UsageError, match="path must be a path"):
+            read_clip(wrong)
+        with pytest.raises(UsageError, match="device must be text"):
+            Recognizer(device=wrong)

@@ -149,7 +149,8 @@ def test_html_shows_the_answers_and_escapes_what_files_say(wave, unknown):
 
 @pytest.mark.skipif(find_spec("matplotlib") is None, reason="Matplotlib is not installed")
 def test_the_figure_shows_chances_and_neighbors(wave, unknown, tmp_path):
-    for prediction in (wave, unknown, replace(unknown, neighbors=(), likeliest=())):
+    formula = replace(wave, label=r"$\frac{", likeliest=(), source="a/$x_$")
+    for prediction in (wave, unknown, replace(unknown, neighbors=(), likeliest=()), formula):
         figure = prediction.plot()
         chances, neighbors = figure.axes
         widths = [bar.get_width() for bar in chances.patches]

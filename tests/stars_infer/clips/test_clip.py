@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from stars_infer import Clip
 from stars_infer.clips.clip import MAX_FRAMES, check_frame_count
 from stars_infer.errors import ClipError, UsageError
+from stars_infer.synthetic.actions import perform
 
 
 def moving(frames=20, bodies=1, joints=25):
@@ -151,3 +154,55 @@ def test_a_body_that_cannot_be_mended_does_not_spoil_the_others():
     assert clip.notes == ("body 1 is not known well enough in 30 frame(s): absent there",)
     with pytest.raises(ClipError, match="20 of 25 joints"):
         Clip.from_array(bodies[1:])
+
+
+@pytest.mark.parametrize("lost", [1e13, -1e25, 3.4e38])
+def test_what_is_impossibly_far_away_is_missing(lost):
+    joints = perform("wave", np.random.default_rng(0))[0]
+    joints[3, 4, 1] = lost
+    clip = Clip.from_array(joints)
+    assert np.abs(clip.bodies).max() < 10
+    assert "left shoulder of body 0 is missing for 1 frame" in clip.notes[0]
+    with pytest.raises(ClipError, match="no body in any frame"):
+        Clip.from_array(np.full((20, 25, 3), lost))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32])
+def test_masked_values_are_missing(kind):
+    joints = (1000 * perform("wave", np.random.default_rng(0))[0]).astype(kind)
+    masked = np.ma.masked_array(joints.copy())
+    masked[10:13, 5] = np.ma.masked
+    masked.data[10:13, 5] = 5000
+    clip = Clip.from_array(masked, units="mm")
+    assert np.abs(clip.bodies).max() < 3
+    assert "left elbow of body 0 is missing for 3 frames" in clip.notes[0]
+    with pytest.raises(ClipError, match="no body in any frame"):
+        Clip.from_array(np.ma.masked_array(joints, mask=True))
+
+
+def test_options_that_a_caller_leaves_open_or_gets_wrong():
+    joints = moving()
+    clip = Clip.from_array(joints, layout=None, units=None, up=None, handedness=None, fps=None)
+    assert (clip.layout, clip.fps) == ("ntu25", 30)
+    assert Clip.from_array(joints, source=Path("a.npy")).source == "a.npy"
+    for wrong in (None, 3, b"a"):
+        with pytest.raises(UsageError, match="source must be text"):
+            Clip.from_array(joints, source=wrong)
+    with pytest.raises(UsageError, match="frame rate True"):
+        Clip.from_array(joints, fps=True)
+    with pytest.raises(ClipError, match="expected confidence"):
+        Clip.from_array(joints, confidence=[[1]])
+    with pytest.raises(UsageError, match="least_confidence"):
+        Clip.from_array(joints, confidence=np.ones((20, 25)), least_confidence="all")
+
+
+class OnAnotherDevice:
+    shape = (20, 25, 3)
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("can't convert a tensor of another device")
+
+
+def test_an_array_that_numpy_cannot_read_is_no_clip():
+    with pytest.raises(ClipError, match="NumPy cannot read it: can't convert"):
+        Clip.from_array(OnAnotherDevice())

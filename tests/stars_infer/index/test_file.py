@@ -302,3 +302,27 @@ def test_changes_that_are_not_in_the_file_yet_are_not_overlooked(folder):
     protect(folder)
     with _Unprivileged(), pytest.raises(ExemplarIndexError, match=r"torn.db-wal holds changes"):
         ExemplarIndex.open(folder / "torn.db", SEQUENCES)
+
+
+@pytest.mark.parametrize("path", [3, b"a.db", ["a.db"], True])
+def test_what_is_no_path_is_told_so(path):
+    with pytest.raises(UsageError, match="path must be a path"):
+        ExemplarIndex.open(path, SEQUENCES)
+
+
+def test_names_that_sqlite_reads_otherwise_are_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ExemplarIndex.open(":memory:", SEQUENCES) as index:
+        index.add([new("a", moving(0), "new")])
+    with ExemplarIndex.open(":memory:", SEQUENCES, create=False) as index:
+        assert len(index) == 1
+    with pytest.raises(ExemplarIndexError, match="not a usable exemplar index"):
+        ExemplarIndex.open("a\0b", SEQUENCES)
+
+
+def test_a_closed_index_is_not_saved(tmp_path):
+    index = ExemplarIndex.in_memory(SEQUENCES)
+    index.close()
+    with pytest.raises(UsageError, match="the index was closed"):
+        index.save(tmp_path / "saved.db")
+    assert not list(tmp_path.iterdir())

@@ -373,3 +373,9 @@ def test_a_kill_loses_nothing_that_was_added(tmp_path):
         assert index.counts()["kept"] == 1
         index.add([exemplar("after", 2)])
         assert index.search([exemplar("?", 2).features], 1)[0][0].label == "after"
+
+
+def test_the_number_of_neighbors_is_checked(index):
+    for wrong in (0, -1, 1.5, "2", True):
+        with pytest.raises(UsageError, match="k must be a whole number and at least 1"):
+            index.search([], wrong)

@@ -104,3 +104,16 @@ def test_a_large_index_follows_new_labels_without_a_new_cache(tmp_path, monkeypa
     with ExemplarIndex.open(path, VECTORS) as index:
         assert {near.label for near in index.search([pointing(2)], 32)[0]} == {"1", "2"}
         assert index.counts()["1"] == 52
+
+
+def test_ids_are_whole_numbers(index):
+    for wrong in ([1.7], ["1"], [True], [None], [0], [[1]], "12", 1, None, [float("nan")]):
+        for use in (
+            lambda ids=wrong: index.remove(ids=ids),
+            lambda ids=wrong: index.relabel(ids, "x"),
+        ):
+            with pytest.raises(UsageError, match="id"):
+                use()
+    assert len(index) == 12
+    assert index.remove(ids=[2**63, 2**70]) == index.relabel([2**70], "x") == 0
+    assert index.remove(ids=(id_ for id_ in np.array([1, 2]))) == 2
