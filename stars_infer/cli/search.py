@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,32 +69,21 @@ def search(
             workers=None,
             progress=progress,
         )
-    for one in found:
-        output.clip_notes(one.source, one.notes)
-        _show(one.hits, output)
+    for file, hits in found:
+        output.clip_notes(file.source, file.notes)
+        _show(hits, output)
     output.finish()
 
 
 def _show(hits: Sequence[Hit], output: Output) -> None:
-    if output.json:
-        for rank, hit in enumerate(hits, 1):
-            output.record(
-                {
-                    "rank": rank,
-                    "similarity": hit.similarity,
-                    "source": hit.source,
-                    "label": hit.label,
-                }
-            )
-        return
     labeled = any(hit.label is not None for hit in hits)
-    output.table(
-        ("rank", "similarity", *(["action"] if labeled else []), "clip"),
-        [
-            (rank, f"{hit.similarity:.3f}", *([hit.label] if labeled else []), hit.source)
-            for rank, hit in enumerate(hits, 1)
-        ],
-    )
+    rows: list[tuple[object, ...]] = []
+    for rank, hit in enumerate(hits, 1):
+        if output.json:
+            output.record({"rank": rank, **asdict(hit)})
+        rows.append((rank, f"{hit.similarity:.3f}", *([hit.label] if labeled else []), hit.source))
+    if not output.json:
+        output.table(("rank", "similarity", *(["action"] if labeled else []), "clip"), rows)
 
 
 def _way(by: str | None) -> By | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from stars_infer.classification.prediction import ClassifyOptions, Prediction
 from stars_infer.clips.clip import Clip
-from stars_infer.clips.convention import Convention
 from stars_infer.clips.people import POOLED
-from stars_infer.embedding.files import Skip, embed_files
+from stars_infer.embedding.files import EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.index.index import ExemplarIndex
 
@@ -20,12 +20,10 @@ def classify_files(
     encoder: Encoder,
     paths: Sequence[Path | Clip],
     *,
-    skip: Skip,
     options: ClassifyOptions | None = None,
-    convention: Convention | None = None,
     people: str = POOLED,
     views: Sequence[str] = (),
-    workers: int | None = 1,
+    **reading: Unpack[EmbedOptions],
 ) -> Iterator[Prediction]:
     """Name the clips of files; each answer comes as soon as its clip is read.
 
@@ -33,12 +31,10 @@ def classify_files(
         index: The examples.
         encoder: The model of the index.
         paths: As in `stars_infer.embedding.files.embed_files`.
-        skip: As in `embed_files`.
         options: How; without a `false_accept_rate`, with that of the index.
-        convention: As in `embed_files`.
         people: As in `embed_files`.
         views: As in `embed_files`.
-        workers: As in `embed_files`.
+        reading: Further options of `embed_files`.
 
     Yields:
         Answers, in the order of the clips.
@@ -50,16 +46,7 @@ def classify_files(
     options = options or ClassifyOptions()
     if options.false_accept_rate is None:
         options = replace(options, false_accept_rate=index.options().false_accept_rate)
-    files = embed_files(
-        encoder,
-        paths,
-        convention=convention,
-        skip=skip,
-        query=True,
-        people=people,
-        views=views,
-        workers=workers,
-    )
+    files = embed_files(encoder, paths, query=True, people=people, views=views, **reading)
     index.classify([])  # an empty index says so before the clips are read
     for file in files:
         (answer,) = index.classify([file.features], options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import written_beside
 from stars_infer.clips.clip import Clip
-from stars_infer.clips.convention import Convention
-from stars_infer.embedding.files import EmbeddedFile, Skip, embed_files
+from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import CollectionError, UsageError
@@ -230,33 +229,27 @@ def embed_collection(
     encoder: Encoder,
     paths: Sequence[Path | Clip],
     *,
-    skip: Skip,
     out: Path | None = None,
-    convention: Convention | None = None,
     query: bool = False,
-    workers: int | None = 1,
     progress: Callable[[EmbeddedFile], None] = lambda file: None,
+    **reading: Unpack[EmbedOptions],
 ) -> Collection:
     """Embed the clips of files as a collection.
 
     Args:
         encoder: The model.
         paths: As in `stars_infer.embedding.files.embed_files`.
-        skip: As in `embed_files`.
         out: The file to write it to; none if not given.
-        convention: As in `embed_files`.
         query: As in `embed_files`: a collection that is not searched by vectors needs none.
-        workers: As in `embed_files`.
         progress: Called with each clip once it is embedded.
+        reading: Further options of `embed_files`.
 
     Raises:
         CollectionError: If no clip can be used; nothing is written then.
         StarsError: As for `embed_files` and `Collection.save`.
     """
     files = []
-    for file in embed_files(
-        encoder, paths, convention=convention, skip=skip, query=query, workers=workers
-    ):
+    for file in embed_files(encoder, paths, query=query, **reading):
         files.append(file)
         progress(file)
     if not files:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Required, TypedDict
 
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
@@ -20,6 +21,14 @@ from stars_infer.similarity.features import Features
 
 Skip = Callable[[ClipError], None]
 """What to do about a clip that cannot be used."""
+
+
+class EmbedOptions(TypedDict, total=False):
+    """Options of `embed_files` that functions of files hand on to it."""
+
+    skip: Required[Skip]
+    convention: Convention | None
+    workers: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

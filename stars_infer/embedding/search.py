@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Unpack
 
 from stars_infer.clips.clip import Clip
-from stars_infer.clips.convention import Convention
 from stars_infer.embedding.collection import By, Collection, Hit, embed_collection
-from stars_infer.embedding.files import Skip, embed_files
+from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import clip_files
-from stars_infer.similarity.features import Features
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A clip, and those that are most similar to it.
-
-    Attributes:
-        source: Where the clip comes from.
-        notes: What was mended in it, and what is odd about it, in words.
-        hits: The clips that were found, the most similar first.
-    """
-
-    source: str
-    notes: tuple[str, ...]
-    hits: Sequence[Hit]
 
 
 def search_files(
@@ -40,28 +22,24 @@ def search_files(
     paths: Sequence[Path | Clip],
     within: Path,
     *,
-    skip: Skip,
     k: int = 10,
     by: By | None = None,
-    convention: Convention | None = None,
-    workers: int | None = 1,
     progress: ReportProgress = lambda at, end: None,
-) -> list[Found]:
+    **reading: Unpack[EmbedOptions],
+) -> list[tuple[EmbeddedFile, list[Hit]]]:
     """Find the k clips that are most similar to each clip of files.
 
     Args:
         encoder: The model.
         paths: As in `stars_infer.embedding.files.embed_files`.
         within: Where to search: a folder of clips, a collection (`.npz`), or else an index.
-        skip: As in `embed_files`, also of the clips of the folder.
         k: How many.
         by: What is compared; if not given, what the model or the collection compares.
-        convention: As in `embed_files`, also of the clips of the folder.
-        workers: Processes that read the clips of the folder, as in `embed_files`.
         progress: Called with how much of what is searched is ready, and of how much.
+        reading: Further options of `embed_files`, also for the clips of the folder.
 
     Returns:
-        The clips that could be used, in order, and what was found.
+        The clips, in order, and what was found for each, the most similar first.
 
     Raises:
         CollectionError: If the collection cannot be read, or no clip of the folder can be used.
@@ -69,33 +47,21 @@ def search_files(
         UsageError: If what is to be compared is not there.
     """
     own: By = "vector" if encoder.info.comparison is None else "sequence"
-    with ExitStack() as stack:
-        if _is_index(within) and by in (None, own):
-            index = stack.enter_context(ExemplarIndex.open(within, encoder.info, create=False))
+    if _is_index(within) and by in (None, own):
+        with ExemplarIndex.open(within, encoder.info, create=False) as index:
             index.prepare(progress)
-            compared = own
-
-            def find(query: Features) -> list[Hit]:
-                return [
-                    Hit(source=near.source, similarity=near.similarity, label=near.label)
-                    for near in index.search([query], k)[0]
-                ]
-        else:
-            collection = _open_collection(
-                encoder, within, by, skip, convention=convention, workers=workers, progress=progress
-            )
-            compared = by or collection.default_by
-
-            def find(query: Features) -> list[Hit]:
-                return collection.search([query], k, by=compared)[0]
-
-        queries = embed_files(
-            encoder, paths, convention=convention, skip=skip, query=compared == "sequence"
-        )
-        return [
-            Found(source=file.source, notes=file.notes, hits=find(file.features))
-            for file in queries
+            queries = list(embed_files(encoder, paths, query=True, **reading))
+            found = index.search([file.features for file in queries], k)
+        hits = [
+            [Hit(source=one.source, similarity=one.similarity, label=one.label) for one in near]
+            for near in found
         ]
+    else:
+        collection = _open_collection(encoder, within, by, progress, reading)
+        by = by or collection.default_by
+        queries = list(embed_files(encoder, paths, query=by == "sequence", **reading))
+        hits = collection.search([file.features for file in queries], k, by=by)
+    return list(zip(queries, hits, strict=True))
 
 
 def _is_index(path: Path) -> bool:
@@ -103,33 +69,24 @@ def _is_index(path: Path) -> bool:
 
 
 def _open_collection(
-    encoder: Encoder,
-    path: Path,
-    by: By | None,
-    skip: Skip,
-    *,
-    convention: Convention | None,
-    workers: int | None,
-    progress: ReportProgress,
+    encoder: Encoder, path: Path, by: By | None, progress: ReportProgress, reading: EmbedOptions
 ) -> Collection:
     """A collection of what is at a path; the clips of a folder are embedded now."""
-    if path.suffix == ".npz":
+    if path.is_dir():
+        paths, done = clip_files([path]), count(1)
+        return embed_collection(
+            encoder,
+            paths,
+            query=by != "vector",
+            progress=lambda file: progress(next(done), len(paths)),
+            **reading,
+        )
+    if not _is_index(path):
         return Collection.load(path, model=encoder.info)
-    if _is_index(path):
-        with ExemplarIndex.open(path, encoder.info, create=False) as index:
-            kept = index.features(encoder if by == "vector" else None, progress=progress)
-        if not kept:
-            raise ExemplarIndexError(
-                f"{path}: the index is empty; add clips with `stars fewshot add-class CLASS/*.npy`"
-            )
-        return Collection.of_exemplars(kept, encoder.info)
-    paths, done = clip_files([path]), count(1)
-    return embed_collection(
-        encoder,
-        paths,
-        skip=skip,
-        convention=convention,
-        query=by != "vector",
-        workers=workers,
-        progress=lambda file: progress(next(done), len(paths)),
-    )
+    with ExemplarIndex.open(path, encoder.info, create=False) as index:
+        kept = index.features(encoder if by == "vector" else None, progress=progress)
+    if not kept:
+        raise ExemplarIndexError(
+            f"{path}: the index is empty; add clips with `stars fewshot add-class CLASS/*.npy`"
+        )
+    return Collection.of_exemplars(kept, encoder.info)

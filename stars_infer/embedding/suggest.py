@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from stars_infer.clips.clip import Clip
-from stars_infer.clips.convention import Convention
 from stars_infer.curation.suggest import Suggestion, suggest
-from stars_infer.embedding.files import Skip, embed_files
+from stars_infer.embedding.files import EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.index.index import ExemplarIndex
@@ -35,26 +35,22 @@ def suggest_files(
     encoder: Encoder,
     paths: Sequence[Path | Clip],
     *,
-    skip: Skip,
     n: int = 10,
     index: Path | None = None,
     seed: int = 0,
-    convention: Convention | None = None,
-    workers: int | None = 1,
     progress: ReportProgress = lambda at, end: None,
+    **reading: Unpack[EmbedOptions],
 ) -> SuggestedClips:
     """Choose clips of files that an index does not hold, to be labeled next.
 
     Args:
         encoder: The model.
         paths: As in `stars_infer.embedding.files.embed_files`.
-        skip: As in `embed_files`.
         n: As in `stars_infer.curation.suggest.suggest`.
         index: The index; there need not be one yet.
         seed: As in `suggest`.
-        convention: As in `embed_files`.
-        workers: As in `embed_files`.
         progress: Called with how many clips are read, and of how many files; then as in `suggest`.
+        reading: Further options of `embed_files`.
 
     Raises:
         ExemplarIndexError: If the index cannot be read, or is another model's.
@@ -65,11 +61,8 @@ def suggest_files(
         with ExemplarIndex.open(index, encoder.info, create=False) as opened:
             exemplars = opened.features()
     hashes = {exemplar.content_hash for exemplar, _ in exemplars}
-    embedded = embed_files(
-        encoder, paths, convention=convention, skip=skip, query=True, workers=workers
-    )
     clips, known = [], 0
-    for number, file in enumerate(embedded, 1):
+    for number, file in enumerate(embed_files(encoder, paths, query=True, **reading), 1):
         progress(number, len(paths))
         if file.content_hash in hashes:
             known += 1

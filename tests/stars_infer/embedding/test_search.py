@@ -41,18 +41,21 @@ def test_an_index_a_collection_and_a_folder_give_the_same_hits(recognizer, place
     folder = search_files(
         recognizer.encoder, queries, recordings, skip=pytest.fail, k=28, by=by, workers=1
     )
-    for one, other, whole in zip(index, collection, folder, strict=True):
-        assert one.source == other.source == whole.source
-        assert [hit.source for hit in one.hits] == [hit.source for hit in other.hits]
-        assert {hit.label for hit in one.hits} == {"wave", "walk"}
-        assert {hit.label for hit in other.hits} == {None}
-        near = {hit.source: hit.similarity for hit in whole.hits}
-        for hit, same in zip(one.hits, other.hits, strict=True):
+    for number, query in enumerate(queries):
+        (file, one), (_, other), (_, whole) = index[number], collection[number], folder[number]
+        assert file.source == str(query)
+        assert [hit.source for hit in one] == [hit.source for hit in other]
+        assert {hit.label for hit in one} == {"wave", "walk"}
+        assert {hit.label for hit in other} == {None}
+        near = {hit.source: hit.similarity for hit in whole}
+        for hit, same in zip(one, other, strict=True):
             assert hit.similarity == pytest.approx(same.similarity, abs=2e-3)
             assert hit.similarity == pytest.approx(near[hit.source], abs=2e-3)
     if by != "vector":
-        for one, neighbors in zip(found("stars.db", 3), recognizer.search(queries, 3), strict=True):
-            assert [(hit.source, hit.similarity) for hit in one.hits] == [
+        for (_, hits), neighbors in zip(
+            found("stars.db", 3), recognizer.search(queries, 3), strict=True
+        ):
+            assert [(hit.source, hit.similarity) for hit in hits] == [
                 (near.source, near.similarity) for near in neighbors
             ]
 
