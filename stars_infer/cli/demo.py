@@ -73,9 +73,10 @@ def _own_exemplars(index: Path, folder: Path, model: str | None) -> list[int]:
 def _run(
     folder: Path, performers: int, seed: int, model: str | None, device: str, output: Output
 ) -> None:
+    from stars_infer.embedding.additions import add_clips
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.index.index import ExemplarIndex, NewExemplar
+    from stars_infer.index.index import ExemplarIndex
     from stars_infer.synthetic.actions import ACTIONS
     from stars_infer.synthetic.files import write_recordings
 
@@ -91,18 +92,7 @@ def _run(
     queries = [file for file in files if file.path not in taught]
     with ExemplarIndex.open(index, encoder.info) as exemplars:
         exemplars.remove(ids=own)
-        exemplars.add(
-            [
-                NewExemplar(
-                    label=file.path.parent.name,
-                    features=file.features,
-                    source=str(file.path),
-                    content_hash=file.content_hash,
-                )
-                for file in files
-                if file.path in taught
-            ]
-        )
+        add_clips(exemplars, [file for file in files if file.path in taught], None)
         answers = exemplars.classify([file.features for file in queries])
     _show(list(zip(queries, answers, strict=True)), output)
     right = sum(

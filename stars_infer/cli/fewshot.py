@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,22 +77,23 @@ def add_class(
             lambda: stack.enter_context(ExemplarIndex.open(index, encoder.info)), label
         )
         before = adder.open().labels if index.exists() else []
-        report = _Report(adder.done, output)
+        stopped = False
         try:
             for file in output.progress(embedded, "adding", len(paths)):
                 adder.add(file)
-                report.go_on()
+                _tell(adder.news(), output)
             adder.flush()
-            report.go_on()
+            _tell(adder.news(), output)
             if adder.index is not None and adder.added:
                 make_ready(adder.index, output)
         except KeyboardInterrupt:
+            stopped = True
             adder.flush()
-            report.go_on()
-            _summarize(adder.done, before, output)
-            output.error(_how_far(adder.added, len(adder.done), len(paths)))
-            raise typer.Exit(_INTERRUPTED) from None
+            _tell(adder.news(), output)
     _summarize(adder.done, before, output)
+    if stopped:
+        output.error(_how_far(adder.added, len(adder.done), len(paths)))
+        raise typer.Exit(_INTERRUPTED)
     output.finish()
 
 
@@ -113,29 +114,12 @@ def _how_far(added: int, done: int, total: int) -> str:
     )
 
 
-class _Report:
-    """Says of each clip whether it was added, or was there before.
-
-    Args:
-        additions: Of all clips so far; the list grows.
-        output: Where it is said.
-    """
-
-    def __init__(self, additions: Sequence[Addition], output: Output) -> None:
-        self._additions = additions
-        self._output = output
-        self._told = 0
-
-    def go_on(self) -> None:
-        """Report what has come since; also after it was interrupted."""
-        while self._told < len(self._additions):
-            self._tell(self._additions[self._told])
-            self._told += 1
-
-    def _tell(self, one: Addition) -> None:
-        self._output.clip_notes(one.source, one.notes)
-        if self._output.json:
-            self._output.record(
+def _tell(additions: Iterable[Addition], output: Output) -> None:
+    """Say of each clip whether it was added, or was there before."""
+    for one in additions:
+        output.clip_notes(one.source, one.notes)
+        if output.json:
+            output.record(
                 {
                     "source": one.source,
                     "label": one.known.label if one.known else one.label,
@@ -144,7 +128,7 @@ class _Report:
                 }
             )
         elif one.known and (one.is_contradiction or one.known.source != one.source):
-            self._output.note(str(one))  # of the same file as the same action the table says it
+            output.note(str(one))  # of the same file as the same action the table says it
 
 
 def _summarize(done: Sequence[Addition], before: Sequence[str], output: Output) -> None:

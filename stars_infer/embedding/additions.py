@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,6 +144,7 @@ class BatchAdder:
         self._label = label
         self._waiting: list[EmbeddedFile] = []
         self._began = 0.0
+        self._told = 0
         self.index: ExemplarIndex | None = None
         self.done: list[Addition] = []
 
@@ -151,6 +152,12 @@ class BatchAdder:
     def added(self) -> int:
         """How many clips were added; those that were there already do not count."""
         return sum(one.known is None for one in self.done)
+
+    def news(self) -> Iterator[Addition]:
+        """What became of clips since this was last asked, also if that was interrupted."""
+        while self._told < len(self.done):
+            yield self.done[self._told]
+            self._told += 1
 
     def open(self) -> ExemplarIndex:
         """The index; opened now if it is not open yet."""
