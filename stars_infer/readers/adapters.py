@@ -96,13 +96,28 @@ def _plain_frame(result: Any) -> Any:
     if result is None:
         return None
     if isinstance(result, Mapping):
-        return dict(result)
+        return _plain_dictionary(result)
     world = getattr(result, _WORLD, None)
     if world is None and hasattr(result, _IMAGE) and getattr(result, _IMAGE):
         return {_IMAGE: True}  # which is refused
     if hasattr(result, _WORLD):
         return {_WORLD: _plain_people(world)}
     return _plain_people(result)
+
+
+def _plain_dictionary(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A frame as MediaPipe's files have it, whose landmarks may still be objects."""
+    frame = dict(result)
+    if frame and not any(key in frame for key in landmarks.KEYS):
+        raise UsageError(
+            f"a dictionary of {', '.join(map(repr, list(frame)[:3]))} is no result of MediaPipe "
+            f"Pose: pass its {_WORLD!r}"
+        )
+    for key in landmarks.WORLD_KEYS:
+        people = frame.get(key)
+        if key in frame and not isinstance(people, Mapping):
+            frame[key] = _plain_people(people)
+    return frame
 
 
 def _plain_people(people: Any) -> list[Any]:

@@ -36,9 +36,9 @@ def poses_of_people(frame: dict[str, Any], where: str, source: str) -> list[Pose
 def _pose(person: Any, where: str, source: str) -> Pose | None:
     if not isinstance(person, dict):
         raise ClipError(source, f"{where}: a person must be an object with pose_keypoints_3d")
-    values = next((person[key] for key in _POINTS_KEYS if person.get(key)), None)
+    values = next((person[key] for key in _POINTS_KEYS if _holds_points(person.get(key))), None)
     if values is None:
-        if any(person.get(key) for key in _FLAT_KEYS):
+        if any(_holds_points(person.get(key)) for key in _FLAT_KEYS):
             raise ClipError(
                 source, f"{where}: points in 2D only (pose_keypoints_2d), but positions in 3D are "
                 "needed: run OpenPose with --3d, or lift the points first"
@@ -56,6 +56,11 @@ def _pose(person: Any, where: str, source: str) -> Pose | None:
     points = points.reshape(-1, 4)
     points[~(points[:, 3] > 0), :3] = np.nan
     return Pose(points=points, identity=_identity(person.get("person_id")))
+
+
+def _holds_points(values: Any) -> bool:
+    """Whether there is anything in a list, which in Python may be an array."""
+    return values is not None and (not hasattr(values, "__len__") or len(values) > 0)
 
 
 def _identity(value: Any) -> str | None:

@@ -44,7 +44,19 @@ def legacy(points):
     )
 
 
-@pytest.mark.parametrize("form", [task, legacy, marks, lambda p: [marks(p)], plain])
+@pytest.mark.parametrize(
+    "form",
+    [
+        task,
+        legacy,
+        marks,
+        lambda p: [marks(p)],
+        plain,
+        lambda p: vars(task(p)),
+        lambda p: vars(legacy(p)),
+        lambda p: {"pose_world_landmarks": {"landmark": plain(p)}},
+    ],
+)
 def test_mediapipe_is_read_as_its_file_is(world, form, tmp_path):
     (tmp_path / "c.json").write_text(json.dumps([plain(points) for points in world]))
     expected = read_clip(tmp_path / "c.json")
@@ -162,3 +174,20 @@ def test_options_that_mean_nothing_are_refused(people, world):
             Clip.from_openpose(frames, **wrong)
     with pytest.raises(UsageError):
         Clip.from_mediapipe([task(points) for points in world], fps=0)
+
+
+def test_points_of_openpose_may_be_arrays(people):
+    lists = [person(points)["pose_keypoints_3d"] for points in people]
+    arrays = [{"people": [{"pose_keypoints_3d": np.array(points)}]} for points in lists]
+    expected = Clip.from_openpose([{"people": [{"pose_keypoints_3d": one}]} for one in lists])
+    np.testing.assert_array_equal(Clip.from_openpose(arrays).bodies, expected.bodies)
+    nobody = {"people": [{"pose_keypoints_3d": np.array([])}]}
+    assert Clip.from_openpose([*arrays, nobody]).presence[0].tolist() == [True] * FRAMES + [False]
+
+
+def test_a_dictionary_without_landmarks_is_no_frame(world):
+    frames = [vars(task(points)) for points in world]
+    frames[3] = {"pose_world_landmarks": None}
+    assert not Clip.from_mediapipe(frames).presence[0, 3]
+    with pytest.raises(UsageError, match="a dictionary of 'hands' is no result"):
+        Clip.from_mediapipe([*frames, {"hands": []}])
