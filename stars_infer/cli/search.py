@@ -57,6 +57,8 @@ def search(
 
     output = Output(json=json, quiet=quiet)
     way = _way(by)
+    if within is not None and within.suffix != ".npz" and not within.exists():
+        raise UsageError(f"--in {within}: no such file or folder")
     with output.counter("preparing the search") as progress:
         found = search_files(
             Encoder.load(model, device=device),

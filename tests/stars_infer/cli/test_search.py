@@ -42,6 +42,7 @@ def test_search_of_the_index(taught, recordings):
     assert similar == sorted(similar, reverse=True)
     quiet = taught("search", clip, "-k", 4, "--quiet")[1].splitlines()
     assert [line.split("\t")[2:] for line in quiet] == [[h["label"], h["source"]] for h in hits]
+    assert records(taught("search", clip, "-k", 4, "--in", "stars.db", "--json")[1]) == hits
     by_vector = records(taught("search", clip, "--by", "vector", "--json")[1])
     assert len(by_vector) == 9
     assert by_vector[0]["source"] == str(clip)
@@ -83,6 +84,9 @@ def test_what_cannot_be_searched(stars, recordings, encoder):
     code, _, err = stars("search", clip, "--in", "none.npz")
     assert code == 1
     assert "none.npz: no such collection" in err
+    code, _, err = stars("search", clip, "--in", "recordngs")
+    assert code == 2
+    assert "--in recordngs: no such file or folder" in err
     code, _, err = stars("search", clip, "--in", recordings, "--by", "color")
     assert code == 2
     assert "choose sequence or vector" in err
