@@ -60,14 +60,21 @@ class RowReader:
         self._how = model.comparison
         self._column = "vector" if self._how is None else "sequence"
         self._width = model.width
+        self._model = model
 
     def newer(self, after: int = 0) -> ExemplarRows:
         """Exemplars with numbers above one."""
         with self._file.reading() as connection:
             return _concatenate(list(self._blocks(connection, after)) or [self._rows([])])
 
+    def queries(self, ids: Ids) -> list[Features]:
+        """Exemplars with these numbers as queries, in this order; all must be there."""
+        rows = self.with_ids(ids)
+        made = as_queries(rows, self._model)
+        return [made[int(place)] for place in np.searchsorted(rows.ids, ids)]
+
     def with_ids(self, ids: Ids) -> ExemplarRows:
-        """Exemplars with these numbers, as far as they are still there."""
+        """Exemplars with these numbers, as far as they are still there, by number."""
         found: list[tuple[int, str, str, int, bytes]] = []
         with self._file.reading() as connection:
             for some, marks in _portions(np.sort(ids).tolist()):

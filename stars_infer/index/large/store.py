@@ -24,7 +24,6 @@ from stars_infer.index.rows import (
     ExemplarRows,
     Ids,
     RowReader,
-    as_queries,
     count_of,
     labeled_ids,
     sources_of,
@@ -102,7 +101,6 @@ class LargeStore:
     def __init__(self, file: IndexFile, model: ModelInfo) -> None:
         self._file = file
         self._folder = CacheFolder(file)
-        self._model = model
         self._reader = RowReader(file, model)
         self._cache: Cache | None = None
         self._fresh = _Fresh()
@@ -161,7 +159,7 @@ class LargeStore:
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
         """See `ExemplarStore`."""
-        return as_queries(self._reader.with_ids(self._ids[positions]), self._model)
+        return self._reader.queries(self._ids[positions])
 
     def _follow_cache(self) -> None:
         """Load the cache that counts, unless it is loaded; another may come to count meanwhile."""

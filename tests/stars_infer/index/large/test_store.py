@@ -357,6 +357,25 @@ def test_the_calibration_is_kept_until_much_has_changed(path, monkeypatch):
     assert derived.TOLERATED_CHANGE == 0.1
 
 
+def test_exemplars_are_left_out_under_their_own_labels(path):
+    with open_index(path) as index:
+        calibration = index.calibration()
+        large = index._state._large
+        vectors = {one.id: item.vector for one, item in index.features()}
+        positions = np.array([500, 3, 599, 100])
+        asked = large.queries(positions)
+        for query, number in zip(asked, large._ids[positions].tolist(), strict=True):
+            np.testing.assert_array_equal(query.vector, vectors[number])
+        _, classes = drawn(20, seed=7)
+        answers = index.classify(queries())
+        assert [one.label for one in answers] == [f"action {label}" for label in classes]
+        assert min(one.confidence for one in answers) > 0.5
+        chances = index.predict_proba(queries()).argmax(axis=1)
+        assert [index.labels[number] for number in chances] == [one.label for one in answers]
+    assert np.median(calibration.known_scores) > 0.9
+    assert np.median(calibration.unknown) < 0.5
+
+
 def test_unknown_clips_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
     monkeypatch.setattr(store, "SHORTLIST", 20)
     _, classes = drawn(20, seed=7)
