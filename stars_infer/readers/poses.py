@@ -59,12 +59,12 @@ def tracks_of(
     certain = False
     for number, poses, row in zip(numbers, frames, places, strict=True):
         for pose, place in zip(poses, row, strict=True):
-            with np.errstate(over="ignore"):  # what overflows is missing
-                tracks[place, number] = pose.points[:, :3]
             presence[place, number] = True
-            if pose.points.shape[1] > 3:
-                confidence[place, number] = pose.points[:, 3]
-                certain = True
+            with np.errstate(over="ignore"):  # a position that overflows is missing
+                tracks[place, number] = pose.points[:, :3]
+                if pose.points.shape[1] > 3:
+                    confidence[place, number] = pose.points[:, 3]
+                    certain = True
     presence &= np.asarray(np.isfinite(tracks).all(axis=3)).any(axis=2)
     return tracks, presence, confidence if certain else None
 

@@ -28,7 +28,7 @@ def test_reference_has_the_weights_of_the_network(network, bodies):
     clips = embed.example_clips(bodies, 2, 16)
     assert {len(clip) for clip in clips} == {bodies}
     with torch.no_grad():
-        expected = np.stack([network.pooled(torch.from_numpy(c)).mean(0).numpy() for c in clips])
+        expected = np.stack([network.pool(torch.from_numpy(c)).mean(0).numpy() for c in clips])
     got = embed.plain(network).embed(clips)
     np.testing.assert_allclose(got, expected, atol=1e-5)
     assert smallest_cosine(got[:1], expected[1:]) < 0.99999
