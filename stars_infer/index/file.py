@@ -20,6 +20,8 @@ _WAIT_LOCKED = 0.05
 """Seconds of that in which our own threads wait, too; then they may read for a while."""
 _PAUSE = 0.005
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_LOGS = ("-wal", "-journal")
+"""Endings of the files beside an index in which SQLite keeps changes."""
 _IN_MEMORY = "index in memory"
 
 
@@ -184,13 +186,19 @@ class IndexFile:
         """Write a copy, beside its place and renamed; saving to the file itself does nothing.
 
         Raises:
-            UsageError: If another file is there.
+            UsageError: If another file is there, or what is left of one.
             OSError: If it cannot be written.
         """
         if path.exists():
             if self.path is not None and self.path.exists() and path.samefile(self.path):
                 return
             raise UsageError(f"{path}: there is a file already; name another, or remove it")
+        for ending in _LOGS:  # which SQLite would take for the new file's, and write into it
+            if (log := path.resolve().with_name(f"{path.resolve().name}{ending}")).exists():
+                raise UsageError(
+                    f"{log}: was left behind by an index that is gone; remove it, or save under "
+                    "another name"
+                )
         with written_beside(path) as beside, self.lock:
             self._check_open()
             try:

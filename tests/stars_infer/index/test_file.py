@@ -326,3 +326,25 @@ def test_a_closed_index_is_not_saved(tmp_path):
     with pytest.raises(UsageError, match="the index was closed"):
         index.save(tmp_path / "saved.db")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_index_is_not_saved_beside_the_log_of_another(tmp_path):
+    gone = tmp_path / "stars.db"
+    with taught(ExemplarIndex.open(gone, SEQUENCES)):
+        log = (tmp_path / "stars.db-wal").read_bytes()
+        assert log
+    gone.unlink()
+    for ending in ("wal", "journal"):
+        left = tmp_path / f"stars.db-{ending}"
+        left.write_bytes(log)
+        with ExemplarIndex.in_memory(SEQUENCES) as index:
+            index.add([new("kept", moving(0), "new")])
+            with pytest.raises(UsageError, match=f"stars.db-{ending}: was left behind"):
+                index.save(gone)
+            assert left.read_bytes() == log
+            assert not gone.exists()
+            left.unlink()
+            index.save(gone)
+        with ExemplarIndex.open(gone, SEQUENCES, create=False) as saved:
+            assert saved.labels == ["kept"]
+        gone.unlink()
