@@ -14,6 +14,5 @@ print(f"learned {actions.counts}")
 
 for shown in ("wave", "clap", "squat", "walk"):  # nobody has taught it to walk
     answer = actions.predict(perform(shown, random))
-    name = answer.label if answer.known else "unknown"
-    nearest = answer.neighbors[0]
-    print(f"{shown}: {name}, {answer.confidence:.0%} sure (nearest: {nearest.label})")
+    chance = answer.confidence if answer.known else 1 - answer.chance_known
+    print(f"{shown}: {answer.answer}, {chance:.0%} sure (nearest: {answer.neighbors[0].label})")

@@ -133,7 +133,10 @@ class MissingExtraError(StarsError):
 
     def __init__(self, what: str, extra: str | None, missing: str) -> None:
         wanted = missing.split()[0] if extra is None else f"'stars-infer[{extra}]'"
-        super().__init__(f"{what} needs {missing}, which is not installed: pip install {wanted}")
+        verb = "are" if ", " in missing else "is"
+        super().__init__(
+            f"{what} needs {missing}, which {verb} not installed: pip install {wanted}"
+        )
         self.named = what, extra, missing
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str | None, str]]:

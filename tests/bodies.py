@@ -98,7 +98,10 @@ def landmark(joints, joint, side):
         return between("spine at shoulders", f"{side} shoulder", 0.2)
     if kind.endswith("HipJoint"):
         return between("base of spine", f"{side} hip", 0.3)
-    raise KeyError(joint)
+    raise KeyError(
+        f"tests/bodies.py does not know where {joint!r} is: NTU-25 does not have it; add it to "
+        "ALONG_SPINE, NECK_TO_HEAD, ON_HEAD or ON_LIMBS, or to landmark()"
+    )
 
 
 def shifted(joints, offset, side):

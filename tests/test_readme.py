@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import tomllib
 from contextlib import redirect_stdout
 from io import StringIO
@@ -35,7 +36,8 @@ def own_recordings(tmp_path):
 
 def test_there_are_only_blocks_that_run():
     assert {kind for kind, _ in BLOCKS} == {"bash", "python"}
-    assert {line.split()[0] for line in COMMANDS} == {"make", "pip", "stars"}
+    first = {line.split()[0] for line in COMMANDS}
+    assert first == {"make", "pip", "python3", "source", "stars"}
 
 
 def test_make_targets_exist():
@@ -55,14 +57,25 @@ def test_extras_are_those_of_the_package():
     first = " ".join(line.split("|")[1] for line in table.splitlines())
     assert set(re.findall(r"`(\w+)`", first)) == extras - {"dev"}
     installed = [shlex.split(line) for line in COMMANDS if line.startswith("pip ")]
-    assert installed == [["pip", "install", ".[cpu]"]]
+    assert [line[:3] for line in installed] == [["pip", "install", "-e"]] * 2
+    for *_, wanted in installed:
+        (names,) = re.findall(r"^\.\[([\w,]+)\]$", wanted)
+        assert set(names.split(",")) <= extras
+
+
+def words(line):
+    """The words of a line as a shell reads it, which puts files in the place of patterns."""
+    shown = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.rstrip("\0").split("\0")
 
 
 @pytest.mark.usefixtures("own_recordings")
 def test_every_command_runs_as_written(stars):
     ran = 0
     for line in COMMANDS:
-        command = shlex.split(line, comments=True)
+        command = words(line)
         if command[0] != "stars":
             continue
         small = SMALL.get(command[2], []) if command[1] == "train" else []

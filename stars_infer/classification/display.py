@@ -59,7 +59,7 @@ def _row(prediction: Row) -> Row:
 
 
 def html_of(predictions: Sequence[Row]) -> str:
-    """A small table for notebooks."""
+    """A small table for notebooks; of an unknown clip, it shows the chance that it is unknown."""
     head = "".join(f"<th>{name}</th>" for name in ("clip", "action", "confidence", "nearest"))
     rows = "".join(_html_row(prediction) for prediction in predictions)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -68,13 +68,14 @@ def html_of(predictions: Sequence[Row]) -> str:
 def _html_row(prediction: Row) -> str:
     near = ", ".join(f"{n['label']} {n['similarity']:.2f}" for n in prediction["neighbors"][:3])
     notes = "".join(f"<br><small>{escape(note)}</small>" for note in prediction["notes"])
-    answer = f"<b>{escape(prediction['answer'])}</b>"
+    answer, chance = f"<b>{escape(prediction['answer'])}</b>", prediction["confidence"]
     if not prediction["known"]:
+        chance = 1 - prediction["chance_known"]
         answer = f"<i>{escape(prediction['answer'])}</i>, or {escape(prediction['label'])}"
     cells = (
         escape(prediction["source"]) + notes,
         answer,
-        f"{prediction['confidence']:.2f}",
+        f"{chance:.2f}",
         escape(near),
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

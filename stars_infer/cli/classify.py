@@ -22,7 +22,7 @@ from stars_infer.cli.options import (
     reads_clips,
     ready_index,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_of
 
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import Prediction
@@ -54,9 +54,9 @@ def classify(
     views: Annotated[
         list[str] | None,
         typer.Option(
-            help="Other views of a clip to compare too, of which the most similar counts: mirror, "
-            "for left-handed people (left and right are then no longer told apart); crops. Each "
-            "costs one more comparison.",
+            help="Also compare changed copies of a clip; the most similar one counts: mirror, for "
+            "left-handed people (left and right are then no longer told apart); crops. Each costs "
+            "one more comparison.",
         ),
     ] = None,
     convention: Convention,
@@ -77,6 +77,7 @@ def classify(
     paths = clip_files(clips)
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
+        _note_few(len(exemplars.labels), output)
         answers = classify_files(
             exemplars,
             Encoder.load(model, device=device),
@@ -93,7 +94,7 @@ def classify(
             if json:
                 output.record(answer.to_dict())
             elif quiet:
-                output.table((), [_row(answer)])
+                output.table((), [_fields(answer)])
             else:
                 kept.append(answer)
     if kept:
@@ -104,13 +105,37 @@ def classify(
     output.finish()
 
 
-def _row(answer: Prediction) -> tuple[object, ...]:
+def _note_few(actions: int, output: Output) -> None:
+    """Say what an index cannot tell that holds too few actions to simulate unknown clips."""
+    from stars_infer.classification.calibration import FEWEST_CLASSES
+
+    if actions < FEWEST_CLASSES:
+        names = "its name" if actions == 1 else "one of their names"
+        output.note(
+            f"the index holds {count_of(actions, 'action')}: clips of anything else may get "
+            f"{names}; add others, at least {FEWEST_CLASSES} in all"
+        )
+
+
+def _fields(answer: Prediction) -> tuple[str, ...]:
+    """What `--quiet` prints."""
     return (
         answer.source,
-        _color(answer),
+        answer.answer,
         f"{answer.confidence:.2f}",
         f"{answer.similarity:.3f}",
         answer.neighbors[0].source,
+    )
+
+
+def _row(answer: Prediction) -> tuple[object, ...]:
+    """What the table shows: of an unknown clip, the chance that it is unknown."""
+    return (
+        PathCell(answer.source),
+        _color(answer),
+        f"{answer.confidence if answer.known else 1 - answer.chance_known:.2f}",
+        f"{answer.similarity:.3f}",
+        PathCell(answer.neighbors[0].source),
     )
 
 
@@ -149,7 +174,10 @@ def _verdict(answer: Prediction) -> str:
 
 def _lead(label: str, margin: float) -> str:
     if margin >= 0:
-        return f"the nearest {label} is {margin:.3f} more alike than any other action"
+        return (
+            f"the nearest {label} is {margin:.3f} more similar than the nearest example of any "
+            "other action"
+        )
     return (
         f"an exemplar of another action is nearer by {-margin:.3f}, "
         f"but all exemplars together speak for {label}"

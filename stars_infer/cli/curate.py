@@ -18,7 +18,7 @@ from stars_infer.cli.options import (
     existing_index,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_of
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
@@ -146,7 +146,8 @@ def check(
             [(*_who(one, exemplars), found, cure) for one, found, cure in advice],
         )
     output.note(
-        f"{index}: {len(exemplars)} examples of {len({one.label for one in exemplars})} actions, "
+        f"{index}: {count_of(len(exemplars), 'example')} of "
+        f"{count_of(len({one.label for one in exemplars}), 'action')}, "
         + (f"findings: {len(advice)}" if advice else "nothing found")
     )
     if strict and advice:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stars_infer.cli.options import DeviceOption, ModelOption
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ def _show(named: Sequence[tuple[EmbeddedFile, Prediction]], output: Output) -> N
         style = "green" if answer.answer == truth else "red"
         rows.append(
             (
-                source,
+                PathCell(source),
                 Text(answer.answer, style=style),
-                f"{answer.confidence:.2f}",
+                f"{answer.confidence if answer.known else 1 - answer.chance_known:.2f}",
                 f"{answer.similarity:.3f}",
             )
         )

@@ -41,7 +41,10 @@ class ExtraGroup:
         """A command that passes its arguments on to the group, or to a command at `path` in it."""
 
         def run(context: typer.Context) -> None:
-            self.require(" ".join(("`stars", self.name, *path)) + "`")
+            what = " ".join(("`stars", self.name, *path)) + "`"
+            if set(context.args) & set(context.help_option_names):
+                self._describe(what, " ".join(path))
+            self.require(what)
             app: typer.Typer = importlib.import_module(self.module).app
             app(
                 args=[*path, *context.args],
@@ -50,6 +53,11 @@ class ExtraGroup:
             )
 
         return run
+
+    def _describe(self, what: str, command: str) -> None:
+        """Say in a line what a command does, where its own help cannot be loaded."""
+        if not all(map(_there, self.needs)):
+            typer.echo(f"{what}: {self.commands.get(command, self.help)}")
 
     def require(self, what: str) -> None:
         """Make sure that the extra is installed.

@@ -21,8 +21,8 @@ from stars_infer.cli.options import (
     make_ready,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.cli.relabel import note_confusable, relabel, rename
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_of
+from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
 from stars_infer.errors import UsageError, check_range
 
 if TYPE_CHECKING:
@@ -154,9 +154,9 @@ def list_(
     """List the examples."""
     output = Output(json=json, quiet=quiet)
     with existing_index(index, model) as opened:
-        exemplars = opened.exemplars(label)
+        exemplars, labels = opened.exemplars(label), opened.labels
     if label is not None and not exemplars:
-        raise UsageError(f"{index}: no example of {label!r}; `stars fewshot list` shows all")
+        raise no_example(index, label, labels)
     if json:
         for exemplar in exemplars:
             output.record(
@@ -194,7 +194,9 @@ def remove(
         raise UsageError("say what to remove: an action, or --id NUMBER")
     with ExemplarIndex.open(index, read_model_info(find_model(model)), create=False) as opened:
         removed = opened.remove(label=label, ids=ids or ())
-        left = len(opened)
+        left, labels = len(opened), opened.labels
+    if not removed and label is not None and not ids:
+        raise no_example(index, label, labels)
     if not removed:
         raise UsageError(f"{index}: no such example; `stars fewshot list` shows all")
     if json:
@@ -232,7 +234,8 @@ def info(
         return
     size = index.stat().st_size / 1024
     output.note(
-        f"{index}: {sum(counts.values())} examples of {len(counts)} actions, {size:,.0f} KiB, "
+        f"{index}: {count_of(sum(counts.values()), 'example')} of "
+        f"{count_of(len(counts), 'action')}, {size:,.0f} KiB, "
         f"model {encoded.name} ({encoded.fingerprint[:12]})"
     )
     output.table(("action", "examples"), list(counts.items()))
@@ -256,7 +259,7 @@ def threshold(
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
-    """Set from when on a clip is called unknown; without options, back to the default."""
+    """Set how sure it must be to name a clip; without options, restore the default."""
     output = Output(json=json, quiet=quiet)
     check_range("--false-accept", false_accept, above=0, below=100)
     with existing_index(index, model) as opened:
@@ -299,8 +302,8 @@ def _threshold_in_words(
     measured = (
         "too few classes to measure what that lets pass"
         if false_accept is None
-        else f"of exemplars, {false_accept:.0%} would be named with their class taken out"
-        + ("" if known is None else f", {known:.0%} with only themselves taken out")
+        else f"tested on your own examples: {false_accept:.0%} get a wrong name if their action is "
+        "removed" + ("" if known is None else f", {known:.0%} are named if it is kept")
     )
     return f"named: {rule} (chance of being known above {threshold:.2f}); {measured}"
 

@@ -76,6 +76,7 @@ KOption = Annotated[
     int | None,
     typer.Option(
         "--k",
+        "-k",
         min=1,
         help="Number of examples that vote, for vote and majority.",
         show_default="the size of the smallest class, at most 5",

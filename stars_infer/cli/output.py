@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -29,6 +32,8 @@ QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, ta
 _Item = TypeVar("_Item")
 _MOST_NOTES = 20
 """Most notes on clips that are printed; with `--json`, each record has all of its own."""
+_NARROWEST_PATH = 16
+"""Characters below which no path is shortened."""
 
 
 @dataclass(kw_only=True)
@@ -71,7 +76,9 @@ class Output:
         for column in columns:
             shown.add_column(column, overflow="fold")
         for row in rows:
-            shown.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+            shown.add_row(
+                *(cell if isinstance(cell, Text | PathCell) else Text(str(cell)) for cell in row)
+            )
         Console().print(shown)
 
     def paragraph(self, heading: str, lines: Sequence[str]) -> None:
@@ -149,6 +156,47 @@ class Output:
             self.note(f"and {self.noted - _MOST_NOTES} more notes; --json shows all")
         if self.failures:
             raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class PathCell:
+    """A path in a table; where the column is too narrow, its middle is left out.
+
+    Attributes:
+        path: The path, in full.
+    """
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        length = cell_len(self.path)
+        return Measurement(min(length, _NARROWEST_PATH), length)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text(shorten_path(self.path, options.max_width), overflow="fold")
+
+
+def shorten_path(path: str, width: int) -> str:
+    """Leave out the middle of a path that is longer than a width; its end stays.
+
+    Of a file name that is too long itself, its beginning and its ending (`.skeleton`) are left out.
+    """
+    if len(path) <= width:
+        return path
+    spare = width - 1 - len(PurePath(path).name)
+    if spare < 0:
+        path = path.removesuffix(PurePath(path).suffix)
+    start = max(spare // 2, 0)
+    end = max(width - 1 - start, 1)
+    return f"{path[:start]}…{path[-end:]}"
+
+
+def count_of(number: int, noun: str) -> str:
+    """A number of things in words: `1 action`, `2 actions`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 Output.current = Output()

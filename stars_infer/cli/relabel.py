@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def rename(
     if not renamed and old == new:
         raise UsageError(f"{index}: {old!r} has that name already")
     if not renamed:
-        raise UsageError(f"{index}: no example of {old!r}; `stars fewshot list` shows all")
+        raise no_example(index, old, before)
     joined = before.get(new, 0)
     if json:
         output.record({"label": new, "renamed": renamed, "examples": after.get(new, 0)})
@@ -54,6 +55,19 @@ def rename(
         output.note(f"{old!r} and {new!r} are one action now: {joined} examples had that name")
     else:
         note_confusable([new], after, output)
+
+
+def no_example(index: Path, label: str, labels: Iterable[str]) -> UsageError:
+    """The error that an index holds no example of an action.
+
+    Args:
+        index: File of the index.
+        label: The action.
+        labels: Those that the index holds.
+    """
+    close = get_close_matches(label, list(labels), n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else ";"
+    return UsageError(f"{index}: no example of {label!r}{meant} `stars fewshot list` shows all")
 
 
 @reads_clips

@@ -16,7 +16,7 @@ from stars_infer.cli.options import (
     ModelOption,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def _show(hits: Sequence[Hit], output: Output) -> None:
     for rank, hit in enumerate(hits, 1):
         if output.json:
             output.record({"rank": rank, **asdict(hit)})
-        rows.append((rank, f"{hit.similarity:.3f}", *([hit.label] if labeled else []), hit.source))
+        rows.append(
+            (rank, f"{hit.similarity:.3f}", *([hit.label] if labeled else []), PathCell(hit.source))
+        )
     if not output.json:
         output.table(("rank", "similarity", *(["action"] if labeled else []), "clip"), rows)
 

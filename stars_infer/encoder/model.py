@@ -125,8 +125,20 @@ def contract_of(
 
 
 def shipped_models() -> dict[str, Path]:
-    """Names and folders of the models that came with the installation."""
-    import stars_infer.models as models
+    """Names and folders of the models that came with the installation.
+
+    Raises:
+        ModelError: If the installation has none, as in a clone whose source hides the package.
+    """
+    try:
+        import stars_infer.models as models
+    except ModuleNotFoundError as error:
+        if error.name != "stars_infer.models":
+            raise
+        raise ModelError(
+            f"{Path(__file__).parents[1]}: the shipped models are not here. If this is the clone: "
+            "run Python in another folder, or install with `pip install -e .` in the clone"
+        ) from error
 
     return {
         folder.name: folder
@@ -143,7 +155,8 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
         name_or_path: The name or path; the default model if None.
 
     Raises:
-        ModelError: If there is no such model; the message lists the shipped ones.
+        ModelError: If there is no such model (the message lists the shipped ones), or if the
+            installation has no models.
     """
     wanted = str(name_or_path or DEFAULT_MODEL)
     shipped = shipped_models()

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -43,9 +44,12 @@ def get_layout(name: str) -> Layout:
         except OSError:
             changed = 0
         return _read_own(name, changed)
+    close = get_close_matches(name.lower(), layout_names(), n=1)
+    meant = f"did you mean {close[0]!r}? " if close else ""
     known = ", ".join(layout_names())
     raise UsageError(
-        f"there is no layout {name!r}; known layouts: {known}, or the path of your own .toml file"
+        f"there is no layout {name!r}; {meant}known layouts: {known}, or the path of your own "
+        ".toml file"
     )
 
 

@@ -214,8 +214,9 @@ def _in_layout(
                 source, "the file does not say which joints these are: pass --layout "
                 "(`stars layouts` lists them)"
             )  # fmt: skip
-        count, known = recording.joints.shape[-2], len(get_layout(layout).joints)
-        if recording.presence is not None and count != known:
+        known = len(get_layout(layout).joints)
+        # Without presence the array may have any shape, which `Clip.from_array` checks.
+        if recording.presence is not None and (count := recording.joints.shape[-2]) != known:
             raise ClipError(
                 source, f"{count} joints, but layout {layout!r} has {known}: pass "
                 "another --layout (`stars layouts` lists them)"

@@ -106,6 +106,13 @@ def test_commands_of_other_extras_say_what_to_install(stars_without_torch, argum
     assert "Traceback" not in done.stderr
 
 
+def test_help_of_other_extras_says_what_the_command_is_for(stars_without_torch):
+    done = stars_without_torch("train", "pretrain", "-h")
+    assert done.stdout == "`stars train`: Train an encoder: pretrain (MAMP), tune (STARS).\n"
+    assert "needs torch, lightning_fabric, safetensors, which are not installed" in done.stderr
+    assert "Make a pack of NTU" in stars_without_torch("data", "prepare", "--help").stdout
+
+
 def test_doctor_shows_the_missing_extras(stars_without_torch):
     done = stars_without_torch("doctor", "--json")
     found = {line["what"]: line for line in map(json.loads, done.stdout.splitlines())}

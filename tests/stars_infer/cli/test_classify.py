@@ -3,6 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from stars_infer.classification.prediction import Neighbor, Prediction
+from stars_infer.cli.classify import _fields, _row
+from stars_infer.cli.output import shorten_path
 from stars_infer.synthetic.actions import ACTIONS
 from stars_infer.synthetic.files import skeleton_text
 
@@ -61,6 +64,60 @@ def test_one_bad_clip_does_not_stop_the_others(taught, recordings, tmp_path):
     failures = records(err)
     assert [line["source"] for line in failures] == ["cut.skeleton", "none.npy"]
     assert "cut short" in failures[0]["error"]
+
+
+def test_an_array_of_one_dimension_does_not_stop_the_others(taught, recordings, tmp_path):
+    for number, shape in enumerate([(), (25,)]):
+        np.save(tmp_path / f"{number}.npy", np.ones(shape))
+    good = sorted((recordings / "wave").iterdir())[3]
+    code, out, err = taught("classify", "0.npy", "1.npy", good, "--json")
+    assert code == 1
+    assert [line["source"] for line in records(out)] == [str(good)]
+    assert [line["source"] for line in records(err)] == ["0.npy", "1.npy"]
+
+
+def test_an_index_of_few_actions_gets_a_note(stars, recordings):
+    clip = sorted((recordings / "wave").iterdir())[3]
+    for number, action in enumerate(("wave", "squat", "kick"), 1):
+        assert stars("fewshot", "add-class", *sorted((recordings / action).iterdir())[:2])[0] == 0
+        code, _, err = stars("classify", clip)
+        said = " ".join(err.split())
+        assert code == 0
+        assert ("clips of anything else may get" in said) == (number < 3)
+        if number == 1:
+            assert "the index holds 1 action: " in said
+        assert "anything else" not in stars("classify", clip, "--json")[2]
+
+
+def test_the_table_shows_the_chance_that_an_unknown_clip_is_unknown():
+    answer = Prediction(
+        label="walk", known=False, chance_known=0.1, confidence=0.03, second=None, similarity=0.4,
+        margin=None, neighbors=(Neighbor(label="walk", similarity=0.4, source="a/walk/1.npy"),),
+        source="new/1.npy",
+    )  # fmt: skip
+    assert [str(cell) for cell in _row(answer)] == [
+        "new/1.npy", "unknown", "0.90", "0.400", "a/walk/1.npy"
+    ]  # fmt: skip
+    assert _fields(answer)[2] == "0.03"
+
+
+def test_paths_in_tables_are_shortened_and_elsewhere_whole(taught, recordings):
+    clip = sorted((recordings / "wave").iterdir())[3]
+    shown = taught("classify", clip)[1]
+    assert "…" in shown
+    assert clip.stem[-10:] in shown
+    assert str(clip) in taught("classify", clip, "--quiet")[1]
+    for width in range(2, 60):
+        short = shorten_path("recordings/wave/S001C001P004R001A001.skeleton", width)
+        assert len(short) <= width
+    assert shorten_path("recordings/wave/anna.json", 25) == "recordings/wave/anna.json"
+    assert shorten_path("recordings/wave/anna.json", 20) == "recor…wave/anna.json"
+    assert shorten_path("a/wave/S001C001P004R001A001.skeleton", 13) == "…P004R001A001"
+
+
+def test_k_has_a_short_form(taught, recordings):
+    clip = sorted((recordings / "wave").iterdir())[3]
+    assert taught("classify", clip, "--classifier", "majority", "-k", "1")[0] == 0
 
 
 def test_classify_without_an_index(stars, recordings):

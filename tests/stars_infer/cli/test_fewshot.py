@@ -42,6 +42,16 @@ def test_rename(taught):
         assert says in one_line(err)
 
 
+@pytest.mark.parametrize("command", [("list",), ("remove",), ("rename", "greet")])
+def test_an_action_that_is_not_there_is_named_and_the_nearest_suggested(taught, command):
+    name, *more = command
+    code, _, err = taught("fewshot", name, "wawe", *more)
+    assert code == 2
+    assert "no example of 'wawe'; did you mean 'wave'? `stars fewshot list`" in one_line(err)
+    code, _, err = taught("fewshot", name, "moonwalking", *more)
+    assert "no example of 'moonwalking'; `stars fewshot list` shows all" in one_line(err)
+
+
 def test_relabel_by_source_and_by_what_the_file_holds(taught, recordings, tmp_path):
     first, second, *_ = sorted((recordings / "wave").iterdir())
     (tmp_path / "elsewhere.skeleton").write_bytes(second.read_bytes())

@@ -75,7 +75,10 @@ def test_a_layout_of_ones_own_is_checked(stars, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("coco18", "there is no layout 'coco18'; known layouts:"), ("x.toml", "no such layout file")],
+    [
+        ("tricorder", "there is no layout 'tricorder'; known layouts:"),
+        ("x.toml", "no such layout file"),
+    ],
 )
 def test_unknown_layouts_are_refused(stars, name, says):
     code, out, err = stars("layouts", name)

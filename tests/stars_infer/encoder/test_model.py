@@ -1,5 +1,6 @@
 import hashlib
 import json
+import sys
 from dataclasses import asdict, replace
 
 import pytest
@@ -69,6 +70,13 @@ def test_a_model_made_before_keeps_its_fingerprint(tmp_path):
     assert info.comparison is None
     assert info.preprocessing == Preprocessing()
     assert digest == model().fingerprint
+
+
+def test_a_clone_that_hides_the_installation_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "stars_infer.models", None)
+    monkeypatch.delattr("stars_infer.models", raising=False)
+    with pytest.raises(ModelError, match=r"another folder, or install with `pip install -e \.`"):
+        find_model()
 
 
 def test_the_shipped_model_belongs_together():

@@ -256,8 +256,10 @@ def test_what_h36m17_and_openni15_lack_is_made_up():
 
 
 def test_unknown_names_are_refused_by_name():
-    with pytest.raises(UsageError, match=r"no layout 'coco18'; known layouts: ntu25, azure32"):
-        get_layout("coco18")
+    with pytest.raises(UsageError, match=r"no layout 'tricorder'; known layouts: ntu25, azure32"):
+        get_layout("tricorder")
+    with pytest.raises(UsageError, match=r"no layout 'MediaPipe'; did you mean 'mediapipe33'\?"):
+        get_layout("MediaPipe")
     with pytest.raises(UsageError, match="'elbow', needed for 'base of spine'"):
         mixture_matrix({name: {"elbow": 1.0} for name in NTU25.joints}, ("wrist",))
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stars_infer import read_clip
+from stars_infer.layouts import NTU25_JOINTS
 from tests.stars_infer.readers.test_files import read_or_refuse, refusal
 
 
@@ -77,6 +78,19 @@ def test_npz(tmp_path, waving):
     assert "expected an array 'joints', found ['a', 'b']" in refusal(path)
     path.write_bytes(path.read_bytes()[:200])
     assert "not a readable .npz" in refusal(path)
+
+
+@pytest.mark.parametrize("ending", [".npy", ".npz"])
+@pytest.mark.parametrize("extra", [{}, {"joint_names": NTU25_JOINTS}, {"confidence": np.ones(3)}])
+@pytest.mark.parametrize("shape", [(), (25,), (40, 25), (1, 1, 40, 25, 3), (0,)])
+def test_arrays_of_other_dimensions_are_one_error(tmp_path, ending, extra, shape):
+    path = tmp_path / f"c{ending}"
+    if ending == ".npy":
+        np.save(path, np.ones(shape))
+    else:
+        np.savez(path, joints=np.ones(shape), **extra)
+    assert str(shape) in refusal(path)
+    assert str(shape) in refusal(path, layout="ntu25")
 
 
 def test_twenty_joints_need_their_layout_named(tmp_path, waving):
