@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     source = str(path)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            named = {name: archive[name] for name in archive.files}
+            named = {name: _plain(name, archive[name]) for name in archive.files}
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         raise ClipError(
             source, f"not a readable .npz archive of plain arrays ({error}); objects are never "
@@ -82,6 +83,21 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
             default=DEFAULTS,
         ),
     )
+
+
+def _plain(name: str, value: object) -> NDArray[np.generic]:
+    """A member of an archive.
+
+    Raises:
+        ValueError: If it is no array, or text that no character has.
+    """
+    if not isinstance(value, np.ndarray):  # NumPy gives the bytes of files that are none
+        raise ValueError(f"{name!r} is no array")
+    if value.dtype.kind == "U":
+        letters = np.frombuffer(value.tobytes(), value.dtype.byteorder.replace("|", "=") + "u4")
+        if (letters > sys.maxunicode).any():
+            raise ValueError(f"{name!r} is no Unicode text")
+    return value
 
 
 def _tracks(joints: NDArray[np.generic], source: str) -> NDArray[np.float32]:

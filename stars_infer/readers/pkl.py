@@ -50,7 +50,10 @@ def _recording(annotation: Any, number: int, source: str) -> Recording:
     if not isinstance(name, str) or not isinstance(keypoint, PickledArray):
         raise ClipError(source, f"annotation {number} has no frame_dir and keypoint")
     place = f"{source}#{name}"
-    joints = keypoint.array()
+    try:
+        joints = keypoint.array()
+    except (TypeError, ValueError) as error:
+        raise ClipError(place, f"a damaged array ({error})") from error
     if joints.ndim == 4 and joints.shape[-1] == 2:
         raise ClipError(
             place, "keypoints in 2D, but positions in 3D are needed: use the 3D annotations of "

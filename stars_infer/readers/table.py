@@ -71,7 +71,9 @@ class Table:
         """
         cells = self.columns[column]
         try:
-            return np.asarray(cells, np.float64)
+            values = np.asarray(cells, np.float64)
+            if values.ndim == 1:  # no list in a cell
+                return values
         except (TypeError, ValueError, OverflowError):
             pass
         made = np.empty(len(cells))
@@ -132,7 +134,7 @@ def _frames(table: Table, *, joints_a_frame: bool) -> tuple[NDArray[np.intp], fl
 
 def _whole(table: Table, column: str) -> NDArray[np.intp]:
     """Parse a column of whole numbers (N,), and count from the smallest."""
-    values = table.numbers(column)
+    values = table.numbers(column).copy()  # those of a Parquet file may be read-only
     odd = ~np.isfinite(values) | (values != np.rint(values))
     if odd.any():
         raise table.error(int(np.argmax(odd)), f"column {column!r} must hold whole numbers")

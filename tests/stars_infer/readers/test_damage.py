@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from stars_infer.layouts import get_layout
 from stars_infer.readers.files import READERS
 from tests.stars_infer.readers.test_bvh import GOOD, bvh_text, person
-from tests.stars_infer.readers.test_files import read_or_refuse
+from tests.stars_infer.readers.test_files import read_or_refuse, refusal
 from tests.stars_infer.readers.test_json import marks
 from tests.stars_infer.readers.test_json import person as openpose_person
 from tests.stars_infer.readers.test_tables import csv_text, long, wide
@@ -116,3 +117,20 @@ def test_no_json_value_escapes_the_known_errors(tmp_path_factory, value):
     if isinstance(value, list):
         lines = "\n".join(map(json.dumps, value))
         read_or_refuse(folder, ".jsonl", lines.encode() or b"\n")
+
+
+def test_members_of_an_archive_that_are_no_arrays(tmp_path, waving):
+    path = tmp_path / "c.npz"
+    for name in ("joints", "confidence", "layout"):
+        np.savez(path, **{} if name == "joints" else {"joints": waving})
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(f"{name}.npy", b"no array")
+        assert f"'{name}' is no array" in refusal(path)
+
+
+def test_text_that_no_character_has(tmp_path, waving):
+    path = tmp_path / "c.npz"
+    beyond = np.array([0x110000], "<u4").view("<U1")
+    for spoilt in ({"layout": beyond[0:1].reshape(())}, {"joint_names": beyond.repeat(25)}):
+        np.savez(path, joints=waving, **spoilt)
+        assert "is no Unicode text" in refusal(path)

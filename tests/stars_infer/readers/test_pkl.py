@@ -10,6 +10,8 @@ from stars_infer import read_clip
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.readers.files import read_clips
+from stars_infer.readers.pkl import _recording
+from stars_infer.readers.restricted_pickle import PickledArray
 from stars_infer.synthetic.actions import perform
 
 
@@ -105,3 +107,14 @@ def test_every_clip_of_a_file_is_embedded(stars, tmp_path, annotations):
                  "--label", "wave")[0] == 0  # fmt: skip
     (line,) = stars("fewshot", "list", "--json")[1].splitlines()
     assert json.loads(line)["source"] == names[0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "spoilt"), [((0, 2, 3), (0, 2, 2**70)), ((1, 1, 3), (True, True, 3)), (None, None)]
+)
+def test_a_damaged_array_is_a_clip_that_cannot_be_used(tmp_path, shape, spoilt):
+    made = PickledArray()
+    if shape is not None:
+        made.shape, made.dtype, made.content = spoilt, "<f4", bytes(4 * int(np.prod(shape)))
+    with pytest.raises(ClipError, match="x.pkl#a: a damaged array"):
+        _recording({"frame_dir": "a", "keypoint": made}, 0, str(tmp_path / "x.pkl"))

@@ -274,3 +274,18 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtraError, match=r"pip install 'stars-infer\[formats\]'"):
         read_clip(path)
+
+
+def test_frames_of_a_parquet_file_may_be_floats(tmp_path, joints):
+    columns = wide(joints[:1], KINECT.joints)
+    whole = read_clip(written(tmp_path, columns, ".parquet"))
+    columns["frame"] = [float(frame) for frame in columns["frame"]]
+    clip = read_clip(written(tmp_path, columns, ".parquet"))
+    np.testing.assert_array_equal(clip.bodies, whole.bodies)
+
+
+def test_a_list_is_no_number(tmp_path, joints):
+    columns = wide(joints[:1], KINECT.joints)
+    name = f"{KINECT.joints[0]}_x"
+    columns[name] = [[value] * 3 for value in columns[name]]
+    assert f"in column {name!r} is not a number" in refusal(written(tmp_path, columns, ".parquet"))
