@@ -98,7 +98,9 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
     columns = max(columns, LEAST_COLUMNS)
     kept_frames = np.flatnonzero(clip.presence.any(axis=0))
     seen = cast_bodies(clip)[:, kept_frames] >= 0
-    actors = face_camera(to_ntu25(select_actors(clip), clip.layout))
+    acts = seen.any(axis=0)  # not where only somebody else is seen
+    kept_frames, seen = kept_frames[acts], seen[:, acts]
+    actors = face_camera(to_ntu25(select_actors(clip), clip.layout))[:, acts]
     seconds = kept_frames / clip.fps
     # Seen from -z, the body's right, +x, is on the left of the picture.
     flat = -actors[..., :2]

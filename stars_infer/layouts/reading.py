@@ -31,6 +31,8 @@ def read_layout(path: Path, *, name: str | None = None) -> Layout:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path}: no such layout file; `stars layouts` lists names") from None
+    except RecursionError as error:
+        raise UsageError(f"{path}: not a readable TOML file: nested too deeply") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: not a readable TOML file: {error}") from error
     return _File(str(path), table).layout(stem=path.stem, name=name)

@@ -144,3 +144,13 @@ def test_few_frames_a_point_and_gaps_are_drawn(waving):
     seconds = draw_clip(Clip.from_array(gone)).plain.split("\n")[-2].replace("s", "").split()
     assert all(not 10 / 30 <= float(second) < 39 / 30 for second in seconds)
     assert draw_clip(Clip.from_array(waving), columns=3).plain
+
+
+def test_frames_in_which_only_somebody_else_is_seen_are_left_out():
+    wave = perform("wave", np.random.default_rng(0))[0]
+    bodies = np.zeros((2, len(wave) + 10, 25, 3), np.float32)
+    bodies[0, : len(wave)] = wave
+    bodies[1, -10:] = wave[:10] + np.float32([2, 0, 0])  # too few frames for an actor
+    drawn = draw_clip(Clip.from_array(bodies))
+    *_, seconds, _ = drawn.plain.split("\n")
+    assert max(float(word) for word in seconds.replace("s", "").split()) < len(wave) / 30

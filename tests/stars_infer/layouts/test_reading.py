@@ -136,3 +136,10 @@ def test_the_guide_shows_a_layout_that_works(tmp_path):
 def test_the_guide_names_every_layout():
     listed = re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"^\| `.*?\|", GUIDE, re.MULTILINE)))
     assert set(listed) >= set(layout_names())
+
+
+def test_a_file_that_is_nested_too_deeply(tmp_path):
+    path = tmp_path / "deep.toml"
+    path.write_text("joints = " + "[" * 20_000 + "]" * 20_000)
+    with pytest.raises(UsageError, match="nested too deeply"):
+        get_layout(str(path))
