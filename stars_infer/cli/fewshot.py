@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
@@ -31,8 +32,22 @@ if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
     from stars_infer.embedding.additions import Addition
 
+
+class _Commands(TyperGroup):
+    """Commands that are also suggested by their beginning: `add-class` for `add`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        wanted = args[0] if args else ""
+        longer = [name for name in self.commands if wanted and name.startswith(f"{wanted}-")]
+        if wanted not in self.commands and longer:
+            ctx.fail(f"No such command {wanted!r}. Did you mean {longer[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
-    help="Keep labeled examples per action, and measure how far they go.", no_args_is_help=True
+    cls=_Commands,
+    help="Keep labeled examples per action, and measure how far they go.",
+    no_args_is_help=True,
 )
 
 

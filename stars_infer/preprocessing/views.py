@@ -1,4 +1,4 @@
-"""Test-time views of a clip, its mirror image or shorter cuts, of which the most similar counts."""
+"""Changed copies of a clip to compare too, mirrored or cut shorter; the most similar one counts."""
 
 from __future__ import annotations
 

@@ -52,6 +52,12 @@ def test_an_action_that_is_not_there_is_named_and_the_nearest_suggested(taught, 
     assert "no example of 'moonwalking'; `stars fewshot list` shows all" in one_line(err)
 
 
+def test_a_command_is_suggested_by_its_beginning(stars):
+    code, _, err = stars("fewshot", "add", "wave")
+    assert code == 2
+    assert "No such command 'add'. Did you mean 'add-class'?" in one_line(err)
+
+
 def test_relabel_by_source_and_by_what_the_file_holds(taught, recordings, tmp_path):
     first, second, *_ = sorted((recordings / "wave").iterdir())
     (tmp_path / "elsewhere.skeleton").write_bytes(second.read_bytes())
