@@ -17,4 +17,5 @@ stream = StreamClassifier(actions.encoder, actions.index, layout="ntu25")
 for number, joints in enumerate(np.moveaxis(frames, 1, 0)):
     answer = stream.push(joints, time=number / FPS)
     if answer is not None and answer.changed:
-        print(f"{answer.time:4.1f} s: {answer.label or 'nothing known'} ({answer.confidence:.0%})")
+        sure = f" ({answer.confidence:.0%})" if answer.label else ""
+        print(f"{answer.time:4.1f} s: {answer.label or 'nothing known'}{sure}")

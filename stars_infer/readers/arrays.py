@@ -57,7 +57,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
             "unpickled: save it again with numpy.savez"
         ) from error  # fmt: skip
     stated = {
-        name: (value if name == "fps" else str(value)) or None
+        name: _stated(name, value)
         for name in _DESCRIPTION
         if (value := named.pop(name, None)) is not None
     }
@@ -98,6 +98,13 @@ def _plain(name: str, value: object) -> NDArray[np.generic]:
         if (letters > sys.maxunicode).any():
             raise ValueError(f"{name!r} is no Unicode text")
     return value
+
+
+def _stated(name: str, value: NDArray[np.generic]) -> object:
+    """A value of the description; None if it is empty text or a frame rate of 0."""
+    if name != "fps":
+        return str(value) or None
+    return value if value.size != 1 or value else None
 
 
 def _tracks(joints: NDArray[np.generic], source: str) -> NDArray[np.float32]:

@@ -72,6 +72,9 @@ def test_npz(tmp_path, waving):
     assert (clip.layout, clip.fps, clip.bodies.shape[2]) == ("kinect20", 15, 20)
     np.savez(path, joints=waving, fps="fast")
     assert "fps in the file is not a number" in refusal(path)
+    for rates in (np.ones(3), np.ones(0)):
+        np.savez(path, joints=waving, fps=rates)
+        assert "fps in the file is not a number" in refusal(path)
     np.savez(path, joints=waving, layout="squid8")
     assert "in the file: there is no layout 'squid8'" in refusal(path)
     np.savez(path, a=waving, b=waving)
