@@ -47,7 +47,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         unknown_label: That answer.
         false_accept_rate: Share of clips of unknown actions that may be named, 0 to 1; None for
             "more likely known than not".
-        views: Compare other views too, of which the most alike counts: `mirror`, `crops`.
+        views: Also compare changed copies; the most similar one counts: `mirror`, `crops`.
         model: Name of a shipped encoder, or a model directory; the default encoder if None.
         device: What runs the network, where it is needed: see `Encoder.load`.
         layout: Joint layout of arrays, and of files that do not say; `ntu25` for arrays if None.
