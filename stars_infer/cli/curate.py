@@ -18,7 +18,7 @@ from stars_infer.cli.options import (
     existing_index,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_of
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_of
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
@@ -80,7 +80,7 @@ def suggest(
     elif rows:
         output.table(
             ("clip", "why", "stands for"),
-            [(source, why(one), one.stands_for) for source, one in rows],
+            [(PathCell(source), why(one), one.stands_for) for source, one in rows],
         )
     output.finish()
 
