@@ -189,7 +189,9 @@ def test_impossible_constants_are_refused(make, says):
 def test_impossible_combinations_are_refused():
     still = ViewConfig(shortest_crop=1.0)
     fixed = {"data": "x", "clips": 9, "loop": LoopConfig(), "encoder": SHAPE}
-    with pytest.raises(UsageError, match="moco compares two views of a clip, but nothing makes them differ"):
+    with pytest.raises(
+        UsageError, match="moco compares two views of a clip, but nothing makes them differ"
+    ):
         build_method(RunConfig(method="moco", views=still, **fixed))
     with pytest.raises(UsageError, match="mamp needs a MampConfig, not MaeConfig"):
         RunConfig(method="mamp", settings=MaeConfig(), **fixed)
