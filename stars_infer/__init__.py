@@ -63,5 +63,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Public names too that were not used yet."""
-    return sorted({*globals(), *__all__, "__version__"})
+    """The public names, also those that were not used yet."""
+    return sorted([*__all__, "__version__"])

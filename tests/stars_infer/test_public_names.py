@@ -80,7 +80,7 @@ def test_names_are_few_and_found_by_completion():
     assert len(stars_infer.__all__) < 10
     # In a process of its own, where no name was used yet.
     listed = python("import stars_infer; print(*dir(stars_infer))").split()
-    assert {*stars_infer.__all__, "__version__"} <= set(listed)
+    assert {*stars_infer.__all__, "__version__"} == set(listed)
     assert set(stars_infer.__all__) == set(stars_infer._MODULES)
     for name in stars_infer.__all__:
         assert getattr(stars_infer, name).__name__ == name
