@@ -243,7 +243,8 @@ class Recognizer:
             fps: As in `add`.
             people: One answer for a clip (`pooled`), or one for each person (`each`) or each two
                 that meet (`pairs`).
-            views: Also compare changed copies of a clip (`mirror`, `crops`); the most similar counts.
+            views: Changed copies of a clip to compare too (`mirror`, `crops`); the most similar
+                one counts.
             classifier: `ridge`; `vote` or `majority` of the k nearest; `prototypes`.
             k: Examples that vote; the size of the smallest action, at most 5, if not given.
             false_accept_rate: Share of clips of unknown actions that may be named, 0 to 1; what the
