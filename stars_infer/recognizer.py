@@ -38,7 +38,7 @@ from stars_infer.encoder.encoder import AUTO, Encoder
 from stars_infer.errors import StarsWarning, UsageError, check_path
 from stars_infer.index.exemplar import check_ids
 from stars_infer.index.index import ExemplarIndex
-from stars_infer.index.labels import check_label, normalize_label
+from stars_infer.index.labels import check_label, normalize_label, warn_of_confusable
 from stars_infer.similarity.features import Features
 
 
@@ -100,11 +100,7 @@ class Recognizer:
     def open(
         cls, path: str | os.PathLike[str], *, model: str | Path | None = None, device: str = AUTO
     ) -> Recognizer:
-        """Open a file of examples, which must exist.
-
-        Raises:
-            ExemplarIndexError: If there is none; else as for `Recognizer`.
-        """
+        """Open a file of examples; an `ExemplarIndexError` says if there is none."""
         if path is None:
             raise UsageError("name the file to open; Recognizer() keeps its examples in memory")
         return cls(path, model=model, device=device, create=False)
@@ -205,6 +201,8 @@ class Recognizer:
         for one in additions:
             if one.is_contradiction:
                 warnings.warn(str(one), StarsWarning, stacklevel=2)
+        new = {one.label for one in additions if one.known is None}
+        warn_of_confusable(new, self.labels, stacklevel=2)
         return Added(clips=tuple(additions), failures=failures)
 
     @overload
@@ -323,8 +321,7 @@ class Recognizer:
             label: The action.
             ids: Numbers of examples, as `index.exemplars()` has them.
 
-        Returns:
-            How many examples were removed.
+        Returns how many examples were removed.
 
         Raises:
             UsageError: If there is no such action or example.
@@ -340,22 +337,22 @@ class Recognizer:
         return removed
 
     def rename(self, old: str, new: str) -> int:
-        """Give an action another name; if there is an action of that name, the two become one.
+        """Give an action another name, or make it one with the action of that name.
 
-        Returns:
-            How many examples have a new name.
+        Returns how many examples have a new name.
 
         Raises:
             UsageError: If there is no such action, or the new name cannot be one.
         """
         self._check_label(old)
-        return self.index.rename(old, new)
+        changed = self.index.rename(old, new)
+        warn_of_confusable([new], self.labels, stacklevel=2)
+        return changed
 
     def relabel(self, ids: Sequence[int], label: str) -> int:
         """Make single examples those of another action; `index.exemplars()` has their numbers.
 
-        Returns:
-            How many have a new label.
+        Returns how many have a new label.
 
         Raises:
             UsageError: If there is none of these examples, or the label cannot be one.
@@ -364,6 +361,7 @@ class Recognizer:
         changed = self.index.relabel(ids, label)
         if not changed and ids and not {one.id for one in self.index.exemplars()} & set(ids):
             raise UsageError("no such example; `index.exemplars()` lists them")
+        warn_of_confusable([label], self.labels, stacklevel=2)
         return changed
 
     def save(self, path: str | os.PathLike[str]) -> None:

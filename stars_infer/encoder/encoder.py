@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from stars_infer.encoder.model import (
     find_model,
     read_model_info,
 )
+from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import prepare
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.sequence import motion_sequence, sequence_of
@@ -117,6 +118,7 @@ class Encoder:
         Raises:
             ClipError: If a clip cannot be prepared.
         """
+        _check_clips(clips)
         return self.embed_prepared([prepare(clip, self.info.preprocessing) for clip in clips])
 
     def encode(
@@ -134,6 +136,7 @@ class Encoder:
         Raises:
             ClipError: If a clip cannot be prepared.
         """
+        _check_clips(clips)
         prepared = [self.prepare(clip) for clip in clips]
         if (query or defer_network) and self.info.comparison is not None:
             return [
@@ -184,6 +187,12 @@ class Encoder:
         bodies = np.ascontiguousarray(bodies, np.float32)
         run, batch = self._network.run, self.batch
         return np.concatenate([run(bodies[at : at + batch]) for at in range(0, len(bodies), batch)])
+
+
+def _check_clips(clips: Sequence[Clip]) -> None:
+    """Raise a `UsageError` for one clip, or something else, in the place of a list of clips."""
+    if isinstance(clips, Clip | str | bytes) or not isinstance(clips, Iterable):
+        raise UsageError(f"expected a list of clips, got {type(clips).__name__}: pass [clip]")
 
 
 def _open_network(graph: Path, fingerprint: str, device: str) -> Runtime:

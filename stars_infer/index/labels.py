@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+import warnings
 from collections.abc import Iterable
 
 from stars_infer.classification.prediction import UNKNOWN
-from stars_infer.errors import UsageError
+from stars_infer.errors import StarsWarning, UsageError
 
 
 def normalize_label(label: str) -> str:
@@ -43,6 +44,20 @@ def check_label(label: str) -> str:
 def confusable_labels(label: str, others: Iterable[str]) -> list[str]:
     """Labels that differ from one only in upper and lower case, or in white space."""
     return [other for other in others if other != label and _key(other) == _key(label)]
+
+
+def warn_of_confusable(labels: Iterable[str], others: Iterable[str], *, stacklevel: int) -> None:
+    """Warn of actions whose names differ only in case or white space.
+
+    Args:
+        labels: New labels.
+        others: Labels that they may be taken for.
+        stacklevel: As for `warnings.warn`, seen from the caller.
+    """
+    for label in labels:
+        for other in confusable_labels(normalize_label(label), others):
+            text = f"{label!r} and {other!r} are two actions; `rename` makes them one"
+            warnings.warn(text, StarsWarning, stacklevel=stacklevel + 1)
 
 
 def _key(label: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.actors import select_actors
 from stars_infer.clips.clip import MIN_FRAMES, Clip
-from stars_infer.errors import ClipError, check_range
+from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.layouts import get_layout
 from stars_infer.preprocessing.normalize import PACE_FRAMES, even_pace, face_camera, standard_body
 from stars_infer.preprocessing.resample import resize
@@ -87,6 +87,7 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
 
     Raises:
         ClipError: If fewer than two frames show a body.
+        UsageError: If it is no `Clip`.
 
     Example:
         >>> import numpy as np
@@ -96,6 +97,11 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
         >>> prepare(clip).shape
         (1, 120, 25, 3)
     """
+    if not isinstance(clip, Clip):
+        raise UsageError(
+            f"expected a Clip, got {type(clip).__name__}: read a file with `read_clip`, or make a "
+            "clip of an array with `Clip.from_array`"
+        )
     how = how or Preprocessing()
     joints = center_crop(center_actors(clip, center_joint=how.center_joint), how.crop)
     if how.pace:

@@ -114,7 +114,8 @@ class StreamClassifier:
         restarts: Number of times that the clock went back so far that a new stream was assumed.
 
     Raises:
-        UsageError: If there is no such layout, unit or axis.
+        UsageError: If there is no such layout, unit or axis, or the encoder or index is something
+            else.
 
     Example:
         >>> import numpy as np
@@ -142,6 +143,11 @@ class StreamClassifier:
         handedness: str = "right",
         how: StreamOptions | None = None,
     ) -> None:
+        if not hasattr(encoder, "encode") or not hasattr(index, "classify"):
+            raise UsageError(
+                "a stream is named by an Encoder and an ExemplarIndex, such as `encoder` and "
+                f"`index` of a Recognizer; got {type(encoder).__name__} and {type(index).__name__}"
+            )
         self.how = how or StreamOptions()
         self.layout = layout
         self._convention = Convention(units=units, up=up, handedness=handedness)

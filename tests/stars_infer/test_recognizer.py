@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from stars_infer import Clip, Prediction, Recognizer, read_clip
+from stars_infer import Clip, Encoder, Prediction, Recognizer, StreamClassifier, prepare, read_clip
 from stars_infer.classification.prediction import Predictions
 from stars_infer.errors import (
     ClipError,
@@ -450,3 +450,32 @@ def test_what_is_no_path_or_device_is_told_so(own):
             read_clip(wrong)
         with pytest.raises(UsageError, match="device must be text"):
             Recognizer(device=wrong)
+
+
+def test_actions_that_differ_only_in_case_are_told():
+    actions = teach(Recognizer())
+    with pytest.warns(StarsWarning, match="'Wave' and 'wave' are two actions"):
+        actions.add("Wave", acted("wave", 9))
+    with pytest.warns(StarsWarning, match="'KICK' and 'kick' are two actions"):
+        actions.rename("squat", "KICK")
+    (one, *_) = (one.id for one in actions.index.exemplars("clap"))
+    with pytest.warns(StarsWarning, match="'Kick' and 'KICK' are two actions"):
+        actions.relabel([one], "Kick")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", StarsWarning)
+        actions.rename("Wave", "wave")
+
+
+def test_what_is_no_clip_is_told_everywhere():
+    encoder = Encoder.load()
+    for use in (prepare, lambda one: encoder.embed([one]), lambda one: encoder.encode([one])):
+        for wrong in (3, "clip.npy", np.zeros((9, 25, 3))):
+            with pytest.raises(UsageError, match="expected a Clip, got"):
+                use(wrong)
+    clip = Clip.from_array(acted("wave", 9))
+    for use in (encoder.embed, encoder.encode):
+        for wrong in (3, clip, "clip.npy"):
+            with pytest.raises(UsageError, match="expected a list of clips, got"):
+                use(wrong)
+    with pytest.raises(UsageError, match="an Encoder and an ExemplarIndex"):
+        StreamClassifier(3, 4)
