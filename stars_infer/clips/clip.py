@@ -32,7 +32,7 @@ LEAST_CONFIDENCE = 0.3
 DEFAULT_FPS = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Clip:
     """Joints of one clip.
 
@@ -92,6 +92,11 @@ class Clip:
                 self.source,
                 "no body in any frame (all joints are zero or missing): record it again",
             )
+
+    def __repr__(self) -> str:
+        bodies, frames, joints, _ = self.bodies.shape
+        shape = f"{bodies} bodies, {frames} frames at {self.fps:g} Hz, {joints} joints"
+        return f"<Clip of {self.source}: {shape} of {self.layout}>"
 
     @property
     def frames(self) -> int:

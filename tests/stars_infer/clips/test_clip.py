@@ -206,3 +206,8 @@ class OnAnotherDevice:
 def test_an_array_that_numpy_cannot_read_is_no_clip():
     with pytest.raises(ClipError, match="NumPy cannot read it: can't convert"):
         Clip.from_array(OnAnotherDevice())
+
+
+def test_a_clip_is_shown_in_one_line():
+    clip = Clip.from_array(np.ones((30, 25, 3), np.float32), source="wave.npy", fps=15)
+    assert repr(clip) == "<Clip of wave.npy: 1 bodies, 30 frames at 15 Hz, 25 joints of ntu25>"
