@@ -94,9 +94,7 @@ class Clip:
             )
 
     def __repr__(self) -> str:
-        bodies, frames, joints, _ = self.bodies.shape
-        shape = f"{bodies} bodies, {frames} frames at {self.fps:g} Hz, {joints} joints"
-        return f"<Clip of {self.source}: {shape} of {self.layout}>"
+        return f"<Clip {self.source}: {self.bodies.shape} of {self.layout} at {self.fps:g} Hz>"
 
     @property
     def frames(self) -> int:

@@ -210,4 +210,4 @@ def test_an_array_that_numpy_cannot_read_is_no_clip():
 
 def test_a_clip_is_shown_in_one_line():
     clip = Clip.from_array(np.ones((30, 25, 3), np.float32), source="wave.npy", fps=15)
-    assert repr(clip) == "<Clip of wave.npy: 1 bodies, 30 frames at 15 Hz, 25 joints of ntu25>"
+    assert repr(clip) == "<Clip wave.npy: (1, 30, 25, 3) of ntu25 at 15 Hz>"
