@@ -89,7 +89,7 @@ def diagnose(
     else:
         yield Diagnostic(what="model", state="ok", detail=f"{info.name} in {folder}")
         yield from _runtimes(folder / GRAPH_FILE, info)
-        yield _saved(info, device)
+        yield _check_saved_choice(info, device)
     yield _index(index)
 
 
@@ -139,7 +139,7 @@ def _runtimes(graph: Path, info: ModelInfo) -> Iterator[Diagnostic]:
             yield Diagnostic(what=name, state="ok", detail=f"runs, {spent:.0f} ms a body")
 
 
-def _saved(info: ModelInfo, device: str | None) -> Diagnostic:
+def _check_saved_choice(info: ModelInfo, device: str | None) -> Diagnostic:
     """What `stars bench --save` has kept, and whether it is used."""
     what, remedy = "default runtime", "`stars bench --save` measures again"
     try:

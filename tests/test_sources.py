@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stars_infer import read_clip
-from stars_infer.cli.options import ConventionOptions, options_of
+from stars_infer.cli.options import ConventionFlags, options_of
 from stars_infer.layouts import get_layout, layout_names
 from stars_infer.readers.files import READERS
 from tests.conftest import REPOSITORY
@@ -101,7 +101,7 @@ def test_python_examples_run(tmp_path, monkeypatch, capsys):
 def test_the_page_names_what_there_is():
     for ending in READERS:
         assert f"`{ending}`" in PAGE
-    for option in (option.name for option in options_of(ConventionOptions)):
+    for option in (option.name for option in options_of(ConventionFlags)):
         assert f"`--{option.replace('_', '-')}`" in PAGE
     for name in re.findall(r"--layout (\w+)", PAGE):
         assert name in layout_names()

@@ -22,7 +22,7 @@ from stars_infer.cli.options import (
     reads_clips,
     ready_index,
 )
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_of
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_in_words
 
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import Prediction
@@ -112,7 +112,7 @@ def _note_few(actions: int, output: Output) -> None:
     if actions < FEWEST_CLASSES:
         names = "its name" if actions == 1 else "one of their names"
         output.note(
-            f"the index holds {count_of(actions, 'action')}: clips of anything else may get "
+            f"the index holds {count_in_words(actions, 'action')}: clips of anything else may get "
             f"{names}; add others, at least {FEWEST_CLASSES} in all"
         )
 

@@ -18,7 +18,7 @@ from stars_infer.cli.options import (
     existing_index,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_of
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_in_words
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
@@ -146,8 +146,8 @@ def check(
             [(*_who(one, exemplars), found, cure) for one, found, cure in advice],
         )
     output.note(
-        f"{index}: {count_of(len(exemplars), 'example')} of "
-        f"{count_of(len({one.label for one in exemplars}), 'action')}, "
+        f"{index}: {count_in_words(len(exemplars), 'example')} of "
+        f"{count_in_words(len({one.label for one in exemplars}), 'action')}, "
         + (f"findings: {len(advice)}" if advice else "nothing found")
     )
     if strict and advice:

@@ -22,7 +22,7 @@ from stars_infer.cli.options import (
     make_ready,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_of
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
 from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
 from stars_infer.errors import UsageError, check_range
 
@@ -249,8 +249,8 @@ def info(
         return
     size = index.stat().st_size / 1024
     output.note(
-        f"{index}: {count_of(sum(counts.values()), 'example')} of "
-        f"{count_of(len(counts), 'action')}, {size:,.0f} KiB, "
+        f"{index}: {count_in_words(sum(counts.values()), 'example')} of "
+        f"{count_in_words(len(counts), 'action')}, {size:,.0f} KiB, "
         f"model {encoded.name} ({encoded.fingerprint[:12]})"
     )
     output.table(("action", "examples"), list(counts.items()))

@@ -291,7 +291,7 @@ def with_options(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConventionOptions:
+class ConventionFlags:
     """What is known of clip files that do not state it; the fields are those of `Convention`."""
 
     layout: LayoutOption = None
@@ -308,6 +308,6 @@ def _convention(*, left_handed: bool = False, **given: Any) -> Convention:
 
 
 reads_clips = with_options(
-    convention=OptionGroup(options=options_of(ConventionOptions), make=_convention)
+    convention=OptionGroup(options=options_of(ConventionFlags), make=_convention)
 )
 """Give a command the options of a `Convention` in the place of its parameter `convention`."""

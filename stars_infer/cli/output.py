@@ -194,7 +194,7 @@ def shorten_path(path: str, width: int) -> str:
     return f"{path[:start]}…{path[-end:]}"
 
 
-def count_of(number: int, noun: str) -> str:
+def count_in_words(number: int, noun: str) -> str:
     """A number of things in words: `1 action`, `2 actions`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 

@@ -177,10 +177,10 @@ def _draw(timeline: Timeline) -> None:
     """Print the recording as a bar of letters, and the legend."""
     from rich.console import Console
 
-    from stars_infer.segmentation.timeline import labels_of
+    from stars_infer.segmentation.timeline import timeline_labels
 
     console = Console()
-    labels = labels_of([timeline])
+    labels = timeline_labels([timeline])
     console.print(bar_of(timeline, labels, console.width))
     console.print(legend_of(labels), "")
 

@@ -98,9 +98,11 @@ class ClipInputs:
         self._raises = on_error == RAISE or is_one(clips)
         self._warns = on_error == WARN
         single = _is_single(clips)
-        for number, one in enumerate([clips] if single else _listed(clips)):
+        for number, one in enumerate([clips] if single else _as_list(clips)):
             try:
-                self.given += _given(one, "array" if single else f"array {number}", convention)
+                self.given += _files_or_clip(
+                    one, "array" if single else f"array {number}", convention
+                )
             except ClipError as error:
                 self.skip(error)
 
@@ -201,18 +203,18 @@ def _is_array(value: Any) -> bool:
     return hasattr(value, "__array__") and hasattr(value, "shape")
 
 
-def _listed(clips: Any) -> list[Any]:
+def _as_list(clips: Any) -> list[Any]:
     """The members of a list, tuple or other series.
 
     Raises:
         UsageError: If it is none.
     """
     if isinstance(clips, bytes | Mapping | Set) or not isinstance(clips, Iterable):
-        raise UsageError(f"{_told(clips)} is no clip: {_WANTED}")
+        raise UsageError(f"{_type_in_words(clips)} is no clip: {_WANTED}")
     return list(clips)
 
 
-def _given(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
+def _files_or_clip(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
     """The files or the clip that one member of a list stands for; an array has the source."""
     if isinstance(one, Clip):
         return [one]
@@ -221,7 +223,7 @@ def _given(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
             raise UsageError(f"an empty path is no clip: {_WANTED}")
         return list(clip_files([check_path("a clip's path", one)]))
     if not _is_array(one):
-        raise UsageError(f"{_told(one)} is no clip: {_WANTED}")
+        raise UsageError(f"{_type_in_words(one)} is no clip: {_WANTED}")
     try:
         joints = np.asanyarray(one)  # with its mask
     except (TypeError, RuntimeError) as error:  # as of a tensor that another device holds
@@ -240,7 +242,7 @@ def _given(one: Any, source: str, convention: Convention) -> list[Path | Clip]:
     return [clip]
 
 
-def _told(value: Any) -> str:
+def _type_in_words(value: Any) -> str:
     """A value for a message: what it is, and itself if it is short."""
     if value is None:
         return "None"

@@ -25,7 +25,7 @@ from stars_infer.readers.recording import Recording, convention_in, frame_number
 DESCRIPTION = ("layout", "fps", "units", "up", "handedness")
 TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
 """Keys that hold the time of a frame, and the seconds of their unit."""
-FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
+FRAME_FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
     "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.DEFAULTS),
     "OpenPose people": (openpose.poses_of_people, openpose.DEFAULTS),
     "bodies": (bodies.poses_of_bodies, bodies.DEFAULTS),
@@ -47,7 +47,7 @@ def read_json(path: Path) -> tuple[Recording, ...]:
         raise ClipError(source, f"expected an object or a list of frames. {KNOWN_FORMS}")
     if isinstance(frames := content.get("frames"), list):
         return (_recording(content, frames, source),)
-    if form_of(content) not in (None, "bodies"):
+    if frame_form_of(content) not in (None, "bodies"):
         raise ClipError(
             source, "holds a single frame, but a motion needs more: put the frames into one list, "
             "or a line each into a .jsonl file"
@@ -73,7 +73,7 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
         raise ClipError(source, "the file is empty")
     frames = [parse_json(line, source, line=number) for number, line in lines]
     header: dict[str, Any] = {}
-    if isinstance(frames[0], dict) and frames[0] and form_of(frames[0]) is None:
+    if isinstance(frames[0], dict) and frames[0] and frame_form_of(frames[0]) is None:
         header = frames.pop(0)
     return (_recording(header, frames, source),)
 
@@ -122,14 +122,14 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
     check_frame_count(len(frames), source=source, recording=True)
     form, at = None, 0
     for number, frame in enumerate(frames):
-        found = form_of(frame)
+        found = frame_form_of(frame)
         if found is None and frame:
-            raise ClipError(source, f"frame {number} is {_shown(frame)}. {KNOWN_FORMS}")
+            raise ClipError(source, f"frame {number} is {_shorten(frame)}. {KNOWN_FORMS}")
         if form is not None and found not in (None, form):
             raise ClipError(source, f"frame {number} holds {found}, but frame {at} {form}")
         if form is None and found is not None:
             form, at = found, number
-    poses_of, default = FORMS[form or "bodies"]
+    poses_of, default = FRAME_FORMS[form or "bodies"]
     people = [
         poses_of(frame, f"frame {number}", source) if frame else []
         for number, frame in enumerate(frames)
@@ -150,7 +150,7 @@ def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Record
     )
 
 
-def form_of(frame: Any) -> str | None:
+def frame_form_of(frame: Any) -> str | None:
     """Recognize the form of a frame; None if it holds nobody, or has no known form."""
     if isinstance(frame, dict):
         if openpose.KEY in frame:
@@ -179,6 +179,6 @@ def _timing(frames: list[Any], source: str) -> tuple[Any, float | None]:
     return None, None
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 40 else text[:40] + "…"

@@ -20,7 +20,7 @@ _GOLDEN = 137.508
 """Degrees of hue from one label to the next, the golden angle: neighbors in the legend differ."""
 
 
-def labels_of(timelines: Sequence[Timeline]) -> list[str]:
+def timeline_labels(timelines: Sequence[Timeline]) -> list[str]:
     """All labels, sorted; the position of a label decides its color."""
     return sorted({part.label for timeline in timelines for part in timeline.segments})
 
@@ -43,7 +43,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 def timeline_svg(timelines: Sequence[Timeline]) -> str:
     """Draw each recording as a bar, with its segments in the colors of the legend."""
-    labels = labels_of(timelines)
+    labels = timeline_labels(timelines)
     legend, legend_rows = _legend(labels, top=_TOP + _ROW * len(timelines))
     height = _TOP + _ROW * len(timelines) + _LEGEND_ROW * legend_rows + _TOP
     rows = [

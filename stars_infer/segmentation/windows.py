@@ -17,7 +17,7 @@ from stars_infer.index.index import ExemplarIndex
 LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Lengths of windows, seconds. Each is 1.4 times the one before, so that for any action of 0.6 to
 4.8 s there is a window whose overlap with it is more than 0.83 of their union."""
-STEPS = 6
+STEPS_PER_WINDOW = 6
 """Number of steps in which a window is moved by its own length."""
 MIN_PRESENCE = 0.5
 """Share of the frames of a window in which somebody must be seen."""
@@ -73,7 +73,7 @@ class WindowGrid:
     """
 
     lengths: Sequence[float] = LENGTHS
-    steps: int = STEPS
+    steps: int = STEPS_PER_WINDOW
 
     def __post_init__(self) -> None:
         if not self.lengths:

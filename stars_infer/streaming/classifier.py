@@ -300,7 +300,7 @@ class Hysteresis:
             self._since = time
         before = self._label
         if before is None or time - self._since >= self._how.min_hold:
-            self._label = self._held()
+            self._label = self._current_label()
         changed = self._label != before
         if changed:
             self._since = time
@@ -318,7 +318,7 @@ class Hysteresis:
             levels[label] = levels.get(label, 0.0) + (1 - kept) * confidence
         self._levels = {name: level for name, level in levels.items() if level > 1e-3}
 
-    def _held(self) -> str | None:
+    def _current_label(self) -> str | None:
         """The label that holds: the likeliest if it is likely enough, else the present one."""
         likeliest = max(self._levels, key=self._levels.__getitem__, default=None)
         if likeliest is not None and self._levels[likeliest] >= self._how.on_threshold:

@@ -14,10 +14,10 @@ from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
 from stars_infer.readers.json import (
     DESCRIPTION,
-    FORMS,
+    FRAME_FORMS,
     KNOWN_FORMS,
     TIMES,
-    form_of,
+    frame_form_of,
     header_convention,
     parse_json,
 )
@@ -77,13 +77,13 @@ class FrameReader:
             value = parse_json(line.decode("utf-8-sig"), source)
         except UnicodeDecodeError as error:
             raise ClipError(source, f"not UTF-8 text ({error.reason})") from error
-        form = form_of(value)
+        form = frame_form_of(value)
         if form is None and isinstance(value, dict) and any(key in value for key in DESCRIPTION):
             self._wanted = self._wanted.over(header_convention(value, source))
             return None
         if form is None and value != []:
             raise ClipError(source, f"no frame. {KNOWN_FORMS}")
-        poses_of, default = FORMS[form or "bodies"]
+        poses_of, default = FRAME_FORMS[form or "bodies"]
         poses = poses_of(value, "the frame", source) if form else []
         convention = self._wanted.over(default).over(STANDARD)
         if convention.layout is None:

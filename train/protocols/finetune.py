@@ -69,7 +69,7 @@ class FinetuneSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Predictions:
+class ClassScores:
     """The classification of the test clips by a fine-tuned encoder.
 
     Attributes:
@@ -181,7 +181,7 @@ def finetune_and_classify(
     out: Path,
     *,
     how: FinetuneSettings,
-) -> Predictions:
+) -> ClassScores:
     """Train on labeled clips, or resume that, and classify the test clips.
 
     Raises:
@@ -211,7 +211,7 @@ def classify_clips(
     *,
     how: FinetuneSettings,
     samplings: int = 1,
-) -> Predictions:
+) -> ClassScores:
     """Classify the test clips by a fine-tuned encoder; `shown` are the clips it learned from."""
     classifier = Classifier(config.encoder, config.settings)
     load_weights(classifier, checkpoint.weights, source=str(how.out))
@@ -238,7 +238,7 @@ def classify_clips(
     # The classifier numbers the actions it was shown; the task numbers all actions.
     scores = np.full((len(logits), len(task.classes)), -np.inf, np.float32)
     scores[:, np.unique(numbers_of(shown, task.classes))] = logits
-    return Predictions(scores=scores, predictions=scores.argmax(axis=1), embedding=pooled)
+    return ClassScores(scores=scores, predictions=scores.argmax(axis=1), embedding=pooled)
 
 
 def describe_settings(config: RunConfig, how: FinetuneSettings) -> dict[str, Any]:

@@ -174,7 +174,7 @@ class LargeStore:
             self._fresh.names = {name: position for position, name in enumerate(cache.names)}
             self._fresh.last = int(cache.ids[-1])
 
-    def _held(self) -> int:
+    def _count_cached(self) -> int:
         """How many exemplars of the cache have not been removed."""
         if self._cache is None:
             return 0
@@ -187,7 +187,7 @@ class LargeStore:
             return count_of(self._file.connection) > FRESH
         if not self._cache.kept:
             return False
-        held, listed = self._held(), len(self._cache.ids)
+        held, listed = self._count_cached(), len(self._cache.ids)
         return (
             count_of(self._file.connection) - held > max(FRESH, FRESH_SHARE * held)
             or listed - held > _MOST_GONE * listed
@@ -225,7 +225,7 @@ class LargeStore:
         old = self._cache
         if old is None or old.lists.probes is None or not old.kept:
             return None
-        held, size = self._held(), count_of(self._file.connection)
+        held, size = self._count_cached(), count_of(self._file.connection)
         if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
             return None
         with self._file.reading() as connection:
