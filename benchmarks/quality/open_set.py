@@ -3,9 +3,9 @@
     python benchmarks/quality/open_set.py --data DATA --write docs/open-set.md
 
 n exemplars a class of half the classes, n in 1, 2, 5; all clips of all classes are asked; ten draws
-of classes and exemplars. Each set is judged by curves that were fitted to the other sets, never by
-its own; `--fit` prints those fitted to all, which are what
-`stars_infer/classification/calibration.py` holds. About three minutes on one core.
+of classes and exemplars. Each set is judged by curves that were fitted to the other tuned sets,
+never by its own; `--fit` prints those fitted to all tuned sets, which are what
+`stars_infer/classification/calibration.py` holds. Half a minute on one core.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with the known sets")
     parser.add_argument("--model", help="shipped model or model directory")
-    parser.add_argument("--fit", action="store_true", help="print curves fitted to all sets")
+    parser.add_argument("--fit", action="store_true", help="print curves fitted to all tuned sets")
     parser.add_argument("--vectors", action="store_true", help="compare vectors, for --fit")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
     parser.add_argument("--plot", type=Path, help="picture of confidence and truth at 5 shots")
@@ -100,7 +100,7 @@ def drawn(
 
 
 def others(draws: dict[str, list[Draw]], name: str) -> list[Draw]:
-    """Draws of all other sets; of the only set its own."""
+    """Draws of all other sets, of which `fitted_prior` takes the tuned; of the only set its own."""
     return [draw for other in draws if other != name for draw in draws[other]] or draws[name]
 
 
@@ -129,7 +129,7 @@ def judged(name: str, draws: Sequence[Draw], prior: Prior) -> list[Rows]:
                 *limit_row([d for d in draws if d.n == n and d.unknown], prior),
             ),
         )
-        for n in SHOTS
+        for n in sorted({draw.n for draw in draws})
     ]
 
 
@@ -201,7 +201,8 @@ def plot(draws: dict[str, list[Draw]], path: Path) -> None:
         parts = []
         for name, found in draws.items():
             chosen = [draw for draw in found if draw.n == n and draw.unknown]
-            parts.append(asked(chosen, fitted_prior(others(draws, name)))[1::2])
+            if chosen:
+                parts.append(asked(chosen, fitted_prior(others(draws, name)))[1::2])
         right, sure = (np.concatenate(column) for column in zip(*parts, strict=True))
         curves[n] = reliability(sure, right)
     save_reliability_plot(curves, path)

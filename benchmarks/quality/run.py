@@ -5,8 +5,9 @@
     python benchmarks/quality/run.py stars-mocap --set my-clips --layout ntu25 \
         --exemplars '*/anna_*' --queries '*/ben_*' '*/eve_*'
 
-n exemplars a class, n in 1, 2, 5, drawn ten times; every query is named by its n nearest. A model
-is a shipped name, a model directory, or a run or checkpoint of `stars train`. The time-warping
+n exemplars a class, n in 1, 2, 5, drawn ten times; where a row names no rule, a query is named by
+its n nearest. A model is a shipped name, a model directory, or a run or checkpoint of
+`stars train`. Sets marked "untuned" came after the comparison had been chosen on the others. The
 baselines need `pip install 'stars-infer[bench]'`. About ten minutes a model on one core.
 """
 
@@ -68,6 +69,7 @@ def main() -> None:
             )
             for folder in options.set
         ]
+        sets.sort(key=lambda data: data.untuned)
         methods = [] if options.no_baselines or options.ablation else list(baselines())
         methods += list(ablation()) if options.ablation else []
         methods += [row for name in options.models for row in of_model(name)]
@@ -95,7 +97,7 @@ def measured(methods: Iterable[Method], sets: Sequence[EvaluationSet]) -> dict[s
     ) as bar:  # fmt: skip
         task = bar.add_task("", total=len(jobs))
         for method, data in jobs:
-            bar.update(task, features=f"{method.name.strip('*')}, {data.name}")
+            bar.update(task, description=f"{method.name.strip('*')}, {data.name}")
             shots = [n for n in SHOTS if n <= data.most_shots] or SHOTS[:1]
             scores = evaluate(method.on(data), shots=shots, draws=DRAWS)
             rows.setdefault(method.name, {})[data.name] = scores
@@ -105,7 +107,7 @@ def measured(methods: Iterable[Method], sets: Sequence[EvaluationSet]) -> dict[s
 
 def shown(rows: dict[str, Row], sets: Sequence[EvaluationSet]) -> Table:
     """The table for the terminal."""
-    table = Table(CORNER, *(data.name for data in sets))
+    table = Table(CORNER, *(data.title for data in sets))
     for name, row in rows.items():
         table.add_row(name.strip("*"), *(cell(row[data.name]) for data in sets))
     return table
@@ -121,7 +123,7 @@ def replace_table(
     file: Path, which: str, rows: dict[str, Row], sets: Sequence[EvaluationSet]
 ) -> None:
     """Put the table between its marks in a Markdown file."""
-    table = [[CORNER, *(data.name for data in sets)]]
+    table = [[CORNER, *(data.title for data in sets)]]
     table += [[name, *(cell(row[data.name]) for data in sets)] for name, row in rows.items()]
     write_between_marks(file, which, table)
 

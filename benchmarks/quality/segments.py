@@ -99,7 +99,10 @@ def stitchable(root: Path, console: Console) -> Iterator[EvaluationSet]:
         console.print(f"left out: {error}", style="yellow", markup=False)
 
     for data in known_sets(root, left_out):
-        if data.name != "HDM05":
+        if data.most_shots < EXEMPLARS:
+            problem = f"some action has less than {EXEMPLARS} possible exemplars"
+            left_out(ClipError(data.name, problem))
+        elif data.name != "HDM05":
             yield data
 
 

@@ -27,7 +27,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import Ridge, class_numbers
 from stars_infer.curation.suggest import choose, explain_choices, novelty_threshold
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import StarsError
+from stars_infer.errors import ClipError, StarsError
 from stars_infer.similarity.pairwise import pairwise
 
 BUDGETS, STEP, SEEDS = (10, 20, 30, 50, 80), 10, 10
@@ -200,6 +200,7 @@ def main() -> None:
                 how.kernel_width if how else None,
             )
             for data in known_sets(options.data, left_out)
+            if _is_large_enough(data)
         }
     except StarsError as error:
         sys.exit(f"error: {error}")
@@ -217,6 +218,14 @@ def main() -> None:
     cells = zip(*(reasons(several) for several in sets.values()), strict=True)
     rows = [[head, *row] for head, row in zip(heads, cells, strict=True)]
     show([["ten suggestions, %", *sets], *rows], "suggest why", options.write)
+
+
+def _is_large_enough(data: EvaluationSet) -> bool:
+    """Whether half of the possible exemplars are enough for all budgets; says so if not."""
+    half = int(data.exemplar.sum()) // 2
+    if half < BUDGETS[-1]:
+        left_out(ClipError(data.name, f"too few possible exemplars for {BUDGETS[-1]} labels"))
+    return half >= BUDGETS[-1]
 
 
 def show(rows: Sequence[Sequence[str]], which: str, write: Path | None) -> None:

@@ -28,6 +28,7 @@ class Draw:
         score_features: Of the clips.
         known: Whether their class is in the index.
         right: Whether the best class is theirs.
+        untuned: Whether they are of a set on which nothing is chosen.
     """
 
     n: int
@@ -36,15 +37,19 @@ class Draw:
     score_features: ScoreFeatures
     known: NDArray[np.bool_]
     right: NDArray[np.bool_]
+    untuned: bool = False
 
 
 def collected(
     data: EvaluationSet, similarity: Similarity, *, shots: Sequence[int], width: float | None
 ) -> Iterator[Draw]:
-    """Ten draws for each number of shots, with half of the classes unknown and with none."""
+    """Ten draws for each number of shots, with half of the classes unknown and with none.
+
+    Shots that the smallest class does not allow are left out.
+    """
     classes = sorted(set(data.labels))
     numbers = class_numbers(data.labels, classes)
-    for n in shots:
+    for n in (n for n in shots if n <= data.most_shots):
         for draw in range(DRAWS):
             for unknown in (True, False):
                 random = np.random.default_rng([7, n, draw])
@@ -64,13 +69,17 @@ def collected(
                     score_features=ScoreFeatures.of(scores),
                     known=np.isin(numbers[asked], held),
                     right=held[scores.argmax(axis=1)] == numbers[asked],
+                    untuned=data.untuned,
                 )
 
 
 def fitted_prior(draws: Sequence[Draw]) -> Prior:
-    """Curves fitted to draws, each with the same weight; known and unknown clips with half."""
+    """Curves fitted to draws, each with the same weight; known and unknown clips with half.
+
+    Draws of untuned sets are not fitted to, unless there are no others.
+    """
     known_x, known_y, known_w, right_x, right_y, right_w, positions = ([] for _ in range(7))
-    for draw in draws:
+    for draw in [draw for draw in draws if not draw.untuned] or draws:
         strength = ScoreFeatures.of(draw.leave_out.class_out).strength
         x = features(draw.score_features, strength.mean(), strength.std())
         positions.append((strength.mean(), strength.std()))

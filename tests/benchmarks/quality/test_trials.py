@@ -1,0 +1,44 @@
+"""Draws of classes and exemplars, and what curves are fitted to."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sets import EvaluationSet
+from trials import collected, fitted_prior
+
+from stars_infer.similarity.pairwise import cosine_of
+
+ACTIONS = "abcdef"
+
+
+@pytest.fixture
+def data():
+    """Six actions of which the first has three possible exemplars; all have five queries."""
+    sizes = (8, 10, 10, 10, 10, 10)
+    labels = [label for label, size in zip(ACTIONS, sizes, strict=True) for _ in range(size)]
+    query = np.concatenate([np.arange(size) < 5 for size in sizes])
+    return EvaluationSet(name="x", clips=[], labels=labels, exemplar=~query, query=query)
+
+
+def similarity_of(data, *, noise):
+    random = np.random.default_rng(0)
+    points = np.eye(6)[[ACTIONS.index(label) for label in data.labels]]
+    return cosine_of(np.float32(points + noise * random.normal(size=points.shape)))
+
+
+def test_shots_beyond_the_smallest_class_are_left_out(data):
+    draws = list(collected(data, similarity_of(data, noise=0.3), shots=(1, 2, 5), width=None))
+    assert [draw.n for draw in draws] == [1] * 20 + [2] * 20
+    assert all(len(draw.known) == 30 for draw in draws)
+    assert {draw.known.mean() for draw in draws if draw.unknown} == {0.5}
+    assert not any(draw.untuned for draw in draws)
+
+
+def test_curves_are_not_fitted_to_untuned_sets(data):
+    tuned, untuned = (
+        list(collected(one, similarity_of(one, noise=noise), shots=(1, 2), width=None))
+        for one, noise in ((data, 0.4), (replace(data, untuned=True), 0.8))
+    )
+    assert fitted_prior([*untuned, *tuned]) == fitted_prior(tuned)
+    assert fitted_prior(untuned) != fitted_prior(tuned)
