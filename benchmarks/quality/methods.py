@@ -31,7 +31,8 @@ class Method:
 
     Attributes:
         name: Of the row.
-        similarity: Makes the similarity of a set's clips.
+        similarity: Makes the similarity of a set's clips; a method that makes features of each
+            clip gives their inner products (see `feature_ridge`).
         classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
     """
 

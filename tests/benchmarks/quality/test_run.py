@@ -2,16 +2,17 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from baselines import joints, scaled, warping
+from baselines import baselines, joints, minirocket, scaled, statistics, warping
 from methods import Method, of_model
-from run import cell, measured, replace_table
+from run import cell, measured, replace_table, shown
 from sets import Split, folder_set
 
 from stars_infer.clips.clip import Clip
-from stars_infer.errors import ModelError
+from stars_infer.errors import MissingExtraError, ModelError
 from stars_infer.evaluation.fewshot import Accuracy
 from stars_infer.similarity.pairwise import cosine_of
 from tests.benchmarks.quality.conftest import QUALITY
@@ -64,6 +65,56 @@ def test_warping_finds_the_slower_of_two(data):
     assert near[0, 0] > near[0, 1]
 
 
+def test_statistics_tell_how_fast_each_joint_moves(data):
+    still = np.repeat(data.clips[0].bodies[:, :1], 61, axis=1)
+    moving, late = still.copy(), still.copy()
+    hand, meters = 11, 1.5 * np.arange(61) / 60
+    moving[0, :, hand, 0] += meters
+    late[0, 30:, hand, 0] += 2 * meters[:31]
+    clips = [Clip.from_array(bodies, fps=60.0) for bodies in (still, moving, late)]
+    found = statistics(clips)
+    assert found.shape == (3, 240)
+    shares = found[:, 120:].reshape(3, 6, 20)
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert np.allclose(shares[0, 0], 1)
+    (column,) = np.flatnonzero(shares[1, 0] < 0.5)
+    assert np.allclose(shares[1, :, column], [0, 0, 0, 1, 0, 0])
+    assert np.allclose(shares[2, :, column], [0.5, 0, 0, 0, 0.5, 0], atol=0.04)
+    deviations = found[:, 60:120].reshape(3, 20, 3)
+    assert np.allclose(deviations[0], 0, atol=1e-6)
+    assert deviations[1, column, 0] > 1e-3
+    assert np.allclose(np.delete(deviations[1], column, axis=0), 0, atol=1e-6)
+
+
+def test_convolutions_are_fitted_to_possible_exemplars_only(data):
+    pytest.importorskip("aeon", reason="the baseline's library comes with [bench]")
+    series = scaled(joints(data.clips))
+    features = minirocket(series, data.exemplar)
+    assert features.shape == (18, 9996)
+    assert np.array_equal(minirocket(series, data.exemplar), features)
+    changed = np.where(data.query[:, None, None], series[::-1], series)
+    assert np.array_equal(minirocket(changed, data.exemplar)[data.exemplar],
+                          features[data.exemplar])  # fmt: skip
+    changed = np.where(data.exemplar[:, None, None], series[::-1], series)
+    assert not np.array_equal(minirocket(changed, data.exemplar)[data.query], features[data.query])
+
+
+def test_a_missing_library_is_named_with_its_extra(data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "aeon.transformations.collection.convolution_based", None)
+    with pytest.raises(MissingExtraError, match=r"MiniRocket baseline needs aeon, .*\[bench\]"):
+        minirocket(scaled(joints(data.clips)), data.exemplar)
+
+
+def test_features_of_single_clips_have_rows_too(data):
+    pytest.importorskip("aeon", reason="the baseline's library comes with [bench]")
+    methods = [method for method in baselines() if method.name.endswith("linear ridge")]
+    rows = measured(methods, [data])
+    assert len(rows) == 2
+    for row in rows.values():
+        assert list(row["own"]) == [1, 2]
+        assert row["own"][2].mean > 60
+
+
 def test_a_model_and_a_run_give_the_same_vectors(data, tiny_model, trained):
     positions = np.arange(len(data.clips))
     tables = []
@@ -84,12 +135,25 @@ def test_the_table_is_put_between_its_marks(tmp_path, data):
     rows = {"it": {"own": {n: Accuracy(mean=50.0, std=1.25) for n in (1, 2, 5)}}}
     replace_table(file, "models", rows, [data])
     text = file.read_text(encoding="utf-8")
+    assert "| accuracy %, 1 / 2 / 5 shots | own |\n" in text
     assert "| it | 50.0 / 50.0 / 50.0 (± 1.2) |" in text
     assert "old" not in text
     assert text.startswith("a\n")
     assert text.endswith("b\n")
     with pytest.raises(SystemExit, match="no marks"):
         replace_table(file, "ablation", rows, [data])
+
+
+def test_sets_on_which_nothing_was_chosen_are_told_apart(tmp_path, data):
+    later = replace(data, name="later", untuned=True)
+    row = {name: {1: Accuracy(mean=50.0, std=1.25)} for name in ("own", "later")}
+    assert [column.header for column in shown({"it": row}, [data, later]).columns] == [
+        "accuracy %, 1 / 2 / 5 shots", "own", "later (untuned)",
+    ]  # fmt: skip
+    file = tmp_path / "quality.md"
+    file.write_text("<!-- models -->\n<!-- end of models -->\n", encoding="utf-8")
+    replace_table(file, "models", {"it": row}, [data, later])
+    assert "| own | later (untuned) |\n" in file.read_text(encoding="utf-8")
 
 
 def test_the_command_measures_an_own_set(people, tiny_model):
