@@ -1,23 +1,60 @@
-"""The sequences and the time warping of `stars_infer.similarity`, for batches on a device."""
+"""What DTW distillation teaches from: sequences of posture and motion, and their time warping.
+
+People perform an action at different speeds and with different amplitudes. Posture and motion are
+therefore each divided by their size over the clip; what remains is the direction in which every
+joint moves, and when. `stars_infer.similarity` compares clips in another way. This one stays as it
+is, because encoders were taught by it, and checkpoints of runs hold such sequences.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from stars_infer.similarity.sequence import JOINTS, STILL, SequenceConfig
+from stars_infer.preprocessing.prepare import Preprocessing
+
+_NORMALIZED = Preprocessing(frames=64, crop=1.0, face_camera=True, standard_body=True, pace=0.5)
 
 
-def motion_sequences(bodies: Tensor, how: SequenceConfig) -> Tensor:
-    """Postures and motions of bodies, as in `stars_infer.similarity.sequence.motion_sequence`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionSequenceConfig:
+    """How sequences of posture and motion are made.
+
+    Attributes:
+        preprocessing: How clips are expected to be prepared. The views of a run do that, except
+            that bodies with another number of frames are resampled.
+        steps: Number of steps of a sequence, S; the frames are a multiple.
+        motion: Weight of the motion, 0 to 1; the rest is the weight of the posture.
+        joints: NTU-25 joints that are compared: those that a Kinect v1 sees, too.
+        still: Motion of all joints together, meters per step, below which it is a sensor's noise.
+            Motion is not scaled up to more than that, lest noise should look like motion.
+    """
+
+    preprocessing: Preprocessing = _NORMALIZED
+    steps: int = 32
+    motion: float = 0.28
+    joints: tuple[int, ...] = (0, 1, 20, *range(3, 20))
+    still: float = 0.03
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the sequence of a body: S, F."""
+        return self.steps, 2 * 3 * len(self.joints)
+
+
+def motion_sequences(bodies: Tensor, how: MotionSequenceConfig) -> Tensor:
+    """Postures and motions of bodies.
 
     Args:
         bodies: (N, T, 25, 3), meters; they are resampled to the number of frames of `how`.
-        how: Number of steps S, and the weight of the motion.
+        how: How sequences are made.
 
     Returns:
-        Sequences (N, S, F).
+        Sequences (N, S, F). The mean square norm of a step is 1, or less for a body that hardly
+        moves.
     """
     count, frames, joints, axes = bodies.shape
     if frames != how.preprocessing.frames:
@@ -25,11 +62,11 @@ def motion_sequences(bodies: Tensor, how: SequenceConfig) -> Tensor:
         rows = F.interpolate(rows, how.preprocessing.frames, mode="linear", align_corners=False)
         bodies = rows.transpose(1, 2).view(count, -1, joints, axes)
     steps = bodies.view(count, how.steps, -1, joints, axes).mean(dim=2)
-    posture = (steps - steps[:, :, :1])[:, :, JOINTS]
+    posture = (steps - steps[:, :, :1])[:, :, how.joints]
     (motion,) = torch.gradient(posture, dim=1)
     parts = (
         (1 - how.motion) ** 0.5 * _scale(posture, least=1e-6),
-        how.motion**0.5 * _scale(motion, least=STILL),
+        how.motion**0.5 * _scale(motion, least=how.still),
     )
     return torch.cat([part.flatten(2) for part in parts], dim=2)
 

@@ -19,8 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.similarity.sequence import SequenceConfig
-from stars_infer.train.methods.dtw import motion_sequences, similarity
+from stars_infer.train.methods.dtw import MotionSequenceConfig, motion_sequences, similarity
 from stars_infer.train.methods.masking import visible_count
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.tuning import TuningMethod
@@ -69,9 +68,8 @@ class DTWDistillation(TuningMethod):
         if whole:
             self.encoder.requires_grad_(True)
         self.config = config
-        self.how = SequenceConfig()
-        _, steps, width = self.how.shape
-        self.register_buffer("landmarks", torch.zeros(encoder.width, steps, width))
+        self.how = MotionSequenceConfig()
+        self.register_buffer("landmarks", torch.zeros(encoder.width, *self.how.shape))
         self.register_buffer("known", torch.zeros((), dtype=torch.long))
         self.register_buffer("mixture", torch.zeros(encoder.width, encoder.width))
         self.register_buffer("center", torch.zeros(encoder.width))

@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from stars_infer.preprocessing.resample import resize
-from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.sequence import SequenceConfig, motion_sequence
 from stars_infer.synthetic.actions import ACTIONS, perform
-from stars_infer.train.methods.dtw import motion_sequences, similarity
+from stars_infer.train.methods.dtw import MotionSequenceConfig, motion_sequences, similarity
+from stars_infer.train.recipe import load_recipe
+from stars_infer.train.views.config import ViewConfig
+from tests.train.plain_dtw import FRAMES, plain_sequences, plain_similarities
 
-HOW = SequenceConfig()
+HOW = MotionSequenceConfig()
 
 
 def bodies_of(count, frames):
@@ -22,28 +23,31 @@ def bodies_of(count, frames):
     return bodies
 
 
-def test_sequences_are_those_of_the_runtime():
-    bodies = bodies_of(6, HOW.preprocessing.frames)
-    got = motion_sequences(torch.from_numpy(bodies), HOW)
-    np.testing.assert_allclose(got, motion_sequence(bodies, HOW), atol=1e-6)
+def test_sequences_by_the_formula():
+    bodies = bodies_of(6, FRAMES)
+    got = motion_sequences(torch.from_numpy(bodies).double(), HOW)
+    assert got.shape[1:] == HOW.shape == (32, 120)
+    np.testing.assert_allclose(got, plain_sequences(bodies), atol=1e-12)
 
 
 @pytest.mark.parametrize("frames", [32, 120])
 def test_other_frames_are_resized_first(frames):
     bodies = bodies_of(4, frames)
-    resized = resize(bodies, HOW.preprocessing.frames)
     got = motion_sequences(torch.from_numpy(bodies), HOW)
-    np.testing.assert_allclose(got, motion_sequence(resized, HOW), atol=1e-5)
+    np.testing.assert_allclose(got, plain_sequences(resize(bodies, FRAMES)), atol=1e-5)
 
 
-def test_similarity_is_that_of_the_runtime():
-    sequences = motion_sequence(bodies_of(9, HOW.preprocessing.frames), HOW)
-    gallery = WarpingGallery(list(sequences[:5, None]))
-    expected = np.stack([gallery.similarities(sequence[None]) for sequence in sequences])
-    x = torch.from_numpy(sequences)
+def test_similarity_by_the_formula():
+    sequences = plain_sequences(bodies_of(9, FRAMES))
+    x = torch.from_numpy(sequences).float()
     got = similarity(x, x[:5])
-    np.testing.assert_allclose(got, expected, atol=1e-6)
+    np.testing.assert_allclose(got, plain_similarities(sequences, sequences[:5]), atol=1e-6)
     assert got[0, 0] == pytest.approx(1, abs=1e-6)
+
+
+def test_the_recipe_shows_clips_as_they_are_expected():
+    views = ViewConfig(**{**load_recipe("dtw-distillation").views, "frames": FRAMES})
+    assert views.preprocessing(crop=1.0) == HOW.preprocessing
 
 
 def test_the_cheapest_way_of_a_small_case():

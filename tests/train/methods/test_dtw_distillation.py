@@ -10,13 +10,13 @@ from torch.nn import functional as F
 from stars_infer.encoder.model import read_model_info
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.resample import resize
-from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.sequence import SequenceConfig, motion_sequence
 from stars_infer.synthetic.actions import ACTIONS, perform
+from stars_infer.train.methods.dtw import motion_sequences
 from stars_infer.train.methods.dtw_distillation import DTWDistillation, DTWDistillationConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.views.batch import Batch
 from tests.conftest import call_stars
+from tests.train.plain_dtw import plain_sequences, plain_similarities
 
 SHAPE = EncoderConfig(width=16, depth=2, heads=2, frames=64)
 TOKENS = SHAPE.segments * SHAPE.joints
@@ -69,7 +69,7 @@ def test_the_first_clips_are_the_landmarks_and_teach_nothing():
     assert method.ready
     bodies = batch_of(9, pairs=(0, 3)).bodies.numpy()
     firsts = np.delete(bodies, (1, 5), axis=0)
-    expected = motion_sequence(firsts, SequenceConfig())
+    expected = motion_sequences(torch.from_numpy(firsts), method.how)
     np.testing.assert_allclose(method.landmarks[:9], expected, atol=1e-6)
     torch.testing.assert_close(method.landmarks[9:], more[:7].unflatten(1, (32, 120)))
     _, nothing = method(batch_of(seed=2))
@@ -93,13 +93,7 @@ def test_loss_by_the_formula():
     method = placed(kernel=0.5)
     batch = batch_of(4, seed=3, pairs=(1,))
     loss, _ = method(batch)
-    gallery = WarpingGallery(list(method.landmarks.numpy()[:, None]))
-    similarity = np.stack(
-        [
-            gallery.similarities(sequence[None])
-            for sequence in motion_sequence(batch.bodies.numpy(), SequenceConfig())
-        ]
-    )
+    similarity = plain_similarities(plain_sequences(batch.bodies.numpy()), method.landmarks.numpy())
     vectors = np.exp((similarity - 1) / 0.5) @ method.mixture.numpy()
     targets = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) - method.center.numpy()
     seen = int(TOKENS * (1 - 0.8))
