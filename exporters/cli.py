@@ -15,7 +15,7 @@ from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConf
 from stars_infer.exporters.gpu.tensorrt import COSINE as ENGINE_COSINE
 from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine, check_tensorrt
 from stars_infer.exporters.precision import add_half, add_int8
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
 

@@ -33,7 +33,7 @@ from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
 from stars_infer.runtimes.forms import ENGINE_FILE, ENGINE_INFO_FILE, HALF_FILE, INT8_FILE
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.train.checkpoint import Checkpoint, load_weights, save_checkpoint
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone

@@ -111,13 +111,15 @@ def measure_index(path: Path) -> Measured:
 def measure_warping(path: Path) -> Measured:
     """Compare each query with every exemplar."""
     model = read_model_info(find_model())
+    assert model.comparison is not None
     queries = query_sequences(model)
     began = time.perf_counter()
     with ExemplarIndex.open(path, model, create=False) as index:
         kept = index.features()
     blocks = [
         WarpingGallery(
-            [item.sequence for _, item in kept[at : at + _BLOCK] if item.sequence is not None]
+            [item.sequence for _, item in kept[at : at + _BLOCK] if item.sequence is not None],
+            model.comparison,
         )
         for at in range(0, len(kept), _BLOCK)
     ]

@@ -16,7 +16,7 @@ from stars_infer.exporters.directory import ExportConfig, export_directory
 from stars_infer.exporters.onnx import write_onnx
 from stars_infer.exporters.verify import verify_onnx
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.synthetic.actions import perform
 from stars_infer.train.checkpoint import load_checkpoint, load_weights
 from stars_infer.train.networks.encoder import EncoderConfig, SkeletonEncoder
@@ -204,7 +204,7 @@ def test_a_run_that_normalizes(normalizing):
     card = (normalizing / "model/README.md").read_text()
     assert "center crop 0.9, resized to 32 frames, turned to face the camera" in card
     assert "given standard bone lengths, pace 0.5" in card
-    assert "72% posture and 28% motion" in card
+    assert "time warping of 32 steps, mean of 9 kernels" in card
 
 
 def test_comparison_can_be_chosen(stars, normalizing, tmp_path):
@@ -250,7 +250,7 @@ def test_descriptions_of_a_comparing_model_hold_sequences(normalizing):
     encoder = Encoder.load(normalizing / "model", device="cpu")
     clips = [Clip.from_array(perform(a, np.random.default_rng(0))) for a in ("wave", "handshake")]
     one, two = encoder.encode(clips)
-    assert (one.sequence.shape, two.sequence.shape) == ((1, 32, 120), (2, 32, 120))
+    assert (one.sequence.shape, two.sequence.shape) == ((1, 32, 51), (2, 32, 51))
     np.testing.assert_allclose(np.stack((one.vector, two.vector)), encoder.embed(clips), atol=1e-5)
 
 
