@@ -20,7 +20,10 @@ from stars_infer.clips.clip import Clip
 from stars_infer.errors import MissingExtraError
 from stars_infer.preprocessing.prepare import Preprocessing, prepare
 from stars_infer.similarity.pairwise import Similarity, cosine_of
-from stars_infer.similarity.sequence import JOINTS
+from stars_infer.similarity.modes import JOINTS as BUT_THE_HIPS
+
+JOINTS = (0, *BUT_THE_HIPS)
+"""Those 20 that every layout has."""
 
 PLAIN = Preprocessing(frames=30, crop=1.0)
 """Resampled joints, nothing else; 20 or 60 frames change no accuracy of comparisons by more than a

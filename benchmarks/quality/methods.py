@@ -13,12 +13,18 @@ from sets import EvaluationSet
 from torch import Tensor
 
 from stars_infer.classification.classifiers import Classifier, Prototypes, Ridge, Vote
+from stars_infer.classification.mirroring import AUTO, OFF
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.evaluation.fewshot import LabeledClips
 from stars_infer.preprocessing.prepare import prepare
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features, vectors_of
-from stars_infer.similarity.pairwise import Similarity, cosine_of, similarity_of
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.pairwise import (
+    DTWSimilarity,
+    Similarity,
+    cosine_of,
+    similarity_of,
+)
 from stars_infer.train.checkpoint import FILE, load_weights
 from stars_infer.train.methods.dtw_distillation import DTWDistillation as Taught
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
@@ -34,16 +40,25 @@ class Method:
         similarity: Makes the similarity of a set's clips; a method that makes features of each
             clip gives their inner products (see `feature_ridge`).
         classifier: Makes the classifier for n exemplars a class; the papers' vote if not given.
+        mirror: Whether mirror images count where the similarity is one of sequences.
+        width: Width of the kernel by which they are mixed in.
     """
 
     name: str
     similarity: Callable[[EvaluationSet], Similarity]
     classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
+    mirror: str = OFF
+    width: float = 1.0
 
     def on(self, data: EvaluationSet) -> LabeledClips:
         """A set as this method sees it."""
+        similarity = self.similarity(data)
+        mirrors = self.mirror != OFF and isinstance(similarity, DTWSimilarity)
         return LabeledClips(
-            similarity=self.similarity(data),
+            similarity=similarity,
+            mirrored=similarity.mirrored if mirrors else None,
+            mirror=self.mirror,
+            width=self.width,
             labels=data.labels,
             exemplar=data.exemplar,
             query=data.query,
@@ -82,7 +97,7 @@ def of_model(model: str) -> Iterator[Method]:
 
     @cache
     def own(data: EvaluationSet) -> Similarity:
-        return similarity_of(encoded(data), data.exemplar)
+        return similarity_of(encoded(data), data.exemplar, encoder.info.comparison)
 
     yield Method(name=f"{name}: vector, majority vote", similarity=vector)
     yield Method(name=f"{name}: vector, ridge", similarity=vector, classifier=lambda n: Ridge())
@@ -104,6 +119,8 @@ def by_classifier(method: Method, comparison: SequenceConfig) -> Iterator[Method
         method,
         name=f"**{method.name}as `stars classify`**",
         classifier=lambda n: Ridge(width=comparison.kernel_width),
+        mirror=AUTO,
+        width=comparison.kernel_width,
     )
 
 

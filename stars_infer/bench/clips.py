@@ -90,7 +90,7 @@ def _compare_call(info: ModelInfo) -> Callable[[], object]:
         Features(vector=vector, sequence=_add_jitter(sequence, random))
         for vector, sequence in _example_features(info, random)
     ]
-    searcher, query = searcher_of(exemplars), exemplars[0]
+    searcher, query = searcher_of(exemplars, info.comparison), exemplars[0]
     return lambda: searcher.nearest([query], _NEIGHBORS)
 
 

@@ -124,6 +124,7 @@ def check(
         findings = examine(
             [features for _, features in kept],
             [exemplar.label for exemplar in exemplars],
+            how=opened.model.comparison,
             progress=progress,
         )
     advice = [(one, what(one, exemplars), remedy(one, exemplars)) for one in findings]

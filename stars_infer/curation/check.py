@@ -18,6 +18,7 @@ from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.classification.classifiers import class_numbers
 from stars_infer.curation.neighbors import Neighborhood, neighborhood
 from stars_infer.parallel import ReportProgress
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 
 TWIN = 0.05
@@ -94,6 +95,7 @@ def check(
     clip_features: Sequence[Features],
     labels: Sequence[str],
     *,
+    how: SequenceConfig | None = None,
     progress: ReportProgress | None = None,
 ) -> list[Finding]:
     """Look for duplicates, contradictions, wrong labels, outliers, overlaps and small actions.
@@ -101,6 +103,7 @@ def check(
     Args:
         clip_features: Features of the exemplars, from `ExemplarIndex.features`.
         labels: The action of each exemplar.
+        how: How the model compares sequences, `ModelInfo.comparison`; None if it compares vectors.
         progress: Called with the number of exemplars that were compared, and of all.
 
     Returns:
@@ -108,7 +111,7 @@ def check(
     """
     total, done = len(clip_features), count(1)
     step = None if progress is None else lambda: progress(next(done), total)
-    return findings(neighborhood(clip_features, progress=step), labels)
+    return findings(neighborhood(clip_features, how, progress=step), labels)
 
 
 def findings(near: Neighborhood, labels: Sequence[str]) -> list[Finding]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.similarity.comparison import SequenceConfig
+from stars_infer.similarity.features import Features, sequences_of, vectors_of
 from stars_infer.similarity.nearest import Matches, Searcher, SequenceSearcher, VectorSearcher
 from stars_infer.similarity.pairwise import pairwise
 
@@ -47,7 +48,10 @@ class Neighborhood:
 
 
 def neighborhood(
-    clip_features: Sequence[Features], *, progress: Callable[[], None] | None = None
+    clip_features: Sequence[Features],
+    how: SequenceConfig | None,
+    *,
+    progress: Callable[[], None] | None = None,
 ) -> Neighborhood:
     """Find the neighbors of every clip among the others, as the model compares.
 
@@ -56,17 +60,19 @@ def neighborhood(
     nearest.
 
     Args:
-        clip_features: From `Encoder.encode`; all have a sequence, or all a vector.
+        clip_features: From `Encoder.encode`.
+        how: How the model compares sequences; None if it compares vectors.
         progress: Called after each clip.
     """
     if len(clip_features) <= ALL_PAIRS_LIMIT:
-        return Neighborhood.of_table(pairwise(clip_features, progress=progress))
-    sequences = [item.sequence for item in clip_features if item.sequence is not None]
-    searcher: Searcher = (
-        VectorSearcher(vectors_of(clip_features))
-        if len(sequences) < len(clip_features)
-        else SequenceSearcher(sequences, exhaustive_limit=0, shortlist=NEIGHBORS + 1)
-    )
+        return Neighborhood.of_table(pairwise(clip_features, how, progress=progress))
+    searcher: Searcher
+    if how is None:
+        searcher = VectorSearcher(vectors_of(clip_features))
+    else:
+        searcher = SequenceSearcher(
+            sequences_of(clip_features), how, exhaustive_limit=0, shortlist=NEIGHBORS + 1
+        )
     rows = []
     for position, item in enumerate(clip_features):
         (matches,) = searcher.nearest([item], NEIGHBORS + 1)

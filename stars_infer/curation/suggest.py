@@ -20,6 +20,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import class_numbers
 from stars_infer.errors import UsageError, check_range
 from stars_infer.parallel import ReportProgress
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
 
@@ -65,12 +66,13 @@ def suggest(
     *,
     exemplars: Sequence[Features] = (),
     labels: Sequence[str] = (),
+    how: SequenceConfig | None = None,
     seed: int = 0,
     progress: ReportProgress | None = None,
 ) -> list[Suggestion]:
     """Choose clips to label next, the most useful first.
 
-    Every clip is compared with every other clip and with every exemplar, which takes about 5
+    Every clip is compared with every other clip and with every exemplar, which takes about 10
     microseconds for a pair of sequences. Of more than `MAX_CLIPS` clips, as many are drawn at
     random to represent the others.
 
@@ -79,6 +81,7 @@ def suggest(
         n: Number of clips to choose; if there are fewer, all are chosen.
         exemplars: Features of the exemplars in the index.
         labels: The action of each exemplar.
+        how: How the model compares sequences, `ModelInfo.comparison`; None if it compares vectors.
         seed: Seed of the random draw.
         progress: Called with the number of comparisons of one clip that are done, and of all.
 
@@ -96,9 +99,9 @@ def suggest(
     used = [clips[int(position)] for position in drawn]
     total, done = len(used) * (2 if exemplars else 1), count(1)
     step = None if progress is None else lambda: progress(next(done), total)
-    near = between(used, exemplars, progress=step)
-    chosen = choose(pairwise(used, progress=step), near, labels, n)
-    threshold = _novelty_threshold_of(exemplars, labels)
+    near = between(used, exemplars, how, progress=step)
+    chosen = choose(pairwise(used, how, progress=step), near, labels, n)
+    threshold = _novelty_threshold_of(exemplars, labels, how)
     return explain_choices(chosen, drawn, near, labels, threshold)
 
 
@@ -165,13 +168,15 @@ def doubt(near: FloatArray, labels: Sequence[str]) -> FloatArray:
     return np.asarray(np.exp(-(best[:, -1] - best[:, -2]) / (DOUBT * gap)))
 
 
-def _novelty_threshold_of(exemplars: Sequence[Features], labels: Sequence[str]) -> float | None:
+def _novelty_threshold_of(
+    exemplars: Sequence[Features], labels: Sequence[str], how: SequenceConfig | None
+) -> float | None:
     """The threshold of the exemplars, or of `_SAMPLED` that are drawn from a large index."""
     drawn = np.arange(len(exemplars))
     if len(drawn) > _SAMPLED:
         drawn = np.random.default_rng(0).choice(drawn, _SAMPLED, replace=False)
     used = [exemplars[int(position)] for position in drawn]
-    return novelty_threshold(pairwise(used), [labels[int(position)] for position in drawn])
+    return novelty_threshold(pairwise(used, how), [labels[int(position)] for position in drawn])
 
 
 def novelty_threshold(table: FloatArray, labels: Sequence[str]) -> float | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -18,7 +19,8 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import CollectionError, UsageError
 from stars_infer.index.index import Exemplar
-from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.similarity.comparison import SequenceConfig
+from stars_infer.similarity.features import Features, sequences_of, vectors_of
 from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
 
 FORMAT = 1
@@ -52,6 +54,7 @@ class Collection:
         content_hashes: `Clip.content_hash` of each; may be left out.
         model: Name of the model; None if it is not known.
         fingerprint: Its fingerprint; None if it is not known.
+        comparison: How the model compares sequences; None if clips have none.
     """
 
     sources: Sequence[str]
@@ -60,6 +63,7 @@ class Collection:
     content_hashes: Sequence[str] = ()
     model: str | None = None
     fingerprint: str | None = None
+    comparison: SequenceConfig | None = None
     _searchers: dict[By, Searcher] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +90,7 @@ class Collection:
             content_hashes=[file.content_hash for file in files],
             model=model.name,
             fingerprint=model.fingerprint,
+            comparison=model.comparison,
         )
 
     @classmethod
@@ -105,6 +110,7 @@ class Collection:
             content_hashes=[exemplar.content_hash for exemplar, _ in kept],
             model=model.name,
             fingerprint=model.fingerprint,
+            comparison=model.comparison,
         )
 
     @classmethod
@@ -148,7 +154,8 @@ class Collection:
             arrays["model"] = np.array(self.model)
             arrays["fingerprint"] = np.array(self.fingerprint)
         if self.default_by == "sequence":
-            sequences = self._sequences()
+            sequences = sequences_of(self.clip_features)
+            arrays["comparison"] = np.array(json.dumps(asdict(self._comparison())))
             arrays["sequences"] = np.concatenate(sequences).astype("<f2")
             arrays["bodies"] = np.array([len(sequence) for sequence in sequences], "u1")
         with written_beside(path) as beside:
@@ -217,12 +224,14 @@ class Collection:
             self._searchers[by] = (
                 VectorSearcher(vectors_of(self.clip_features))
                 if by == "vector"
-                else SequenceSearcher(self._sequences())
+                else SequenceSearcher(sequences_of(self.clip_features), self._comparison())
             )
         return self._searchers[by]
 
-    def _sequences(self) -> list[FloatArray]:
-        return [one.sequence for one in self.clip_features if one.sequence is not None]
+    def _comparison(self) -> SequenceConfig:
+        if self.comparison is None:
+            raise UsageError("a collection of sequences needs its model's comparison")
+        return self.comparison
 
 
 def embed_collection(
@@ -311,8 +320,9 @@ def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
             content_hashes=_texts(arrays["content_hashes"]) if "content_hashes" in arrays else (),
             model=str(arrays["model"]) if "model" in arrays else None,
             fingerprint=str(arrays["fingerprint"]) if "fingerprint" in arrays else None,
+            comparison=_comparison(arrays),
         )
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, UsageError) as error:
         raise CollectionError(f"{path}: damaged collection ({error}); {again}") from error
 
 
@@ -332,6 +342,15 @@ def _split(arrays: dict[str, NDArray[Any]], size: int) -> list[FloatArray | None
     if joined.ndim != 3 or len(joined) != bodies.sum() or not np.isfinite(joined).all():
         raise ValueError(f"sequences {joined.shape} are not finite ones of {bodies.sum()} bodies")
     return list(np.split(joined, np.cumsum(bodies)[:-1]))
+
+
+def _comparison(arrays: dict[str, NDArray[Any]]) -> SequenceConfig | None:
+    """How sequences of a file are compared; None where it holds none."""
+    if "sequences" not in arrays:
+        return None
+    if "comparison" not in arrays:
+        raise ValueError("sequences without the model's comparison")
+    return SequenceConfig.from_json(json.loads(str(arrays["comparison"])))
 
 
 def _check_model(path: Path, found: Collection, model: ModelInfo) -> None:

@@ -75,6 +75,7 @@ def suggest_files(
         n,
         exemplars=[features for _, features in exemplars],
         labels=[exemplar.label for exemplar, _ in exemplars],
+        how=encoder.info.comparison,
         seed=seed,
         progress=progress,
     )

@@ -21,7 +21,7 @@ from stars_infer.encoder.model import (
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import prepare
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.sequence import motion_sequence, sequence_of
+from stars_infer.similarity.sequence import sequence_of
 
 if TYPE_CHECKING:
     from stars_infer.runtimes.runtime import Runtime, RuntimeChoice
@@ -137,10 +137,13 @@ class Encoder:
             ClipError: If a clip cannot be prepared.
         """
         _check_clips(clips)
+        how = self.info.comparison
+        if query and how is not None:
+            return [Features(vector=None, sequence=sequence_of(clip, how)) for clip in clips]
         prepared = [self.prepare(clip) for clip in clips]
-        if (query or defer_network) and self.info.comparison is not None:
+        if defer_network and how is not None:
             return [
-                Features(vector=None, sequence=sequence, bodies=bodies if defer_network else None)
+                Features(vector=None, sequence=sequence, bodies=bodies)
                 for bodies, sequence in prepared
             ]
         vectors = self.embed_prepared([bodies for bodies, _ in prepared])
@@ -159,11 +162,7 @@ class Encoder:
             ClipError: If fewer than two frames show a body.
         """
         bodies, how = prepare(clip, self.info.preprocessing), self.info.comparison
-        if how is None:
-            return bodies, None
-        if how.preprocessing == self.info.preprocessing:
-            return bodies, motion_sequence(bodies, how)
-        return bodies, sequence_of(clip, how)
+        return bodies, None if how is None else sequence_of(clip, how)
 
     def embed_prepared(self, clips: Sequence[FloatArray]) -> FloatArray:
         """Vectors (N, D) of clips as `prepare` gives them, each (1 or 2, samplings * T, 25, 3).

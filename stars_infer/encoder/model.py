@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 
 from stars_infer.arrays import FloatArray
-from stars_infer.classification.calibration import OF_SEQUENCES, OF_VECTORS, ModelCalibration
+from stars_infer.classification.model_calibration import (
+    OF_SEQUENCES,
+    OF_VECTORS,
+    ModelCalibration,
+)
 from stars_infer.errors import ModelError
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.comparison import SequenceConfig
 
 SCHEMA = 1
 DEFAULT_MODEL = "stars-mocap"
@@ -196,7 +200,7 @@ def read_model_info(folder: Path) -> ModelInfo:
 
 
 def _comparison(values: dict[str, Any]) -> SequenceConfig:
-    return SequenceConfig(**{**values, "preprocessing": Preprocessing(**values["preprocessing"])})
+    return SequenceConfig.from_json(values)
 
 
 def check_fingerprint(folder: Path, info: ModelInfo) -> None:

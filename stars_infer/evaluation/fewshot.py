@@ -8,17 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import (
     DEFAULT_CLASSIFIER,
     Classifier,
+    Ridge,
     Vote,
     class_numbers,
     make_classifier,
 )
+from stars_infer.classification.mirroring import AUTO, check_mirror, choose_mirroring
 from stars_infer.errors import UsageError
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.pairwise import Similarity, similarity_of
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.pairwise import DTWSimilarity, Similarity, similarity_of
 
 SHOTS = (1, 2, 5)
 
@@ -34,6 +37,10 @@ class LabeledClips:
         query: Whether the clip is to be named, (N,).
         classifier: Makes the classifier for n exemplars per class; by default the majority vote
             of the n nearest exemplars, as in the papers.
+        mirrored: Gives the similarities of the mirror images of clips; None if they do not count.
+        mirror: Whether mirror images count, one of
+            `stars_infer.classification.mirroring.MIRROR_CHOICES`.
+        width: Width of the kernel by which they are mixed in.
     """
 
     similarity: Similarity
@@ -41,6 +48,9 @@ class LabeledClips:
     exemplar: NDArray[np.bool_]
     query: NDArray[np.bool_]
     classifier: Callable[[int], Classifier] = lambda n: Vote(n=n)
+    mirrored: Similarity | None = None
+    mirror: str = AUTO
+    width: float = 1.0
 
     @classmethod
     def of_features(
@@ -52,6 +62,7 @@ class LabeledClips:
         query: Sequence[bool],
         classifier: str = DEFAULT_CLASSIFIER,
         comparison: SequenceConfig | None = None,
+        mirror: str = AUTO,
     ) -> LabeledClips:
         """Clips from their features, compared as their model compares clips.
 
@@ -62,16 +73,21 @@ class LabeledClips:
             query: Whether the clip is to be named.
             classifier: One of `stars_infer.classification.classifiers.CLASSIFIERS`.
             comparison: How the model compares sequences, `ModelInfo.comparison`.
+            mirror: Whether mirror images count.
 
         Raises:
-            UsageError: If there is no such classifier.
+            UsageError: If there is no such classifier or choice.
         """
         temperature = None if comparison is None else comparison.temperature
         width = None if comparison is None else comparison.kernel_width
         make_classifier(classifier, n=1)
         possible = np.array(exemplar, np.bool_)
+        similarity = similarity_of(clip_features, possible, comparison)
         return cls(
-            similarity=similarity_of(clip_features, possible),
+            similarity=similarity,
+            mirrored=similarity.mirrored if isinstance(similarity, DTWSimilarity) else None,
+            mirror=check_mirror(mirror),
+            width=width or 1.0,
             labels=labels,
             exemplar=possible,
             query=np.array(query, np.bool_),
@@ -178,10 +194,40 @@ def name_by_draws(
         queries = np.setdiff1d(candidates, drawn)
         if not len(queries):
             raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
-        fitted = clips.classifier(n).fit(clips.similarity(drawn, drawn), numbers[drawn], len(pools))
-        predicted = fitted.scores(clips.similarity(queries, drawn)).argmax(axis=1)
+        among, asked = named_by(clips, drawn, queries, numbers[drawn])
+        fitted = clips.classifier(n).fit(among, numbers[drawn], len(pools))
+        predicted = fitted.scores(asked).argmax(axis=1)
         right = predicted == numbers[queries]
         yield DrawResult(queries=queries, predicted=predicted, accuracy=100 * float(np.mean(right)))
+
+
+def named_by(
+    clips: LabeledClips,
+    drawn: NDArray[np.intp],
+    queries: NDArray[np.intp],
+    numbers: NDArray[np.intp],
+) -> tuple[FloatArray, FloatArray]:
+    """Similarities by which clips are named, mirror images mixed in where they count.
+
+    Args:
+        clips: Labeled clips and their similarities.
+        drawn: Positions of the exemplars, (E,).
+        queries: Positions of the clips, (Q,).
+        numbers: Class number of each exemplar, (E,).
+
+    Returns:
+        Those of the exemplars among each other, (E, E), and of the clips to them, (Q, E).
+    """
+    among, asked = clips.similarity(drawn, drawn), clips.similarity(queries, drawn)
+    if clips.mirrored is None:
+        return among, asked
+    copies = clips.mirrored(drawn, drawn)
+    ridge = Ridge(width=clips.width)
+    mirroring = choose_mirroring(among, copies, numbers, ridge=ridge, choice=clips.mirror)
+    if not mirroring.weight:
+        return among, asked
+    mixed = mirroring.mix(among, (copies + copies.T) / 2, clips.width)
+    return mixed, mirroring.mix(asked, clips.mirrored(queries, drawn), clips.width)
 
 
 def _check(

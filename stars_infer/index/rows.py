@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
+from stars_infer.errors import UsageError
 from stars_infer.index.exemplar import COLUMNS, VALUES_PER_STATEMENT, Exemplar
 from stars_infer.index.file import IndexFile
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import coarse_descriptor, coarse_descriptors, unit
 
@@ -107,6 +109,17 @@ class RowReader:
             some = rows.data[starts[positions][:, None] + np.arange(count)]
             result[positions] = unit(coarse_descriptors(some))
         return result
+
+    @property
+    def comparison(self) -> SequenceConfig:
+        """How the model compares sequences.
+
+        Raises:
+            UsageError: If it compares vectors.
+        """
+        if self._how is None:
+            raise UsageError("the model compares vectors, not sequences")
+        return self._how
 
     @property
     def searched_width(self) -> int:

@@ -8,7 +8,7 @@ from stars_infer.encoder.model import ModelInfo
 
 APPLICATION_ID = 0x53544152
 """Marks the SQLite file as an exemplar index ("STAR")."""
-SCHEMA = 5
+SCHEMA = 6
 
 _TABLES = """
 CREATE TABLE model (name TEXT NOT NULL, fingerprint TEXT NOT NULL, width INTEGER NOT NULL);
@@ -25,7 +25,9 @@ CREATE TABLE exemplars (
 );
 CREATE INDEX exemplars_by_label ON exemplars (label);
 CREATE TABLE network_inputs (id INTEGER PRIMARY KEY, scale REAL NOT NULL, bodies BLOB NOT NULL);
-CREATE TABLE similarity (ids BLOB NOT NULL, matrix BLOB NOT NULL);
+CREATE TABLE similarity (
+    comparison TEXT NOT NULL, ids BLOB NOT NULL, matrix BLOB NOT NULL, mirrored BLOB NOT NULL
+);
 CREATE TABLE removed (id INTEGER PRIMARY KEY);
 CREATE TABLE relabeled (serial INTEGER PRIMARY KEY AUTOINCREMENT, id INTEGER NOT NULL UNIQUE);
 CREATE TRIGGER exemplar_removed AFTER DELETE ON exemplars BEGIN

@@ -6,6 +6,8 @@ These steps of preprocessing are optional; the `model.json` of a model names tho
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,11 @@ from stars_infer.preprocessing.resample import at_positions, moments, resize
 
 SIDES = ((4, 8), (12, 16))
 """Left and right shoulder, left and right hip, in NTU-25 order."""
+HIPS, SHOULDERS = 0, 20
+KNEES, ANKLES = (13, 17), (14, 18)
+"""Base of the spine, spine at the shoulders, left and right knee and ankle, in NTU-25 order."""
+MOST_TILT = np.deg2rad(60)
+"""Somebody who is tilted farther lies, which is part of the action."""
 STRETCH = (1 / 3, 3.0)
 """Smallest and largest ratio by which a bone is stretched; a joint on its parent stays there."""
 PACE_FRAMES = 128
@@ -55,6 +62,46 @@ def face_camera(actors: FloatArray) -> FloatArray:
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]], np.float32)
     return actors @ turn.T
+
+
+def stand_upright(actors: FloatArray) -> FloatArray:
+    """Turn actors (M, T, 25, 3) so that actor 1, on average over the clip, is upright along y.
+
+    This takes out the tilt of a camera, and that of a person who leans. Of somebody who stands, the
+    line from the ankles to the shoulders is upright; of somebody who sits, the trunk and the shanks
+    are. If that is farther from y than `MOST_TILT`, nothing is turned.
+    """
+    seen = actors[0][actors[0].any(axis=(1, 2))]
+    if not len(seen):
+        return actors
+    up = _upward(seen)
+    across = np.cross(up, (0.0, 1.0, 0.0))
+    sine, cosine = float(np.linalg.norm(across)), float(up[1])
+    if sine < 1e-6 or cosine < np.cos(MOST_TILT):
+        return actors
+    x, y, z = across / sine
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    turn = np.eye(3) + sine * skew + (1 - cosine) * skew @ skew  # Rodrigues' formula
+    return np.asarray(actors @ turn.T.astype(np.float32))
+
+
+def _upward(joints: FloatArray) -> NDArray[np.float64]:
+    """The direction (3,) in which a body (T, 25, 3) is upright."""
+    knees, ankles = (joints[:, pair].mean(axis=1) for pair in (KNEES, ANKLES))
+    hips, shoulders = joints[:, HIPS], joints[:, SHOULDERS]
+    trunk, shanks = _mean_direction(shoulders - hips), _mean_direction(knees - ankles)
+    thighs, whole = _mean_direction(hips - knees), _mean_direction(shoulders - ankles)
+    standing = max(0.0, float(thighs @ trunk)) ** 2
+    return _unit(standing * whole + (1 - standing) * _unit(trunk + shanks))
+
+
+def _mean_direction(bones: FloatArray) -> NDArray[np.float64]:
+    lengths = np.linalg.norm(bones, axis=1, keepdims=True)
+    return _unit((bones / np.maximum(lengths, 1e-6)).mean(axis=0))
+
+
+def _unit(vector: NDArray[Any]) -> NDArray[np.float64]:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), np.float64)
 
 
 def standard_body(actors: FloatArray) -> FloatArray:

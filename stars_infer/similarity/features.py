@@ -17,7 +17,7 @@ class Features:
 
     Attributes:
         vector: The network's vector (D,), of any length; None where the network has not run.
-        sequence: (M bodies, S steps, F), from `motion_sequence`; None where the model compares
+        sequence: (M bodies, S steps, F), from `sequence_of`; None where the model compares
             vectors only.
         bodies: What the network takes to make the vector, (M, T, 25, 3) in meters, from
             `Encoder.prepare`; an index keeps it in the vector's place. None if it is not to.
@@ -43,3 +43,15 @@ def vectors_of(clip_features: Sequence[Features]) -> FloatArray:
             "the encoder"
         )
     return np.stack(vectors)
+
+
+def sequences_of(clip_features: Sequence[Features]) -> list[FloatArray]:
+    """The sequences of clips, (1 or 2, S, F) each.
+
+    Raises:
+        UsageError: If a clip has none.
+    """
+    sequences = [item.sequence for item in clip_features if item.sequence is not None]
+    if len(sequences) < len(clip_features):
+        raise UsageError("a clip has no sequence: encode it with a model that compares sequences")
+    return sequences

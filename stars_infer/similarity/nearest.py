@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.errors import MissingExtraError
-from stars_infer.similarity.dtw import WarpingGallery, similarities_once
-from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.errors import MissingExtraError, UsageError
+from stars_infer.similarity.comparison import MOVING, WHOLE, SequenceConfig
+from stars_infer.similarity.contents import content_of, part_of
+from stars_infer.similarity.dtw import WarpingGallery
+from stars_infer.similarity.features import Features, sequences_of, vectors_of
 
 if TYPE_CHECKING:
     import faiss
 
 EXHAUSTIVE_LIMIT = 1000
 """A query is compared with every exemplar where there are at most so many."""
-SHORTLIST = 500
+SHORTLIST = 200
 """Of more exemplars, so many are looked at: those with the nearest vectors, or, where sequences are
 compared, those with the nearest coarse descriptors, which are then warped."""
 DESCRIPTOR_PARTS = 4
@@ -68,6 +70,7 @@ class SequenceSearcher:
 
     Args:
         sequences: Of the exemplars, (1 or 2, S, F) each.
+        how: How sequences are compared.
         exhaustive_limit: Most exemplars of which all are warped to a query.
         shortlist: How many are warped of more.
     """
@@ -75,22 +78,34 @@ class SequenceSearcher:
     def __init__(
         self,
         sequences: Sequence[FloatArray],
+        how: SequenceConfig,
         *,
         exhaustive_limit: int = EXHAUSTIVE_LIMIT,
         shortlist: int = SHORTLIST,
     ) -> None:
         self.size = len(sequences)
         self._sequences = sequences
+        self._how = how
         self._shortlist = shortlist
         self._all = self._coarse = None
         if self.size <= exhaustive_limit:
-            self._all = WarpingGallery(sequences)
+            self._all = WarpingGallery(sequences, how)
         else:
             self._coarse = VectorSearcher(np.stack([coarse_descriptor(item) for item in sequences]))
 
     def nearest(self, queries: Sequence[Features], k: int) -> list[Matches]:
         """See `Searcher`; where a shortlist is warped, no more than that is found."""
         return [self._nearest(query, k) for query in queries]
+
+    def mirrored_similarities(self, query: Features) -> FloatArray:
+        """Similarity of the mirror image of a query to every exemplar, (E,).
+
+        Raises:
+            UsageError: If there are too many exemplars to compare all.
+        """
+        if self._all is None or query.sequence is None:
+            raise UsageError(f"{self.size:,} exemplars are too many to compare all")
+        return self._all.mirrored_similarities(query.sequence)
 
     def _nearest(self, query: Features, k: int) -> Matches:
         assert query.sequence is not None
@@ -100,11 +115,16 @@ class SequenceSearcher:
         drawn = coarse_descriptor(query.sequence)[None]
         ((positions, _),) = self._coarse.nearest_to(drawn, self._shortlist)
         likely = [self._sequences[int(position)] for position in positions]
-        return rank_by_warping(query.sequence, positions, likely, k)
+        return rank_by_warping(query.sequence, positions, likely, k, how=self._how)
 
 
 def rank_by_warping(
-    query: FloatArray, positions: NDArray[np.intp], sequences: Sequence[FloatArray], k: int
+    query: FloatArray,
+    positions: NDArray[np.intp],
+    sequences: Sequence[FloatArray],
+    k: int,
+    *,
+    how: SequenceConfig,
 ) -> Matches:
     """Warp a shortlist to a query.
 
@@ -113,8 +133,9 @@ def rank_by_warping(
         positions: Of the exemplars on the shortlist, (L,).
         sequences: Theirs, L of them.
         k: How many to give.
+        how: How sequences are compared.
     """
-    return most_similar(positions, similarities_once(query, sequences), k)
+    return most_similar(positions, WarpingGallery(sequences, how).similarities(query), k)
 
 
 def most_similar(positions: NDArray[np.intp], similarities: FloatArray, k: int) -> Matches:
@@ -123,18 +144,17 @@ def most_similar(positions: NDArray[np.intp], similarities: FloatArray, k: int) 
     return positions[order], similarities[order]
 
 
-def searcher_of(clip_features: Sequence[Features]) -> Searcher:
-    """What finds exemplars: by their sequences where all have one, else by their vectors."""
-    sequences = [item.sequence for item in clip_features if item.sequence is not None]
-    if len(sequences) == len(clip_features):
-        return SequenceSearcher(sequences)
-    return VectorSearcher(vectors_of(clip_features))
+def searcher_of(clip_features: Sequence[Features], how: SequenceConfig | None) -> Searcher:
+    """What finds exemplars: by their sequences where the model compares these, else by vectors."""
+    if how is None:
+        return VectorSearcher(vectors_of(clip_features))
+    return SequenceSearcher(sequences_of(clip_features), how)
 
 
 def coarse_descriptor(sequence: FloatArray) -> FloatArray:
-    """A short form (8 F,) of a sequence (M, S, F), by which a shortlist is chosen.
+    """A short form (W,) of a sequence (M, S, F), by which a shortlist is chosen.
 
-    The mean over bodies is averaged over each quarter of the time, and then, so that pace matters
+    It is made of what the whole of a sequence is compared by. The mean over bodies is averaged over each quarter of the time, and then, so that pace matters
     less, over each quarter of the sorted values that each number takes.
     """
     return np.asarray(coarse_descriptors(sequence[None])[0])
@@ -142,7 +162,10 @@ def coarse_descriptor(sequence: FloatArray) -> FloatArray:
 
 def coarse_descriptors(sequences: FloatArray) -> FloatArray:
     """The same of several sequences with equally many bodies, (N, M, S, F)."""
-    mean = np.asarray(sequences, np.float32).mean(axis=1)
+    count, bodies, *form = sequences.shape
+    each = part_of(np.asarray(sequences, np.float32).reshape(count * bodies, *form), WHOLE)
+    compared = content_of(each, MOVING)
+    mean = compared.reshape(count, bodies, *compared.shape[1:]).mean(axis=1)
     parts = [
         part.mean(axis=1)
         for numbers in (mean, np.sort(mean, axis=1))

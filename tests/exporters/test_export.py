@@ -250,7 +250,7 @@ def test_descriptions_of_a_comparing_model_hold_sequences(normalizing):
     encoder = Encoder.load(normalizing / "model", device="cpu")
     clips = [Clip.from_array(perform(a, np.random.default_rng(0))) for a in ("wave", "handshake")]
     one, two = encoder.encode(clips)
-    assert (one.sequence.shape, two.sequence.shape) == ((1, 32, 51), (2, 32, 51))
+    assert (one.sequence.shape, two.sequence.shape) == ((1, 32, 75), (2, 32, 75))
     np.testing.assert_allclose(np.stack((one.vector, two.vector)), encoder.embed(clips), atol=1e-5)
 
 

@@ -393,5 +393,9 @@ class LargeSearcher:
     def _rank_by_warping(self, asked: FloatArray, positions: NDArray[np.intp]) -> Matches:
         rows = self._reader.with_ids(self._ids[positions])
         return rank_by_warping(
-            asked, np.searchsorted(self._ids, rows.ids), rows.parts(), len(positions)
+            asked,
+            np.searchsorted(self._ids, rows.ids),
+            rows.parts(),
+            len(positions),
+            how=self._reader.comparison,
         )
