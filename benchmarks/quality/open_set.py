@@ -5,7 +5,7 @@
 n exemplars a class of half the classes, n in 1, 2, 5; all clips of all classes are asked; ten draws
 of classes and exemplars. Each set is judged by curves that were fitted to the other tuned sets,
 never by its own; `--fit` prints those fitted to all tuned sets, which are what
-`stars_infer/classification/calibration.py` holds. Half a minute on one core.
+`stars_infer/classification/model_calibration.py` holds. Half a minute on one core.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from rich.text import Text
 from sets import EvaluationSet, known_sets
 from trials import Draw, collected, fitted_prior
 
-from stars_infer.classification.calibration import Calibration, Prior
+from stars_infer.classification.calibration import Calibration
+from stars_infer.classification.model_calibration import Prior
+from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError
 from stars_infer.evaluation.open_set import auroc, false_accept_at_recall
@@ -179,7 +181,9 @@ def asked(draws: Sequence[Draw], prior: Prior) -> tuple[np.ndarray, ...]:
     parts = []
     for draw in draws:
         calibration = Calibration.of(draw.leave_out, prior)
-        chance = calibration.chance_known(draw.score_features)
+        log_odds = calibration.log_odds(draw.score_features)
+        share = calibration.learn_share(log_odds, UnknownShare())
+        chance = calibration.chance_known(draw.score_features, share)
         parts.append(
             (draw.known, draw.right, chance, chance * calibration.chance_right(draw.score_features))
         )

@@ -2,8 +2,9 @@
 
 An unknown clip is one whose action the index does not hold. The exemplars themselves show how such
 a clip would score: each is scored by the exemplars of all other classes. They also show how a known
-clip scores: each is scored by all other exemplars. Logistic regression on both turns scores into
-probabilities. Where there are few exemplars, it is regularized toward the model's own calibration.
+clip scores: each is scored by all other exemplars. The model brings logistic curves, fitted to
+other data sets, and logistic regression on these scores adapts them to the index. How many of the
+clips that are asked are unknown is a matter of its own: see `unknown_share`.
 """
 
 from __future__ import annotations
@@ -14,269 +15,303 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classification.classifiers import FittedRidge, Scores
-from stars_infer.errors import UsageError, check_range
+from stars_infer.classification.classifiers import Scores
+from stars_infer.classification.leave_out import LeaveOut, ScoreFeatures
+from stars_infer.classification.model_calibration import Curve, Prior, features
+from stars_infer.classification.unknown_share import (
+    EXPECTED_UNKNOWN,
+    Chances,
+    UnknownShare,
+    chances_of,
+    odds_of_known,
+)
 
-Chances = NDArray[np.float64]
-
-EXPECTED_UNKNOWN = 1 / 3
-"""Prior probability that the action of a clip is not in the index."""
 PRIOR_EXEMPLARS = 10.0
-"""Weight of the model's own calibration, as a number of exemplars."""
-_LEAST_SPREAD = 0.02
-_LEAST_SCORE = 0.02
-FEWEST_CLASSES = 3
-"""Fewest classes from which unknown clips can be simulated: of two classes, leaving one out leaves
-one, and its score has no margin."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreFeatures:
-    """What the probabilities of Q clips are computed from.
-
-    Attributes:
-        score: Score of the class that was answered, (Q,).
-        margin: Its lead over the best other class, (Q,); negative if another class scores higher.
-    """
-
-    score: Scores
-    margin: Scores
-
-    @classmethod
-    def of(cls, scores: Scores, answers: NDArray[np.intp] | None = None) -> ScoreFeatures:
-        """The features of answers.
-
-        Args:
-            scores: Score of each class, (Q, C).
-            answers: Class numbers of the answers, (Q,); if not given, the classes that score
-                highest.
-        """
-        rows = np.arange(len(scores))
-        answers = scores.argmax(axis=1) if answers is None else answers
-        own = scores[rows, answers]
-        others = scores.copy()
-        others[rows, answers] = -np.inf
-        best_other = others.max(axis=1) if scores.shape[1] > 1 else np.zeros(len(scores))
-        return cls(score=own, margin=own - best_other)
-
-    @property
-    def strength(self) -> Scores:
-        """Sum of score and margin, (Q,), which tells unknown clips from known ones best."""
-        return self.score + self.margin
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeaveOut:
-    """Scores of exemplars that were left out of the index.
-
-    Attributes:
-        class_out: Scores of S exemplars without their whole class, as unknown clips would have
-            them, (S, C).
-        one_out: Scores of N exemplars without themselves only, (N, C); an exemplar that is alone in
-            its class is not among them.
-        right: Whether the highest of these is that of the exemplar's own class, (N,).
-    """
-
-    class_out: Scores
-    one_out: Scores
-    right: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, ridge: FittedRidge) -> LeaveOut:
-        """Leave out every exemplar of a fitted ridge, in closed form."""
-        classes, count = ridge.classes, ridge.weights.shape[1]
-        paired = np.bincount(classes, minlength=count)[classes] > 1
-        one_out = ridge.without_itself()[paired]
-        return cls(
-            class_out=ridge.without_its_class()
-            if count >= FEWEST_CLASSES
-            else np.zeros((0, count)),
-            one_out=one_out,
-            right=one_out.argmax(axis=1) == classes[paired],
-        )
+"""Weight of the model's own center, spread and curve for `right`, as a number of exemplars."""
+PRIOR_CLASSES = 4.0
+"""Weight of the model's own tail of unknown clips, as a number of classes."""
+_SHIFT, _SLOPE = 2.0, 5.0
+"""Inverse variances of what an index changes in the model's curve for `known`: from one data set to
+another, the log-odds are shifted by about 0.7 and scaled by 1, more or less 0.45."""
+_LEAST_SLOPE = 0.1
+_WIDER = 1.2
+"""Spread of the log-odds of unknown clips, in that of exemplars without their class; other people
+perform them. It is about this on each data set that was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Turns scores into probabilities, for one index.
 
+    The log-odds here are those of being known if half of all clips are unknown.
+
     Attributes:
         center: Mean strength of unknown clips.
         spread: Standard deviation of the strength of unknown clips.
-        known: Weights of the features for the chance that a clip is known, fitted to the exemplars.
+        shots: Exemplars of the smallest class.
+        known: Weights of the features for the chance that a clip is known.
         right: Weights of the features for the chance that the label of a known clip is right.
-        unknown: Chance of being known that each exemplar gets without its class, sorted, (S,).
-        known_scores: Chance of being known that each exemplar gets without itself, sorted, (N,).
+        tail: Mean and standard deviation of the log-odds of unknown clips.
+        classes: Number of classes that were left out.
+        unknown: Log-odds that each exemplar gets without its class, (S,).
+        weights: Weight of each of these, (S,), so that all classes count the same; the sum is
+            `classes`.
+        known_scores: Log-odds that each exemplar gets without itself, (N,).
     """
 
     center: float
     spread: float
-    known: tuple[float, float, float]
-    right: tuple[float, float, float]
+    shots: int
+    known: Curve
+    right: Curve
+    tail: tuple[float, float]
+    classes: int
     unknown: Chances = field(repr=False)
+    weights: Chances = field(repr=False)
     known_scores: Chances = field(repr=False)
 
     @classmethod
     def of(cls, leave_out: LeaveOut, prior: Prior) -> Calibration:
-        """Fit the curves to the exemplars of an index.
+        """Adapt the curves to the exemplars of an index.
 
         Args:
             leave_out: Scores of exemplars that were left out.
             prior: The model's own calibration, toward which the curves are regularized.
         """
-        unknown, known_scores = (
+        unknown, one_out = (
             ScoreFeatures.of(leave_out.class_out),
             ScoreFeatures.of(leave_out.one_out),
         )
-        strength = unknown.strength
-        weight = len(strength) / (len(strength) + PRIOR_EXEMPLARS)
-        center, spread = prior.center, prior.spread
-        if len(strength):
-            center = weight * float(strength.mean()) + (1 - weight) * center
-            spread = weight * float(strength.std()) + (1 - weight) * spread
-        unknown_x = features(unknown, center, spread)
-        known_x = features(known_scores, center, spread)
+        strength, shots = unknown.strength, leave_out.shots
+        center, spread = _blend(
+            strength, len(strength), PRIOR_EXEMPLARS, prior.center, prior.spread
+        )
+        unknown_x = features(unknown, center, spread, shots)
+        known_x = features(prior.grow(one_out, leave_out.others), center, spread, shots)
         known, right = prior.known, prior.right
         if len(unknown_x) and len(known_x):
-            x = np.concatenate((known_x, unknown_x))
-            known = _logistic(x, np.arange(len(x)) < len(known_x), prior.known)
+            known = _adapt(known, known_x, unknown_x)
         if len(known_x):
-            right = _logistic(known_x, leave_out.right, prior.right)
+            right = _fit_right(features(one_out, center, spread, shots), leave_out.right, right)
+        sizes = np.bincount(leave_out.left_out)
+        classes = int((sizes > 0).sum())
+        log_odds = unknown_x @ np.array(known)
         return cls(
             center=center,
             spread=spread,
+            shots=shots,
             known=known,
             right=right,
-            unknown=np.sort(_chance_known(unknown_x, known)),
-            known_scores=np.sort(_chance_known(known_x, known)),
+            tail=_blend(log_odds, classes, PRIOR_CLASSES, *prior.tail),
+            classes=classes,
+            unknown=log_odds,
+            weights=1 / sizes[leave_out.left_out],
+            known_scores=known_x @ np.array(known),
         )
 
-    def chance_known(self, score_features: ScoreFeatures) -> Chances:
-        """Chance that the action of each clip is in the index, (Q,); see `EXPECTED_UNKNOWN`."""
-        return _chance_known(features(score_features, self.center, self.spread), self.known)
+    @property
+    def finest(self) -> float | None:
+        """Smallest share of unknown clips for which a threshold can be measured, 0 to 1.
+
+        Of k + 1 classes that are alike, each is as likely as any other to be the one whose clips
+        score highest: a new one exceeds the k that were left out with probability 1 / (k + 1), as
+        in conformal prediction (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for
+        two-layer hierarchical models", 2023). None where nothing was measured.
+        """
+        return 1 / (self.classes + 1) if self.classes else None
+
+    def log_odds(self, score_features: ScoreFeatures) -> Chances:
+        """Log-odds of each clip that its action is in the index, if half of all are, (Q,)."""
+        x = features(score_features, self.center, self.spread, self.shots)
+        return np.asarray(x @ np.array(self.known))
+
+    def chance_known(
+        self, score_features: ScoreFeatures, unknown_share: float = EXPECTED_UNKNOWN
+    ) -> Chances:
+        """Chance that the action of each clip is in the index, (Q,), by Bayes' rule.
+
+        Args:
+            score_features: Of the clips.
+            unknown_share: Share of unknown clips among all that are asked, 0 to 1.
+        """
+        return chances_of(self.log_odds(score_features) + odds_of_known(unknown_share))
+
+    def learn_share(self, log_odds: Chances, prior: UnknownShare) -> float:
+        """The share of unknown clips in a batch; see `UnknownShare.learn`.
+
+        A batch that fits worse than exemplars without their class is not one of unknown clips: the
+        exemplars resemble each other more than the clips that are asked, as where one person
+        performed all of them. It says nothing then.
+
+        Args:
+            log_odds: Of the clips, (Q,).
+            prior: What is known of the share.
+        """
+        if len(log_odds) and float(log_odds.mean()) < self.tail[0]:
+            return prior.expected
+        return prior.learn(log_odds, evidence=len(self.known_scores))
 
     def chance_right(self, score_features: ScoreFeatures) -> Chances:
         """Chance that each answer is right, provided that its action is in the index, (Q,)."""
-        return _chances(features(score_features, self.center, self.spread), self.right)
+        x = features(score_features, self.center, self.spread, self.shots)
+        return chances_of(x @ np.array(self.right))
 
-    def threshold(self, false_accept_rate: float | None) -> float:
+    def threshold(
+        self, false_accept_rate: float | None, unknown_share: float = EXPECTED_UNKNOWN
+    ) -> float:
         """Chance of being known above which a clip is named rather than called unknown.
+
+        With a `false_accept_rate`, it depends on the share of unknown clips as `chance_known` does,
+        so that the same clips are named whatever that share is.
 
         Args:
             false_accept_rate: Share of unknown clips that may be named, 0 to 1; None names clips
                 that are more likely known than not.
+            unknown_share: As in `chance_known`.
         """
         if false_accept_rate is None:
             return 0.5
-        if not len(self.unknown):
-            return 1 - false_accept_rate  # nothing was measured, so the curve has to be right
-        return float(np.quantile(self.unknown, 1 - false_accept_rate))
+        if self.classes:
+            log_odds = self._exceeded_by(false_accept_rate)
+        else:  # nothing was measured, so the curve has to be right
+            log_odds = odds_of_known(false_accept_rate) - odds_of_known(EXPECTED_UNKNOWN)
+        return float(chances_of(np.array(log_odds + odds_of_known(unknown_share))))
 
-    def acceptance_rates(self, threshold: float) -> tuple[float | None, float | None]:
-        """Shares of unknown and of known clips above a threshold; None where none were measured."""
+    def _exceeded_by(self, share: float) -> float:
+        """Log-odds that a share of unknown clips exceeds.
 
-        def share(chances: Chances) -> float | None:
-            return float(np.mean(chances > threshold)) if len(chances) else None
+        Each class that was left out counts once. Beyond what so few classes can tell, the model
+        knows the form of the tail, that of a maximum over classes (Gumbel's); it counts as
+        `PRIOR_CLASSES` classes more.
+        """
+        center, spread = self.tail[0], _WIDER * self.tail[1]
+        total = share * (self.classes + PRIOR_CLASSES)
+        low = min(float(self.unknown.min()), center) - 10 * spread
+        high = max(float(self.unknown.max()), center) + 20 * spread
+        for _ in range(60):
+            middle = (low + high) / 2
+            beyond = float(self.weights[self.unknown > middle].sum())
+            beyond += PRIOR_CLASSES * _gumbel_tail((middle - center) / spread)
+            low, high = (middle, high) if beyond > total else (low, middle)
+        return high
 
-        return share(self.unknown), share(self.known_scores)
+    def acceptance_rates(
+        self, threshold: float, unknown_share: float = EXPECTED_UNKNOWN
+    ) -> tuple[float | None, float | None]:
+        """Shares of unknown and of known clips above a threshold; None where none were measured.
+
+        Args:
+            threshold: From `threshold`, with the same share of unknown clips.
+            unknown_share: As in `threshold`.
+        """
+        odds = odds_of_known(unknown_share)
+
+        def share(log_odds: Chances, weights: Chances) -> float | None:
+            if not len(log_odds):
+                return None
+            return float(np.average(chances_of(log_odds + odds) > threshold, weights=weights))
+
+        return (
+            share(self.unknown, self.weights),
+            share(self.known_scores, np.ones(len(self.known_scores))),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The values as plain types."""
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        return asdict(self) | arrays
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Calibration:
+        """From the values of `to_json`."""
+        arrays = {name: np.array(values[name], np.float64) for name in _ARRAYS}
+        tuples = {name: tuple(values[name]) for name in ("known", "right", "tail")}
+        return cls(**{**values, **arrays, **tuples})
 
 
-def features(score_features: ScoreFeatures, center: float, spread: float) -> Scores:
-    """Features of the logistic curves, (Q, 3).
+_ARRAYS = ("unknown", "weights", "known_scores")
 
-    They are 1; the strength, standardized by that of unknown clips; and the margin as a share of
-    the score.
+
+def _blend(
+    measured: Scores, count: float, weight: float, mean: float, spread: float
+) -> tuple[float, float]:
+    """Mean and standard deviation, drawn toward the model's own.
+
+    Args:
+        measured: Measured values.
+        count: How many they count as.
+        weight: How many the model's own count as.
+        mean: The model's own mean.
+        spread: The model's own standard deviation.
     """
-    strength = (score_features.strength - center) / (spread + _LEAST_SPREAD)
-    relative = np.clip(
-        score_features.margin / np.maximum(score_features.score, _LEAST_SCORE), -1, 2
+    if not len(measured):
+        return mean, spread
+    share = count / (count + weight)
+    return (
+        share * float(measured.mean()) + (1 - share) * mean,
+        share * float(measured.std()) + (1 - share) * spread,
     )
-    return np.stack((np.ones_like(strength), strength, relative), axis=1)
 
 
-def _chance_known(x: Scores, curve: tuple[float, float, float]) -> Chances:
-    """Correct a curve that was fitted to equally many known and unknown clips for the prior."""
-    odds = (1 - EXPECTED_UNKNOWN) / EXPECTED_UNKNOWN
-    even = _chances(x, curve)
-    return np.asarray(odds * even / (odds * even + 1 - even))
+def _gumbel_tail(value: float) -> float:
+    """Share of Gumbel's distribution with mean 0 and standard deviation 1 beyond a value."""
+    return float(-np.expm1(-np.exp(-(np.pi / np.sqrt(6) * value + np.euler_gamma))))
 
 
-def _chances(x: Scores, curve: tuple[float, float, float]) -> Chances:
-    return np.asarray(1 / (1 + np.exp(-np.clip(x @ np.array(curve), -30, 30))))
+def _adapt(curve: Curve, known_x: Scores, unknown_x: Scores) -> Curve:
+    """Shift and scale the log-odds of a curve so that they tell known from unknown exemplars.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999, on what the curve says; only
+    these two numbers are fitted, and the order of clips stays that of the model's curve.
+    """
+    log_odds = np.concatenate((known_x, unknown_x)) @ np.array(curve)
+    truth = np.arange(len(log_odds)) < len(known_x)
+    shift, slope = _logistic(
+        np.stack((np.ones_like(log_odds), log_odds), axis=1),
+        truth,
+        start=np.array((0.0, 1.0)),
+        precision=np.array((_SHIFT, _SLOPE)),
+        offset=float(np.log(len(known_x) / len(unknown_x))),
+    )
+    changed = max(float(slope), _LEAST_SLOPE) * np.array(curve)
+    changed[0] += shift
+    return _curve(changed)
+
+
+def _fit_right(x: Scores, truth: NDArray[np.bool_], curve: Curve) -> Curve:
+    precision = np.full(len(curve), PRIOR_EXEMPLARS)
+    return _curve(_logistic(x, truth, start=np.array(curve), precision=precision))
 
 
 def _logistic(
-    x: Scores, truth: NDArray[np.bool_], prior: tuple[float, float, float], steps: int = 30
-) -> tuple[float, float, float]:
-    """Logistic regression by Newton's method, regularized toward the prior by `PRIOR_EXEMPLARS`."""
-    start = np.array(prior)
-    curve = start.copy()
+    x: Scores,
+    truth: NDArray[np.bool_],
+    *,
+    start: Scores,
+    precision: Scores,
+    offset: float = 0.0,
+    steps: int = 30,
+) -> Scores:
+    """Logistic regression by Newton's method, with a normal prior on the weights.
+
+    Args:
+        x: Features, (Q, F).
+        truth: What they are to tell, (Q,).
+        start: Mean of the prior, (F,).
+        precision: Its inverse variances, (F,).
+        offset: Added to the log-odds: of as many true as false ones, if these are not as many.
+        steps: Steps of Newton's method.
+    """
+    weights = start.copy()
     for _ in range(steps):
-        chance = _chances(x, (curve[0], curve[1], curve[2]))
-        slope = x.T @ (chance - truth) + PRIOR_EXEMPLARS * (curve - start)
-        bend = (x * (chance * (1 - chance))[:, None]).T @ x + PRIOR_EXEMPLARS * np.eye(3)
+        chance = chances_of(x @ weights + offset)
+        slope = x.T @ (chance - truth) + precision * (weights - start)
+        bend = (x * (chance * (1 - chance))[:, None]).T @ x + np.diag(precision)
         step = np.linalg.solve(bend, slope)
-        curve -= step / max(1.0, float(np.abs(step).max()))
-    return float(curve[0]), float(curve[1]), float(curve[2])
+        weights -= step / max(1.0, float(np.abs(step).max()))
+    return weights
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prior:
-    """A calibration that holds before any exemplar is known.
-
-    Attributes:
-        known: Weights of the `features` for the chance that the action of a clip is in the index,
-            if half of all clips are unknown.
-        right: Weights of the `features` for the chance that the label of a known clip is right.
-        center: Mean strength of unknown clips.
-        spread: Standard deviation of the strength of unknown clips.
-    """
-
-    known: tuple[float, float, float]
-    right: tuple[float, float, float]
-    center: float
-    spread: float
-
-    def __post_init__(self) -> None:
-        if len(self.known) != 3 or len(self.right) != 3:
-            raise UsageError(f"a calibration has two curves of three numbers each: {self}")
-        check_range("spread", self.spread, above=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCalibration:
-    """A model's own calibration, fitted to data sets by `benchmarks/quality/open_set.py --fit`.
-
-    Attributes:
-        ridge: For scores of the ridge, which sees all exemplars.
-        nearest: For scores of a large index, which sees the nearest exemplars only.
-    """
-
-    ridge: Prior
-    nearest: Prior
-
-    def to_json(self) -> dict[str, Any]:
-        """The values for `model.json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> ModelCalibration:
-        """From the values in `model.json`."""
-        return cls(**{name: _prior(values[name]) for name in ("ridge", "nearest")})
-
-
-def _prior(values: dict[str, Any]) -> Prior:
-    curves = {name: tuple(map(float, values[name])) for name in ("known", "right")}
-    return Prior(**{**values, **curves})
-
-
-OF_SEQUENCES = ModelCalibration(
-    ridge=Prior(known=(-1.78, 0.67, 1.91), right=(0.07, 0.95, 2.81), center=0.27, spread=0.18),
-    nearest=Prior(known=(-0.45, 1.39, -1.60), right=(0.69, 1.89, 1.26), center=0.16, spread=0.07),
-)
-"""The calibration of models that compare sequences."""
-OF_VECTORS = ModelCalibration(
-    ridge=Prior(known=(-0.08, 0.61, -0.14), right=(-0.48, 0.55, 2.51), center=0.63, spread=0.30),
-    nearest=Prior(known=(-0.07, 0.20, -0.04), right=(0.02, 0.47, 3.23), center=0.22, spread=0.10),
-)
-"""The calibration of models that compare vectors."""
+def _curve(weights: Scores) -> Curve:
+    one, two, three, four, five = map(float, weights)
+    return one, two, three, four, five

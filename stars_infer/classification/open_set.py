@@ -10,13 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.classification.calibration import (
-    FEWEST_CLASSES,
-    Calibration,
-    LeaveOut,
-    Prior,
-    ScoreFeatures,
-)
+from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.classifiers import (
     Classifier,
     Fitted,
@@ -25,6 +19,9 @@ from stars_infer.classification.classifiers import (
     Scores,
     Vote,
 )
+from stars_infer.classification.leave_out import FEWEST_CLASSES, LeaveOut, ScoreFeatures
+from stars_infer.classification.model_calibration import Prior
+from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN, Chances
 from stars_infer.similarity.nearest import Matches
 
 _LEAST_SPREAD = 0.02
@@ -52,14 +49,22 @@ class OpenSetClassifier(Protocol):
 
     calibration: Calibration
 
-    def decisions(self, found: Sequence[Matches]) -> list[Decision]:
+    def log_odds(self, found: Sequence[Matches]) -> Chances:
+        """Log-odds of each clip that its class is known, if half of all are, (N,)."""
+
+    def decisions(
+        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+    ) -> list[Decision]:
         """Decide which class each clip shows.
 
         Args:
             found: Exemplars of each clip, from `Gallery`.
+            unknown_share: Share of unknown clips among all that are asked, 0 to 1.
         """
 
-    def probabilities(self, found: Sequence[Matches]) -> Scores:
+    def probabilities(
+        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+    ) -> Scores:
         """Chance of every class, (N, C); what is missing to 1 is the chance of an unknown class.
 
         The answer's chance is its confidence. The rest of the chance that the class is known is
@@ -97,13 +102,21 @@ class RidgeOpenSetClassifier:
         )
         self.calibration = Calibration.of(LeaveOut.of(self._ridge), prior)
 
-    def decisions(self, found: Sequence[Matches]) -> list[Decision]:
+    def log_odds(self, found: Sequence[Matches]) -> Chances:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return _decisions(*self._scores(found), self.calibration)
+        return self.calibration.log_odds(ScoreFeatures.of(*self._scores(found)))
 
-    def probabilities(self, found: Sequence[Matches]) -> Scores:
+    def decisions(
+        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+    ) -> list[Decision]:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return _probabilities(*self._scores(found), self.calibration)
+        return _decisions(*self._scores(found), self.calibration, unknown_share)
+
+    def probabilities(
+        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+    ) -> Scores:
+        """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
+        return _probabilities(*self._scores(found), self.calibration, unknown_share)
 
     def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
         """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
@@ -127,13 +140,21 @@ class NearestOpenSetClassifier:
         self._count = int(classes.max()) + 1
         self.calibration = calibration
 
-    def decisions(self, found: Sequence[Matches]) -> list[Decision]:
+    def log_odds(self, found: Sequence[Matches]) -> Chances:
         """See `OpenSetClassifier`."""
-        return _decisions(*self._scores(found), self.calibration)
+        return self.calibration.log_odds(ScoreFeatures.of(*self._scores(found)))
 
-    def probabilities(self, found: Sequence[Matches]) -> Scores:
+    def decisions(
+        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+    ) -> list[Decision]:
         """See `OpenSetClassifier`."""
-        return _probabilities(*self._scores(found), self.calibration)
+        return _decisions(*self._scores(found), self.calibration, unknown_share)
+
+    def probabilities(
+        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+    ) -> Scores:
+        """See `OpenSetClassifier`."""
+        return _probabilities(*self._scores(found), self.calibration, unknown_share)
 
     def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
         """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
@@ -163,10 +184,12 @@ def leave_out_by_nearest(
         found_without_class: The exemplars found for each of them among the other classes.
     """
     count = int(classes.max()) + 1
-    class_out, one_out, own = [], [], []
-    for positions, similar in found_without_class:
+    sizes = np.bincount(classes[classes >= 0], minlength=count)
+    class_out, left_out, one_out, own = [], [], [], []
+    for position, (positions, similar) in zip(sample.tolist(), found_without_class, strict=True):
         if count >= FEWEST_CLASSES and len(positions):
             class_out.append(_nearness(classes[positions], similar, count))
+            left_out.append(int(classes[position]))
     for position, (positions, similar) in zip(sample.tolist(), found, strict=True):
         others = positions != position
         if ((classes[positions] == classes[position]) & others).any():
@@ -175,8 +198,11 @@ def leave_out_by_nearest(
     one_out_scores = _stack(one_out, count)
     return LeaveOut(
         class_out=_stack(class_out, count),
+        left_out=np.array(left_out, np.intp),
         one_out=one_out_scores,
+        others=sizes[np.array(own, np.intp)] - 1,
         right=one_out_scores.argmax(axis=1) == np.array(own, np.intp),
+        shots=int(sizes[sizes > 0].min()),
     )
 
 
@@ -196,10 +222,10 @@ def _stack(rows: list[Scores], count: int) -> Scores:
 
 
 def _decisions(
-    scores: Scores, answers: NDArray[np.intp], calibration: Calibration
+    scores: Scores, answers: NDArray[np.intp], calibration: Calibration, unknown_share: float
 ) -> list[Decision]:
     score_features = ScoreFeatures.of(scores, answers)
-    known = calibration.chance_known(score_features)
+    known = calibration.chance_known(score_features, unknown_share)
     confidence = known * calibration.chance_right(score_features)
     others = scores.copy()
     others[np.arange(len(scores)), answers] = -np.inf
@@ -215,11 +241,13 @@ def _decisions(
     ]
 
 
-def _probabilities(scores: Scores, answers: NDArray[np.intp], calibration: Calibration) -> Scores:
+def _probabilities(
+    scores: Scores, answers: NDArray[np.intp], calibration: Calibration, unknown_share: float
+) -> Scores:
     """See `OpenSetClassifier.probabilities`."""
     rows = np.arange(len(scores))
     chosen = ScoreFeatures.of(scores, answers)
-    known = calibration.chance_known(chosen)
+    known = calibration.chance_known(chosen, unknown_share)
     confidence = known * calibration.chance_right(chosen)
     if scores.shape[1] == 1:
         return confidence[:, None]

@@ -107,7 +107,7 @@ def classify(
 
 def _note_few(actions: int, output: Output) -> None:
     """Say what an index cannot tell that holds too few actions to simulate unknown clips."""
-    from stars_infer.classification.calibration import FEWEST_CLASSES
+    from stars_infer.classification.leave_out import FEWEST_CLASSES
 
     if actions < FEWEST_CLASSES:
         names = "its name" if actions == 1 else "one of their names"

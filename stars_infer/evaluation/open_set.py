@@ -9,8 +9,11 @@ from fnmatch import fnmatch
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classification.calibration import Calibration, LeaveOut, Prior, ScoreFeatures
+from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.classifiers import Ridge, class_numbers
+from stars_infer.classification.leave_out import LeaveOut, ScoreFeatures
+from stars_infer.classification.model_calibration import Prior
+from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.errors import UsageError, check_range
 from stars_infer.evaluation.fewshot import LabeledClips, exemplar_pools
 from stars_infer.evaluation.reliability import Reliability, reliability
@@ -217,12 +220,13 @@ def open_set_trials(
         calibration = Calibration.of(LeaveOut.of(fitted), prior)
         scores = fitted.scores(clips.similarity(queries, drawn))
         score_features = ScoreFeatures.of(scores)
-        chance = calibration.chance_known(score_features)
+        share = calibration.learn_share(calibration.log_odds(score_features), UnknownShare())
+        chance = calibration.chance_known(score_features, share)
         trials.append(
             Trial(
                 known=np.isin(numbers[queries], held),
                 right=np.array(held)[scores.argmax(axis=1)] == numbers[queries],
-                named=chance > calibration.threshold(false_accept_rate),
+                named=chance > calibration.threshold(false_accept_rate, share),
                 chance_known=chance,
                 confidence=chance * calibration.chance_right(score_features),
             )

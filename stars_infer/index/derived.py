@@ -96,7 +96,7 @@ def _write_matrix(
 TOLERATED_CHANGE = 0.1
 """Share of exemplars or actions that may come or go before a calibration is measured anew."""
 _CALIBRATION_KEY = "calibration"
-_CALIBRATION_FORM = 1
+_CALIBRATION_FORM = 2
 
 
 def read_calibration(
@@ -121,15 +121,7 @@ def read_calibration(
     ]
     if stored["form"] != _CALIBRATION_FORM or stored["prior"] != _prior(model) or any(changed):
         return None
-    values = stored["calibration"]
-    return Calibration(
-        center=values["center"],
-        spread=values["spread"],
-        known=tuple(values["known"]),
-        right=tuple(values["right"]),
-        unknown=np.array(values["unknown"], np.float64),
-        known_scores=np.array(values["known_scores"], np.float64),
-    )
+    return Calibration.from_json(stored["calibration"])
 
 
 def write_calibration(
@@ -139,15 +131,11 @@ def write_calibration(
     model: ModelInfo,
 ) -> None:
     """Keep a calibration, within the transaction that is open; see `read_calibration`."""
-    values = asdict(calibration) | {
-        "unknown": calibration.unknown.tolist(),
-        "known_scores": calibration.known_scores.tolist(),
-    }
     stored = {
         "form": _CALIBRATION_FORM,
         "sizes": sizes,
         "prior": _prior(model),
-        "calibration": values,
+        "calibration": calibration.to_json(),
     }
     connection.execute(
         "INSERT OR REPLACE INTO settings VALUES (?, ?)", (_CALIBRATION_KEY, json.dumps(stored))

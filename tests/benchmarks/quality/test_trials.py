@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sets import EvaluationSet
-from trials import collected, fitted_prior
+from trials import DRAWS, collected, fitted_prior
 
 from stars_infer.similarity.pairwise import cosine_of
 
@@ -29,7 +29,7 @@ def similarity_of(data, *, noise):
 
 def test_shots_beyond_the_smallest_class_are_left_out(data):
     draws = list(collected(data, similarity_of(data, noise=0.3), shots=(1, 2, 5), width=None))
-    assert [draw.n for draw in draws] == [1] * 20 + [2] * 20
+    assert [draw.n for draw in draws] == [1] * 2 * DRAWS + [2] * 2 * DRAWS
     assert all(len(draw.known) == 30 for draw in draws)
     assert {draw.known.mean() for draw in draws if draw.unknown} == {0.5}
     assert not any(draw.untuned for draw in draws)

@@ -1,15 +1,14 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from stars_infer.classification.calibration import (
-    OF_VECTORS,
-    Calibration,
-    LeaveOut,
-    ModelCalibration,
-    Prior,
-    ScoreFeatures,
-)
+from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.classifiers import Ridge
+from stars_infer.classification.leave_out import LeaveOut, ScoreFeatures
+from stars_infer.classification.model_calibration import OF_VECTORS, ModelCalibration
+from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN, UnknownShare
 from stars_infer.errors import UsageError
 from stars_infer.evaluation.open_set import auroc
 from tests.stars_infer.classification.test_classifiers import gallery
@@ -78,5 +77,104 @@ def test_more_exemplars_move_the_curves_away_from_the_models_own():
 
 def test_a_models_calibration_survives_json():
     assert ModelCalibration.from_json(OF_VECTORS.to_json()) == OF_VECTORS
-    with pytest.raises(UsageError, match="two curves of three numbers"):
-        Prior(known=(1, 2), right=(1, 2, 3), center=0, spread=1)
+    with pytest.raises(UsageError, match="two curves of five numbers"):
+        replace(PRIOR, known=(1, 2))
+    with pytest.raises(UsageError, match="spread must be above 0"):
+        replace(PRIOR, tail=(0.0, 0.0))
+
+
+def test_an_index_keeps_its_calibration_as_json():
+    vectors, numbers = gallery(3, classes=5, each=3)
+    _, calibration = calibration_of(vectors, numbers)
+    again = Calibration.from_json(json.loads(json.dumps(calibration.to_json())))
+    assert again.to_json() == calibration.to_json()
+    for share in (None, 0.05, 0.3):
+        assert again.threshold(share) == calibration.threshold(share)
+
+
+SHARES = (0.01, EXPECTED_UNKNOWN, 0.9)
+
+
+def test_the_chance_of_being_known_follows_from_the_share_of_unknown_clips_by_bayes_rule():
+    vectors, numbers = gallery(1, classes=8, each=4, spread=0.5)
+    ridge, calibration = calibration_of(vectors, numbers)
+    asked = ScoreFeatures.of(ridge.scores(vectors[:9] @ vectors.T))
+    even = calibration.chance_known(asked, 0.5)
+    for share in SHARES:
+        chance = calibration.chance_known(asked, share)
+        np.testing.assert_allclose(
+            chance, (1 - share) * even / ((1 - share) * even + share * (1 - even))
+        )
+    np.testing.assert_array_equal(
+        calibration.chance_known(asked), calibration.chance_known(asked, EXPECTED_UNKNOWN)
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 8])
+def test_a_limit_names_the_same_clips_whatever_the_share_of_unknown_clips(classes):
+    vectors, numbers = gallery(1, classes=classes, each=4, spread=0.5)
+    ridge, calibration = calibration_of(vectors, numbers)
+    asked = ScoreFeatures.of(ridge.scores(vectors @ vectors.T))
+    for limit in (0.05, 0.2, 0.5):
+        named = [
+            calibration.chance_known(asked, share) > calibration.threshold(limit, share)
+            for share in SHARES
+        ]
+        np.testing.assert_array_equal(named[0], named[1])
+        np.testing.assert_array_equal(named[0], named[2])
+        rates = {
+            calibration.acceptance_rates(calibration.threshold(limit, share), share)
+            for share in SHARES
+        }
+        assert len(rates) == 1
+    assert {calibration.threshold(None, share) for share in SHARES} == {0.5}
+
+
+def test_a_limit_finer_than_the_classes_can_measure_is_said_and_kept_nearly():
+    """With five classes left out, a sixth exceeds all of them in one case of six."""
+    shares, finest = [], None
+    for seed in range(60):
+        vectors, numbers = gallery(seed, classes=10, each=4, width=6, spread=0.4)
+        held = numbers < 5
+        ridge, calibration = calibration_of(vectors[held], numbers[held])
+        finest = calibration.finest
+        asked = ScoreFeatures.of(ridge.scores(vectors[~held] @ vectors[held].T))
+        chance = calibration.chance_known(asked)
+        shares.append([(chance > calibration.threshold(limit)).mean() for limit in (0.01, 0.3)])
+    assert finest == pytest.approx(1 / 6)
+    strict, loose = np.mean(shares, axis=0)
+    assert strict < finest
+    assert loose == pytest.approx(0.3, abs=0.1)
+
+
+def test_every_class_counts_the_same_for_a_limit():
+    """A class of many exemplars that resembles another does not decide alone."""
+    vectors, numbers = gallery(5, classes=6, each=12, width=8, spread=0.5)
+    few = (numbers == 0) | (np.arange(len(numbers)) % 12 < 2)
+    _, calibration = calibration_of(vectors[few], numbers[few])
+    np.testing.assert_allclose(calibration.weights.sum(), 6)
+    np.testing.assert_allclose(calibration.weights[:12], 1 / 12)
+    np.testing.assert_allclose(calibration.weights[12:], 1 / 2)
+
+
+def test_fewer_known_than_unknown_exemplars_do_not_make_clips_less_likely_known():
+    """Exemplars that are alone in their class say nothing about known clips."""
+    vectors, numbers = gallery(4, classes=12, each=4, width=12)
+    balanced = np.arange(len(numbers)) % 4 < 2
+    alone = balanced & ((numbers < 3) | (np.arange(len(numbers)) % 4 < 1))
+    _, both = calibration_of(vectors[balanced], numbers[balanced])
+    ridge, few = calibration_of(vectors[alone], numbers[alone])
+    assert len(both.known_scores) == 24
+    assert len(few.known_scores) == 6
+    asked = ScoreFeatures.of(ridge.scores(vectors[~balanced] @ vectors[alone].T))
+    assert few.chance_known(asked, 0.5).mean() > 0.5
+
+
+def test_a_batch_that_fits_worse_than_unknown_exemplars_teaches_no_share():
+    vectors, numbers = gallery(1, classes=8, each=4, width=12)
+    ridge, calibration = calibration_of(vectors, numbers)
+    known = calibration.log_odds(ScoreFeatures.of(ridge.scores(vectors @ vectors.T)))
+    assert calibration.learn_share(known, UnknownShare()) < 0.1
+    unlike = calibration.log_odds(ScoreFeatures.of(ridge.scores(-vectors @ vectors.T)))
+    assert unlike.mean() < calibration.tail[0]
+    assert calibration.learn_share(unlike, UnknownShare()) == EXPECTED_UNKNOWN

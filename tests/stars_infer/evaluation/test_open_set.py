@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stars_infer.classification.calibration import OF_VECTORS
+from stars_infer.classification.model_calibration import OF_VECTORS
 from stars_infer.errors import UsageError
 from stars_infer.evaluation.fewshot import LabeledClips
 from stars_infer.evaluation.open_set import (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stars_infer import ExemplarIndex
+from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN, chances_of, odds_of_known
 from stars_infer.encoder.model import PRESENT, ModelInfo
 from stars_infer.index import derived, exemplar
 from stars_infer.index.index import NewExemplar
@@ -372,8 +373,9 @@ def test_exemplars_are_left_out_under_their_own_labels(path):
         assert min(one.confidence for one in answers) > 0.5
         chances = index.predict_proba(queries()).argmax(axis=1)
         assert [index.labels[number] for number in chances] == [one.label for one in answers]
-    assert np.median(calibration.known_scores) > 0.9
-    assert np.median(calibration.unknown) < 0.5
+    expected = odds_of_known(EXPECTED_UNKNOWN)
+    assert np.median(chances_of(calibration.known_scores + expected)) > 0.9
+    assert np.median(chances_of(calibration.unknown + expected)) < 0.5
 
 
 def test_unknown_clips_are_told_where_all_the_nearest_are_of_one_action(path, monkeypatch):
