@@ -189,7 +189,7 @@ def read_model_info(folder: Path) -> ModelInfo:
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
         values["streams"] = tuple(Stream(**stream) for stream in values.get("streams", ()))
         if values.get("comparison") is not None:
-            values["comparison"] = _comparison(values["comparison"])
+            values["comparison"] = _comparison(path, values["comparison"])
         if values.get("own_calibration") is not None:
             values["own_calibration"] = ModelCalibration.from_json(values["own_calibration"])
         if values["zero_body"] is not None:
@@ -199,7 +199,12 @@ def read_model_info(folder: Path) -> ModelInfo:
         raise ModelError(f"{path}: not a readable model description ({error})") from error
 
 
-def _comparison(values: dict[str, Any]) -> SequenceConfig:
+def _comparison(path: Path, values: Any) -> SequenceConfig:
+    if isinstance(values, dict) and "kernels" not in values:
+        raise ModelError(
+            f"{path}: compares sequences, but names no kernels, as models of an earlier version of "
+            "stars-infer did: export the model again"
+        )
     return SequenceConfig.from_json(values)
 
 

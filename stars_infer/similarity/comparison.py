@@ -144,7 +144,9 @@ class SequenceConfig:
 
     def digest(self) -> str:
         """A hash of all that decides similarities; those kept with another one are out of date."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        values = asdict(self)
+        del values["temperature"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def in_words(self) -> str:
         """Describe the comparison for people."""

@@ -18,7 +18,7 @@ from stars_infer.encoder.model import (
 )
 from stars_infer.errors import ModelError
 from stars_infer.preprocessing.prepare import Preprocessing
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.comparison import UNTURNED, Kernel, SequenceConfig
 
 GRAPH = b"graph"
 NORMALIZING = Preprocessing(frames=64, face_camera=True, standard_body=True, pace=0.5)
@@ -44,7 +44,17 @@ def written(folder, values):
 
 
 @pytest.mark.parametrize(
-    "comparison", [None, SequenceConfig(steps=16, motion=0.5, temperature=0.1)]
+    "comparison",
+    [
+        None,
+        SequenceConfig(),
+        SequenceConfig(
+            steps=16,
+            kernels=(Kernel(content=UNTURNED, weight=0.5),),
+            mirror=Kernel(width=0.2),
+            temperature=0.1,
+        ),
+    ],
 )
 @pytest.mark.parametrize("preprocessing", [Preprocessing(), NORMALIZING])
 def test_a_description_survives_its_file(tmp_path, preprocessing, comparison):
@@ -91,12 +101,15 @@ def test_every_step_of_the_preprocessing_decides_the_fingerprint(step):
     assert changed.preprocessing.contract() == Preprocessing().contract() | step
 
 
-def test_steps_and_motion_decide_the_fingerprint_and_the_temperature_does_not():
+def test_what_makes_sequences_decides_the_fingerprint_and_how_they_are_compared_does_not():
     base = model(NORMALIZING, SequenceConfig())
     assert base.fingerprint != model(NORMALIZING).fingerprint
     for change, same in (
         ({"steps": 16}, False),
-        ({"motion": 0.5}, False),
+        ({"preprocessing": Preprocessing(frames=64)}, False),
+        ({"kernels": (Kernel(),)}, True),
+        ({"mirror": Kernel(width=0.2)}, True),
+        ({"kernel_width": 1}, True),
         ({"temperature": 1}, True),
     ):
         other = model(NORMALIZING, replace(SequenceConfig(), **change))
@@ -111,13 +124,48 @@ def test_a_changed_comparison_does_not_belong_to_the_graph(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "comparison",
-    [{"steps": 1}, {"temperature": 0}, {"steps": "many"}, {"warp": True}, "warping", [1]],
+    "change",
+    [
+        {"steps": 1},
+        {"temperature": 0},
+        {"steps": "many"},
+        {"warp": True},
+        {"kernels": []},
+        {"kernels": None},
+        {"kernels": [{"width": 0}]},
+        {"kernels": [{"content": "color"}]},
+        {"kernels": [1]},
+        {"mirror": {"part": "whole"}},
+        {"mirror": None},
+        {"preprocessing": {"frames": 64, "face_camera": True}},
+        "warping",
+        [1],
+    ],
 )
-def test_a_damaged_comparison_is_refused(tmp_path, comparison):
+def test_a_damaged_comparison_is_refused(tmp_path, change):
+    comparison = asdict(SequenceConfig()) | change if isinstance(change, dict) else change
     values = model().to_json() | {"comparison": comparison}
     with pytest.raises(ModelError, match="not a readable model description"):
         read_model_info(written(tmp_path, values))
+
+
+def test_a_model_that_names_no_kernels_is_refused_in_one_sentence(tmp_path):
+    # As `model.json` said before there were kernels.
+    preprocessing = {
+        "frames": 64, "crop": 1.0, "center_joint": 1, "face_camera": True,
+        "standard_body": True, "pace": 0.5, "samplings": 1,
+    }  # fmt: skip
+    comparison = {
+        "preprocessing": preprocessing, "steps": 32, "motion": 0.28, "kernel_width": 0.12,
+        "temperature": 0.02,
+    }  # fmt: skip
+    folder = written(tmp_path, model().to_json() | {"comparison": comparison})
+    with pytest.raises(ModelError) as refused:
+        read_model_info(folder)
+    assert str(refused.value) == (
+        f"{folder / INFO_FILE}: compares sequences, but names no kernels, as models of an earlier "
+        "version of stars-infer did: export the model again"
+    )
 
 
 def test_comparisons_are_written_in_full():

@@ -13,7 +13,7 @@ from stars_infer.errors import ModelError, UsageError
 from stars_infer.preprocessing.normalize import even_pace
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.preprocessing.resample import moments, resize
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.synthetic.actions import perform
 
 

@@ -8,14 +8,17 @@ from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 from stars_infer.preprocessing.normalize import (
     CHAIN,
+    MOST_TILT,
     PACE_FRAMES,
     even_pace,
     face_camera,
+    stand_upright,
     standard_body,
 )
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.preprocessing.resample import at_positions, resize
 from stars_infer.synthetic.actions import perform
+from tests.postures import lying, rotated, rotation, seated
 
 ALL_STEPS = Preprocessing(frames=64, face_camera=True, standard_body=True, pace=0.5)
 
@@ -67,6 +70,110 @@ def test_only_the_first_actor_decides_the_turn_and_only_where_it_is_seen():
     assert not face_camera(pair)[0, :20].any()
     pair[0] = 0
     np.testing.assert_array_equal(face_camera(pair), pair)
+
+
+def direction(actors, lower, upper):
+    """From the mean of some joints of actor 1 to another one, a unit vector (3,)."""
+    way = mean_of(actors, upper) - np.mean([mean_of(actors, joint) for joint in lower], axis=0)
+    return way / np.linalg.norm(way)
+
+
+def upright_by_the_definition(actors):
+    """Which way somebody is upright (3,), in float64.
+
+    Of who stands it is the way of the whole person, of others that of the trunk and the shanks.
+    """
+
+    def unit(vector):
+        return vector / np.linalg.norm(vector)
+
+    def mean_direction(lower, upper):
+        first, second = (
+            np.mean([actors[0].astype(np.float64)[:, NTU25_JOINTS.index(j)] for j in some], axis=0)
+            for some in (lower, upper)
+        )
+        return unit(np.mean([unit(way) for way in second - first], axis=0))
+
+    hips, shoulders = ["base of spine"], ["spine at shoulders"]
+    knees, ankles = (
+        [f"{side} {joint}" for side in ("left", "right")] for joint in ("knee", "ankle")
+    )
+    trunk, shanks = mean_direction(hips, shoulders), mean_direction(ankles, knees)
+    standing = max(0, mean_direction(knees, hips) @ trunk) ** 2
+    whole = mean_direction(ankles, shoulders)
+    return unit(standing * whole + (1 - standing) * unit(trunk + shanks))
+
+
+TURNS = {
+    "none": np.eye(3),
+    "ahead": rotation("x", np.pi / 6),
+    "back": rotation("x", -np.pi / 6),
+    "aside": rotation("z", np.pi / 6),
+    "askew": rotation("z", -0.4) @ rotation("x", 0.6),
+    "with heading": rotation("x", 0.5) @ rotation("y", 2.0),
+}
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("name", ["wave", "squat", "kick", "handshake", "seated"])
+def test_whoever_is_tilted_becomes_upright(turn, name):
+    actors = rotated(seated(lean=0.3) if name == "seated" else acted(name), TURNS[turn])
+    upright = stand_upright(actors)
+    assert upright.dtype == np.float32
+    np.testing.assert_allclose(upright_by_the_definition(upright), [0, 1, 0], atol=1e-5)
+    # The turn is the smallest one, about one axis, and the same for all actors and frames.
+    up = upright_by_the_definition(actors)
+    axis = np.cross(up, [0, 1, 0])
+    np.testing.assert_allclose(upright @ axis, actors @ axis, atol=1e-5)
+    for one, other in ((actors, upright), (bones(actors), bones(upright))):
+        np.testing.assert_allclose(
+            np.linalg.norm(other, axis=3), np.linalg.norm(one, axis=3), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_the_trunk_of_somebody_who_sits_becomes_upright(turn):
+    actors = rotated(seated(), TURNS[turn])
+    trunk = direction(stand_upright(actors), ["base of spine"], "spine at shoulders")
+    np.testing.assert_allclose(trunk, [0, 1, 0], atol=1e-3)
+    ankles = ["left ankle", "right ankle"]
+    # The line by which somebody who stands is upright is not upright here.
+    whole = direction(stand_upright(actors), ankles, "spine at shoulders")
+    assert whole[1] < np.cos(np.deg2rad(15))
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_whoever_stands_is_upright_from_the_ankles_to_the_shoulders(turn):
+    upright = stand_upright(rotated(acted("wave"), TURNS[turn]))
+    whole = direction(upright, ["left ankle", "right ankle"], "spine at shoulders")
+    np.testing.assert_allclose(whole, [0, 1, 0], atol=np.deg2rad(0.5))
+
+
+@pytest.mark.parametrize("name", ["wave", "squat", "walk", "handshake"])
+def test_whoever_lies_is_not_turned(name):
+    actors = lying(acted(name))
+    np.testing.assert_array_equal(stand_upright(actors), actors)
+
+
+@pytest.mark.parametrize("axis", ["x", "z"])
+@pytest.mark.parametrize(("beyond", "turns"), [(-0.02, True), (0.02, False)])
+def test_from_some_tilt_on_somebody_lies(axis, beyond, turns):
+    standing = stand_upright(acted("wave"))
+    tilted = rotated(standing, rotation(axis, MOST_TILT + beyond))
+    upright = stand_upright(tilted)
+    assert np.array_equal(upright, tilted) is not turns
+    if turns:
+        np.testing.assert_allclose(upright_by_the_definition(upright), [0, 1, 0], atol=1e-5)
+
+
+def test_only_the_first_actor_decides_what_is_upright_and_only_where_it_is_seen():
+    pair = rotated(acted("handshake"), TURNS["askew"])
+    pair[0, :20] = 0
+    alone = stand_upright(pair[:1, 20:])
+    np.testing.assert_allclose(stand_upright(pair)[:1, 20:], alone, atol=1e-5)
+    assert not stand_upright(pair)[0, :20].any()
+    pair[0] = 0
+    np.testing.assert_array_equal(stand_upright(pair), pair)
 
 
 def test_every_bone_but_the_base_has_a_standard_length():
