@@ -20,6 +20,7 @@ from stars_infer.classification.classifiers import (
     Vote,
 )
 from stars_infer.classification.leave_out import FEWEST_CLASSES, LeaveOut, ScoreFeatures
+from stars_infer.classification.mirroring import NO_MIRRORING, Mirroring
 from stars_infer.classification.model_calibration import Prior
 from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN, Chances
 from stars_infer.similarity.nearest import Matches
@@ -44,16 +45,31 @@ class Decision:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Candidates:
+    """The exemplars by which a clip is named, the most similar first.
+
+    Attributes:
+        positions: Which they are, (P,).
+        similarities: How similar they are to the clip, (P,).
+        mirrored: How similar they are to its mirror image, (P,); None if that does not count.
+    """
+
+    positions: NDArray[np.intp]
+    similarities: FloatArray
+    mirrored: FloatArray | None = None
+
+
 class OpenSetClassifier(Protocol):
     """Decides about clips by the exemplars that were found for them."""
 
     calibration: Calibration
 
-    def log_odds(self, found: Sequence[Matches]) -> Chances:
+    def log_odds(self, found: Sequence[Candidates]) -> Chances:
         """Log-odds of each clip that its class is known, if half of all are, (N,)."""
 
     def decisions(
-        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> list[Decision]:
         """Decide which class each clip shows.
 
@@ -63,7 +79,7 @@ class OpenSetClassifier(Protocol):
         """
 
     def probabilities(
-        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> Scores:
         """Chance of every class, (N, C); what is missing to 1 is the chance of an unknown class.
 
@@ -84,6 +100,9 @@ class RidgeOpenSetClassifier:
         ridge: The classifier whose scores tell how sure an answer is.
         classifier: The classifier that gives the answers; the ridge if None.
         prior: The model's own calibration.
+        mirroring: How much mirror images count for the answers.
+        mirrored: Similarity of every exemplar's mirror image to every exemplar, (E, E); not needed
+            if mirror images do not count.
     """
 
     def __init__(
@@ -95,34 +114,51 @@ class RidgeOpenSetClassifier:
         ridge: Ridge,
         classifier: Classifier | None,
         prior: Prior,
+        mirroring: Mirroring = NO_MIRRORING,
+        mirrored: FloatArray | None = None,
     ) -> None:
         self._ridge: FittedRidge = ridge.fit(similarity, classes, count)
-        self._classifier: Fitted = (
-            self._ridge if classifier is None else classifier.fit(similarity, classes, count)
-        )
+        self._mirroring, self._width = mirroring, ridge.width or 1.0
+        self._classifier: Fitted = self._ridge
+        if classifier is not None or mirroring.weight:
+            named_by = self._mixed(similarity, mirrored)
+            self._classifier = (classifier or ridge).fit(named_by, classes, count)
         self.calibration = Calibration.of(LeaveOut.of(self._ridge), prior)
 
-    def log_odds(self, found: Sequence[Matches]) -> Chances:
+    def log_odds(self, found: Sequence[Candidates]) -> Chances:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
         return self.calibration.log_odds(ScoreFeatures.of(*self._scores(found)))
 
     def decisions(
-        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> list[Decision]:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
         return _decisions(*self._scores(found), self.calibration, unknown_share)
 
     def probabilities(
-        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> Scores:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
         return _probabilities(*self._scores(found), self.calibration, unknown_share)
 
-    def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
+    def _scores(self, found: Sequence[Candidates]) -> tuple[Scores, NDArray[np.intp]]:
         """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
-        similarity = np.stack([np.asarray(similar)[np.argsort(at)] for at, similar in found])
-        answers = self._classifier.scores(similarity).argmax(axis=1)
+        orders = [np.argsort(one.positions) for one in found]
+        similarity = np.stack(
+            [one.similarities[order] for one, order in zip(found, orders, strict=True)]
+        )
+        mirrored = None
+        if self._mirroring.weight:
+            mirrored = np.stack(
+                [np.asarray(one.mirrored)[order] for one, order in zip(found, orders, strict=True)]
+            )
+        answers = self._classifier.scores(self._mixed(similarity, mirrored)).argmax(axis=1)
         return self._ridge.scores(similarity), answers
+
+    def _mixed(self, similarity: FloatArray, mirrored: FloatArray | None) -> FloatArray:
+        if mirrored is None:
+            return similarity
+        return self._mirroring.mix(similarity, mirrored, self._width)
 
 
 class NearestOpenSetClassifier:
@@ -132,40 +168,54 @@ class NearestOpenSetClassifier:
         classes: Class number of the exemplar at each position, (P,); -1 where there is none.
         vote: The classifier that gives the answers.
         calibration: The calibration of the index, from `leave_out_by_nearest`.
+        mirroring: How much mirror images count for the answers.
+        width: Width of the kernel by which similarities of mirror images are mixed in.
     """
 
-    def __init__(self, classes: NDArray[np.intp], *, vote: Vote, calibration: Calibration) -> None:
+    def __init__(
+        self,
+        classes: NDArray[np.intp],
+        *,
+        vote: Vote,
+        calibration: Calibration,
+        mirroring: Mirroring = NO_MIRRORING,
+        width: float = 1.0,
+    ) -> None:
         self._classes = classes
+        self._mirroring, self._width = mirroring, width
         self._vote = vote
         self._count = int(classes.max()) + 1
         self.calibration = calibration
 
-    def log_odds(self, found: Sequence[Matches]) -> Chances:
+    def log_odds(self, found: Sequence[Candidates]) -> Chances:
         """See `OpenSetClassifier`."""
         return self.calibration.log_odds(ScoreFeatures.of(*self._scores(found)))
 
     def decisions(
-        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> list[Decision]:
         """See `OpenSetClassifier`."""
         return _decisions(*self._scores(found), self.calibration, unknown_share)
 
     def probabilities(
-        self, found: Sequence[Matches], unknown_share: float = EXPECTED_UNKNOWN
+        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> Scores:
         """See `OpenSetClassifier`."""
         return _probabilities(*self._scores(found), self.calibration, unknown_share)
 
-    def _scores(self, found: Sequence[Matches]) -> tuple[Scores, NDArray[np.intp]]:
+    def _scores(self, found: Sequence[Candidates]) -> tuple[Scores, NDArray[np.intp]]:
         """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
         scores = [
-            _nearness(self._classes[positions], near, self._count) for positions, near in found
+            _nearness(self._classes[one.positions], one.similarities, self._count) for one in found
         ]
-        answers = [self._answer(positions, similar) for positions, similar in found]
+        answers = [self._answer(one) for one in found]
         return np.stack(scores), np.array(answers, np.intp)
 
-    def _answer(self, positions: NDArray[np.intp], similar: FloatArray) -> int:
-        fitted = self._vote.fit(similar[None], self._classes[positions], self._count)
+    def _answer(self, found: Candidates) -> int:
+        similar = found.similarities
+        if found.mirrored is not None:
+            similar = self._mirroring.mix(similar, found.mirrored, self._width)
+        fitted = self._vote.fit(similar[None], self._classes[found.positions], self._count)
         return int(fitted.scores(similar[None])[0].argmax())
 
 

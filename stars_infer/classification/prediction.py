@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, make_classifier
+from stars_infer.classification.mirroring import AUTO, check_mirror
 from stars_infer.errors import ClipError, check_range
 
 if TYPE_CHECKING:
@@ -210,13 +211,17 @@ class ClassifyOptions:
             papers' n of n-shot), at most `MAX_DEFAULT_VOTERS`.
         false_accept_rate: Share of unknown clips that may be named, 0 to 1; None for "more likely
             known than not".
+        mirror: Whether mirror images count, one of
+            `stars_infer.classification.mirroring.MIRROR_CHOICES`.
     """
 
     classifier: str = DEFAULT_CLASSIFIER
     k: int | None = None
     false_accept_rate: float | None = None
+    mirror: str = AUTO
 
     def __post_init__(self) -> None:
         make_classifier(self.classifier, n=1)
+        check_mirror(self.mirror)
         check_range("false_accept_rate", self.false_accept_rate, above=0, below=1)
         check_range("k", self.k, at_least=1, whole=True)

@@ -11,11 +11,13 @@ from rich.text import Text
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     DEFAULT_INDEX,
+    DEFAULT_MIRROR,
     ClassifierOption,
     DeviceOption,
     FalseAcceptOption,
     IndexOption,
     KOption,
+    MirrorOption,
     ModelOption,
     WorkersOption,
     classify_options,
@@ -45,6 +47,7 @@ def classify(
     ] = False,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     k: KOption = None,
+    mirror: MirrorOption = DEFAULT_MIRROR,
     people: Annotated[
         str,
         typer.Option(
@@ -73,7 +76,7 @@ def classify(
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
-    options = classify_options(classifier, k, false_accept)
+    options = classify_options(classifier, k, false_accept, mirror)
     paths = clip_files(clips)
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:

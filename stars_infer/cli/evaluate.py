@@ -9,9 +9,11 @@ import typer
 
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
+    DEFAULT_MIRROR,
     ClassifierOption,
     DeviceOption,
     FalseAcceptOption,
+    MirrorOption,
     ModelOption,
     WorkersOption,
     classify_options,
@@ -64,6 +66,7 @@ def evaluate(
     ] = None,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     false_accept: FalseAcceptOption = None,
+    mirror: MirrorOption = DEFAULT_MIRROR,
     convention: Convention,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -86,7 +89,7 @@ def evaluate(
     )
 
     output = Output(json=json, quiet=quiet)
-    options = classify_options(classifier, None, false_accept)
+    options = classify_options(classifier, None, false_accept, mirror)
     some_unknown = bool(unknown_classes) or unknown is not None
     if some_unknown and classifier != DEFAULT_CLASSIFIER:
         raise UsageError(
@@ -112,6 +115,7 @@ def evaluate(
             files,
             encoder=encoder,
             classifier=classifier,
+            mirror=mirror,
             convention=convention,
             skip=output.failure,
             progress=show,

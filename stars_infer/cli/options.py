@@ -94,24 +94,37 @@ FalseAcceptOption = Annotated[
         rich_help_panel=_NAMING,
     ),
 ]
+MirrorOption = Annotated[
+    str,
+    typer.Option(
+        "--mirror",
+        help="Whether the mirror image of a clip counts, too, so that the left hand is named by "
+        "examples of the right: on, off, or auto, if the examples do not tell sides apart.",
+        rich_help_panel=_NAMING,
+    ),
+]
+DEFAULT_MIRROR = "auto"
 
 
-def classify_options(classifier: str, k: int | None, false_accept: float | None) -> ClassifyOptions:
+def classify_options(
+    classifier: str, k: int | None, false_accept: float | None, mirror: str = DEFAULT_MIRROR
+) -> ClassifyOptions:
     """Make `ClassifyOptions` of the options.
 
     Args:
         classifier: Value of `--classifier`.
         k: Value of `--k`.
         false_accept: Value of `--false-accept`, per cent.
+        mirror: Value of `--mirror`.
 
     Raises:
-        UsageError: If there is no such classifier, or a number is out of range.
+        UsageError: If there is no such classifier or choice, or a number is out of range.
     """
     from stars_infer.classification.prediction import ClassifyOptions
 
     check_range("--false-accept", false_accept, above=0, below=100)
     share = None if false_accept is None else false_accept / 100
-    return ClassifyOptions(classifier=classifier, k=k, false_accept_rate=share)
+    return ClassifyOptions(classifier=classifier, k=k, false_accept_rate=share, mirror=mirror)
 
 
 def ready_index(index: Path, model: str | None, output: Output) -> ExemplarIndex:

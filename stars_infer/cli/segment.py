@@ -9,8 +9,10 @@ import typer
 
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
+    DEFAULT_MIRROR,
     DeviceOption,
     IndexOption,
+    MirrorOption,
     ModelOption,
     reads_clips,
     ready_index,
@@ -59,6 +61,7 @@ def segment(
     min_duration: Annotated[
         float, typer.Option("--min-duration", min=0, help="Shortest segment, seconds.")
     ] = 0.0,
+    mirror: MirrorOption = DEFAULT_MIRROR,
     svg: Annotated[Path | None, typer.Option("--svg", help="Write a timeline here.")] = None,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a page with the timeline here.")
@@ -90,6 +93,7 @@ def segment(
         min_confidence=MIN_CONFIDENCE if min_confidence is None else min_confidence,
         merge_gap=MERGE_GAP if merge_gap is None else merge_gap,
         min_duration=min_duration,
+        mirror=mirror,
     )
     timelines: list[Timeline] = []
     paths = clip_files(recordings)

@@ -14,8 +14,10 @@ import typer
 
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
+    DEFAULT_MIRROR,
     DeviceOption,
     IndexOption,
+    MirrorOption,
     ModelOption,
     reads_clips,
     ready_index,
@@ -49,6 +51,7 @@ def watch(
     every_answer: Annotated[
         bool, typer.Option("--every-answer", help="With --json: every answer, not only changes.")
     ] = False,
+    mirror: MirrorOption = DEFAULT_MIRROR,
     convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
@@ -71,7 +74,7 @@ def watch(
     output = Output(json=json, quiet=quiet)
     if source not in (None, "-") or (source is not None) + bool(udp) + bool(unix) != 1:
         raise UsageError("name one source of frames: -, --udp HOST:PORT or --unix PATH")
-    how = StreamOptions(interval=interval)
+    how = StreamOptions(interval=interval, mirror=mirror)
     reader = FrameReader(convention)
     with ExitStack() as stack:
         _end_by_sigterm(stack)

@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER
+from stars_infer.classification.mirroring import AUTO
 from stars_infer.clips.convention import Convention
 from stars_infer.embedding.files import EmbeddedFile, embed_files
 from stars_infer.encoder.encoder import Encoder
@@ -81,6 +82,7 @@ def read_labeled_clips(
     *,
     encoder: Encoder,
     classifier: str = DEFAULT_CLASSIFIER,
+    mirror: str = AUTO,
     convention: Convention | None = None,
     skip: Callable[[ClipError], None] | None = None,
     progress: Callable[[EmbeddedFile], None] | None = None,
@@ -92,6 +94,8 @@ def read_labeled_clips(
         files: The files, from `find_labeled_files`.
         encoder: The model.
         classifier: One of `stars_infer.classification.classifiers.CLASSIFIERS`.
+        mirror: Whether mirror images count, one of
+            `stars_infer.classification.mirroring.MIRROR_CHOICES`.
         convention: What is known of the files, where they do not say themselves.
         skip: Called with the error of each clip that cannot be used; if not given, the error is
             raised.
@@ -123,6 +127,7 @@ def read_labeled_clips(
         query=[files.is_query(clip.path) for clip in clips],
         classifier=classifier,
         comparison=encoder.info.comparison,
+        mirror=mirror,
     )
 
 

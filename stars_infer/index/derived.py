@@ -16,8 +16,13 @@ from stars_infer.classification.calibration import Calibration
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.index.file import IndexFile
 from stars_infer.parallel import ReportProgress
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.pairwise import between, pairwise
+from stars_infer.similarity.pairwise import between, between_mirrored, pairwise
+
+
+Tables = tuple[FloatArray, FloatArray]
+"""Similarity of exemplars to each other, and of their mirror images to exemplars, (E, E) each."""
 
 
 class ExemplarSimilarity:
@@ -27,16 +32,23 @@ class ExemplarSimilarity:
         file: The index; used within `IndexFile.reading` when this is made.
         ids: Numbers of the exemplars, ascending, (E,).
         queries: The exemplars.
+        how: How their model compares sequences; None if it compares vectors.
     """
 
     def __init__(
-        self, file: IndexFile, ids: NDArray[np.int64], queries: Sequence[Features]
+        self,
+        file: IndexFile,
+        ids: NDArray[np.int64],
+        queries: Sequence[Features],
+        how: SequenceConfig | None,
     ) -> None:
         self._file = file
         self._ids = ids
         self._queries = queries
-        self._kept = _read_matrix(file.connection)
-        self._matrix: FloatArray | None = None
+        self._how = how
+        self._digest = "" if how is None else how.digest()
+        self._kept = _read_tables(file.connection, self._digest)
+        self._tables: Tables | None = None
         self._lock = threading.Lock()
 
     def matrix(self, progress: ReportProgress = lambda at, end: None) -> FloatArray:
@@ -45,18 +57,29 @@ class ExemplarSimilarity:
         Args:
             progress: Called with how many exemplars were compared, and of how many.
         """
-        with self._lock:
-            if self._matrix is None:
-                self._matrix = self._compare(progress)
-            return self._matrix
+        return self._all(progress)[0]
 
-    def _compare(self, progress: ReportProgress) -> FloatArray:
+    def mirrored(self) -> FloatArray:
+        """Similarities of the mirror images of exemplars to exemplars, (E, E), symmetric.
+
+        They are those of `matrix` where the model compares vectors.
+        """
+        return self._all(lambda at, end: None)[1]
+
+    def _all(self, progress: ReportProgress) -> Tables:
+        with self._lock:
+            if self._tables is None:
+                self._tables = self._compare(progress)
+            return self._tables
+
+    def _compare(self, progress: ReportProgress) -> Tables:
         known, kept = self._kept
         position = {int(number): at for at, number in enumerate(known)}
         at = np.array([position.get(int(number), -1) for number in self._ids], np.intp)
         old, new = np.flatnonzero(at >= 0), np.flatnonzero(at < 0)
-        result = np.zeros((len(at), len(at)), np.float32)
-        result[np.ix_(old, old)] = kept[np.ix_(at[old], at[old])]
+        plain, mirrored = np.zeros((2, len(at), len(at)), np.float32)
+        for table, before in zip((plain, mirrored), kept, strict=True):
+            table[np.ix_(old, old)] = before[np.ix_(at[old], at[old])]
         if len(new):
             done = iter(range(1, len(new) + 1))
 
@@ -64,32 +87,61 @@ class ExemplarSimilarity:
                 progress(next(done), len(new))
 
             added = [self._queries[int(one)] for one in new]
-            if len(old):
-                beside = between(added, [self._queries[int(one)] for one in old], progress=count)
-                result[np.ix_(new, old)] = beside
-                result[np.ix_(old, new)] = beside.T
-            result[np.ix_(new, new)] = pairwise(added, progress=None if len(old) else count)
+            kept_ones = [self._queries[int(one)] for one in old]
+            beside = between(added, kept_ones, self._how, progress=count if len(old) else None)
+            among = pairwise(added, self._how, progress=None if len(old) else count)
+            _fill(plain, new, old, beside, among)
+            if self._how is not None:
+                beside = between_mirrored(added, kept_ones, self._how)
+                among = between_mirrored(added, added, self._how)
+                _fill(mirrored, new, old, beside, (among + among.T) / 2)
             progress(len(new), len(new))
+        if self._how is None:
+            mirrored = plain
         if len(new) or len(known) > len(at):
-            self._file.keep(lambda connection: _write_matrix(connection, self._ids, result))
-        return result
+            self._file.keep(
+                lambda connection: _write_tables(
+                    connection, self._digest, self._ids, (plain, mirrored)
+                )
+            )
+        return plain, mirrored
 
 
-def _read_matrix(connection: sqlite3.Connection) -> tuple[NDArray[np.int64], FloatArray]:
-    row = connection.execute("SELECT ids, matrix FROM similarity").fetchone()
+def _fill(
+    table: FloatArray,
+    new: NDArray[np.intp],
+    old: NDArray[np.intp],
+    beside: FloatArray,
+    among: FloatArray,
+) -> None:
+    """Put the similarities of new exemplars to old ones and among each other into a table."""
+    table[np.ix_(new, old)] = beside
+    table[np.ix_(old, new)] = beside.T
+    table[np.ix_(new, new)] = among
+
+
+def _read_tables(
+    connection: sqlite3.Connection, digest: str
+) -> tuple[NDArray[np.int64], tuple[FloatArray, FloatArray]]:
+    """Numbers of exemplars and their tables; none where another comparison made them."""
+    row = connection.execute(
+        "SELECT ids, matrix, mirrored FROM similarity WHERE comparison = ?", (digest,)
+    ).fetchone()
     if row is None:
-        return np.zeros(0, np.int64), np.zeros((0, 0), np.float32)
+        empty = np.zeros((0, 0), np.float32)
+        return np.zeros(0, np.int64), (empty, empty)
     ids = np.frombuffer(row[0], "<i8")
-    return ids, np.frombuffer(row[1], "<f4").reshape(len(ids), len(ids))
+    plain, mirrored = (np.frombuffer(blob, "<f4").reshape(len(ids), len(ids)) for blob in row[1:])
+    return ids, (plain, mirrored)
 
 
-def _write_matrix(
-    connection: sqlite3.Connection, ids: NDArray[np.int64], matrix: FloatArray
+def _write_tables(
+    connection: sqlite3.Connection, digest: str, ids: NDArray[np.int64], tables: Tables
 ) -> None:
     connection.execute("DELETE FROM similarity")
     connection.execute(
-        "INSERT INTO similarity VALUES (?, ?)",
-        (ids.astype("<i8").tobytes(), matrix.astype("<f4").tobytes()),
+        "INSERT INTO similarity VALUES (?, ?, ?, ?)",
+        (digest, ids.astype("<i8").tobytes(), *(one.astype("<f4").tobytes() for one in tables)),
     )
 
 
@@ -143,4 +195,7 @@ def write_calibration(
 
 
 def _prior(model: ModelInfo) -> object:
-    return json.loads(json.dumps(asdict(model.calibration.nearest)))
+    """What a kept calibration depends on, besides the exemplars."""
+    how = model.comparison
+    compared = None if how is None else (how.digest(), how.temperature)
+    return json.loads(json.dumps([asdict(model.calibration.nearest), compared]))

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from stars_infer.classification.calibration import Calibration
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, make_classifier
+from stars_infer.classification.mirroring import (
+    AUTO,
+    LARGE_MIRRORING,
+    NO_MIRRORING,
+    Mirroring,
+    choose_mirroring,
+)
 from stars_infer.classification.open_set import (
+    Candidates,
     Decision,
     NearestOpenSetClassifier,
     OpenSetClassifier,
@@ -24,7 +32,13 @@ from stars_infer.errors import UsageError
 from stars_infer.index.derived import ExemplarSimilarity
 from stars_infer.index.rows import ExemplarRows, as_queries
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT, Matches, Searcher, searcher_of
+from stars_infer.similarity.nearest import (
+    EXHAUSTIVE_LIMIT,
+    Matches,
+    Searcher,
+    SequenceSearcher,
+    searcher_of,
+)
 
 SHOWN_ACTIONS = 5
 """Likeliest actions that come with an answer."""
@@ -71,7 +85,8 @@ class Gallery:
         self._searcher, self._classes = store.searcher, store.classes
         self._counts = np.bincount(self._classes[self._classes >= 0])
         self.sizes = int(self._counts.sum()), len(store.names)
-        self._classifiers: dict[tuple[str, int], OpenSetClassifier] = {}
+        self._classifiers: dict[tuple[str, int, str], OpenSetClassifier] = {}
+        self._mirrorings: dict[str, Mirroring] = {}
         self._lock = threading.Lock()
 
     def nearest(self, queries: Sequence[Features], k: int) -> list[list[Neighbor]]:
@@ -81,17 +96,17 @@ class Gallery:
     def open_set(self, options: ClassifyOptions) -> OpenSetClassifier:
         """What decides which action a clip shows, and how sure that is."""
         n = options.k or min(MAX_DEFAULT_VOTERS, int(self._counts.min()))
-        key = options.classifier, n
+        key = options.classifier, n, options.mirror
         with self._lock:
             if key not in self._classifiers:
-                self._classifiers[key] = self._make_classifier(options.classifier, n)
+                self._classifiers[key] = self._make_classifier(options, n)
             return self._classifiers[key]
 
     def classify(self, queries: Sequence[Features], options: ClassifyOptions) -> list[Prediction]:
         """Name clips."""
         open_set = self.open_set(options)
         threshold = open_set.calibration.threshold(options.false_accept_rate)
-        found = self._candidates(queries)
+        found = self._candidates(queries, options)
         decisions, chances = open_set.decisions(found), open_set.probabilities(found)
         return [
             self._prediction(decision, row, near, threshold)
@@ -104,25 +119,57 @@ class Gallery:
         """Chance of every action, (N, C), in the order of `ExemplarStore.names`."""
         if not queries:
             return np.zeros((0, len(self.store.names)))
-        return self.open_set(options).probabilities(self._candidates(queries))
+        return self.open_set(options).probabilities(self._candidates(queries, options))
 
-    def _candidates(self, queries: Sequence[Features]) -> list[Matches]:
+    def mirroring(self, choice: str = AUTO) -> Mirroring:
+        """Whether mirror images count, and why.
+
+        Args:
+            choice: One of `stars_infer.classification.mirroring.MIRROR_CHOICES`.
+        """
+        how = self._model.comparison
+        if how is None:
+            return NO_MIRRORING
+        if self.similarity is None:
+            return LARGE_MIRRORING
+        if choice not in self._mirrorings:
+            self._mirrorings[choice] = choose_mirroring(
+                self.similarity.matrix(),
+                self.similarity.mirrored(),
+                self._classes,
+                ridge=Ridge(width=how.kernel_width),
+                choice=choice,
+            )
+        return self._mirrorings[choice]
+
+    def _candidates(
+        self, queries: Sequence[Features], options: ClassifyOptions
+    ) -> list[Candidates]:
         """The exemplars by which each clip is named; of its views, the most similar counts."""
         size = self._searcher.size
         if self.similarity is None:
-            return [
+            found = [
                 _best_of_views([self.store.candidates(view) for view in (one, *one.views)], size)
                 for one in queries
             ]
-        views = [view for one in queries for view in (one, *one.views)]
-        found = iter(self._searcher.nearest(views, EXHAUSTIVE_LIMIT))
-        return [
-            _best_of_views([next(found) for _ in range(1 + len(one.views))], size)
-            for one in queries
-        ]
+            return [Candidates(positions=at, similarities=similar) for at, similar in found]
+        mirrored = bool(self.mirroring(options.mirror).weight)
+        return [self._all_exemplars(one, mirrored=mirrored) for one in queries]
 
-    def _make_classifier(self, classifier: str, n: int) -> OpenSetClassifier:
-        how = self._model.comparison
+    def _all_exemplars(self, query: Features, *, mirrored: bool) -> Candidates:
+        """All exemplars of a small index."""
+        views = (query, *query.views)
+        found = self._searcher.nearest(views, EXHAUSTIVE_LIMIT)
+        positions, similarities = _best_of_views(found, self._searcher.size)
+        copies = None
+        if mirrored:
+            assert isinstance(self._searcher, SequenceSearcher)
+            rows = [self._searcher.mirrored_similarities(view) for view in views]
+            copies = np.max(rows, axis=0)[positions]
+        return Candidates(positions=positions, similarities=similarities, mirrored=copies)
+
+    def _make_classifier(self, options: ClassifyOptions, n: int) -> OpenSetClassifier:
+        how, classifier = self._model.comparison, options.classifier
         temperature = None if how is None else how.temperature
         if self.similarity is None:
             if classifier == "prototypes":
@@ -146,6 +193,8 @@ class Gallery:
             ridge=ridge,
             classifier=own,
             prior=self._model.calibration.ridge,
+            mirroring=self.mirroring(options.mirror),
+            mirrored=self.similarity.mirrored(),
         )
 
     def _measured_calibration(self) -> Calibration:
@@ -181,10 +230,10 @@ class Gallery:
         self,
         decision: Decision,
         chances: NDArray[np.float64],
-        found: Matches,
+        found: Candidates,
         threshold: float,
     ) -> Prediction:
-        positions, similarities = found
+        positions, similarities = found.positions, found.similarities
         classes = self._classes[positions]
         own = classes == decision.answer
         best = float(similarities[own].max())
@@ -198,7 +247,7 @@ class Gallery:
             second=None if decision.second is None else self._name(decision.second),
             similarity=best,
             margin=None if other is None else best - other,
-            neighbors=tuple(self._neighbors(found, SHOWN_NEIGHBORS)),
+            neighbors=tuple(self._neighbors((positions, similarities), SHOWN_NEIGHBORS)),
             likeliest=tuple((self._name(number), float(chances[number])) for number in likeliest),
         )
 
@@ -259,7 +308,7 @@ class SmallStore:
         self.names: list[str] = names.tolist()
         self._sources = rows.sources
         self.all_queries = as_queries(rows, model)
-        self.searcher: Searcher = searcher_of(self.all_queries)
+        self.searcher: Searcher = searcher_of(self.all_queries, model.comparison)
 
     def candidates(self, query: Features, class_out: int | None = None) -> Matches:
         """See `ExemplarStore`; these are all."""

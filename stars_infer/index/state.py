@@ -90,7 +90,9 @@ class IndexState:
             if self._count() > EXHAUSTIVE_LIMIT:
                 return None
             store = SmallStore(RowReader(self._file, self._model).newer(), self._model)
-            similarity = ExemplarSimilarity(self._file, store.ids, store.all_queries)
+            similarity = ExemplarSimilarity(
+                self._file, store.ids, store.all_queries, self._model.comparison
+            )
             gallery = Gallery(store, self._model, options=self.options(), similarity=similarity)
             self._latest = self._file.version(), gallery
         return gallery

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from pathlib import Path
 
+from stars_infer.classification.mirroring import AUTO, check_mirror
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.encoder.encoder import Encoder
@@ -65,14 +66,18 @@ class SegmentOptions:
         merge_gap: Segments of the same action become one if the gap between them is no longer than
             this, seconds.
         min_duration: Segments shorter than this are background, seconds.
+        mirror: Whether mirror images count, as in
+            `stars_infer.classification.prediction.ClassifyOptions`.
     """
 
     grid: WindowGrid = field(default_factory=WindowGrid)
     min_confidence: float = MIN_CONFIDENCE
     merge_gap: float = MERGE_GAP
     min_duration: float = 0.0
+    mirror: str = AUTO
 
     def __post_init__(self) -> None:
+        check_mirror(self.mirror)
         check_range("min_confidence", self.min_confidence, above=0, below=1)
         check_range("merge_gap", self.merge_gap, at_least=0)
         check_range("min_duration", self.min_duration, at_least=0)
@@ -153,7 +158,8 @@ def segment(
     how = how or SegmentOptions()
     windows = how.grid.windows(clip.frames, clip.fps)
     found = []
-    for count, (_, named) in enumerate(name_windows(clip, windows, encoder, index), start=1):
+    answers = name_windows(clip, windows, encoder, index, mirror=how.mirror)
+    for count, (_, named) in enumerate(answers, start=1):
         if named is not None and confidence_of(named) > how.min_confidence:
             found.append(named)
         if progress is not None:

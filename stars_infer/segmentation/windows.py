@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stars_infer.arrays import FloatArray
-from stars_infer.classification.prediction import Prediction
+from stars_infer.classification.mirroring import AUTO
+from stars_infer.classification.prediction import ClassifyOptions, Prediction
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError, check_range
@@ -141,7 +142,12 @@ def _deviation(joints: FloatArray) -> float:
 
 
 def name_windows(
-    clip: Clip, windows: Iterable[Window], encoder: Encoder, index: ExemplarIndex
+    clip: Clip,
+    windows: Iterable[Window],
+    encoder: Encoder,
+    index: ExemplarIndex,
+    *,
+    mirror: str = AUTO,
 ) -> Iterator[tuple[Window, NamedWindow | None]]:
     """Classify windows of a recording.
 
@@ -150,6 +156,8 @@ def name_windows(
         windows: The windows.
         encoder: The model.
         index: The exemplars, made by the same model.
+        mirror: Whether mirror images count, as in
+            `stars_infer.classification.prediction.ClassifyOptions`.
 
     Yields:
         Each window in order, with what it shows; None where nobody is seen, or nobody moves.
@@ -157,28 +165,36 @@ def name_windows(
     Raises:
         ExemplarIndexError: If the index is empty.
     """
+    options = replace(index.options(), mirror=mirror)
     waiting: list[tuple[Window, Clip | None]] = []
     for window in windows:
         part = cut(clip, window)
         waiting.append((window, part if part is not None and motion(part) > MIN_MOTION else None))
         if len(waiting) == BATCH:
-            yield from _name_batch(waiting, encoder, index)
+            yield from _name_batch(waiting, encoder, index, options)
             waiting = []
-    yield from _name_batch(waiting, encoder, index)
+    yield from _name_batch(waiting, encoder, index, options)
 
 
 def _name_batch(
-    parts: Sequence[tuple[Window, Clip | None]], encoder: Encoder, index: ExemplarIndex
+    parts: Sequence[tuple[Window, Clip | None]],
+    encoder: Encoder,
+    index: ExemplarIndex,
+    options: ClassifyOptions,
 ) -> Iterator[tuple[Window, NamedWindow | None]]:
     warped = encoder.info.comparison is not None
-    answers = iter(name_parts([part for _, part in parts if part is not None], encoder, index))
+    shown = [part for _, part in parts if part is not None]
+    answers = iter(name_parts(shown, encoder, index, options))
     for window, part in parts:
         answer = None if part is None else next(answers)
         yield window, None if answer is None else _of(window, answer, warped=warped)
 
 
 def name_parts(
-    parts: Sequence[Clip], encoder: Encoder, index: ExemplarIndex
+    parts: Sequence[Clip],
+    encoder: Encoder,
+    index: ExemplarIndex,
+    options: ClassifyOptions | None = None,
 ) -> list[Prediction | None]:
     """Classify parts of a recording; None stands for a part that cannot be used."""
     encoded = []
@@ -190,7 +206,7 @@ def name_parts(
             usable.append(False)
         else:
             usable.append(True)
-    answers = iter(index.classify(encoded))
+    answers = iter(index.classify(encoded, options))
     return [next(answers) if good else None for good in usable]
 
 

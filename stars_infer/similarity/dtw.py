@@ -106,7 +106,9 @@ class _Bodies:
             for number, one in enumerate(some):
                 clip, exemplar = (one.content, one.clip), (one.content, one.exemplar)
                 np.matmul(asked[clip], self._by_step[exemplar], out=costs[:, :, number])
-            distances = warping_distances(costs.reshape(steps, steps, -1), free=steps // _FREE_SHARE)
+            distances = warping_distances(
+                costs.reshape(steps, steps, -1), free=steps // _FREE_SHARE
+            )
             for one, row in zip(some, distances.reshape(len(some), -1), strict=True):
                 total += one.weight * np.exp(row / (-2 * steps * one.width))
         mean = total / sum(one.weight for one in kernels)
@@ -164,7 +166,9 @@ def _exemplar_side(steps: FloatArray) -> FloatArray:
     return np.ascontiguousarray(sides.transpose(1, 2, 0))
 
 
-def warping_distances(costs: FloatArray, *, free: int = 0, price: float = _FREE_PRICE) -> FloatArray:
+def warping_distances(
+    costs: FloatArray, *, free: int = 0, price: float = _FREE_PRICE
+) -> FloatArray:
     """Dynamic time warping of many pairs: the cost of the cheapest path from end to end.
 
     A path advances by one step in either sequence or in both (Sakoe and Chiba, "Dynamic programming

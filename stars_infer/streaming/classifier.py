@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.classification.mirroring import AUTO, check_mirror
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.clips.convention import Convention, to_standard
@@ -38,6 +39,8 @@ class StreamOptions:
         off_threshold: Smoothed confidence below which the label ceases to be the answer.
         min_hold: Shortest time for which a label remains the answer, seconds.
         smoothing: Time constant of the exponential smoothing of confidence, seconds.
+        mirror: Whether mirror images count, as in
+            `stars_infer.classification.prediction.ClassifyOptions`.
     """
 
     interval: float = 0.2
@@ -47,11 +50,13 @@ class StreamOptions:
     off_threshold: float = 0.25
     min_hold: float = 0.8
     smoothing: float = 0.3
+    mirror: str = AUTO
 
     def __post_init__(self) -> None:
         if not self.lengths:
             raise UsageError("a stream is cut into windows of one length at least, got none")
         check_range("length of a window", *self.lengths, above=0)
+        check_mirror(self.mirror)
         for name in ("interval", "fps"):
             check_range(name, getattr(self, name), above=0)
         for name in ("min_hold", "smoothing"):
@@ -248,7 +253,8 @@ class StreamClassifier:
             if MIN_FRAMES <= length <= frames
         ]
         best: tuple[float, str | None] = (0.0, None)
-        for _, named in name_windows(clip, windows, self._encoder, self._index):
+        mirror = self.how.mirror
+        for _, named in name_windows(clip, windows, self._encoder, self._index, mirror=mirror):
             if named is not None:
                 best = max(best, (confidence_of(named), named.label), key=lambda pair: pair[0])
         return best[1], best[0], clip.notes
