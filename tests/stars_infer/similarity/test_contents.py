@@ -1,5 +1,3 @@
-"""What is compared, each content against its definition in float64, number by number."""
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,12 +5,8 @@ from hypothesis import strategies as st
 
 from stars_infer import Clip
 from stars_infer.similarity.comparison import (
-    COARSE,
     CONTENTS,
     DEVIATION,
-    FIRST,
-    LAST,
-    MIDDLE,
     MOVING,
     PARTS,
     UNTURNED,
@@ -22,9 +16,9 @@ from stars_infer.similarity.comparison import (
 from stars_infer.similarity.contents import STIFF, STILL, content_of, part_of
 from stars_infer.similarity.sequence import sequence_of
 from stars_infer.synthetic.actions import perform
+from tests.plain_comparison import POSTURES, plain_content, plain_part
 
 WIDTHS = {MOVING: 24 + 24 + 2, UNTURNED: 24 + 24, DEVIATION: 24}
-POSTURES = {MOVING: slice(0, 24), DEVIATION: slice(24, 48), UNTURNED: slice(48, 72)}
 
 
 def drawn(seed, count=3, steps=16, *, size=0.5):
@@ -36,56 +30,11 @@ def drawn(seed, count=3, steps=16, *, size=0.5):
     return (size * bodies).astype(np.float32)
 
 
-def part_by_the_definition(body, part):
-    """A part of one body (S, 75)."""
-    steps = len(body)
-    if part == COARSE:
-        return np.array([(body[2 * n] + body[2 * n + 1]) / 2 for n in range(steps // 2)])
-    first = {WHOLE: 0, FIRST: 0, LAST: steps // 2, MIDDLE: steps // 4}[part]
-    return body[first : first + (steps if part == WHOLE else steps // 2)]
-
-
-def slope(rows):
-    """Half the difference of the rows before and after; at the ends, of a row and its neighbor."""
-    last = len(rows) - 1
-    return np.array(
-        [
-            (rows[min(n + 1, last)] - rows[max(n - 1, 0)]) / (min(n + 1, last) - max(n - 1, 0))
-            for n in range(len(rows))
-        ]
-    )
-
-
-def divided(rows, least):
-    """By the root mean square norm of a row."""
-    size = np.mean([row @ row for row in rows]) ** 0.5
-    return rows / max(size, least)
-
-
-def content_by_the_definition(body, content):
-    """What is compared of one part (S, 75) of a body, in float64."""
-    body = np.asarray(body, np.float64)
-    pace = 32 / len(body)
-    posture, hips = body[:, POSTURES[content]], body[:, 72:]
-    if content == DEVIATION:
-        return divided(posture - posture.mean(axis=0), 0.05)
-    motion = divided(slope(posture), 0.03 * pace)
-    if content == UNTURNED:
-        return np.hstack((0.72**0.5 * divided(posture, 0), 0.28**0.5 * motion))
-    way = slope(hips)
-    speed = np.tanh(np.hypot(way[:, 0], way[:, 2]) / (0.05 * pace))
-    height = np.tanh((hips[:, 1] - hips[:, 1].mean()) / 0.2)
-    path = np.stack((speed, height), axis=1)
-    shares = (0.648, 0.252, 0.1)
-    parts = (divided(posture, 0), motion, path)
-    return np.hstack([share**0.5 * part for share, part in zip(shares, parts, strict=True)])
-
-
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("steps", [4, 16, 32])
 def test_parts_are_those_of_the_definition(part, steps):
     bodies = drawn(0, steps=steps)
-    expected = [part_by_the_definition(body, part) for body in bodies]
+    expected = [plain_part(body, part) for body in bodies]
     np.testing.assert_allclose(part_of(bodies, part), expected, atol=1e-6)
     assert part_of(bodies, part).shape == (3, steps if part == WHOLE else steps // 2, 75)
 
@@ -104,7 +53,7 @@ def test_contents_are_those_of_the_definition(content, part, steps, size, seed):
     assert got.dtype == np.float32
     assert got.shape[2] == WIDTHS[content]
     for body, one in zip(bodies.astype(np.float64), got, strict=True):
-        expected = content_by_the_definition(part_by_the_definition(body, part), content)
+        expected = plain_content(plain_part(body, part), content)
         np.testing.assert_allclose(one, expected, atol=2e-5)
 
 
