@@ -1,4 +1,4 @@
-"""The warped comparison with one choice changed at a time; no learning in any of them."""
+"""The comparison with one choice changed at a time; no learning in any of them."""
 
 from __future__ import annotations
 
@@ -12,55 +12,99 @@ from methods import Method
 from sets import EvaluationSet
 
 from stars_infer.classification.classifiers import Classifier, Prototypes, Ridge, Vote
+from stars_infer.classification.mirroring import AUTO, OFF, ON
+from stars_infer.similarity.comparison import (
+    COARSE,
+    DEVIATION,
+    FIRST,
+    LAST,
+    MIDDLE,
+    MOVING,
+    NORMALIZED,
+    UNTURNED,
+    WHOLE,
+    Kernel,
+    SequenceConfig,
+)
 from stars_infer.similarity.pairwise import DTWSimilarity, Similarity, cosine_of
-from stars_infer.similarity.sequence import NORMALIZED, SequenceConfig, sequence_of
+from stars_infer.similarity.sequence import sequence_of
 
+HOW = SequenceConfig()
+HALVES = (FIRST, LAST, MIDDLE)
 RULES: dict[str, Callable[[int], Classifier]] = {
     "majority vote": lambda n: Vote(n=n),
-    "vote weighted by similarity": lambda n: Vote(n=n, temperature=SequenceConfig().temperature),
+    "vote weighted by similarity": lambda n: Vote(n=n, temperature=HOW.temperature),
     "prototypes": lambda n: Prototypes(),
-    "kernel half as wide": lambda n: Ridge(width=SequenceConfig().kernel_width / 2),
-    "kernel twice as wide": lambda n: Ridge(width=SequenceConfig().kernel_width * 2),
-    "a third of the noise": lambda n: Ridge(width=SequenceConfig().kernel_width, noise=0.05),
-    "three times the noise": lambda n: Ridge(width=SequenceConfig().kernel_width, noise=0.45),
+    "a third of the noise": lambda n: Ridge(width=HOW.kernel_width, noise=0.05),
+    "three times the noise": lambda n: Ridge(width=HOW.kernel_width, noise=0.45),
 }
 
 
 def ablation() -> Iterator[Method]:
     """Rows of the ablation, the whole comparison first."""
-    whole = _warping("all of it")
+    whole = _compared("all of it")
     yield whole
-    yield _prepared("not turned to the camera", face_camera=False)
+    yield replace(whole, name="mirror images never count", mirror=OFF)
+    yield replace(whole, name="mirror images always count", mirror=ON)
+    yield _kernels("without the whole clip", lambda one: one.clip != WHOLE)
+    yield _kernels("without what is as recorded", lambda one: one.content != UNTURNED)
+    yield _kernels("without the deviation", lambda one: one.content != DEVIATION)
+    yield _kernels("without halves of clips", lambda one: one.clip not in HALVES)
+    yield _kernels("without halves of exemplars", lambda one: one.exemplar not in HALVES)
+    yield _kernels("without any halves", lambda one: not {one.clip, one.exemplar} & {*HALVES})
+    yield _kernels("the whole clip only", lambda one: one.clip == WHOLE)
+    yield _compared("the whole clip in half as many steps", kernels=_coarse_whole())
+    yield _compared("kernels two thirds as wide", kernels=_scaled(2 / 3))
+    yield _compared("kernels one and a half times as wide", kernels=_scaled(1.5))
     yield _prepared("own bone lengths", standard_body=False)
     yield _prepared("even in time (pace 0)", pace=0.0)
     yield _prepared("even in motion (pace 1)", pace=1.0)
     yield _prepared("center crop 0.9", crop=0.9)
-    yield _warping("posture only", motion=0.0)
-    yield _warping("half posture, half motion", motion=0.5)
-    yield _warping("motion only", motion=1.0)
-    yield _warping("16 steps", steps=16)
-    yield _warping("64 steps", steps=64)
+    yield _compared("16 steps", steps=16)
+    yield _compared("64 steps", steps=64)
     for name, rule in RULES.items():
         yield replace(whole, name=name, classifier=rule)
 
     def unwarped(data: EvaluationSet) -> Similarity:
-        sequences = [sequence_of(clip, SequenceConfig()) for clip in data.clips]
+        sequences = [sequence_of(clip, HOW) for clip in data.clips]
         return cosine_of(np.stack([sequence[0].ravel() for sequence in sequences]))
 
     yield replace(whole, name="not warped", similarity=unwarped)
 
 
+def _kernels(name: str, keep: Callable[[Kernel], bool]) -> Method:
+    return _compared(name, kernels=tuple(one for one in HOW.kernels if keep(one)))
+
+
+def _scaled(factor: float) -> tuple[Kernel, ...]:
+    return tuple(replace(one, width=factor * one.width) for one in HOW.kernels)
+
+
+def _coarse_whole() -> tuple[Kernel, ...]:
+    return tuple(
+        replace(one, clip=COARSE, exemplar=COARSE)
+        if one.clip == WHOLE and one.content == MOVING
+        else one
+        for one in HOW.kernels
+    )
+
+
 def _prepared(name: str, **change: Any) -> Method:
-    return _warping(name, preprocessing=replace(NORMALIZED, **change))
+    return _compared(name, preprocessing=replace(NORMALIZED, **change))
 
 
-def _warping(name: str, **change: Any) -> Method:
-    how = replace(SequenceConfig(), **change)
+def _compared(name: str, **change: Any) -> Method:
+    how = replace(HOW, **change)
 
     @cache  # rows that differ in the classifier only share it
     def similarity(data: EvaluationSet) -> Similarity:
-        return DTWSimilarity([sequence_of(clip, how) for clip in data.clips], data.exemplar)
+        sequences = [sequence_of(clip, how) for clip in data.clips]
+        return DTWSimilarity(sequences, data.exemplar, how)
 
     return Method(
-        name=name, similarity=similarity, classifier=lambda n: Ridge(width=how.kernel_width)
+        name=name,
+        similarity=similarity,
+        classifier=lambda n: Ridge(width=how.kernel_width),
+        mirror=AUTO,
+        width=how.kernel_width,
     )

@@ -176,7 +176,7 @@ def num_views(known: Known, encoder: Encoder, copier: Callable[[Clip], Clip]) ->
     labels = [str(known.classes[position]) for position in [*positions, *copied]]
     order = np.argsort(labels, kind="stable")  # as an index gives them, by label and then by age
     encoded = encoder.encode([clips[int(position)] for position in order], query=True)
-    near = Neighborhood.of_table(pairwise(encoded))
+    near = Neighborhood.of_table(pairwise(encoded, encoder.info.comparison))
     found = findings(near, [labels[int(position)] for position in order])
     named = _named(found, len(order), ("duplicate",))
     return f"{100 * named[order >= len(positions)].mean():.0f}"
@@ -194,7 +194,7 @@ def main() -> None:
         sets = [
             Known(
                 data=data,
-                table=pairwise(encoder.encode(data.clips, query=True)),
+                table=pairwise(encoder.encode(data.clips, query=True), encoder.info.comparison),
                 classes=class_numbers(data.labels, sorted(set(data.labels))),
             )
             for data in known_sets(options.data, left_out)

@@ -19,9 +19,10 @@ import numpy as np
 
 from stars_infer.clips.clip import Clip
 from stars_infer.preprocessing.prepare import prepare
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import SequenceSearcher
-from stars_infer.similarity.sequence import SequenceConfig, motion_sequence
+from stars_infer.similarity.sequence import posture_sequence
 from stars_infer.synthetic.actions import ACTIONS, perform
 
 QUERIES = 50
@@ -39,16 +40,16 @@ def main() -> None:
     how = SequenceConfig()
     prepared = [prepare(clip, how.preprocessing) for clip in clips]
     sequences = [
-        motion_sequence(body + random.normal(0, 0.01, body.shape).astype(np.float32), how)
+        posture_sequence(body + random.normal(0, 0.01, body.shape).astype(np.float32), how)
         for body in (prepared[n % len(prepared)] for n in range(options.exemplars))
     ]
-    searcher = SequenceSearcher(sequences)
+    searcher = SequenceSearcher(sequences, how)
     queries = [Features(vector=np.zeros(1, np.float32), sequence=s) for s in sequences]
     print(f"{options.exemplars:,} exemplars, one body each, {how.steps} steps, one core")
     print(f"{sequences[0].astype(np.float16).nbytes / 1024:.1f} KiB an exemplar")
     for name, call in (
         ("prepare", lambda n: prepare(clips[n % len(clips)], how.preprocessing)),
-        ("sequence", lambda n: motion_sequence(prepared[n % len(prepared)], how)),
+        ("sequence", lambda n: posture_sequence(prepared[n % len(prepared)], how)),
         ("search", lambda n: searcher.nearest([queries[n]], 5)),
     ):
         times = []

@@ -202,7 +202,9 @@ def measured(
     own = np.array(gallery.asked)
     asked = np.arange(len(own)) + len(gallery.clips)
     every = [*searched.encoded, *encoded]
-    similarity = similarity_of(every, np.arange(len(every)) < len(gallery.clips))
+    similarity = similarity_of(
+        every, np.arange(len(every)) < len(gallery.clips), encoder.info.comparison
+    )
     alike = similarity(asked, np.arange(len(gallery.clips)))
     vectors = unit(encoder.embed([queries[position] for position in searched.sample]))
     return Row(

@@ -196,7 +196,7 @@ def main() -> None:
         sets = {
             data.name: pools(
                 data,
-                pairwise(encoder.encode(data.clips, query=True)),
+                pairwise(encoder.encode(data.clips, query=True), how),
                 how.kernel_width if how else None,
             )
             for data in known_sets(options.data, left_out)

@@ -149,7 +149,7 @@ def _twins(
 def _best_weight(
     similarity: FloatArray, mirrored: FloatArray, classes: NDArray[np.intp], ridge: Ridge
 ) -> float:
-    """The weight with which most exemplars are named right by the others, the smallest of equals."""
+    """The weight with which the others name most exemplars right; the smallest of equal ones."""
     assert ridge.width is not None
     count = int(classes.max()) + 1
     right = []

@@ -226,7 +226,7 @@ def named_by(
     mirroring = choose_mirroring(among, copies, numbers, ridge=ridge, choice=clips.mirror)
     if not mirroring.weight:
         return among, asked
-    mixed = mirroring.mix(among, (copies + copies.T) / 2, clips.width)
+    mixed = mirroring.mix(among, np.asarray((copies + copies.T) / 2), clips.width)
     return mixed, mirroring.mix(asked, clips.mirrored(queries, drawn), clips.width)
 
 

@@ -20,7 +20,6 @@ from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, between_mirrored, pairwise
 
-
 Tables = tuple[FloatArray, FloatArray]
 """Similarity of exemplars to each other, and of their mirror images to exemplars, (E, E) each."""
 
@@ -94,7 +93,7 @@ class ExemplarSimilarity:
             if self._how is not None:
                 beside = between_mirrored(added, kept_ones, self._how)
                 among = between_mirrored(added, added, self._how)
-                _fill(mirrored, new, old, beside, (among + among.T) / 2)
+                _fill(mirrored, new, old, beside, np.asarray((among + among.T) / 2))
             progress(len(new), len(new))
         if self._how is None:
             mirrored = plain

@@ -58,7 +58,7 @@ def content_of(sequences: FloatArray, content: str) -> FloatArray:
         (N, S', C). The mean square norm of a step is about 1, less for a body that hardly moves.
     """
     pace = STEPS / sequences.shape[1]
-    start = POSTURE * (MOVING, DEVIATION, UNTURNED).index(content)
+    start = POSTURE * [MOVING, DEVIATION, UNTURNED].index(content)
     posture = sequences[:, :, start : start + POSTURE]
     if content == DEVIATION:
         return _scale(posture - posture.mean(axis=1, keepdims=True), STIFF)
@@ -75,7 +75,7 @@ def _path(hips: FloatArray, walking: float) -> FloatArray:
     """How fast hips (N, S, 3) move over the floor, and how high they are, (N, S, 2)."""
     speed = np.linalg.norm(np.gradient(hips[:, :, ::2], axis=1), axis=2)
     height = hips[:, :, 1] - hips[:, :, 1].mean(axis=1, keepdims=True)
-    return np.stack((np.tanh(speed / walking), np.tanh(height / _HEIGHT)), axis=2)
+    return np.asarray(np.stack((np.tanh(speed / walking), np.tanh(height / _HEIGHT)), axis=2))
 
 
 def _scale(steps: FloatArray, least: float) -> FloatArray:

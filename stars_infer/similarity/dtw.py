@@ -150,7 +150,8 @@ def _dissimilarities(sequences: FloatArray, kernel: Kernel) -> FloatArray:
     costs -= 2 * one @ other.transpose(0, 2, 1)
     steps = one.shape[1]
     by_pair = np.ascontiguousarray(costs.transpose(1, 2, 0))
-    return warping_distances(by_pair, free=steps // _FREE_SHARE) / (2 * steps)
+    distances = warping_distances(by_pair, free=steps // _FREE_SHARE)
+    return np.asarray(distances / (2 * steps))
 
 
 def _query_side(steps: FloatArray) -> FloatArray:

@@ -2,10 +2,10 @@
 
 The joints of a body hang together, so most of what a posture says lies in few weighted sums of
 joints: both arms raised, one arm before the other, knees bent. The weights here are the first eight
-principal components of postures and motions (72 and 28 % of the weight) of CMU Motion Capture and of
-HDM05's actors bd, bk and dg, over joints relative to the base of the spine; x, y and z share them.
-They hold 98.9 % of the variance. Similarity of clips is as good as with all joints, and takes less
-than half of the time (docs/quality.md).
+principal components of postures and motions (72 and 28 % of the weight) of CMU Motion Capture and
+of HDM05's actors bd, bk and dg, over joints relative to the base of the spine; x, y and z share
+them. They hold 98.9 % of the variance. Similarity of clips is as good as with all joints, and takes
+less than half of the time (docs/quality.md).
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ other; in the mirror image the latter change their sign."""
 
 
 def _modes() -> FloatArray:
-    arm, leg, sides = np.array(_ARM), np.array(_LEG), SIDES[:, None]
-    parts = (np.array(_TRUNK), arm, sides * arm, leg, sides * leg)
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    trunk, arm, leg = (np.array(part, np.float32) for part in (_TRUNK, _ARM, _LEG))
+    sides = SIDES[:, None]
+    return np.concatenate((trunk, arm, sides * arm, leg, sides * leg), axis=1)
 
 
 MODES: FloatArray = _modes()

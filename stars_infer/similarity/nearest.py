@@ -154,8 +154,9 @@ def searcher_of(clip_features: Sequence[Features], how: SequenceConfig | None) -
 def coarse_descriptor(sequence: FloatArray) -> FloatArray:
     """A short form (W,) of a sequence (M, S, F), by which a shortlist is chosen.
 
-    It is made of what the whole of a sequence is compared by. The mean over bodies is averaged over each quarter of the time, and then, so that pace matters
-    less, over each quarter of the sorted values that each number takes.
+    It is made of what the whole of a sequence is compared by. The mean over bodies is averaged over
+    each quarter of the time, and then, so that pace matters less, over each quarter of the sorted
+    values that each number takes.
     """
     return np.asarray(coarse_descriptors(sequence[None])[0])
 

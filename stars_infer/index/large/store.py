@@ -392,10 +392,5 @@ class LargeSearcher:
 
     def _rank_by_warping(self, asked: FloatArray, positions: NDArray[np.intp]) -> Matches:
         rows = self._reader.with_ids(self._ids[positions])
-        return rank_by_warping(
-            asked,
-            np.searchsorted(self._ids, rows.ids),
-            rows.parts(),
-            len(positions),
-            how=self._reader.comparison,
-        )
+        at, how = np.searchsorted(self._ids, rows.ids), self._reader.comparison
+        return rank_by_warping(asked, at, rows.parts(), len(positions), how=how)
