@@ -350,7 +350,11 @@ def _comparison(arrays: dict[str, NDArray[Any]]) -> SequenceConfig | None:
         return None
     if "comparison" not in arrays:
         raise ValueError("sequences without the model's comparison")
-    return SequenceConfig.from_json(json.loads(str(arrays["comparison"])))
+    how = SequenceConfig.from_json(json.loads(str(arrays["comparison"])))
+    form = arrays["sequences"].shape[1:]
+    if form != how.shape[1:]:
+        raise ValueError(f"sequences {form} are compared as {how.shape[1:]}")
+    return how
 
 
 def _check_model(path: Path, found: Collection, model: ModelInfo) -> None:

@@ -4,9 +4,12 @@ import pytest
 from stars_infer.curation import neighbors as near_by
 from stars_infer.curation.check import check, fit_of, twins
 from stars_infer.curation.neighbors import Neighborhood, neighborhood
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import pairwise
 
+HOW = SequenceConfig(preprocessing=Preprocessing(frames=16), steps=16)
 LABELS = ["clap"] * 6 + ["squat"] * 6 + ["wave"] * 6
 
 
@@ -34,7 +37,7 @@ def test_a_wrong_label_is_found_with_the_right_one(seed):
     labels = ["squat", *LABELS[1:]]
     (one,) = check(clusters(seed), labels)
     assert (one.kind, one.positions, one.labels) == ("mislabeled", (0,), ("squat", "clap"))
-    table = pairwise(clusters(seed))
+    table = pairwise(clusters(seed), None)
     assert one.similarity == pytest.approx(table[0, 1:6].max(), abs=1e-6)
 
 
@@ -135,26 +138,47 @@ def test_mislabeled_exemplars_of_a_larger_index_are_found_among_candidates(monke
     assert (one.positions, one.labels) == ((0,), ("squat", "clap"))
 
 
+def test_exemplars_are_checked_by_what_the_model_compares():
+    """The vectors know nothing, and one sequence has a wrong label."""
+    random = np.random.default_rng(0)
+    centers = np.repeat(random.normal(size=(3, 1, 1, 75)), 6, axis=0)
+    clips = [
+        Features(
+            vector=np.float32(random.normal(size=4)),
+            sequence=np.float32(center + 0.2 * random.normal(size=(1, 16, 75))),
+        )
+        for center in centers
+    ]
+    labels = ["squat", *LABELS[1:]]
+    told = []
+    (one,) = check(clips, labels, how=HOW, progress=lambda *counts: told.append(counts))
+    assert (one.kind, one.positions, one.labels) == ("mislabeled", (0,), ("squat", "clap"))
+    assert one.similarity == pytest.approx(pairwise(clips, HOW)[0, 1:6].max(), abs=1e-6)
+    assert told == [(number, 18) for number in range(1, 19)]
+    assert check(clips, LABELS, how=HOW) == []
+    assert len(check(clips, LABELS)) > 1
+
+
 @pytest.mark.parametrize("sequences", [True, False])
 def test_candidates_are_the_nearest_of_all(monkeypatch, sequences):
     random = np.random.default_rng(2)
-    points = np.repeat(random.normal(size=(8, 1, 1, 6)), 3, axis=0)
+    points = np.repeat(random.normal(size=(8, 1, 1, 75)), 3, axis=0)
     clips = [
         Features(
-            vector=np.float32(point[0, 0] + 0.1 * random.normal(size=6)),
-            sequence=np.float32(point + 0.1 * random.normal(size=(1, 16, 6)))
-            if sequences
-            else None,
+            vector=np.float32(point[0, 0, :6] + 0.1 * random.normal(size=6)),
+            sequence=np.float32(point + 0.1 * random.normal(size=(1, 16, 75))),
         )
         for point in points
     ]
-    exact = neighborhood(clips)
+    how = HOW if sequences else None
+    exact = neighborhood(clips, how)
     assert exact.exact
+    np.testing.assert_array_equal(exact.similarities[0], np.sort(pairwise(clips, how)[0, 1:])[::-1])
     assert exact.positions.shape == (24, 23)
     monkeypatch.setattr(near_by, "ALL_PAIRS_LIMIT", 20)
     monkeypatch.setattr(near_by, "NEIGHBORS", 6)
     told = []
-    some = neighborhood(clips, progress=lambda: told.append(1))
+    some = neighborhood(clips, how, progress=lambda: told.append(1))
     assert not some.exact
     assert len(told) == 24
     assert some.positions.shape == (24, 6)

@@ -4,8 +4,12 @@ import pytest
 from stars_infer.curation import suggest as suggestion
 from stars_infer.curation.suggest import choose, doubt, novelty_threshold, suggest
 from stars_infer.errors import UsageError
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import between, pairwise
+
+HOW = SequenceConfig(preprocessing=Preprocessing(frames=8), steps=8)
 
 
 def at(*degrees):
@@ -64,7 +68,7 @@ def test_the_greedy_choice_is_that_of_the_definition():
     clips = [Features(vector=random.normal(size=3).astype(np.float32)) for _ in range(30)]
     known = [Features(vector=random.normal(size=3).astype(np.float32)) for _ in range(4)]
     labels = ["a", "b", "a", "c"]
-    table, near = pairwise(clips), between(clips, known)
+    table, near = pairwise(clips, None), between(clips, known, None)
     weight, chosen = doubt(near, labels), []
     for _ in range(5):
         totals = [
@@ -114,11 +118,11 @@ def test_of_many_clips_some_are_drawn(monkeypatch):
 def test_progress_counts_to_its_total():
     random = np.random.default_rng(0)
     clips = [
-        Features(vector=None, sequence=random.normal(size=(1, 8, 6)).astype(np.float32))
+        Features(vector=None, sequence=random.normal(size=(1, 8, 75)).astype(np.float32))
         for _ in range(6)
     ]
     told = []
-    suggest(clips[:4], 2, progress=lambda *counts: told.append(counts))
+    suggest(clips[:4], 2, how=HOW, progress=lambda *counts: told.append(counts))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
     told.clear()
     suggest(
@@ -126,6 +130,27 @@ def test_progress_counts_to_its_total():
         2,
         exemplars=clips[4:],
         labels=["a", "b"],
+        how=HOW,
         progress=lambda *counts: told.append(counts),
     )
     assert told == [(number, 8) for number in range(1, 9)]
+
+
+def test_clips_are_chosen_by_what_the_model_compares():
+    """The vectors are all the same; the sequences are of three groups, and one is known."""
+    random = np.random.default_rng(0)
+    centers = np.repeat(random.normal(size=(3, 1, 1, 75)), [4, 3, 2], axis=0)
+    clips = [
+        Features(
+            vector=np.ones(4, np.float32),
+            sequence=np.float32(center + 0.1 * random.normal(size=(1, 8, 75))),
+        )
+        for center in centers
+    ]
+    got = suggest(clips[1:], 2, exemplars=clips[:1], labels=["clap"], how=HOW)
+    assert got[0].position in (3, 4, 5)
+    assert got[1].position in (6, 7)
+    assert [one.stands_for for one in got] == [3, 2]
+    near = between([clips[1 + one.position] for one in got], clips[:1], HOW)
+    for one, similarity in zip(got, near[:, 0], strict=True):
+        assert one.similarity == pytest.approx(similarity, abs=1e-6)

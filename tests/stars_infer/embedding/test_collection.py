@@ -1,4 +1,6 @@
+import json
 import os
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -6,11 +8,14 @@ import pytest
 from stars_infer.embedding.collection import FORMAT, Collection
 from stars_infer.embedding.files import embed_files
 from stars_infer.errors import CollectionError, UsageError
+from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import DEVIATION, Kernel, SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
 
-STEPS, WIDTH = 8, 6
+STEPS, WIDTH = 8, 75
+HOW = SequenceConfig(preprocessing=Preprocessing(frames=16), steps=STEPS)
 
 
 def clip_features(count, *, seed=0, sequences=True):
@@ -33,6 +38,7 @@ def collection(count=7, **change):
         "content_hashes": [f"{n:064x}" for n in range(count)],
         "model": "some",
         "fingerprint": "f" * 64,
+        "comparison": HOW,
     }
     return Collection(**{**values, **change})
 
@@ -46,6 +52,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
         assert loaded.labels == labels
         assert loaded.content_hashes == saved.content_hashes
         assert (loaded.model, loaded.fingerprint) == ("some", "f" * 64)
+        assert loaded.comparison == HOW
         for one, other in zip(loaded.clip_features, saved.clip_features, strict=True):
             np.testing.assert_array_equal(one.vector, other.vector)
             np.testing.assert_array_equal(one.sequence, other.sequence)
@@ -55,6 +62,47 @@ def test_saved_and_loaded_it_is_the_same(tmp_path):
             loaded.search(saved.clip_features, 3), saved.search(saved.clip_features, 3), strict=True
         ):
             assert one == other
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        replace(HOW, kernel_width=0.3),
+        replace(HOW, kernels=(Kernel(content=DEVIATION, width=0.5),)),
+        replace(HOW, mirror=Kernel(width=0.2), temperature=3),
+    ],
+)
+def test_clips_are_compared_as_the_model_did_that_made_the_file(tmp_path, how):
+    saved = collection(comparison=how)
+    saved.save(tmp_path / "x.npz")
+    loaded = Collection.load(tmp_path / "x.npz")
+    assert loaded.comparison == how
+    queries = clip_features(2, seed=5)
+    assert loaded.search(queries, 3) == saved.search(queries, 3)
+    gallery = WarpingGallery([one.sequence for one in saved.clip_features], how)
+    for query, (first, *_) in zip(queries, loaded.search(queries, 3), strict=True):
+        assert first.similarity == pytest.approx(gallery.similarities(query.sequence).max())
+
+
+def test_sequences_need_to_be_told_how_they_are_compared(tmp_path):
+    lacking = collection(comparison=None)
+    assert lacking.default_by == "sequence"
+    for use in (
+        lambda: lacking.search(clip_features(1), 1),
+        lambda: lacking.save(tmp_path / "x.npz"),
+    ):
+        with pytest.raises(UsageError, match="needs its model's comparison"):
+            use()
+    assert lacking.search(clip_features(1), 1, by="vector")[0][0].source == "clip 0.npy"
+    assert not list(tmp_path.iterdir())
+
+
+def test_vectors_alone_need_no_comparison(tmp_path):
+    kept = collection(comparison=None, clip_features=clip_features(7, sequences=False))
+    kept.save(tmp_path / "x.npz")
+    loaded = Collection.load(tmp_path / "x.npz")
+    assert loaded.comparison is None
+    assert loaded.search(kept.clip_features[:2], 2) == kept.search(kept.clip_features[:2], 2)
 
 
 @pytest.mark.parametrize("by", ["sequence", "vector", None])
@@ -67,7 +115,7 @@ def test_it_finds_the_nearest_by_either_comparison(by):
         )
         expected = asked @ vectors.T
     else:
-        gallery = WarpingGallery([one.sequence for one in kept.clip_features])
+        gallery = WarpingGallery([one.sequence for one in kept.clip_features], HOW)
         expected = np.stack([gallery.similarities(one.sequence) for one in queries])
     for hits, near in zip(kept.search(queries, 4, by=by), expected, strict=True):
         order = np.argsort(-near)[:4]
@@ -95,7 +143,7 @@ def test_what_is_not_there_cannot_be_compared():
 
 def test_queries_of_another_form_are_refused():
     longer = Features(vector=np.ones(4, np.float32), sequence=np.ones((1, 9, WIDTH), np.float32))
-    with pytest.raises(UsageError, match=r"expected a finite sequence \(8, 6\), got \(9, 6\)"):
+    with pytest.raises(UsageError, match=r"expected a finite sequence \(8, 75\), got \(9, 75\)"):
         collection().search([longer], 1)
     wide = Features(vector=np.ones(5, np.float32))
     with pytest.raises(UsageError, match=r"expected a finite vector \(4,\), got \(5,\)"):
@@ -159,8 +207,15 @@ def damaged(arrays, name, value):
         ("bodies", None, "damaged"),
         ("bodies", np.full(7, 3, np.uint8), "not 1 or 2"),
         ("bodies", np.ones(7, np.uint8), "not finite ones of 7 bodies"),
-        ("sequences", np.full((10, 8, 6), np.nan, np.float16), "not finite ones"),
+        ("sequences", np.full((10, 8, 75), np.nan, np.float16), "not finite ones"),
         ("content_hashes", np.array(["a"]), "as many sources"),
+        ("comparison", None, "sequences without the model's comparison"),
+        ("comparison", np.array("warping"), "damaged"),
+        ("comparison", np.array("[]"), "damaged"),
+        ("comparison", np.array('{"steps": 8}'), "damaged"),
+        ("comparison", np.array(json.dumps(asdict(HOW) | {"steps": 6})), "cannot be halved twice"),
+        ("comparison", np.array(json.dumps(asdict(HOW) | {"steps": 16})), "compared as .16, 75"),
+        ("sequences", np.ones((10, 8, 72), np.float16), r"\(8, 72\) are compared as \(8, 75\)"),
     ],
 )
 def test_damage_is_told(tmp_path, name, value, message):
