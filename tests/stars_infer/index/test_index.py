@@ -15,8 +15,8 @@ from stars_infer.encoder.model import PRESENT, ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index.index import NewExemplar
 from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.sequence import SequenceConfig
 
 MODEL = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=8, absent_bodies=PRESENT, fingerprint="f" * 64
@@ -283,7 +283,7 @@ def test_sequences_of_one_and_two_bodies_are_found_by_warping(tmp_path):
         again.add([moving_exemplar("late", 9)])
         assert again.classify([moving(9)])[0].label == "late"
     blobs = sqlite3.connect(path).execute("SELECT bodies, length(sequence) FROM exemplars")
-    assert set(blobs.fetchall()) == {(1, 2 * 4 * 120), (2, 2 * 2 * 4 * 120)}
+    assert set(blobs.fetchall()) == {(1, 2 * 4 * 75), (2, 2 * 2 * 4 * 75)}
 
 
 def test_the_model_says_how_votes_are_weighted(tmp_path):
@@ -301,9 +301,9 @@ def test_the_model_says_how_votes_are_weighted(tmp_path):
     ("sequence", "says"),
     [
         (None, "got None"),
-        (np.zeros((1, 5, 120), np.float32), r"got \(1, 5, 120\)"),
-        (np.zeros((3, 4, 120), np.float32), r"got \(3, 4, 120\)"),
-        (np.full((1, 4, 120), np.nan, np.float32), r"got \(1, 4, 120\)"),
+        (np.zeros((1, 5, 75), np.float32), r"got \(1, 5, 75\)"),
+        (np.zeros((3, 4, 75), np.float32), r"got \(3, 4, 75\)"),
+        (np.full((1, 4, 75), np.nan, np.float32), r"got \(1, 4, 75\)"),
     ],
 )
 def test_descriptions_without_the_right_sequence_are_refused(tmp_path, sequence, says):
@@ -320,7 +320,7 @@ def test_descriptions_without_the_right_sequence_are_refused(tmp_path, sequence,
 
 def test_a_sequence_is_refused_where_vectors_are_compared(index):
     index.add([exemplar("a", 0)])
-    with pytest.raises(UsageError, match=r"expected no sequence, got \(1, 4, 120\)"):
+    with pytest.raises(UsageError, match=r"expected no sequence, got \(1, 4, 75\)"):
         index.add([moving_exemplar("a", 1)])
     with pytest.raises(UsageError, match="query: expected no sequence"):
         index.search([moving(1)], 1)

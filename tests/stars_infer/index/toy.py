@@ -7,8 +7,8 @@ import numpy as np
 from stars_infer.encoder.model import PRESENT, ModelInfo
 from stars_infer.index.index import NewExemplar
 from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.sequence import SequenceConfig
 
 VECTORS = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=8, absent_bodies=PRESENT, fingerprint="f" * 64

@@ -19,10 +19,10 @@ from stars_infer.index.large import store as store
 from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.large.cache import current_token, removed_ids
 from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import unit
-from stars_infer.similarity.sequence import SequenceConfig
 
 MODEL = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=16, absent_bodies=PRESENT, fingerprint="f" * 64
@@ -423,7 +423,7 @@ def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
         for seed in (3, 8, 11):
             query = replace(made[seed], vector=None)
             (found,) = index.search([query], 5)
-            similar = WarpingGallery(halves).similarities(query.sequence)
+            similar = WarpingGallery(halves, COMPARING.comparison).similarities(query.sequence)
             for near in found:
                 assert near.similarity == pytest.approx(similar[int(near.source)], abs=1e-5)
             assert (found[0].source == str(seed)) == (seed != 3)
