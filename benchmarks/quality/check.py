@@ -30,6 +30,7 @@ from stars_infer.curation.check import Finding, findings, fit_of, twins
 from stars_infer.curation.neighbors import Neighborhood
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.pairwise import pairwise
 
 DRAWS, COPIES = 16, 60
@@ -176,10 +177,16 @@ def num_views(known: Known, encoder: Encoder, copier: Callable[[Clip], Clip]) ->
     labels = [str(known.classes[position]) for position in [*positions, *copied]]
     order = np.argsort(labels, kind="stable")  # as an index gives them, by label and then by age
     encoded = encoder.encode([clips[int(position)] for position in order], query=True)
-    near = Neighborhood.of_table(pairwise(encoded, encoder.info.comparison))
+    near = Neighborhood.of_table(pairwise(encoded, compared_by(encoder)))
     found = findings(near, [labels[int(position)] for position in order])
     named = _named(found, len(order), ("duplicate",))
     return f"{100 * named[order >= len(positions)].mean():.0f}"
+
+
+def compared_by(encoder: Encoder) -> SequenceConfig | None:
+    """As `stars fewshot check` compares."""
+    how = encoder.info.comparison
+    return None if how is None else how.in_any_direction()
 
 
 def main() -> None:
@@ -194,7 +201,7 @@ def main() -> None:
         sets = [
             Known(
                 data=data,
-                table=pairwise(encoder.encode(data.clips, query=True), encoder.info.comparison),
+                table=pairwise(encoder.encode(data.clips, query=True), compared_by(encoder)),
                 classes=class_numbers(data.labels, sorted(set(data.labels))),
             )
             for data in known_sets(options.data, left_out)

@@ -111,6 +111,7 @@ def check(
     """
     total, done = len(clip_features), count(1)
     step = None if progress is None else lambda: progress(next(done), total)
+    how = None if how is None else how.in_any_direction()
     return findings(neighborhood(clip_features, how, progress=step), labels)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +141,11 @@ class SequenceConfig:
             "steps": self.steps,
             "form": SEQUENCE_FORM,
         }
+
+    def in_any_direction(self) -> SequenceConfig:
+        """The same without what depends on where a person faced, by which copies are found."""
+        turned = tuple(kernel for kernel in self.kernels if kernel.content != UNTURNED)
+        return replace(self, kernels=turned or self.kernels)
 
     def digest(self) -> str:
         """A hash of all that decides similarities; those kept with another one are out of date."""
