@@ -108,7 +108,8 @@ def choose_mirroring(
     assert ridge.width is not None
     twins = _twins(similarity, mirrored, classes, ridge.width)
     if twins <= _MOST_TWINS:
-        return Mirroring(weight=WEIGHT, reason="no mirrored example looks like another action")
+        few = "hardly any" if twins else "no"
+        return Mirroring(weight=WEIGHT, reason=f"{few} mirrored example looks like another action")
     percent = f"{twins:.0%} of the mirrored examples look like another action"
     sizes = np.bincount(classes)
     if sizes[sizes > 0].min() < 2:
