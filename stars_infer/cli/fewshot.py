@@ -232,6 +232,7 @@ def info(
     with existing_index(index, model) as opened:
         encoded, counts, options = opened.model, opened.counts(), opened.options()
         calibration = opened.calibration() if counts else None
+        mirroring = opened.mirroring() if counts else None
     threshold = None if calibration is None else calibration.threshold(options.false_accept_rate)
     if json:
         output.record(
@@ -243,6 +244,8 @@ def info(
                 "classes": counts,
                 "false_accept": options.false_accept_rate,
                 "threshold": threshold,
+                "mirror_weight": None if mirroring is None else mirroring.weight,
+                "mirror_reason": None if mirroring is None else mirroring.reason,
                 **_acceptance(calibration, threshold),
             }
         )
@@ -256,6 +259,8 @@ def info(
     output.table(("action", "examples"), list(counts.items()))
     if calibration is not None and threshold is not None:
         output.note(_threshold_in_words(options, calibration, threshold))
+    if mirroring is not None:
+        output.note(mirroring.in_words())
 
 
 @app.command(epilog="Example: stars fewshot threshold --false-accept 5")

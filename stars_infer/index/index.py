@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
+from stars_infer.classification.mirroring import Mirroring
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
@@ -28,8 +29,6 @@ from stars_infer.index.state import IndexState, no_progress
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
-
-_FALSE_ACCEPT = "false_accept_rate"
 
 
 class ExemplarIndex:
@@ -346,6 +345,15 @@ class ExemplarIndex:
         """
         with self._state.gallery() as gallery:
             return gallery.open_set(gallery.options).calibration
+
+    def mirroring(self) -> Mirroring:
+        """Whether mirror images of clips count where they are named, and why.
+
+        Raises:
+            ExemplarIndexError: If the index is empty.
+        """
+        with self._state.gallery() as gallery:
+            return gallery.mirroring()
 
     def prepare(self, progress: ReportProgress = no_progress) -> None:
         """Do now what naming the first clip would have to do.
