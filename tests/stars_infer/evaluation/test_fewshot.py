@@ -3,13 +3,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stars_infer.classification.classifiers import Vote
+from stars_infer.classification.classifiers import Ridge, Vote, make_classifier
+from stars_infer.classification.mirroring import choose_mirroring
 from stars_infer.errors import UsageError
-from stars_infer.evaluation.fewshot import LabeledClips, evaluate
+from stars_infer.evaluation.fewshot import LabeledClips, evaluate, named_by
 from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity.comparison import SequenceConfig
+from stars_infer.similarity.dtw import WarpingGallery
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import DTWSimilarity, cosine_of
-from stars_infer.similarity.sequence import SequenceConfig
+from stars_infer.similarity.sequence import mirror_sequence
 from tests.plain_vote import plain_vote
 
 
@@ -125,7 +128,7 @@ def test_temperature_decides_the_vote_of_a_draw():
 
 
 def test_clips_are_compared_as_their_model_compares_and_named_by_the_classifier():
-    sequences = np.random.default_rng(0).normal(size=(4, 1, 4, 6)).astype(np.float32)
+    sequences = np.random.default_rng(0).normal(size=(4, 1, 4, 75)).astype(np.float32)
     features = [
         Features(vector=np.float32([1, number]), sequence=sequence)
         for number, sequence in enumerate(sequences)
@@ -144,7 +147,87 @@ def test_clips_are_compared_as_their_model_compares_and_named_by_the_classifier(
     assert np.diag(made.similarity(everyone, everyone)) == pytest.approx(1, abs=1e-5)
     assert made.classifier(3) == Vote(n=3, temperature=0.5)
     assert made.query.tolist() == [True, False, True, False]
+    gallery = WarpingGallery(sequences, how)
+    expected = [gallery.similarities(one) for one in sequences]
+    np.testing.assert_allclose(made.similarity(everyone, everyone), expected, atol=1e-6)
+    assert (made.mirror, made.width) == ("auto", how.kernel_width)
+    copies = [gallery.mirrored_similarities(one) for one in sequences]
+    np.testing.assert_allclose(made.mirrored(everyone, everyone), copies, atol=1e-6)
     with pytest.raises(UsageError, match="no classifier 'forest'"):
         LabeledClips.of_features(
             features, ["a"] * 4, exemplar=[True] * 4, query=[True] * 4, classifier="forest"
         )
+    with pytest.raises(UsageError, match="mirror 'maybe': choose one of auto, on, off"):
+        LabeledClips.of_features(
+            features, ["a"] * 4, exemplar=[True] * 4, query=[True] * 4, mirror="maybe"
+        )
+    vectors = LabeledClips.of_features(
+        features, ["a"] * 4, exemplar=[True] * 4, query=[True] * 4, comparison=None
+    )
+    assert vectors.mirrored is None
+
+
+HOW = SequenceConfig(preprocessing=Preprocessing(frames=8), steps=8)
+
+
+def acted(*, sides, mirror="auto", each=4):
+    """Four actions as sequences; if they have sides, two are the mirror images of the other two.
+
+    The clips that are named are performed with the other hand if sides do not matter.
+    """
+    random = np.random.default_rng(0)
+    first = random.normal(size=(4, 1, 8, 75))
+    if sides:
+        first[2:] = [mirror_sequence(one) for one in first[:2]]
+    clips, exemplar = [], []
+    for action in first:
+        for number in range(2 * each):
+            clip = action + 0.5 * random.normal(size=action.shape)
+            exemplar.append(number < each)
+            clips.append(clip if sides or exemplar[-1] else mirror_sequence(clip))
+    features = [Features(vector=None, sequence=np.float32(clip)) for clip in clips]
+    return LabeledClips.of_features(
+        features,
+        [name for name in "abcd" for _ in range(2 * each)],
+        exemplar=exemplar,
+        query=np.logical_not(exemplar),
+        comparison=HOW,
+        mirror=mirror,
+    )
+
+
+@pytest.mark.parametrize("mirror", ["auto", "on", "off"])
+@pytest.mark.parametrize("sides", [True, False])
+@pytest.mark.parametrize("shots", [1, 2])
+def test_clips_are_named_by_the_mix_that_the_drawn_exemplars_choose(mirror, sides, shots):
+    clips = acted(sides=sides, mirror=mirror)
+    drawn = np.concatenate([np.arange(8 * action, 8 * action + shots) for action in range(4)])
+    queries, classes = np.flatnonzero(clips.query), drawn // 8
+    among, asked = named_by(clips, drawn, queries, classes)
+    plain, other = clips.similarity(drawn, drawn), clips.mirrored(drawn, drawn)
+    mirroring = choose_mirroring(
+        plain, other, classes, ridge=Ridge(width=HOW.kernel_width), choice=mirror
+    )
+    weight = {"on": 0.25, "off": 0.0}.get(mirror, 0.25 if not sides else 0.1 if shots == 1 else 0)
+    assert mirroring.weight == weight
+    for got, one, two in (
+        (among, plain, (other + other.T) / 2),
+        (asked, clips.similarity(queries, drawn), clips.mirrored(queries, drawn)),
+    ):
+        own, copies = (np.exp((item.astype(np.float64) - 1) / 0.12) for item in (one, two))
+        expected = 1 + 0.12 * np.log((own + weight * copies) / (1 + weight))
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+    scores = make_classifier("ridge", n=shots, width=0.12).fit(among, classes, 4).scores(asked)
+    right = 100 * np.mean(scores.argmax(axis=1) == queries // 8)
+    assert (right == 100) == (sides or mirror != "off")
+
+
+def test_the_other_hand_is_named_where_sides_do_not_matter():
+    accuracy = {
+        (sides, mirror): evaluate(acted(sides=sides, mirror=mirror), shots=[2], draws=5)[2].mean
+        for sides in (True, False)
+        for mirror in ("auto", "on", "off")
+    }
+    assert accuracy[True, "auto"] == accuracy[True, "off"] == 100
+    assert accuracy[False, "auto"] == accuracy[False, "on"] == 100
+    assert accuracy[False, "off"] < 60
