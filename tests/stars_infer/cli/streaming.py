@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 import numpy as np
 
-from stars_infer.classification.prediction import Prediction
+from stars_infer.classification.prediction import ClassifyOptions, Prediction
 from stars_infer.clips.clip import Clip
 from stars_infer.index.index import ExemplarIndex, NewExemplar
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.sequence import SequenceConfig, sequence_of
+from stars_infer.similarity.sequence import sequence_of
 from stars_infer.synthetic.actions import perform
 
 FPS = 30.0
@@ -44,9 +45,15 @@ class FakeIndex:
     similarity: float = 0.97
     margin: float | None = 0.2
     asked: list = field(default_factory=list)
+    mirrors: set = field(default_factory=set)
 
-    def classify(self, queries):
+    def options(self):
+        return ClassifyOptions(false_accept_rate=0.03)
+
+    def classify(self, queries, options):
         self.asked.append(len(queries))
+        self.mirrors.add(options.mirror)
+        assert options == replace(self.options(), mirror=options.mirror)
         return [
             Prediction(
                 label=self.label,

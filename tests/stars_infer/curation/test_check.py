@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from stars_infer import Clip
 from stars_infer.curation import neighbors as near_by
 from stars_infer.curation.check import check, fit_of, twins
 from stars_infer.curation.neighbors import Neighborhood, neighborhood
@@ -8,6 +9,9 @@ from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import pairwise
+from stars_infer.similarity.sequence import sequence_of
+from stars_infer.synthetic.actions import perform
+from tests.postures import rotated, rotation
 
 HOW = SequenceConfig(preprocessing=Preprocessing(frames=16), steps=16)
 LABELS = ["clap"] * 6 + ["squat"] * 6 + ["wave"] * 6
@@ -153,10 +157,26 @@ def test_exemplars_are_checked_by_what_the_model_compares():
     told = []
     (one,) = check(clips, labels, how=HOW, progress=lambda *counts: told.append(counts))
     assert (one.kind, one.positions, one.labels) == ("mislabeled", (0,), ("squat", "clap"))
-    assert one.similarity == pytest.approx(pairwise(clips, HOW)[0, 1:6].max(), abs=1e-6)
+    table = pairwise(clips, HOW.in_any_direction())
+    assert one.similarity == pytest.approx(table[0, 1:6].max(), abs=1e-6)
     assert told == [(number, 18) for number in range(1, 19)]
     assert check(clips, LABELS, how=HOW) == []
     assert len(check(clips, LABELS)) > 1
+
+
+def test_a_copy_that_faces_another_way_is_a_duplicate():
+    how = SequenceConfig()
+    random = np.random.default_rng(0)
+    labels = [action for action in ("clap", "squat", "wave") for _ in range(4)]
+    clips = [perform(action, random) for action in labels]
+    clips.append(rotated(clips[9], rotation("y", 1.2)))
+    features = [
+        Features(vector=None, sequence=sequence_of(Clip.from_array(clip), how)) for clip in clips
+    ]
+    (one,) = of_kind(check(features, [*labels, "wave"], how=how), "duplicate")
+    assert (one.positions, one.labels) == ((12, 9), ("wave",))
+    assert one.similarity == pytest.approx(1, abs=1e-3)
+    assert pairwise(features, how)[12, 9] < 0.995  # as recorded they differ
 
 
 @pytest.mark.parametrize("sequences", [True, False])

@@ -129,6 +129,7 @@ def test_progress_and_windows_agree_with_the_grid():
             "min_confidence must be above 0 and below 1",
         ),
         (lambda: SegmentOptions(merge_gap=-1), "merge_gap must be at least 0, not -1"),
+        (lambda: SegmentOptions(mirror="left"), "mirror 'left': choose one of auto, on, off"),
     ],
 )
 def test_impossible_settings_are_refused(how, message):
@@ -160,6 +161,15 @@ def test_windows_are_named_in_their_order():
     assert all(answer.window == one for one, answer in named if answer is not None)
     assert 0 < sum(answer is None for _, answer in named) < len(windows)
     assert max(index.asked) <= 32
+    assert index.mirrors == {"auto"}
+
+
+@pytest.mark.parametrize("mirror", ["on", "off"])
+def test_windows_are_named_with_or_without_mirror_images(mirror):
+    clip = Clip.from_array(recording("wave")[0])
+    index = FakeIndex()
+    assert segment(clip, FakeEncoder(), index, how=SegmentOptions(mirror=mirror))
+    assert index.mirrors == {mirror}
 
 
 def test_confidence_grows_with_similarity_and_lead():

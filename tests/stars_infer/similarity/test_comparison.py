@@ -160,6 +160,16 @@ def test_only_what_makes_other_sequences_is_in_the_contract():
     assert replace(HOW, temperature=3.0).contract() == HOW.contract()
 
 
+def test_in_any_direction_nothing_is_compared_as_it_was_recorded():
+    turned = HOW.in_any_direction()
+    assert turned.kernels == tuple(one for one in HOW.kernels if one.content != UNTURNED)
+    assert len(turned.kernels) == 8
+    assert replace(turned, kernels=HOW.kernels) == HOW
+    assert turned.in_any_direction() == turned
+    nothing_else = replace(HOW, kernels=(Kernel(content=UNTURNED),))
+    assert nothing_else.in_any_direction() == nothing_else
+
+
 def test_words_say_how_much_is_compared():
     assert HOW.in_words() == "time warping of 20 steps, mean of 9 kernels"
 

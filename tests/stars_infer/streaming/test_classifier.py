@@ -62,6 +62,15 @@ def test_an_answer_comes_every_so_often():
     assert times == pytest.approx([answer.time for answer in answers], abs=1e-6)
 
 
+@pytest.mark.parametrize("mirror", ["auto", "on", "off"])
+def test_a_stream_is_named_with_or_without_mirror_images(mirror):
+    joints, _ = recording("wave")
+    index = FakeIndex()
+    classifier = StreamClassifier(FakeEncoder(), index, how=StreamOptions(mirror=mirror))
+    labels_of(classifier, joints[:30], np.arange(30) / FPS)
+    assert index.mirrors == {mirror}
+
+
 def test_answers_are_skipped_when_computing_takes_too_long(monkeypatch):
     now = itertools.count()
     joints, _ = recording("wave", "kick")
@@ -157,6 +166,7 @@ def test_a_time_that_is_none_is_refused(waving):
     [
         {"interval": 0},
         {"lengths": ()},
+        {"mirror": "left"},
         {"off_threshold": 0.6},
         {"on_threshold": 1.0},
         {"min_hold": -1},
