@@ -19,8 +19,8 @@ from stars_infer.classification.classifiers import Ridge
 from stars_infer.clips.clip import Clip
 from stars_infer.errors import MissingExtraError
 from stars_infer.preprocessing.prepare import Preprocessing, prepare
-from stars_infer.similarity.pairwise import Similarity, cosine_of
 from stars_infer.similarity.modes import JOINTS as BUT_THE_HIPS
+from stars_infer.similarity.pairwise import Similarity, cosine_of
 
 JOINTS = (0, *BUT_THE_HIPS)
 """Those 20 that every layout has."""
