@@ -8,7 +8,6 @@ from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 from stars_infer.layouts.bones import STANDARD_LENGTHS
 from stars_infer.preprocessing.normalize import (
     CHAIN,
-    MOST_TILT,
     PACE_FRAMES,
     even_pace,
     face_camera,
@@ -159,7 +158,7 @@ def test_whoever_lies_is_not_turned(name):
 @pytest.mark.parametrize(("beyond", "turns"), [(-0.02, True), (0.02, False)])
 def test_from_some_tilt_on_somebody_lies(axis, beyond, turns):
     standing = stand_upright(acted("wave"))
-    tilted = rotated(standing, rotation(axis, MOST_TILT + beyond))
+    tilted = rotated(standing, rotation(axis, np.deg2rad(60) + beyond))
     upright = stand_upright(tilted)
     assert np.array_equal(upright, tilted) is not turns
     if turns:

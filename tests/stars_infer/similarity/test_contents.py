@@ -44,7 +44,7 @@ def test_parts_are_those_of_the_definition(part, steps):
     content=st.sampled_from(CONTENTS),
     part=st.sampled_from(PARTS),
     steps=st.sampled_from([4, 8, 16, 32]),
-    size=st.sampled_from([1.0, 0.3, 0.02]),
+    size=st.sampled_from([1.0, 0.3, 0.02, 0.005]),
     seed=st.integers(0, 999),
 )
 def test_contents_are_those_of_the_definition(content, part, steps, size, seed):
