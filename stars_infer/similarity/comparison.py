@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -159,8 +160,12 @@ class SequenceConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SequenceConfig:
-        """From the values in `model.json`."""
-        return cls(
+        """From the values in `model.json`.
+
+        Raises:
+            UsageError: If a value means nothing, or kernels compare one way only.
+        """
+        found = cls(
             **{
                 **values,
                 "preprocessing": Preprocessing(**values["preprocessing"]),
@@ -168,3 +173,10 @@ class SequenceConfig:
                 "mirror": Kernel(**values["mirror"]),
             }
         )
+        swapped = [replace(one, clip=one.exemplar, exemplar=one.clip) for one in found.kernels]
+        if Counter(swapped) != Counter(found.kernels):
+            raise UsageError(
+                "two clips must be as similar as the same two the other way around: for a kernel "
+                "of a half and a whole, add that of the whole and the half"
+            )
+        return found

@@ -98,6 +98,7 @@ OTHER = SequenceConfig(
     steps=16,
     kernels=(
         Kernel(content=DEVIATION, clip=FIRST, exemplar=MIDDLE, width=0.2, weight=0.5),
+        Kernel(content=DEVIATION, clip=MIDDLE, exemplar=FIRST, width=0.2, weight=0.5),
         Kernel(content=UNTURNED),
     ),
     mirror=Kernel(content=MOVING, width=0.07),
@@ -192,3 +193,11 @@ def test_sequences_that_fit(shape, fits):
     assert HOW.fits(np.zeros(shape, np.float32)) is fits
     if fits:
         assert not HOW.fits(np.full(shape, np.nan, np.float32))
+
+
+def test_kernels_that_compare_one_way_only_are_refused_in_a_model():
+    one_way = Kernel(clip=FIRST, exemplar=COARSE)
+    with pytest.raises(UsageError, match="the other way around"):
+        SequenceConfig.from_json(asdict(SequenceConfig(kernels=(one_way,))))
+    both = SequenceConfig(kernels=(one_way, Kernel(clip=COARSE, exemplar=FIRST)))
+    assert SequenceConfig.from_json(asdict(both)) == both
