@@ -17,6 +17,12 @@ from tests import public_mamp
 REPOSITORY = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _numba_as_in_a_new_process(monkeypatch):
+    """Whether the compiled form compares depends on this test, not on those before it."""
+    monkeypatch.setattr("stars_infer.similarity.dtw._pairs_compared", 0)
+
+
 @pytest.fixture(scope="session")
 def shared():
     """Real clips and golden numbers, which a public clone does not have."""

@@ -22,27 +22,29 @@ from stars_infer.similarity.comparison import (
     WHOLE,
 )
 
+POSTURES = (MOVING, DEVIATION, UNTURNED)
+"""The contents whose postures a sequence holds, in its order."""
 STILL = 0.03
 """Motion of all modes together, meters per step of `STEPS`, below which it is a sensor's noise.
 Motion is not scaled up to more than that, lest noise should look like motion."""
 STIFF = 0.05
 """The same for the deviation of the posture from its mean, meters."""
-_MOVING_SHARES = (0.648, 0.252, 0.1)
+MOVING_SHARES = (0.648, 0.252, 0.1)
 """Shares of posture, motion and path of the hips."""
-_UNTURNED_SHARES = (0.72, 0.28)
-"""Shares of posture and motion."""
-_WALKING, _HEIGHT = 0.05, 0.2
+UNTURNED_SHARES = (0.72, 0.28, 0.0)
+"""The same of clips as they were recorded."""
+WALKING, HEIGHT = 0.05, 0.2
 """Speed of the hips, meters per step of `STEPS`, and change of their height, meters, that count
 like a whole posture."""
 
 
 def part_of(sequences: FloatArray, part: str) -> FloatArray:
     """A part of sequences (N, S, F), one of `stars_infer.similarity.comparison.PARTS`."""
-    count, steps, width = sequences.shape
+    steps = sequences.shape[1]
     if part == WHOLE:
         return sequences
     if part == COARSE:
-        return np.asarray(sequences.reshape(count, steps // 2, 2, width).mean(axis=2))
+        return np.asarray((sequences[:, ::2] + sequences[:, 1::2]) / 2)
     start = {FIRST: 0, LAST: steps // 2, MIDDLE: steps // 4}[part]
     return sequences[:, start : start + steps // 2]
 
@@ -58,16 +60,16 @@ def content_of(sequences: FloatArray, content: str) -> FloatArray:
         (N, S', C). The mean square norm of a step is about 1, less for a body that hardly moves.
     """
     pace = STEPS / sequences.shape[1]
-    start = POSTURE * [MOVING, DEVIATION, UNTURNED].index(content)
+    start = POSTURE * POSTURES.index(content)
     posture = sequences[:, :, start : start + POSTURE]
     if content == DEVIATION:
         return _scale(posture - posture.mean(axis=1, keepdims=True), STIFF)
-    shares = _UNTURNED_SHARES if content == UNTURNED else _MOVING_SHARES
+    shares = UNTURNED_SHARES if content == UNTURNED else MOVING_SHARES
     motion = np.gradient(posture, axis=1)
     parts = [shares[0] ** 0.5 * _scale(posture, 1e-6)]
     parts.append(shares[1] ** 0.5 * _scale(motion, STILL * pace))
     if content != UNTURNED:
-        parts.append(shares[2] ** 0.5 * _path(sequences[:, :, -3:], _WALKING * pace))
+        parts.append(shares[2] ** 0.5 * _path(sequences[:, :, -3:], WALKING * pace))
     return np.concatenate(parts, axis=2)
 
 
@@ -75,10 +77,10 @@ def _path(hips: FloatArray, walking: float) -> FloatArray:
     """How fast hips (N, S, 3) move over the floor, and how high they are, (N, S, 2)."""
     speed = np.linalg.norm(np.gradient(hips[:, :, ::2], axis=1), axis=2)
     height = hips[:, :, 1] - hips[:, :, 1].mean(axis=1, keepdims=True)
-    return np.asarray(np.stack((np.tanh(speed / walking), np.tanh(height / _HEIGHT)), axis=2))
+    return np.asarray(np.stack((np.tanh(speed / walking), np.tanh(height / HEIGHT)), axis=2))
 
 
 def _scale(steps: FloatArray, least: float) -> FloatArray:
     """Divide each part (N, S, C) by its size, the root mean square norm of a step."""
-    size = np.sqrt(np.square(steps).sum(axis=2).mean(axis=1))
+    size = np.sqrt(np.einsum("nsc,nsc->n", steps, steps) / steps.shape[1])
     return np.asarray(steps / np.maximum(size, least)[:, None, None], np.float32)

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.machine import single_threaded
-from stars_infer.similarity.comparison import Kernel, SequenceConfig
+from stars_infer.similarity.comparison import WHOLE, Kernel, SequenceConfig
 from stars_infer.similarity.contents import content_of, part_of
 from stars_infer.similarity.sequence import mirror_sequence
+
+if TYPE_CHECKING:
+    from stars_infer.similarity.compiled import CompiledBodies
 
 _FREE_SHARE = 4
 """One step in so many may be left out at either end of either sequence."""
 _FREE_PRICE = 0.3
 """What a step costs that is left out; two steps that have nothing in common cost 2."""
+_PATIENCE = 100_000
+"""Pairs of bodies that are compared with NumPy before Numba is loaded, which takes about as long as
+comparing them. Small indexes never wait for it."""
+_PAIRS_PER_CALL = 200
+"""What one call with NumPy takes at least, in pairs."""
+
+Contents = Callable[[str, str], FloatArray]
+"""Gives a content of a part of some sequences."""
 
 
 class WarpingGallery:
@@ -56,66 +69,162 @@ class WarpingGallery:
         """Similarity of the mirror image of a query to every exemplar, (E,)."""
         return self._compare(mirror_sequence(query), (self._how.mirror,))
 
-    def _compare(self, query: FloatArray, kernels: Sequence[Kernel]) -> FloatArray:
+    def _compare(self, query: FloatArray, kernels: tuple[Kernel, ...]) -> FloatArray:
         result = np.zeros(self.size, np.float32)
-        query = np.asarray(query, np.float32)
+        form = _compiled_form(self._how) if _compiling_pays(self.size * len(query)) else None
         with single_threaded():
-            gaps = self_gaps(query, kernels, self._how.kernel_width)
+            asked = [_Asked(body, kernels, self._how, form) for body in query]
             for count, positions in self._positions.items():
                 table = [
-                    [
-                        bodies.similarities(body, kernels) + (gap + bodies.gaps(kernels)) / 2
-                        for bodies in self._bodies[count]
-                    ]
-                    for body, gap in zip(query, gaps, strict=True)
+                    [bodies.similarities(body) for bodies in self._bodies[count]] for body in asked
                 ]
                 result[positions] = _best_pairing(table)
         return result
 
 
+class _Asked:
+    """One body of a query, (S, F), by which kernels it is compared, and in which form."""
+
+    def __init__(
+        self,
+        sequence: FloatArray,
+        kernels: tuple[Kernel, ...],
+        how: SequenceConfig,
+        form: type[CompiledBodies] | None,
+    ) -> None:
+        sequences = np.asarray(sequence[None], np.float32)
+        self.kernels = kernels
+        self.contents = contents_of(sequences)
+        self.compiled = None if form is None else form(sequences, how)
+        if self.compiled is None:
+            self.gap = self_gaps(sequences, kernels, how.kernel_width, self.contents)
+        else:
+            self.gap = 1 - _mean_of_kernels(self.compiled_distances(self.compiled), kernels, how)
+
+    def compiled_distances(self, bodies: CompiledBodies) -> FloatArray:
+        """Warping distances to other bodies, (K, E), in the compiled form."""
+        assert self.compiled is not None
+        return bodies.distances(
+            self.compiled, self.kernels, free_share=_FREE_SHARE, price=_FREE_PRICE
+        )
+
+
 class _Bodies:
-    """One body of each of E exemplars, (E, S, F)."""
+    """One body of each of E exemplars, (E, S, F); arranged for a form when that is first used."""
 
     def __init__(self, sequences: FloatArray, how: SequenceConfig) -> None:
-        sequences = np.asarray(sequences, np.float32)
-        self._size = len(sequences)
-        self._width = how.kernel_width
-        self._gaps = {
-            kernels: self_gaps(sequences, kernels, how.kernel_width)
-            for kernels in (how.kernels, (how.mirror,))
-        }
-        self._by_step = {
-            (content, part): _exemplar_side(content_of(part_of(sequences, part), content))
-            for content, part in {(one.content, one.exemplar) for one in (*how.kernels, how.mirror)}
-        }
+        self._sequences = np.asarray(sequences, np.float32)
+        self._how = how
+        self._gaps: dict[tuple[Kernel, ...], FloatArray] = {}
 
-    def gaps(self, kernels: Sequence[Kernel]) -> FloatArray:
-        """What `similarities` lacks to 1 where an exemplar is compared with itself, (E,)."""
-        return self._gaps[tuple(kernels)]
+    def similarities(self, asked: _Asked) -> FloatArray:
+        """Similarity of a body to each of these, (E,); 1 where they are equal."""
+        if asked.compiled is None:
+            distances = self._distances(asked)
+        else:
+            distances = asked.compiled_distances(self._compiled)
+        similar = _mean_of_kernels(distances, asked.kernels, self._how)
+        return np.asarray(similar + (asked.gap + self._self_gaps(asked.kernels)) / 2)
 
-    def similarities(self, query: FloatArray, kernels: Sequence[Kernel]) -> FloatArray:
-        """1 + width * log of the weighted mean of the kernels, (E,), for a body (S, F)."""
-        asked = {
-            (content, part): _query_side(content_of(part_of(query[None], part), content)[0])
+    def _distances(self, asked: _Asked) -> FloatArray:
+        """Warping distances to each of these, (K, E), with NumPy."""
+        kernels = asked.kernels
+        sides = {
+            (content, part): _query_side(asked.contents(content, part)[0])
             for content, part in {(one.content, one.clip) for one in kernels}
         }
-        total = np.zeros(self._size)
-        for steps in sorted({len(side) for side in asked.values()}):
-            some = [one for one in kernels if len(asked[one.content, one.clip]) == steps]
-            costs = np.empty((steps, steps, len(some), self._size), np.float32)
-            for number, one in enumerate(some):
-                clip, exemplar = (one.content, one.clip), (one.content, one.exemplar)
-                np.matmul(asked[clip], self._by_step[exemplar], out=costs[:, :, number])
-            distances = warping_distances(
-                costs.reshape(steps, steps, -1), free=steps // _FREE_SHARE
-            )
-            for one, row in zip(some, distances.reshape(len(some), -1), strict=True):
-                total += one.weight * np.exp(row / (-2 * steps * one.width))
-        mean = total / sum(one.weight for one in kernels)
-        return np.asarray(1 + self._width * np.log(mean), np.float32)
+        result = np.empty((len(kernels), len(self._sequences)), np.float32)
+        for steps in sorted({len(side) for side in sides.values()}):
+            # Parts of the clip that meet the same part of the exemplars are multiplied at once.
+            groups: dict[tuple[str, str], list[int]] = {}
+            for number, one in enumerate(kernels):
+                if len(sides[one.content, one.clip]) == steps:
+                    groups.setdefault((one.content, one.exemplar), []).append(number)
+            order = [number for group in groups.values() for number in group]
+            costs = np.empty((steps, len(order), steps, result.shape[1]), np.float32)
+            done = 0
+            for exemplar, group in groups.items():
+                clips = [sides[kernels[number].content, kernels[number].clip] for number in group]
+                some = costs[:, done : done + len(group)].reshape(steps, -1, result.shape[1])
+                np.matmul(np.concatenate(clips), self._by_step[exemplar], out=some)
+                done += len(group)
+            result[order] = warping_distances(costs.swapaxes(1, 2), free=steps // _FREE_SHARE)
+        return result
+
+    @cached_property
+    def _by_step(self) -> dict[tuple[str, str], FloatArray]:
+        """What queries are multiplied by with NumPy."""
+        contents = contents_of(self._sequences)
+        for some in (self._how.kernels, (self._how.mirror,)):
+            self._self_gaps(some, contents)
+        return {
+            (content, part): _exemplar_side(contents(content, part))
+            for content, part in {
+                (one.content, one.exemplar) for one in (*self._how.kernels, self._how.mirror)
+            }
+        }
+
+    @cached_property
+    def _compiled(self) -> CompiledBodies:
+        """What queries of the compiled form are compared with."""
+        form = _compiled_form(self._how)
+        assert form is not None
+        vars(self).pop("_by_step", None)  # will not be needed any more
+        return form(self._sequences, self._how)
+
+    def _self_gaps(
+        self, kernels: tuple[Kernel, ...], contents: Contents | None = None
+    ) -> FloatArray:
+        """See `self_gaps`."""
+        if kernels not in self._gaps:
+            width = self._how.kernel_width
+            self._gaps[kernels] = self_gaps(self._sequences, kernels, width, contents)
+        return self._gaps[kernels]
 
 
-def self_gaps(sequences: FloatArray, kernels: Sequence[Kernel], width: float) -> FloatArray:
+def _mean_of_kernels(
+    distances: FloatArray, kernels: Sequence[Kernel], how: SequenceConfig
+) -> FloatArray:
+    """1 + width * log of the weighted mean of the kernels, (E,), from distances (K, E)."""
+    total = np.zeros(distances.shape[1])
+    for one, row in zip(kernels, distances, strict=True):
+        steps = how.steps if one.clip == WHOLE else how.steps // 2
+        total += one.weight * np.exp(row / (-2 * steps * one.width))
+    mean = total / sum(one.weight for one in kernels)
+    return np.asarray(1 + how.kernel_width * np.log(mean), np.float32)
+
+
+_pairs_compared = 0
+
+
+def _compiling_pays(pairs: int) -> bool:
+    """Count what is compared, and say whether it is enough for Numba to be worth loading."""
+    global _pairs_compared
+    _pairs_compared += pairs + _PAIRS_PER_CALL
+    return _pairs_compared > _PATIENCE
+
+
+@cache
+def _compiled_form(how: SequenceConfig) -> type[CompiledBodies] | None:
+    """The compiled form, if Numba is installed and these kernels can be compared by it."""
+    try:
+        from stars_infer.similarity.compiled import CompiledBodies
+    except ImportError:
+        return None
+    return CompiledBodies if CompiledBodies.can_compare(how) else None
+
+
+def contents_of(sequences: FloatArray) -> Contents:
+    """Contents of parts of sequences (N, S, F), each of which is computed once."""
+    return cache(lambda content, part: content_of(part_of(sequences, part), content))
+
+
+def self_gaps(
+    sequences: FloatArray,
+    kernels: Sequence[Kernel],
+    width: float,
+    contents: Contents | None = None,
+) -> FloatArray:
     """What the similarity of sequences to themselves lacks to 1, (N,).
 
     Halves of a sequence are not like the whole of it, so that the mean of the kernels is below 1
@@ -126,32 +235,39 @@ def self_gaps(sequences: FloatArray, kernels: Sequence[Kernel], width: float) ->
         sequences: One body of each, (N, S, F).
         kernels: What is compared.
         width: `SequenceConfig.kernel_width`.
+        contents: Of the sequences, if they are known.
     """
+    contents = contents or contents_of(sequences)
     total = np.zeros(len(sequences))
-    found: dict[tuple[str, frozenset[str]], FloatArray] = {}
+    found = _own_dissimilarities(contents, kernels)
     for one in kernels:
-        key = one.content, frozenset((one.clip, one.exemplar))
-        if key not in found:
-            found[key] = _dissimilarities(sequences, one)
-        total += one.weight * np.exp(found[key] / -one.width)
+        dissimilar = found.get((one.content, frozenset((one.clip, one.exemplar))), np.zeros(1))
+        total += one.weight * np.exp(dissimilar / -one.width)
     mean = total / sum(one.weight for one in kernels)
     return np.asarray(-width * np.log(mean), np.float32)
 
 
-def _dissimilarities(sequences: FloatArray, kernel: Kernel) -> FloatArray:
-    """Dissimilarity of two parts of each sequence (N, S, F), (N,)."""
-    if kernel.clip == kernel.exemplar:
-        return np.zeros(len(sequences), np.float32)
-    one, other = (
-        content_of(part_of(sequences, part), kernel.content)
-        for part in (kernel.clip, kernel.exemplar)
+def _own_dissimilarities(
+    contents: Contents, kernels: Sequence[Kernel]
+) -> dict[tuple[str, frozenset[str]], FloatArray]:
+    """Dissimilarities (N,) of different parts of the same sequences, by content and parts."""
+    pairs = dict.fromkeys(
+        (one.content, frozenset((one.clip, one.exemplar)))
+        for one in kernels
+        if one.clip != one.exemplar
     )
-    costs = np.square(one).sum(axis=2)[:, :, None] + np.square(other).sum(axis=2)[:, None]
-    costs -= 2 * one @ other.transpose(0, 2, 1)
-    steps = one.shape[1]
-    by_pair = np.ascontiguousarray(costs.transpose(1, 2, 0))
-    distances = warping_distances(by_pair, free=steps // _FREE_SHARE)
-    return np.asarray(distances / (2 * steps))
+    if not pairs:
+        return {}
+    costs = []
+    for content, parts in pairs:
+        one, other = (contents(content, part) for part in sorted(parts))
+        between = one @ (-2 * other).transpose(0, 2, 1)
+        between += np.einsum("nsc,nsc->ns", one, one)[:, :, None]
+        between += np.einsum("nsc,nsc->ns", other, other)[:, None]
+        costs.append(between.transpose(1, 2, 0))
+    by_pair = np.stack(costs, axis=2)  # all are halves, and equally long
+    distances = warping_distances(by_pair, free=len(by_pair) // _FREE_SHARE)
+    return dict(zip(pairs, distances / (2 * len(by_pair)), strict=True))
 
 
 def _query_side(steps: FloatArray) -> FloatArray:
@@ -162,9 +278,11 @@ def _query_side(steps: FloatArray) -> FloatArray:
 
 def _exemplar_side(steps: FloatArray) -> FloatArray:
     """The same of exemplars (E, S, C), as (S, C + 2, E)."""
-    squares = np.square(steps).sum(axis=2, keepdims=True)
-    sides = np.concatenate((steps, np.ones_like(squares), squares), axis=2)
-    return np.ascontiguousarray(sides.transpose(1, 2, 0))
+    count, length, width = steps.shape
+    sides = np.ones((length, width + 2, count), np.float32)
+    sides[:, :width] = steps.transpose(1, 2, 0)
+    sides[:, -1] = np.einsum("nsc,nsc->sn", steps, steps)
+    return sides
 
 
 def warping_distances(
@@ -178,23 +296,22 @@ def warping_distances(
     together, one diagonal of their tables after the other.
 
     Args:
-        costs: Cost of matching step i of one sequence with step j of the other, (S, S, E).
+        costs: Cost of matching step i of one sequence with step j of the other, (S, S, ...).
         free: How many steps may be left out at either end.
         price: Cost of a step that is left out.
 
     Returns:
-        The cost for each pair, (E,).
+        The cost for each pair, in the shape of the further axes.
     """
-    steps, _, pairs = costs.shape
-    flat = costs.reshape(steps * steps, pairs)
+    steps, _, *pairs = costs.shape
     end_diagonal = 2 * steps - 2
     best = np.full(pairs, np.inf, costs.dtype)
     # Element column + 1 is the cost of the path to that column of the diagonal.
-    before, last, here = np.full((3, steps + 1, pairs), np.inf, costs.dtype)
+    before, last, here = np.full((3, steps + 1, *pairs), np.inf, costs.dtype)
     for diagonal in range(end_diagonal + 1):
         first, end = max(0, diagonal - steps + 1), min(diagonal, steps - 1) + 1
-        start = (diagonal - first) * steps + first
-        along = flat[start :: -(steps - 1)][: end - first] if steps > 1 else flat
+        upwards = costs[::-1][end_diagonal // 2 - diagonal + first :]
+        along = np.einsum("ii...->i...", upwards[: end - first, first:end])
         here[first] = np.inf
         here[end + 1 :][:1] = np.inf
         reached = here[first + 1 : end + 1]
