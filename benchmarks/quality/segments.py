@@ -37,7 +37,7 @@ from stars_infer.segmentation.windows import WindowGrid, name_windows
 
 SEEDS, RECORDINGS = 6, 5
 OVERLAPS = (0.5, 0.25)
-BINS = (0.58, 0.7, 0.8, 0.9, 0.95, 1.0)
+BINS = (0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
 
 
 @dataclass(slots=True)

@@ -52,6 +52,8 @@ class Tally:
     actions: int = 0
     delays: list[float] = field(default_factory=list)
     """Seconds from the beginning of an action to its label."""
+    seen: list[float] = field(default_factory=list)
+    """The same as a share of the action."""
     before_end: int = 0
     latencies: list[float] = field(default_factory=list)
 
@@ -64,6 +66,7 @@ class Tally:
             starts = [said.start for said in labels if _meet(said, real)]
             if starts:
                 self.delays.append(max(min(starts) - real.start, 0.0))
+                self.seen.append(self.delays[-1] / (real.end - real.start))
                 self.before_end += min(starts) < real.end
 
     def cells(self) -> list[str]:
@@ -75,6 +78,7 @@ class Tally:
             f"{100 * f1:.0f} ({100 * precision:.0f} / {100 * recall:.0f})",
             f"{self.shown / self.actions:.2f}",
             f"{np.median(self.delays):.1f}",
+            f"{100 * np.median(self.seen):.0f}",
             f"{100 * self.before_end / self.actions:.0f}",
             f"{half:.0f} / {most:.0f}",
         ]
@@ -84,6 +88,7 @@ ROWS = (
     "F1 (precision / recall) of labels shown",
     "labels shown for an action",
     "seconds from its beginning to its label, median",
+    "share of the action that was over by then, %, median",
     "named before its end, %",
     "latency of an answer, ms, p50 / p95",
 )

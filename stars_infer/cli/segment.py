@@ -39,7 +39,7 @@ def segment(
         typer.Option(
             "--min-confidence",
             help="Confidence that a segment must exceed, 0 to 1: the higher, the fewer and surer.",
-            show_default="0.58",
+            show_default="0.3",
         ),
     ] = None,
     window: Annotated[

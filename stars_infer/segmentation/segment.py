@@ -23,18 +23,16 @@ from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import read_clip
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
-MIN_CONFIDENCE = 0.58
+MIN_CONFIDENCE = 0.3
 """Windows less sure than this are background (see docs/segmentation-and-streaming.md)."""
 MERGE_GAP = 0.3
 """Segments of the same action with a shorter gap between them, seconds, become one."""
 
-_UNLIKE = 0.75
-"""Usual similarity of a window of background to its nearest exemplar. It stands in for that of the
-second action where the index holds only one."""
-_NEARNESS, _LEAD, _OFFSET = 1.14, 1.88, -2.98
+_NEARNESS, _SURENESS, _OFFSET = 2.15, 0.29, -5.70
 """Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
-by at least half of their union. Fitted by logistic regression on stitched recordings of three data
-sets (benchmarks/quality/segments.py)."""
+by at least half of their union. Fitted by logistic regression on stitched recordings of four data
+sets, other ones than those of benchmarks/quality/segments.py, and scaled so that they hold for the
+windows that are chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +186,13 @@ def confidence_of(window: NamedWindow) -> float:
     """Probability that a window shows the action of its label, and shows it from start to end.
 
     The confidence of a `Prediction` presumes that a clip is cut to one action, which most windows
-    are not. It is used only for models that compare vectors, for which no regression was fitted.
+    are not, so that it is only a part of this. It is all of it for models that compare vectors, for
+    which no regression was fitted.
     """
     if not window.warped:
         return window.confidence
-    nearness = _nearness(window.similarity)
-    other = _UNLIKE if window.margin is None else window.similarity - window.margin
-    odds = _NEARNESS * nearness + _LEAD * (nearness - _nearness(other)) + _OFFSET
+    sureness = log_odds(window.confidence)
+    odds = _NEARNESS * _nearness(window.similarity) + _SURENESS * sureness + _OFFSET
     return 1 / (1 + exp(-odds))
 
 
