@@ -86,7 +86,7 @@ class Placement:
         if role in _DOWNWARDS:
             return -up
         if role in _AHEAD:
-            return _unit(np.cross(up, right))
+            return _unit(np.asarray(np.cross(up, right), np.float64))
         along = self.joints[:, carrier] - self.joints[:, before]
         lengths = np.linalg.norm(along, axis=1, keepdims=True)
         return np.where(lengths > 1e-6, along / np.maximum(lengths, 1e-6), -up)

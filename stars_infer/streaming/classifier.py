@@ -46,8 +46,8 @@ class StreamOptions:
     interval: float = 0.2
     lengths: tuple[float, ...] = LENGTHS
     fps: float = 30.0
-    on_threshold: float = 0.5
-    off_threshold: float = 0.25
+    on_threshold: float = 0.3
+    off_threshold: float = 0.15
     min_hold: float = 0.8
     smoothing: float = 0.3
     mirror: str = AUTO

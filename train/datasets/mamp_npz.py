@@ -25,6 +25,8 @@ from stars_infer.train.datasets.pku.splits import SPLIT_FILES
 from stars_infer.train.datasets.preassigned import preassigned_actors
 from stars_infer.train.datasets.raw import LeftOut, Outcome, RawSet, Unit
 
+_NPY: Any = np.lib.format
+"""Typed by some versions of NumPy only."""
 ACTIONS: Mapping[str, Sequence[str]] = {
     "ntu60": NTU_ACTIONS[:60],
     "ntu120": NTU_ACTIONS,
@@ -134,7 +136,7 @@ class _Part:
 
     def _labels(self, archive: zipfile.ZipFile, member: str, dataset: str) -> NDArray[Any]:
         content = io.BytesIO(archive.read(f"{member}.npy"))
-        labels = np.lib.format.read_array(content, allow_pickle=False)
+        labels: NDArray[Any] = _NPY.read_array(content, allow_pickle=False)
         if labels.ndim != 2 or labels.shape[1] != len(self._names):
             raise StarsError(
                 f"{archive.filename}: expected {member} one-hot over the {len(self._names)} "
@@ -145,7 +147,7 @@ class _Part:
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read shape, order and type from the header of an `.npy` file."""
-    version = np.lib.format.read_magic(file)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(file)
-    return np.lib.format.read_array_header_2_0(file)
+    version = _NPY.read_magic(file)
+    old, new = _NPY.read_array_header_1_0, _NPY.read_array_header_2_0
+    shape, fortran_order, dtype = (old if version == (1, 0) else new)(file)
+    return shape, fortran_order, dtype
