@@ -22,6 +22,8 @@ from stars_infer.segmentation.segment import confidence_of
 from stars_infer.segmentation.windows import LENGTHS, Window, name_windows
 from stars_infer.streaming.buffer import FrameBuffer
 
+_LEAD = 1.25
+"""A label that holds gives way to one that is so many times as likely."""
 _ROUNDING = 1e-6
 """Rounding error of sums of frame times, seconds."""
 
@@ -327,11 +329,10 @@ class Hysteresis:
     def _current_label(self) -> str | None:
         """The label that holds: the likeliest if it is likely enough, else the present one."""
         likeliest = max(self._levels, key=self._levels.__getitem__, default=None)
+        present = 0.0 if self._label is None else self._levels.get(self._label, 0.0)
+        holds = present >= self._how.off_threshold
         if likeliest is not None and self._levels[likeliest] >= self._how.on_threshold:
-            return likeliest
-        if (
-            self._label is not None
-            and self._levels.get(self._label, 0.0) >= self._how.off_threshold
-        ):
+            if not holds or self._levels[likeliest] >= _LEAD * present:
+                return likeliest
             return self._label
-        return None
+        return self._label if holds else None

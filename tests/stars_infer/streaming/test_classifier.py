@@ -245,3 +245,15 @@ def test_a_stream_of_a_convention_that_means_nothing_is_refused():
     for wrong in ({"units": "ft"}, {"up": "w"}, {"handedness": "both"}, {"layout": "ntu26"}):
         with pytest.raises(UsageError):
             StreamClassifier(FakeEncoder(), FakeIndex(), **wrong)
+
+
+def test_a_label_gives_way_to_one_that_is_clearly_likelier():
+    how = StreamOptions(on_threshold=0.3, off_threshold=0.15, min_hold=0.0, smoothing=0.0)
+    hysteresis = Hysteresis(how)
+    assert hysteresis.answer("a", 0.5, 0.0).label == "a"
+    hysteresis._levels = {"a": 0.5, "b": 0.6}
+    assert hysteresis._current_label() == "a"
+    hysteresis._levels = {"a": 0.5, "b": 0.63}
+    assert hysteresis._current_label() == "b"
+    hysteresis._levels = {"a": 0.14, "b": 0.29}
+    assert hysteresis._current_label() is None
