@@ -230,7 +230,7 @@ class Recognizer:
         on_error: str = RAISE,
         workers: int | None = 1,
     ) -> Prediction | Predictions:
-        """Name what clips show.
+        """Name what clips show; many also teach which share of them is unknown.
 
         Args:
             clips: One or many.
@@ -266,7 +266,7 @@ class Recognizer:
             inputs.given,
             skip=inputs.skip,
             options=ClassifyOptions(
-                classifier=classifier, k=k, false_accept_rate=false_accept_rate
+                classifier=classifier, k=k, false_accept_rate=false_accept_rate, together=True
             ),
             convention=convention,
             people=people,

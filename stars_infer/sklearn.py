@@ -32,6 +32,8 @@ _WANTED = (
     "X must be a list of clips (paths, arrays of positions, Clips), or an array (N, T, V, 3) or "
     "(N, M, T, V, 3)"
 )
+_AHEAD = 1e-12
+"""How far the chance of an answer is ahead of others, relative to them; rounding is finer."""
 
 
 class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -184,7 +186,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chances = np.asarray(index.predict_proba(features, self._options()), np.float64)
         answers = [int(answer.label) for answer in index.classify(features, self._options())]
         # Where the index is unsure of its answer, it may give others a chance that is higher.
-        best = np.nextafter(chances.max(axis=1), np.inf)
+        best = chances.max(axis=1) * (1 + _AHEAD)
         chances[np.arange(len(chances)), answers] = best
         return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 

@@ -2,10 +2,12 @@
 
     python benchmarks/quality/open_set.py --data DATA --write docs/open-set.md
 
-n exemplars a class of half the classes, n in 1, 2, 5; all clips of all classes are asked; ten draws
-of classes and exemplars. Each set is judged by curves that were fitted to the other tuned sets,
-never by its own; `--fit` prints those fitted to all tuned sets, which are what
-`stars_infer/classification/model_calibration.py` holds. Half a minute on one core.
+n exemplars a class of half the classes, n in 1, 2, 5; all clips of all classes are asked together,
+which teaches the share of unknown clips; forty draws of classes and exemplars. Each set is judged
+by curves that were fitted to the other tuned sets, never by its own. `--fit` prints those fitted to
+all tuned sets, which are what `stars_infer/classification/model_calibration.py` holds; with
+`--nearest` those of large indexes, with `--vectors` those of models that compare vectors. Half a
+minute on one core.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--model", help="shipped model or model directory")
     parser.add_argument("--fit", action="store_true", help="print curves fitted to all tuned sets")
     parser.add_argument("--vectors", action="store_true", help="compare vectors, for --fit")
+    parser.add_argument("--nearest", action="store_true", help="as in a large index, for --fit")
     parser.add_argument("--write", type=Path, help="Markdown file whose tables are replaced")
     parser.add_argument("--plot", type=Path, help="picture of confidence and truth at 5 shots")
     options = parser.parse_args()
@@ -56,7 +59,9 @@ def main() -> None:
         width = encoder.info.comparison.kernel_width
     draws: dict[str, list[Draw]] = {}
     for data in known_sets(options.data, left_out):
-        draws[data.name] = drawn(data, encoder, width, vectors=options.vectors)
+        draws[data.name] = drawn(
+            data, encoder, width, vectors=options.vectors, nearest=options.nearest
+        )
         console.print(f"{data.name}: done")
     if options.fit:
         console.print(fitted_prior([draw for found in draws.values() for draw in found]))
@@ -88,7 +93,12 @@ def left_out(error: ClipError) -> None:
 
 
 def drawn(
-    data: EvaluationSet, encoder: Encoder, width: float | None, *, vectors: bool
+    data: EvaluationSet,
+    encoder: Encoder,
+    width: float | None,
+    *,
+    vectors: bool,
+    nearest: bool = False,
 ) -> list[Draw]:
     """All draws of a set, with and without unknown clips."""
     if vectors:
@@ -97,8 +107,8 @@ def drawn(
         similarity = cosine_of(encoder.embed(data.clips))
     else:
         encoded = encoder.encode(data.clips, query=True)
-        similarity = similarity_of(encoded, data.exemplar)
-    return list(collected(data, similarity, shots=SHOTS, width=width))
+        similarity = similarity_of(encoded, data.exemplar, encoder.info.comparison)
+    return list(collected(data, similarity, shots=SHOTS, width=width, nearest=nearest))
 
 
 def others(draws: dict[str, list[Draw]], name: str) -> list[Draw]:

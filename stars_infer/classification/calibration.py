@@ -83,9 +83,7 @@ class Calibration:
             ScoreFeatures.of(leave_out.one_out),
         )
         strength, shots = unknown.strength, leave_out.shots
-        center, spread = _blend(
-            strength, len(strength), PRIOR_EXEMPLARS, prior.center, prior.spread
-        )
+        center, spread = blend(strength, len(strength), PRIOR_EXEMPLARS, prior.center, prior.spread)
         unknown_x = features(unknown, center, spread, shots)
         known_x = features(prior.grow(one_out, leave_out.others), center, spread, shots)
         known, right = prior.known, prior.right
@@ -102,7 +100,7 @@ class Calibration:
             shots=shots,
             known=known,
             right=right,
-            tail=_blend(log_odds, classes, PRIOR_CLASSES, *prior.tail),
+            tail=blend(log_odds, classes, PRIOR_CLASSES, *prior.tail),
             classes=classes,
             unknown=log_odds,
             weights=1 / sizes[leave_out.left_out],
@@ -232,7 +230,7 @@ class Calibration:
 _ARRAYS = ("unknown", "weights", "known_scores")
 
 
-def _blend(
+def blend(
     measured: Scores, count: float, weight: float, mean: float, spread: float
 ) -> tuple[float, float]:
     """Mean and standard deviation, drawn toward the model's own.
@@ -313,5 +311,5 @@ def _logistic(
 
 
 def _curve(weights: Scores) -> Curve:
-    one, two, three, four, five = map(float, weights)
-    return one, two, three, four, five
+    one, two, three, four = map(float, weights)
+    return one, two, three, four

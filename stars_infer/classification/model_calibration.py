@@ -12,7 +12,7 @@ from stars_infer.classification.classifiers import Scores
 from stars_infer.classification.leave_out import ScoreFeatures
 from stars_infer.errors import UsageError, check_range
 
-Curve = tuple[float, float, float, float, float]
+Curve = tuple[float, float, float, float]
 """Weights of the `features`."""
 
 _MOST_SHOTS = 10
@@ -22,11 +22,11 @@ _LEAST_SCORE = 0.02
 
 
 def features(score_features: ScoreFeatures, center: float, spread: float, shots: int) -> Scores:
-    """Features of the logistic curves, (Q, 5).
+    """Features of the logistic curves, (Q, 4).
 
     They are 1; the strength, standardized by that of unknown clips; the margin as a share of the
-    score; the strength as it is; and the logarithm of the number of exemplars in the smallest
-    class, since the strength of known clips grows with it.
+    score; and the logarithm of the number of exemplars in the smallest class, since the strength of
+    known clips grows with it.
     """
     strength = score_features.strength
     standardized = (strength - center) / (spread + _LEAST_SPREAD)
@@ -35,7 +35,7 @@ def features(score_features: ScoreFeatures, center: float, spread: float, shots:
     )
     ones = np.ones_like(strength)
     taught = np.full_like(strength, np.log(min(shots, _MOST_SHOTS)))
-    return np.stack((ones, standardized, relative, strength, taught), axis=1)
+    return np.stack((ones, standardized, relative, taught), axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,8 @@ class Prior:
     tail: tuple[float, float]
 
     def __post_init__(self) -> None:
-        if len(self.known) != 5 or len(self.right) != 5:
-            raise UsageError(f"a calibration has two curves of five numbers each: {self}")
+        if len(self.known) != 4 or len(self.right) != 4:
+            raise UsageError(f"a calibration has two curves of four numbers each: {self}")
         check_range("spread", self.spread, self.tail[1], above=0)
 
     def grow(self, score_features: ScoreFeatures, others: NDArray[np.intp]) -> ScoreFeatures:
@@ -76,7 +76,7 @@ class Prior:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCalibration:
-    """A model's own calibration, fitted to data sets by `benchmarks/quality/open_set.py --fit`.
+    """A model's own calibration, as `benchmarks/quality/open_set.py --fit` prints it.
 
     Attributes:
         ridge: For scores of the ridge, which sees all exemplars.
@@ -105,39 +105,39 @@ def _prior(values: dict[str, Any]) -> Prior:
 
 OF_SEQUENCES = ModelCalibration(
     ridge=Prior(
-        known=(-2.03, 0.12, 1.07, 4.34, -1.06),
-        right=(-1.08, 0.32, 4.14, 2.47, -0.05),
-        growth=(-0.19, 0.47),
-        center=0.27,
-        spread=0.17,
-        tail=(-1.34, 1.10),
+        known=(-1.13, 0.91, 1.32, -0.68),
+        right=(-0.37, 0.80, 4.93, 0.00),
+        growth=(-0.20, 0.47),
+        center=0.28,
+        spread=0.19,
+        tail=(-1.29, 0.97),
     ),
     nearest=Prior(
-        known=(-0.45, 1.39, -1.60, 0.0, 0.0),
-        right=(0.69, 1.89, 1.26, 0.0, 0.0),
-        growth=(-0.11, 0.18),
-        center=0.16,
+        known=(0.25, 1.62, -2.93, -0.07),
+        right=(0.69, 2.08, 2.66, 0.44),
+        growth=(-0.11, 0.17),
+        center=0.18,
         spread=0.07,
-        tail=(-0.95, 0.94),
+        tail=(-0.86, 1.07),
     ),
 )
 """The calibration of models that compare sequences."""
 OF_VECTORS = ModelCalibration(
     ridge=Prior(
-        known=(-2.19, 0.06, -3.80, 6.23, -0.84),
-        right=(-1.82, 0.29, -0.05, 4.65, 0.04),
+        known=(0.16, 1.29, -1.98, -0.21),
+        right=(0.15, 1.27, 0.68, 0.35),
         growth=(-0.07, 0.28),
         center=0.50,
         spread=0.22,
-        tail=(-0.89, 1.11),
+        tail=(-0.77, 0.86),
     ),
     nearest=Prior(
-        known=(-0.90, 0.54, -2.53, 3.13, 0.08),
-        right=(-0.98, 0.52, 2.76, 3.26, 0.63),
-        growth=(-0.04, 0.11),
+        known=(0.21, 0.96, -2.36, 0.09),
+        right=(0.14, 0.96, 2.90, 0.63),
+        growth=(-0.03, 0.09),
         center=0.35,
-        spread=0.12,
-        tail=(-0.38, 0.81),
+        spread=0.13,
+        tail=(-0.36, 0.74),
     ),
 )
 """The calibration of models that compare vectors."""

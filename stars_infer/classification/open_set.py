@@ -206,7 +206,7 @@ class NearestOpenSetClassifier:
     def _scores(self, found: Sequence[Candidates]) -> tuple[Scores, NDArray[np.intp]]:
         """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
         scores = [
-            _nearness(self._classes[one.positions], one.similarities, self._count) for one in found
+            nearness(self._classes[one.positions], one.similarities, self._count) for one in found
         ]
         answers = [self._answer(one) for one in found]
         return np.stack(scores), np.array(answers, np.intp)
@@ -238,12 +238,12 @@ def leave_out_by_nearest(
     class_out, left_out, one_out, own = [], [], [], []
     for position, (positions, similar) in zip(sample.tolist(), found_without_class, strict=True):
         if count >= FEWEST_CLASSES and len(positions):
-            class_out.append(_nearness(classes[positions], similar, count))
+            class_out.append(nearness(classes[positions], similar, count))
             left_out.append(int(classes[position]))
     for position, (positions, similar) in zip(sample.tolist(), found, strict=True):
         others = positions != position
         if ((classes[positions] == classes[position]) & others).any():
-            one_out.append(_nearness(classes[positions[others]], similar[others], count))
+            one_out.append(nearness(classes[positions[others]], similar[others], count))
             own.append(int(classes[position]))
     one_out_scores = _stack(one_out, count)
     return LeaveOut(
@@ -256,7 +256,7 @@ def leave_out_by_nearest(
     )
 
 
-def _nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
+def nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
     """Score of each class: its highest similarity, less the mean of those of the others, (C,).
 
     A class of which no exemplar was found gets the lowest similarity that was found.

@@ -211,6 +211,8 @@ class ClassifyOptions:
             papers' n of n-shot), at most `MAX_DEFAULT_VOTERS`.
         false_accept_rate: Share of unknown clips that may be named, 0 to 1; None for "more likely
             known than not".
+        together: Learn from the clips that are asked together which share of them is unknown,
+            unless it was said: the chance that each is known follows from it.
         mirror: Whether mirror images count, one of
             `stars_infer.classification.mirroring.MIRROR_CHOICES`.
     """
@@ -218,6 +220,7 @@ class ClassifyOptions:
     classifier: str = DEFAULT_CLASSIFIER
     k: int | None = None
     false_accept_rate: float | None = None
+    together: bool = False
     mirror: str = AUTO
 
     def __post_init__(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from stars_infer.cli.acceptance import note_few
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     DEFAULT_INDEX,
@@ -24,7 +26,7 @@ from stars_infer.cli.options import (
     reads_clips,
     ready_index,
 )
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_in_words
+from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
 
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import Prediction
@@ -80,44 +82,35 @@ def classify(
     paths = clip_files(clips)
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
-        _note_few(len(exemplars.labels), output)
-        answers = classify_files(
-            exemplars,
-            Encoder.load(model, device=device),
-            paths,
-            skip=output.failure,
-            options=options,
-            convention=convention,
-            people=people,
-            views=views or (),
-            workers=workers,
-        )
-        for answer in output.progress(answers, "classifying", len(paths)):
-            output.clip_notes(answer.source, answer.notes)
-            if json:
-                output.record(answer.to_dict())
-            elif quiet:
-                output.table((), [_fields(answer)])
-            else:
-                kept.append(answer)
+        note_few(len(exemplars.labels), output)
+        with output.bar() as bar:
+            task = bar.add_task("classifying", total=len(paths))
+            answers = classify_files(
+                exemplars,
+                Encoder.load(model, device=device),
+                paths,
+                skip=output.failure,
+                options=replace(options, together=True),
+                convention=convention,
+                people=people,
+                views=views or (),
+                read=lambda: bar.advance(task),
+                workers=workers,
+            )
+            for answer in answers:
+                output.clip_notes(answer.source, answer.notes)
+                if json:
+                    output.record(answer.to_dict())
+                elif quiet:
+                    output.table((), [_fields(answer)])
+                else:
+                    kept.append(answer)
     if kept:
         columns = ("clip", "action", "confidence", "similarity", "nearest exemplar")
         output.table(columns, map(_row, kept))
     for answer in kept if explain else ():
         output.paragraph(answer.source, explanation(answer))
     output.finish()
-
-
-def _note_few(actions: int, output: Output) -> None:
-    """Say what an index cannot tell that holds too few actions to simulate unknown clips."""
-    from stars_infer.classification.leave_out import FEWEST_CLASSES
-
-    if actions < FEWEST_CLASSES:
-        names = "its name" if actions == 1 else "one of their names"
-        output.note(
-            f"the index holds {count_in_words(actions, 'action')}: clips of anything else may get "
-            f"{names}; add others, at least {FEWEST_CLASSES} in all"
-        )
 
 
 def _fields(answer: Prediction) -> tuple[str, ...]:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from stars_infer.cli.acceptance import info, threshold
 from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
+from stars_infer.cli.expectation import confirm, deny, expect
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
@@ -22,13 +24,11 @@ from stars_infer.cli.options import (
     make_ready,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
-from stars_infer.errors import UsageError, check_range
+from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.classification.calibration import Calibration
-    from stars_infer.classification.prediction import ClassifyOptions
     from stars_infer.clips.convention import Convention
     from stars_infer.embedding.additions import Addition
 
@@ -220,120 +220,17 @@ def remove(
         output.table(("removed", "left"), [(removed, left)])
 
 
-@app.command(epilog="Example: stars fewshot info")
-def info(
-    index: IndexOption = DEFAULT_INDEX,
-    model: ModelOption = None,
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
-    """Show what the index holds, and which model made it."""
-    output = Output(json=json, quiet=quiet)
-    with existing_index(index, model) as opened:
-        encoded, counts, options = opened.model, opened.counts(), opened.options()
-        calibration = opened.calibration() if counts else None
-        mirroring = opened.mirroring() if counts else None
-    threshold = None if calibration is None else calibration.threshold(options.false_accept_rate)
-    if json:
-        output.record(
-            {
-                "index": str(index),
-                "model": encoded.name,
-                "fingerprint": encoded.fingerprint,
-                "exemplars": sum(counts.values()),
-                "classes": counts,
-                "false_accept": options.false_accept_rate,
-                "threshold": threshold,
-                "mirror_weight": None if mirroring is None else mirroring.weight,
-                "mirror_reason": None if mirroring is None else mirroring.reason,
-                **_acceptance(calibration, threshold),
-            }
-        )
-        return
-    size = index.stat().st_size / 1024
-    output.note(
-        f"{index}: {count_in_words(sum(counts.values()), 'example')} of "
-        f"{count_in_words(len(counts), 'action')}, {size:,.0f} KiB, "
-        f"model {encoded.name} ({encoded.fingerprint[:12]})"
-    )
-    output.table(("action", "examples"), list(counts.items()))
-    if calibration is not None and threshold is not None:
-        output.note(_threshold_in_words(options, calibration, threshold))
-    if mirroring is not None:
-        output.note(mirroring.in_words())
-
-
-@app.command(epilog="Example: stars fewshot threshold --false-accept 5")
-def threshold(
-    false_accept: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=100,
-            help="Name at most so many per cent of clips of unknown actions.",
-            show_default="name what is more likely known than not",
-        ),
-    ] = None,
-    index: IndexOption = DEFAULT_INDEX,
-    model: ModelOption = None,
-    json: JsonFlag = False,
-    quiet: QuietFlag = False,
-) -> None:
-    """Set how sure it must be to name a clip; without options, restore the default."""
-    output = Output(json=json, quiet=quiet)
-    check_range("--false-accept", false_accept, above=0, below=100)
-    with existing_index(index, model) as opened:
-        opened.set_false_accept_rate(None if false_accept is None else false_accept / 100)
-        make_ready(opened, output)
-        options, calibration = opened.options(), opened.calibration()
-    value = calibration.threshold(options.false_accept_rate)
-    if json:
-        output.record(
-            {
-                "false_accept": options.false_accept_rate,
-                "threshold": value,
-                **_acceptance(calibration, value),
-            }
-        )
-    elif quiet:
-        output.table(("threshold",), [(f"{value:.4f}",)])
-    output.note(_threshold_in_words(options, calibration, value))
-
-
-def _acceptance(
-    calibration: Calibration | None, threshold: float | None
-) -> dict[str, float | None]:
-    """What a threshold lets pass, of the exemplars themselves."""
-    if calibration is None or threshold is None:
-        return {"unknown_named": None, "known_named": None}
-    false_accept, known = calibration.acceptance_rates(threshold)
-    return {"unknown_named": false_accept, "known_named": known}
-
-
-def _threshold_in_words(
-    options: ClassifyOptions, calibration: Calibration, threshold: float
-) -> str:
-    false_accept, known = calibration.acceptance_rates(threshold)
-    rule = (
-        "more likely known than not"
-        if options.false_accept_rate is None
-        else f"at most {options.false_accept_rate:.0%} of unknown clips"
-    )
-    measured = (
-        "too few classes to measure what that lets pass"
-        if false_accept is None
-        else f"tested on your own examples: {false_accept:.0%} get a wrong name if their action is "
-        "removed" + ("" if known is None else f", {known:.0%} are named if it is kept")
-    )
-    return f"named: {rule} (chance of being known above {threshold:.2f}); {measured}"
-
-
 app.command(
     "eval",
     epilog="Example: stars fewshot eval clips/ --shots 1 --shots 5 --exemplars '*/s[1357]_*' "
     "--queries '*/s[2468]_*'",
 )(evaluate)
 
+app.command(epilog="Example: stars fewshot info")(info)
+app.command(epilog="Example: stars fewshot threshold --false-accept 5")(threshold)
+app.command(epilog="Example: stars fewshot expect --unknown 10")(expect)
+app.command(epilog="Example: stars fewshot confirm clips/monday/")(confirm)
+app.command(epilog="Example: stars fewshot deny clips/monday/7.npy")(deny)
 app.command(epilog="Example: stars fewshot suggest clips/ -n 10")(suggest)
 app.command(epilog="Example: stars fewshot check --strict")(check)
 app.command(epilog="Example: stars fewshot rename wave 'wave right hand'")(rename)

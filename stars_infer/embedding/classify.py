@@ -1,8 +1,8 @@
-"""The clips of files named one after the other."""
+"""The clips of files named, each as it is read or all together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
@@ -10,7 +10,7 @@ from typing import Unpack
 from stars_infer.classification.prediction import ClassifyOptions, Prediction
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.people import POOLED
-from stars_infer.embedding.files import EmbedOptions, embed_files
+from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.index.index import ExemplarIndex
 
@@ -23,9 +23,13 @@ def classify_files(
     options: ClassifyOptions | None = None,
     people: str = POOLED,
     views: Sequence[str] = (),
+    read: Callable[[], None] = lambda: None,
     **reading: Unpack[EmbedOptions],
 ) -> Iterator[Prediction]:
-    """Name the clips of files; each answer comes as soon as its clip is read.
+    """Name the clips of files.
+
+    Each answer comes as soon as its clip is read. If the share of unknown clips is to be learned
+    from all of them (`ClassifyOptions.together`) and was not said, all are read first.
 
     Args:
         index: The examples.
@@ -34,6 +38,7 @@ def classify_files(
         options: How; without a `false_accept_rate`, with that of the index.
         people: As in `embed_files`.
         views: As in `embed_files`.
+        read: Called after each clip is read.
         reading: Further options of `embed_files`.
 
     Yields:
@@ -46,10 +51,24 @@ def classify_files(
     options = options or ClassifyOptions()
     if options.false_accept_rate is None:
         options = replace(options, false_accept_rate=index.options().false_accept_rate)
+    at_once = options.together and index.unknown_share().said is None
     files = embed_files(encoder, paths, query=True, people=people, views=views, **reading)
     index.classify([])  # an empty index says so before the clips are read
+    waiting: list[EmbeddedFile] = []
     for file in files:
-        (answer,) = index.classify([file.features], options)
+        read()
+        waiting.append(file)
+        if not at_once:
+            yield from _named(index, waiting, options)
+            waiting = []
+    yield from _named(index, waiting, options)
+
+
+def _named(
+    index: ExemplarIndex, files: Sequence[EmbeddedFile], options: ClassifyOptions
+) -> Iterator[Prediction]:
+    answers = index.classify([file.features for file in files], options)
+    for file, answer in zip(files, answers, strict=True):
         yield replace(
             answer, source=file.source, bodies=file.bodies, frames=file.frames, notes=file.notes
         )

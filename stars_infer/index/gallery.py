@@ -27,6 +27,7 @@ from stars_infer.classification.open_set import (
     leave_out_by_nearest,
 )
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
+from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
 from stars_infer.index.derived import ExemplarSimilarity
@@ -56,6 +57,7 @@ class Gallery:
         store: At least one exemplar.
         model: Its model.
         options: How clips are named if nothing else is said.
+        unknown_share: What is known of the share of unknown clips.
         similarity: Of the exemplars of a small index; None for a large one, which is named by the
             nearest exemplars.
         calibration: Of a large index, from before; None where it is to be measured.
@@ -74,11 +76,13 @@ class Gallery:
         model: ModelInfo,
         *,
         options: ClassifyOptions,
+        unknown_share: UnknownShare,
         similarity: ExemplarSimilarity | None = None,
         calibration: Calibration | None = None,
     ) -> None:
         self.store = store
         self.options = options
+        self._unknown_share = unknown_share
         self._model = model
         self.similarity = similarity
         self.calibration = calibration
@@ -105,9 +109,10 @@ class Gallery:
     def classify(self, queries: Sequence[Features], options: ClassifyOptions) -> list[Prediction]:
         """Name clips."""
         open_set = self.open_set(options)
-        threshold = open_set.calibration.threshold(options.false_accept_rate)
         found = self._candidates(queries, options)
-        decisions, chances = open_set.decisions(found), open_set.probabilities(found)
+        share = self._share(open_set, found, options)
+        threshold = open_set.calibration.threshold(options.false_accept_rate, share)
+        decisions, chances = open_set.decisions(found, share), open_set.probabilities(found, share)
         return [
             self._prediction(decision, row, near, threshold)
             for decision, row, near in zip(decisions, chances, found, strict=True)
@@ -119,7 +124,16 @@ class Gallery:
         """Chance of every action, (N, C), in the order of `ExemplarStore.names`."""
         if not queries:
             return np.zeros((0, len(self.store.names)))
-        return self.open_set(options).probabilities(self._candidates(queries, options))
+        open_set, found = self.open_set(options), self._candidates(queries, options)
+        return open_set.probabilities(found, self._share(open_set, found, options))
+
+    def _share(
+        self, open_set: OpenSetClassifier, found: Sequence[Candidates], options: ClassifyOptions
+    ) -> float:
+        """The share of unknown clips: as expected, or learned from those that are asked."""
+        if not options.together or self._unknown_share.said is not None or len(found) < 2:
+            return self._unknown_share.expected
+        return open_set.calibration.learn_share(open_set.log_odds(found), self._unknown_share)
 
     def mirroring(self, choice: str = AUTO) -> Mirroring:
         """Whether mirror images count, and why.

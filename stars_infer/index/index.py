@@ -25,13 +25,14 @@ from stars_infer.index.file import WAIT, IndexFile
 from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.index.network_inputs import make_vectors, read_inputs
 from stars_infer.index.rows import count_of, features_of
+from stars_infer.index.settings import IndexSettings
 from stars_infer.index.state import IndexState, no_progress
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
 
 
-class ExemplarIndex:
+class ExemplarIndex(IndexSettings):
     """Labeled clips as one model describes them.
 
     The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, several processes
@@ -66,9 +67,9 @@ class ExemplarIndex:
     """
 
     def __init__(self, file: IndexFile, model: ModelInfo) -> None:
+        super().__init__(file)
         self.path = file.path
         self.model = model
-        self._file = file
         self._state = IndexState(file, model)
 
     @classmethod
@@ -320,22 +321,6 @@ class ExemplarIndex:
         self._check_queries(queries)
         with self._state.gallery() as gallery:
             return gallery.predict_proba(queries, gallery.options if options is None else options)
-
-    def options(self) -> ClassifyOptions:
-        """How clips are named if nothing else is said: with the threshold that the index keeps."""
-        return self._state.options()
-
-    def set_false_accept_rate(self, share: float | None) -> None:
-        """Set the threshold for "unknown": the share of unknown clips that may be named, 0 to 1.
-
-        Args:
-            share: None for "named if more likely known than not".
-
-        Raises:
-            UsageError: If it is not between 0 and 1.
-            ExemplarIndexError: If the file cannot be written, or others write for too long.
-        """
-        self._state.set_false_accept_rate(share)
 
     def calibration(self) -> Calibration:
         """How well the exemplars tell clips of known actions from others.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stars_infer.classification.calibration import Calibration
-from stars_infer.classification.prediction import ClassifyOptions
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.derived import ExemplarSimilarity, read_calibration, write_calibration
@@ -14,10 +13,9 @@ from stars_infer.index.file import IndexFile
 from stars_infer.index.gallery import Gallery, SmallStore
 from stars_infer.index.large.store import LargeStore
 from stars_infer.index.rows import RowReader, count_of
+from stars_infer.index.settings import IndexSettings
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
-
-_FALSE_ACCEPT = "false_accept_rate"
 
 
 def no_progress(at: int, end: int) -> None:
@@ -35,27 +33,10 @@ class IndexState:
     def __init__(self, file: IndexFile, model: ModelInfo) -> None:
         self._file = file
         self._model = model
+        self._settings = IndexSettings(file)
         self._large = LargeStore(file, model)
         self._kept_calibration: Calibration | None = None
         self._latest: tuple[object, Gallery] | None = None
-
-    def options(self) -> ClassifyOptions:
-        """See `ExemplarIndex.options`."""
-        with self._file.reading() as connection:
-            row = connection.execute(
-                "SELECT value FROM settings WHERE key = ?", (_FALSE_ACCEPT,)
-            ).fetchone()
-        return ClassifyOptions(false_accept_rate=None if row is None else float(row[0]))
-
-    def set_false_accept_rate(self, share: float | None) -> None:
-        """See `ExemplarIndex.set_false_accept_rate`."""
-        ClassifyOptions(false_accept_rate=share)
-        with self._file.writing("the threshold is as it was") as connection:
-            connection.execute("DELETE FROM settings WHERE key = ?", (_FALSE_ACCEPT,))
-            if share is not None:
-                connection.execute(
-                    "INSERT INTO settings VALUES (?, ?)", (_FALSE_ACCEPT, repr(share))
-                )
 
     @contextmanager
     def gallery(self, progress: ReportProgress = no_progress) -> Iterator[Gallery]:
@@ -93,7 +74,13 @@ class IndexState:
             similarity = ExemplarSimilarity(
                 self._file, store.ids, store.all_queries, self._model.comparison
             )
-            gallery = Gallery(store, self._model, options=self.options(), similarity=similarity)
+            gallery = Gallery(
+                store,
+                self._model,
+                options=self._settings.options(),
+                unknown_share=self._settings.unknown_share(),
+                similarity=similarity,
+            )
             self._latest = self._file.version(), gallery
         return gallery
 
@@ -116,7 +103,11 @@ class IndexState:
         sizes = int((store.classes >= 0).sum()), len(store.names)
         self._kept_calibration = read_calibration(connection, sizes, self._model)
         gallery = Gallery(
-            store, self._model, options=self.options(), calibration=self._kept_calibration
+            store,
+            self._model,
+            options=self._settings.options(),
+            unknown_share=self._settings.unknown_share(),
+            calibration=self._kept_calibration,
         )
         self._latest = self._file.version(), gallery
         return gallery

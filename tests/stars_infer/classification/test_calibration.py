@@ -77,7 +77,7 @@ def test_more_exemplars_move_the_curves_away_from_the_models_own():
 
 def test_a_models_calibration_survives_json():
     assert ModelCalibration.from_json(OF_VECTORS.to_json()) == OF_VECTORS
-    with pytest.raises(UsageError, match="two curves of five numbers"):
+    with pytest.raises(UsageError, match="two curves of four numbers"):
         replace(PRIOR, known=(1, 2))
     with pytest.raises(UsageError, match="spread must be above 0"):
         replace(PRIOR, tail=(0.0, 0.0))

@@ -60,6 +60,40 @@ def test_an_answer_comes_as_soon_as_its_clip_is_read(taught, recordings, monkeyp
     assert next(answers, None) is None
 
 
+def test_clips_that_are_named_together_are_all_read_first(taught, recordings, monkeypatch):
+    read = []
+    paths = clip_files([recordings / "wave"])
+
+    def answers():
+        read.clear()
+        return classify_files(
+            taught.index,
+            taught.encoder,
+            paths,
+            options=ClassifyOptions(together=True),
+            read=lambda: read.append(True),
+            skip=pytest.fail,
+        )
+
+    named = answers()
+    first = next(named)
+    assert len(read) == len(paths)
+    batch = [first, *named]
+    alone = list(classify_files(taught.index, taught.encoder, paths, skip=pytest.fail))
+    assert [one.source for one in batch] == [one.source for one in alone]
+    assert all(
+        one.chance_known != other.chance_known for one, other in zip(batch, alone, strict=True)
+    )
+    taught.index.expect_unknown(0.2)
+    try:
+        named = answers()
+        next(named)
+        assert len(read) == 1
+        assert len(list(named)) == len(paths) - 1
+    finally:
+        taught.index.expect_unknown(None)
+
+
 def test_the_index_says_how_many_unknown_clips_are_named_if_nobody_else_does(taught, recordings):
     def known(options=None):
         answers = classify_files(

@@ -1,0 +1,124 @@
+"""What the file of an index keeps beside exemplars: how clips are named, and what is expected."""
+
+from __future__ import annotations
+
+from stars_infer.classification.prediction import ClassifyOptions
+from stars_infer.classification.unknown_share import UnknownShare
+from stars_infer.errors import check_range
+from stars_infer.index.file import IndexFile
+
+_FALSE_ACCEPT = "false_accept_rate"
+_EXPECTED = "unknown_share"
+_KNOWN, _UNKNOWN = "known_clips", "unknown_clips"
+
+
+class IndexSettings:
+    """Settings of an index.
+
+    Args:
+        file: The index.
+    """
+
+    def __init__(self, file: IndexFile) -> None:
+        self._file = file
+
+    def options(self) -> ClassifyOptions:
+        """How clips are named if nothing else is said: with the threshold that the index keeps."""
+        rate = self._read(_FALSE_ACCEPT)
+        return ClassifyOptions(false_accept_rate=None if rate is None else float(rate))
+
+    def set_false_accept_rate(self, share: float | None) -> None:
+        """Set the threshold for "unknown": the share of unknown clips that may be named, 0 to 1.
+
+        Args:
+            share: None for "named if more likely known than not".
+
+        Raises:
+            UsageError: If it is not between 0 and 1.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        ClassifyOptions(false_accept_rate=share)
+        self._write(_FALSE_ACCEPT, share, "the threshold is as it was")
+
+    def unknown_share(self) -> UnknownShare:
+        """What is known of the share of unknown clips among those that are asked."""
+        with self._file.reading():
+            said, known, unknown = map(self._read, (_EXPECTED, _KNOWN, _UNKNOWN))
+        return UnknownShare(
+            said=None if said is None else float(said),
+            known=int(known or 0),
+            unknown=int(unknown or 0),
+        )
+
+    def expect_unknown(self, share: float | None) -> None:
+        """Say what share of the clips that are asked is unknown, 0 to 1.
+
+        Confidence follows from it, and so does which clips are named, unless
+        `set_false_accept_rate` decides that.
+
+        Args:
+            share: None to learn it: from `confirm` and `deny`, and from the clips that are asked
+                together.
+
+        Raises:
+            UsageError: If it is not between 0 and 1.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        UnknownShare(said=share)
+        self._write(_EXPECTED, share, "what is expected is as it was")
+
+    def confirm(self, clips: int = 1) -> None:
+        """Count clips that were asked and show actions of the index, whatever the answers were.
+
+        Tell of all clips that you look at, not only of those whose answers surprise you: what is
+        learned is how many of them are unknown.
+
+        Args:
+            clips: How many.
+
+        Raises:
+            UsageError: If that is no whole number above 0.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        self._count(_KNOWN, clips)
+
+    def deny(self, clips: int = 1) -> None:
+        """Count clips that were asked and show none of the actions of the index; see `confirm`.
+
+        Args:
+            clips: How many.
+
+        Raises:
+            UsageError: If that is no whole number above 0.
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        self._count(_UNKNOWN, clips)
+
+    def forget_feedback(self) -> None:
+        """Forget what `confirm` and `deny` have counted, as when other clips are asked from now on.
+
+        Raises:
+            ExemplarIndexError: If the file cannot be written, or others write for too long.
+        """
+        with self._file.writing("nothing was forgotten") as connection:
+            connection.execute("DELETE FROM settings WHERE key IN (?, ?)", (_KNOWN, _UNKNOWN))
+
+    def _read(self, key: str) -> str | None:
+        with self._file.reading() as connection:
+            row = connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _write(self, key: str, value: float | None, nothing_done: str) -> None:
+        with self._file.writing(nothing_done) as connection:
+            connection.execute("DELETE FROM settings WHERE key = ?", (key,))
+            if value is not None:
+                connection.execute("INSERT INTO settings VALUES (?, ?)", (key, repr(float(value))))
+
+    def _count(self, key: str, clips: int) -> None:
+        check_range("number of clips", clips, at_least=1, whole=True)
+        with self._file.writing("nothing was counted") as connection:
+            connection.execute(
+                "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) "
+                "DO UPDATE SET value = CAST(value AS INTEGER) + ?2",
+                (key, int(clips)),
+            )
