@@ -102,13 +102,13 @@ def test_unknown_is_refused_before_anything_is_read(stars, recordings, tmp_path)
 
 
 _FIFTH_PERFORMER = {
-    "wave": (0.9987030, 0.9827552),
-    "clap": (0.9892863, 0.9404550),
-    "squat": (0.9924050, 0.9446987),
-    "jump": (0.9804318, 0.9449336),
-    "kick": (0.8922320, 0.8903059),
-    "walk": (0.9323652, 0.9193380),
-    "handshake": (0.9979824, 0.9557391),
+    "wave": (0.9999155, 0.9913111),
+    "clap": (0.9995171, 0.9626357),
+    "squat": (0.9998095, 0.9656376),
+    "jump": (0.9997703, 0.9703055),
+    "kick": (0.9996783, 0.9775737),
+    "walk": (0.9997001, 0.9670843),
+    "handshake": (0.9994205, 0.9620958),
 }
 """Confidence and similarity of the fifth performer's clips in `stars demo`."""
 
