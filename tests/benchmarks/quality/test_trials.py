@@ -7,6 +7,7 @@ import pytest
 from sets import EvaluationSet
 from trials import DRAWS, collected, fitted_prior
 
+from stars_infer.classification.leave_out import ScoreFeatures
 from stars_infer.similarity.pairwise import cosine_of
 
 ACTIONS = "abcdef"
@@ -42,3 +43,37 @@ def test_curves_are_not_fitted_to_untuned_sets(data):
     )
     assert fitted_prior([*untuned, *tuned]) == fitted_prior(tuned)
     assert fitted_prior(untuned) != fitted_prior(tuned)
+
+
+def test_clips_are_scored_by_the_nearest_as_in_a_large_index(data):
+    similarity = similarity_of(data, noise=0.4)
+    ridge, nearest = (
+        list(collected(data, similarity, shots=(1, 2), width=None, nearest=nearest))
+        for nearest in (False, True)
+    )
+    for one, other in zip(ridge, nearest, strict=True):
+        np.testing.assert_array_equal(one.known, other.known)
+        for name in ("left_out", "others", "shots"):
+            np.testing.assert_array_equal(
+                getattr(one.leave_out, name), getattr(other.leave_out, name)
+            )
+        # The highest similarity of an action, less the mean of those of the others.
+        assert not np.allclose(one.score_features.score, other.score_features.score)
+    assert np.mean([draw.right[draw.known].mean() for draw in nearest]) > 0.5
+    assert fitted_prior(nearest).spread < fitted_prior(ridge).spread
+
+
+def test_growth_is_that_of_known_clips_over_exemplars_without_themselves(data):
+    draws = list(collected(data, similarity_of(data, noise=0.3), shots=(2, 3), width=None))
+    always, per_other = fitted_prior(draws).growth
+    for n in (2, 3):
+        some = [draw for draw in draws if draw.n == n]
+        asked = np.mean([np.log(draw.score_features.strength[draw.known].mean()) for draw in some])
+        left = np.mean(
+            [np.log(ScoreFeatures.of(draw.leave_out.one_out).strength.mean()) for draw in some]
+        )
+        assert always + per_other / (n - 1) == pytest.approx(asked - left)
+    assert per_other > 0
+    assert fitted_prior(
+        list(collected(data, similarity_of(data, noise=0.3), shots=(1,), width=None))
+    ).growth == (0.0, 0.0)
