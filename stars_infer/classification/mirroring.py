@@ -24,12 +24,12 @@ AUTO, ON, OFF = "auto", "on", "off"
 MIRROR_CHOICES = (AUTO, ON, OFF)
 """Mirror images count if the exemplars say so; in any case; never."""
 
-WEIGHT = 0.25
+WEIGHT = 0.4
 """Weight of mirror images beside 1 for the clips themselves."""
-DOUBTED = 0.1
+DOUBTED = 0.15
 """The same where some mirror images resemble other actions, and there is one example of each
 action, which cannot tell whether that matters."""
-_TRIED = (0.0, WEIGHT, 0.5)
+_TRIED = (0.0, WEIGHT, 2 * WEIGHT)
 """Weights among which several examples of each action choose."""
 _TWIN_RATIO = 2.0
 """An exemplar is a mirror twin of another action if the kernel of its mirror image and that action

@@ -105,20 +105,20 @@ def _prior(values: dict[str, Any]) -> Prior:
 
 OF_SEQUENCES = ModelCalibration(
     ridge=Prior(
-        known=(-1.13, 0.91, 1.32, -0.68),
-        right=(-0.37, 0.80, 4.93, 0.00),
-        growth=(-0.20, 0.47),
-        center=0.28,
-        spread=0.19,
-        tail=(-1.29, 0.97),
+        known=(-1.24, 0.85, 1.62, -0.68),
+        right=(-0.51, 0.73, 5.18, 0.04),
+        growth=(-0.22, 0.49),
+        center=0.25,
+        spread=0.18,
+        tail=(-1.27, 0.97),
     ),
     nearest=Prior(
-        known=(0.25, 1.62, -2.93, -0.07),
-        right=(0.69, 2.08, 2.66, 0.44),
+        known=(0.25, 1.55, -2.90, -0.07),
+        right=(0.68, 2.00, 2.74, 0.43),
         growth=(-0.11, 0.17),
-        center=0.18,
-        spread=0.07,
-        tail=(-0.86, 1.07),
+        center=0.21,
+        spread=0.09,
+        tail=(-0.85, 1.05),
     ),
 )
 """The calibration of models that compare sequences."""

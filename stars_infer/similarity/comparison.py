@@ -51,14 +51,14 @@ class Kernel:
         content: One of `CONTENTS`.
         clip: Which part of the clip, one of `PARTS`.
         exemplar: Which part of the exemplar, with as many steps.
-        width: Width of the kernel, 0.3 times the usual dissimilarity of different actions.
+        width: Width of the kernel, a quarter of the usual dissimilarity of different actions.
         weight: Weight in the mean of the kernels.
     """
 
     content: str = MOVING
     clip: str = WHOLE
     exemplar: str = WHOLE
-    width: float = 0.09
+    width: float = 0.075
     weight: float = 1.0
 
     def __post_init__(self) -> None:
@@ -74,9 +74,9 @@ class Kernel:
 
 
 KERNELS = (
-    Kernel(weight=2.0),
+    Kernel(weight=1.5),
     Kernel(content=UNTURNED, clip=COARSE, exemplar=COARSE),
-    Kernel(content=DEVIATION, clip=COARSE, exemplar=COARSE, width=0.19),
+    Kernel(content=DEVIATION, clip=COARSE, exemplar=COARSE, width=0.16),
     *(Kernel(clip=COARSE, exemplar=half) for half in (FIRST, LAST, MIDDLE)),
     *(Kernel(clip=half, exemplar=COARSE) for half in (FIRST, LAST, MIDDLE)),
 )
