@@ -28,7 +28,7 @@ MIN_CONFIDENCE = 0.3
 MERGE_GAP = 0.3
 """Segments of the same action with a shorter gap between them, seconds, become one."""
 
-_NEARNESS, _SURENESS, _OFFSET = 2.15, 0.29, -5.70
+_NEARNESS, _SURENESS, _OFFSET = 2.28, 0.25, -5.69
 """Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
 by at least half of their union. Fitted by logistic regression on stitched recordings of four data
 sets, other ones than those of benchmarks/quality/segments.py, and scaled so that they hold for the
