@@ -67,7 +67,7 @@ def test_mirror_images_count_where_none_looks_like_another_action():
     got = chosen(MIDDLE, [0, 1, 2, 3])
     assert (got.weight, got.reason) == (WEIGHT, "no mirrored example looks like another action")
     assert got.in_words() == (
-        "mirror images count with weight 0.25: no mirrored example looks like another action"
+        "mirror images count with weight 0.4: no mirrored example looks like another action"
     )
 
 
@@ -158,14 +158,14 @@ def test_several_examples_choose_by_leaving_one_out():
         got = chosen(points, classes)
         if "%" not in got.reason:
             continue
-        right = [right_by_the_definition(points, classes, weight) for weight in (0, 0.25, 0.5)]
-        best = (0, 0.25, 0.5)[int(np.argmax(right))]
+        right = [right_by_the_definition(points, classes, weight) for weight in (0, 0.4, 0.8)]
+        best = (0, 0.4, 0.8)[int(np.argmax(right))]
         assert got.weight == best
         seen.add(best)
         better = ", but the examples name each other better with them"
         worse = ", and the examples name each other no better with them"
         assert got.reason.endswith(better if best else worse)
-    assert seen == {0, 0.25, 0.5}
+    assert seen == {0, 0.4, 0.8}
 
 
 def test_examples_of_steps_to_either_side_tell_that_sides_matter():

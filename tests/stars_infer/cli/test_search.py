@@ -55,7 +55,7 @@ def test_search_of_a_file_and_of_a_folder_find_the_same(stars, recordings):
     with np.load("x.npz", allow_pickle=False) as arrays:
         assert set(arrays) == {
             "format", "embeddings", "sources", "content_hashes", "model", "fingerprint",
-            "sequences", "bodies",
+            "sequences", "bodies", "comparison",
         }  # fmt: skip
         assert arrays["sequences"].dtype == np.float16
         assert arrays["bodies"].tolist() == [1] * 4 + [2] * 4

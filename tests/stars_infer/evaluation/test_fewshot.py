@@ -208,7 +208,7 @@ def test_clips_are_named_by_the_mix_that_the_drawn_exemplars_choose(mirror, side
     mirroring = choose_mirroring(
         plain, other, classes, ridge=Ridge(width=HOW.kernel_width), choice=mirror
     )
-    weight = {"on": 0.25, "off": 0.0}.get(mirror, 0.25 if not sides else 0.1 if shots == 1 else 0)
+    weight = {"on": 0.4, "off": 0.0}.get(mirror, 0.4 if not sides else 0.15 if shots == 1 else 0)
     assert mirroring.weight == weight
     for got, one, two in (
         (among, plain, (other + other.T) / 2),

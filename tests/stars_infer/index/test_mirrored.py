@@ -47,7 +47,7 @@ def mirroring(index, choice="auto"):
 def test_an_action_of_the_other_hand_is_named(index):
     own, other = performed()
     truth = [f"action {number}" for number in range(4)]
-    assert mirroring(index).weight == 0.25  # as no exemplar looks like another action
+    assert mirroring(index).weight == 0.4  # as no exemplar looks like another action
     for options in (ON, AUTO):
         assert [one.label for one in index.classify(other, options)] == truth
         assert [one.label for one in index.classify(own, options)] == truth
@@ -85,7 +85,7 @@ def test_exemplars_of_either_side_decide_whether_sides_matter():
                 sequence = np.float32(action.sequence + 0.1 * noise)
                 index.add([new(name, replace(moving(0), sequence=sequence), f"{name}/{shot}")])
         assert mirroring(index).weight == 0
-        assert mirroring(index, "on").weight == 0.25
+        assert mirroring(index, "on").weight == 0.4
         assert [one.label for one in index.classify([left, right])] == ["left", "right"]
         similarity = index.compare_exemplars()
         with index._state.gallery() as gallery:
