@@ -152,7 +152,7 @@ def robustness(sets: Sequence[EvaluationSet], encoder: Encoder) -> list[list[str
 def accuracy(
     data: EvaluationSet, encoder: Encoder, change: Callable[[Clip], Clip] | None
 ) -> dict[int, Accuracy]:
-    """Accuracy with the asked clips changed; those that cannot be read any more are told and left."""
+    """Accuracy with the asked clips changed; those that cannot be read any more are left out."""
     taught = np.flatnonzero(data.exemplar).tolist()
     asked = np.flatnonzero(data.query).tolist()
     queries, truth = [], []
