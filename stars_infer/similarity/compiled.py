@@ -50,7 +50,7 @@ from stars_infer.similarity.contents import (
     WALKING,
 )
 
-if config.DISABLE_JIT:
+if getattr(config, "DISABLE_JIT", False):
     raise ImportError("Numba is told not to compile, and what it does not compile is slow")
 
 _CACHE_LINE = 16
