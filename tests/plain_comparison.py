@@ -44,11 +44,11 @@ def plain_content(body, content):
         return divided(posture - posture.mean(axis=0), 0.05)
     motion = divided(slope(posture), 0.03 * pace)
     if content == UNTURNED:
-        return np.hstack((0.72**0.5 * divided(posture, 1e-6), 0.28**0.5 * motion))
+        return np.hstack((0.72**0.5 * divided(posture, 1e-3), 0.28**0.5 * motion))
     way = slope(hips)
     speed = np.tanh(np.hypot(way[:, 0], way[:, 2]) / (0.05 * pace))
     height = np.tanh((hips[:, 1] - hips[:, 1].mean()) / 0.2)
-    parts = (divided(posture, 1e-6), motion, np.stack((speed, height), axis=1))
+    parts = (divided(posture, 1e-3), motion, np.stack((speed, height), axis=1))
     shares = (0.648, 0.252, 0.1)
     return np.hstack([share**0.5 * part for share, part in zip(shares, parts, strict=True)])
 

@@ -60,6 +60,33 @@ class Candidates:
     mirrored: FloatArray | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Scored:
+    """Scores of N clips.
+
+    Attributes:
+        plain: Scores of the classes without mirror images, (N, C).
+        named: Scores of the classes by which clips are named, (N, C).
+        answers: Class numbers of the answers, (N,).
+        fitting: Class numbers of the classes that tell how well clips fit, (N,).
+    """
+
+    plain: Scores
+    named: Scores
+    answers: NDArray[np.intp]
+    fitting: NDArray[np.intp]
+
+    @property
+    def known_by(self) -> ScoreFeatures:
+        """What tells whether the classes of clips are known."""
+        return ScoreFeatures.of(self.plain, self.fitting)
+
+    @property
+    def right_by(self) -> ScoreFeatures:
+        """What tells whether the answers are right."""
+        return ScoreFeatures.of(self.named, self.answers)
+
+
 class OpenSetClassifier(Protocol):
     """Decides about clips by the exemplars that were found for them."""
 
@@ -127,22 +154,21 @@ class RidgeOpenSetClassifier:
 
     def log_odds(self, found: Sequence[Candidates]) -> Chances:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return self.calibration.log_odds(ScoreFeatures.of(*self._scores(found)))
+        return self.calibration.log_odds(self._scores(found).known_by)
 
     def decisions(
         self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> list[Decision]:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return _decisions(*self._scores(found), self.calibration, unknown_share)
+        return _decisions(self._scores(found), self.calibration, unknown_share)
 
     def probabilities(
         self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> Scores:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return _probabilities(*self._scores(found), self.calibration, unknown_share)
+        return _probabilities(self._scores(found), self.calibration, unknown_share)
 
-    def _scores(self, found: Sequence[Candidates]) -> tuple[Scores, NDArray[np.intp]]:
-        """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
+    def _scores(self, found: Sequence[Candidates]) -> _Scored:
         orders = [np.argsort(one.positions) for one in found]
         similarity = np.stack(
             [one.similarities[order] for one, order in zip(found, orders, strict=True)]
@@ -152,8 +178,14 @@ class RidgeOpenSetClassifier:
             mirrored = np.stack(
                 [np.asarray(one.mirrored)[order] for one, order in zip(found, orders, strict=True)]
             )
-        answers = self._classifier.scores(self._mixed(similarity, mirrored)).argmax(axis=1)
-        return self._ridge.scores(similarity), answers
+        plain = self._ridge.scores(similarity)
+        named = self._classifier.scores(self._mixed(similarity, mirrored))
+        answers = named.argmax(axis=1)
+        if isinstance(self._classifier, FittedRidge):
+            fitting = plain.argmax(axis=1)
+            return _Scored(plain=plain, named=named, answers=answers, fitting=fitting)
+        # The curves are those of a ridge, also where something else gives the answers.
+        return _Scored(plain=plain, named=plain, answers=answers, fitting=answers)
 
     def _mixed(self, similarity: FloatArray, mirrored: FloatArray | None) -> FloatArray:
         if mirrored is None:
@@ -189,27 +221,26 @@ class NearestOpenSetClassifier:
 
     def log_odds(self, found: Sequence[Candidates]) -> Chances:
         """See `OpenSetClassifier`."""
-        return self.calibration.log_odds(ScoreFeatures.of(*self._scores(found)))
+        return self.calibration.log_odds(self._scores(found).known_by)
 
     def decisions(
         self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> list[Decision]:
         """See `OpenSetClassifier`."""
-        return _decisions(*self._scores(found), self.calibration, unknown_share)
+        return _decisions(self._scores(found), self.calibration, unknown_share)
 
     def probabilities(
         self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
     ) -> Scores:
         """See `OpenSetClassifier`."""
-        return _probabilities(*self._scores(found), self.calibration, unknown_share)
+        return _probabilities(self._scores(found), self.calibration, unknown_share)
 
-    def _scores(self, found: Sequence[Candidates]) -> tuple[Scores, NDArray[np.intp]]:
-        """Scores of the classes, (N, C), and class numbers of the answers, (N,)."""
+    def _scores(self, found: Sequence[Candidates]) -> _Scored:
         scores = [
             nearness(self._classes[one.positions], one.similarities, self._count) for one in found
         ]
-        answers = [self._answer(one) for one in found]
-        return np.stack(scores), np.array(answers, np.intp)
+        plain, answers = np.stack(scores), np.array([self._answer(one) for one in found], np.intp)
+        return _Scored(plain=plain, named=plain, answers=answers, fitting=answers)
 
     def _answer(self, found: Candidates) -> int:
         similar = found.similarities
@@ -271,12 +302,10 @@ def _stack(rows: list[Scores], count: int) -> Scores:
     return np.stack(rows) if rows else np.zeros((0, count))
 
 
-def _decisions(
-    scores: Scores, answers: NDArray[np.intp], calibration: Calibration, unknown_share: float
-) -> list[Decision]:
-    score_features = ScoreFeatures.of(scores, answers)
-    known = calibration.chance_known(score_features, unknown_share)
-    confidence = known * calibration.chance_right(score_features)
+def _decisions(scored: _Scored, calibration: Calibration, unknown_share: float) -> list[Decision]:
+    scores, answers = scored.named, scored.answers
+    known = calibration.chance_known(scored.known_by, unknown_share)
+    confidence = known * calibration.chance_right(scored.right_by)
     others = scores.copy()
     others[np.arange(len(scores)), answers] = -np.inf
     seconds = others.argmax(axis=1)
@@ -291,14 +320,12 @@ def _decisions(
     ]
 
 
-def _probabilities(
-    scores: Scores, answers: NDArray[np.intp], calibration: Calibration, unknown_share: float
-) -> Scores:
+def _probabilities(scored: _Scored, calibration: Calibration, unknown_share: float) -> Scores:
     """See `OpenSetClassifier.probabilities`."""
+    scores, answers = scored.named, scored.answers
     rows = np.arange(len(scores))
-    chosen = ScoreFeatures.of(scores, answers)
-    known = calibration.chance_known(chosen, unknown_share)
-    confidence = known * calibration.chance_right(chosen)
+    known = calibration.chance_known(scored.known_by, unknown_share)
+    confidence = known * calibration.chance_right(scored.right_by)
     if scores.shape[1] == 1:
         return confidence[:, None]
     # Strength is score plus margin, so it differs by twice as much as the score.

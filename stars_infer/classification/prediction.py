@@ -61,6 +61,8 @@ class Prediction:
         bodies: How many bodies of the clip were looked at; None if nobody said.
         frames: How many frames the clip has; None if nobody said.
         notes: What was mended in the clip, and what is odd about it, in words.
+        fit: Similarity to the nearest exemplar of the label if halves of clips are not compared;
+            None if nobody asked.
 
     Example:
         >>> import numpy as np
@@ -90,6 +92,7 @@ class Prediction:
     bodies: int | None = None
     frames: int | None = None
     notes: tuple[str, ...] = ()
+    fit: float | None = None
 
     @property
     def answer(self) -> str:
@@ -215,6 +218,7 @@ class ClassifyOptions:
             unless it was said: the chance that each is known follows from it.
         mirror: Whether mirror images count, one of
             `stars_infer.classification.mirroring.MIRROR_CHOICES`.
+        fit: Find out how well whole clips fit, `Prediction.fit`.
     """
 
     classifier: str = DEFAULT_CLASSIFIER
@@ -222,6 +226,7 @@ class ClassifyOptions:
     false_accept_rate: float | None = None
     together: bool = False
     mirror: str = AUTO
+    fit: bool = False
 
     def __post_init__(self) -> None:
         make_classifier(self.classifier, n=1)

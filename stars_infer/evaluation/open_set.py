@@ -15,7 +15,7 @@ from stars_infer.classification.leave_out import LeaveOut, ScoreFeatures
 from stars_infer.classification.model_calibration import Prior
 from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.errors import UsageError, check_range
-from stars_infer.evaluation.fewshot import LabeledClips, exemplar_pools
+from stars_infer.evaluation.fewshot import LabeledClips, exemplar_pools, named_by
 from stars_infer.evaluation.reliability import Reliability, reliability
 
 Chances = NDArray[np.floating]
@@ -218,17 +218,18 @@ def open_set_trials(
         classes = np.repeat(np.arange(len(held)), n)
         fitted = ridge.fit(clips.similarity(drawn, drawn), classes, len(held))
         calibration = Calibration.of(LeaveOut.of(fitted), prior)
-        scores = fitted.scores(clips.similarity(queries, drawn))
-        score_features = ScoreFeatures.of(scores)
+        score_features = ScoreFeatures.of(fitted.scores(clips.similarity(queries, drawn)))
+        among, asked = named_by(clips, drawn, queries, classes)
+        named = ridge.fit(among, classes, len(held)).scores(asked)
         share = calibration.learn_share(calibration.log_odds(score_features), UnknownShare())
         chance = calibration.chance_known(score_features, share)
         trials.append(
             Trial(
                 known=np.isin(numbers[queries], held),
-                right=np.array(held)[scores.argmax(axis=1)] == numbers[queries],
+                right=np.array(held)[named.argmax(axis=1)] == numbers[queries],
                 named=chance > calibration.threshold(false_accept_rate, share),
                 chance_known=chance,
-                confidence=chance * calibration.chance_right(score_features),
+                confidence=chance * calibration.chance_right(ScoreFeatures.of(named)),
             )
         )
     return trials

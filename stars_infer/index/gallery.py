@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -113,10 +114,22 @@ class Gallery:
         share = self._share(open_set, found, options)
         threshold = open_set.calibration.threshold(options.false_accept_rate, share)
         decisions, chances = open_set.decisions(found, share), open_set.probabilities(found, share)
-        return [
+        predictions = [
             self._prediction(decision, row, near, threshold)
             for decision, row, near in zip(decisions, chances, found, strict=True)
         ]
+        if not options.fit or self.similarity is None or self._model.comparison is None:
+            return predictions
+        answers = [decision.answer for decision in decisions]
+        return [
+            replace(prediction, fit=self._fit(query, answer))
+            for prediction, query, answer in zip(predictions, queries, answers, strict=True)
+        ]
+
+    def _fit(self, query: Features, answer: int) -> float:
+        """See `Prediction.fit`."""
+        assert isinstance(self._searcher, SequenceSearcher)
+        return float(self._searcher.whole_similarities(query)[self._classes == answer].max())
 
     def predict_proba(
         self, queries: Sequence[Features], options: ClassifyOptions

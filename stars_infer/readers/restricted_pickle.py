@@ -177,8 +177,9 @@ class _PlainUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
+            asked = ascii(f"{module}.{name}")[1:-1]  # may hold line breaks
             raise StarsError(
-                f"{self._source}: this pickle asks for {module}.{name}, which is not an array or "
+                f"{self._source}: this pickle asks for {asked}, which is not an array or "
                 "a plain container and was not run: do not trust where the file comes from"
             ) from None
 

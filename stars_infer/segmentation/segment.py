@@ -28,7 +28,7 @@ MIN_CONFIDENCE = 0.3
 MERGE_GAP = 0.3
 """Segments of the same action with a shorter gap between them, seconds, become one."""
 
-_NEARNESS, _SURENESS, _OFFSET = 2.28, 0.25, -5.69
+_NEARNESS, _SURENESS, _OFFSET = 1.90, 0.29, -4.36
 """Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
 by at least half of their union. Fitted by logistic regression on stitched recordings of four data
 sets, other ones than those of benchmarks/quality/segments.py, and scaled so that they hold for the
@@ -192,7 +192,7 @@ def confidence_of(window: NamedWindow) -> float:
     if not window.warped:
         return window.confidence
     sureness = log_odds(window.confidence)
-    odds = _NEARNESS * _nearness(window.similarity) + _SURENESS * sureness + _OFFSET
+    odds = _NEARNESS * _nearness(window.fit) + _SURENESS * sureness + _OFFSET
     return 1 / (1 + exp(-odds))
 
 

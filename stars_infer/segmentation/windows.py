@@ -52,6 +52,8 @@ class NamedWindow:
         margin: Difference between that and the similarity to the nearest exemplar of any other
             action; None if there is no other action.
         confidence: Chance that the label is right, provided that the window is cut to one action.
+        fit: Similarity of the whole window, halves of it not compared, to the nearest exemplar of
+            the action.
         warped: Whether similarities are those of sequences by time warping, rather than cosines of
             vectors.
     """
@@ -61,6 +63,7 @@ class NamedWindow:
     similarity: float
     margin: float | None
     confidence: float
+    fit: float
     warped: bool
 
 
@@ -165,7 +168,7 @@ def name_windows(
     Raises:
         ExemplarIndexError: If the index is empty.
     """
-    options = replace(index.options(), mirror=mirror)
+    options = replace(index.options(), mirror=mirror, fit=True)
     waiting: list[tuple[Window, Clip | None]] = []
     for window in windows:
         part = cut(clip, window)
@@ -217,5 +220,6 @@ def _of(window: Window, answer: Prediction, *, warped: bool) -> NamedWindow:
         similarity=answer.similarity,
         margin=answer.margin,
         confidence=answer.confidence,
+        fit=answer.similarity if answer.fit is None else answer.fit,
         warped=warped,
     )

@@ -69,8 +69,8 @@ class Kernel:
                 raise UsageError(f"part {part!r}: choose one of {', '.join(PARTS)}")
         if (self.clip == WHOLE) != (self.exemplar == WHOLE):
             raise UsageError(f"{self.clip} and {self.exemplar} have different numbers of steps")
-        check_range("width", self.width, above=0)
-        check_range("weight", self.weight, above=0)
+        check_range("width", self.width, at_least=0.005, at_most=10)
+        check_range("weight", self.weight, at_least=0.001, at_most=1000)
 
 
 KERNELS = (
@@ -110,7 +110,7 @@ class SequenceConfig:
 
     def __post_init__(self) -> None:
         check_range("steps", self.steps, at_least=4, whole=True)
-        check_range("kernel_width", self.kernel_width, above=0)
+        check_range("kernel_width", self.kernel_width, at_least=0.001, at_most=10)
         check_range("temperature", self.temperature, above=0)
         if self.steps % 4:
             raise UsageError(f"{self.steps} steps cannot be halved twice: use a multiple of 4")
@@ -142,6 +142,13 @@ class SequenceConfig:
             "steps": self.steps,
             "form": SEQUENCE_FORM,
         }
+
+    @property
+    def whole_kernels(self) -> tuple[Kernel, ...]:
+        """The kernels that compare whole clips, by which it is told where an action ends."""
+        halves = {FIRST, LAST, MIDDLE}
+        whole = tuple(one for one in self.kernels if not {one.clip, one.exemplar} & halves)
+        return whole or self.kernels
 
     def in_any_direction(self) -> SequenceConfig:
         """The same without what depends on where a person faced, by which copies are found."""

@@ -41,6 +41,7 @@ from stars_infer.similarity.compiled_warping import (
     compiled,
 )
 from stars_infer.similarity.contents import (
+    ABSENT,
     HEIGHT,
     MOVING_SHARES,
     POSTURES,
@@ -56,8 +57,8 @@ if getattr(config, "DISABLE_JIT", False):
 _CACHE_LINE = 16
 """Numbers in a line of the processor's cache."""
 _FORMS = {
-    MOVING: (MOVING_SHARES, (1e-6, STILL), (WALKING, HEIGHT)),
-    UNTURNED: (UNTURNED_SHARES, (1e-6, STILL), (1.0, 1.0)),
+    MOVING: (MOVING_SHARES, (ABSENT, STILL), (WALKING, HEIGHT)),
+    UNTURNED: (UNTURNED_SHARES, (ABSENT, STILL), (1.0, 1.0)),
     DEVIATION: ((1.0, 0.0, 0.0), (STIFF, 1.0), (1.0, 1.0)),
 }
 """Of each content: shares of posture, motion and path; sizes of posture and motion below which they

@@ -22,6 +22,8 @@ from stars_infer.similarity.comparison import (
     WHOLE,
 )
 
+ABSENT = 1e-3
+"""Size of a posture, meters, that no body has; somebody who has left has none."""
 POSTURES = (MOVING, DEVIATION, UNTURNED)
 """The contents whose postures a sequence holds, in its order."""
 STILL = 0.03
@@ -66,7 +68,7 @@ def content_of(sequences: FloatArray, content: str) -> FloatArray:
         return _scale(posture - posture.mean(axis=1, keepdims=True), STIFF)
     shares = UNTURNED_SHARES if content == UNTURNED else MOVING_SHARES
     motion = np.gradient(posture, axis=1)
-    parts = [shares[0] ** 0.5 * _scale(posture, 1e-6)]
+    parts = [shares[0] ** 0.5 * _scale(posture, ABSENT)]
     parts.append(shares[1] ** 0.5 * _scale(motion, STILL * pace))
     if content != UNTURNED:
         parts.append(shares[2] ** 0.5 * _path(sequences[:, :, -3:], WALKING * pace))

@@ -65,6 +65,10 @@ class WarpingGallery:
         """
         return self._compare(query, self._how.kernels)
 
+    def whole_similarities(self, query: FloatArray) -> FloatArray:
+        """The same without kernels of halves, (E,); low where one clip shows half of the other."""
+        return self._compare(query, self._how.whole_kernels)
+
     def mirrored_similarities(self, query: FloatArray) -> FloatArray:
         """Similarity of the mirror image of a query to every exemplar, (E,)."""
         return self._compare(mirror_sequence(query), (self._how.mirror,))

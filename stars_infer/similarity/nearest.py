@@ -103,9 +103,22 @@ class SequenceSearcher:
         Raises:
             UsageError: If there are too many exemplars to compare all.
         """
+        gallery, sequence = self._compared_all(query)
+        return gallery.mirrored_similarities(sequence)
+
+    def whole_similarities(self, query: Features) -> FloatArray:
+        """Similarity of a query to every exemplar without kernels of halves, (E,).
+
+        Raises:
+            UsageError: If there are too many exemplars to compare all.
+        """
+        gallery, sequence = self._compared_all(query)
+        return gallery.whole_similarities(sequence)
+
+    def _compared_all(self, query: Features) -> tuple[WarpingGallery, FloatArray]:
         if self._all is None or query.sequence is None:
             raise UsageError(f"{self.size:,} exemplars are too many to compare all")
-        return self._all.mirrored_similarities(query.sequence)
+        return self._all, query.sequence
 
     def _nearest(self, query: Features, k: int) -> Matches:
         assert query.sequence is not None

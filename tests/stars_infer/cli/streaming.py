@@ -53,7 +53,7 @@ class FakeIndex:
     def classify(self, queries, options):
         self.asked.append(len(queries))
         self.mirrors.add(options.mirror)
-        assert options == replace(self.options(), mirror=options.mirror)
+        assert options == replace(self.options(), mirror=options.mirror, fit=True)
         return [
             Prediction(
                 label=self.label,

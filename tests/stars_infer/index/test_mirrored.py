@@ -116,3 +116,25 @@ def test_other_choices_and_other_indexes(index, monkeypatch):
     monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 5)
     with taught(ExemplarIndex.in_memory(SEQUENCES)) as large:
         assert mirroring(large) == LARGE_MIRRORING
+
+
+def test_how_well_a_clip_fits_does_not_depend_on_mirror_images(index):
+    own, other = performed()
+    with_mirror = index.classify([*own, *other], ON)
+    without = index.classify([*own, *other], OFF)
+    for one, two in zip(with_mirror, without, strict=True):
+        assert one.chance_known == pytest.approx(two.chance_known)
+    # The other hand is named right only with them, and then it is sure of the name.
+    for one in with_mirror[len(own) :]:
+        assert one.confidence > 0.5 * one.chance_known
+
+
+def test_the_fit_is_the_similarity_without_halves(index):
+    (query,) = [moving(1, noise=0.6, seed=51)]
+    (plain,) = index.classify([query], OFF)
+    (asked,) = index.classify([query], replace(OFF, fit=True))
+    assert plain.fit is None
+    assert asked.fit is not None
+    whole = replace(HOW, kernels=HOW.whole_kernels)
+    kept = [one for exemplar, one in index.features() if exemplar.label == asked.label]
+    assert asked.fit == pytest.approx(between([query], kept, whole).max(), abs=1e-6)

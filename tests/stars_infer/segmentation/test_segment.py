@@ -59,6 +59,7 @@ def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True):
         similarity=similarity,
         margin=margin,
         confidence=0.9,
+        fit=similarity,
         warped=warped,
     )
 

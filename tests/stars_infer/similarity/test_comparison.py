@@ -36,8 +36,8 @@ HOW = SequenceConfig(preprocessing=Preprocessing(frames=40), steps=20)
         ({"steps": 64, "preprocessing": Preprocessing(frames=120)}, "120 frames cannot be cut"),
         ({"temperature": 0}, "temperature must be above 0, not 0"),
         ({"temperature": -1}, "temperature must be above 0, not -1"),
-        ({"kernel_width": 0}, "kernel_width must be above 0, not 0"),
-        ({"kernel_width": float("nan")}, "kernel_width must be above 0, not nan"),
+        ({"kernel_width": 0}, "kernel_width must be at least 0.001 and at most 10, not 0"),
+        ({"kernel_width": float("nan")}, "kernel_width must be at least 0.001 and at most 10, not nan"),
         ({"kernels": ()}, "a comparison needs at least one kernel"),
         (
             {"preprocessing": Preprocessing(frames=64, samplings=2)},
@@ -67,10 +67,10 @@ def test_frames_that_cannot_be_cut_are_refused():
         ({"exemplar": "half"}, f"part 'half': choose one of {', '.join(PARTS)}"),
         ({"clip": COARSE}, "coarse and whole have different numbers of steps"),
         ({"exemplar": LAST}, "whole and last half have different numbers of steps"),
-        ({"width": 0}, "width must be above 0, not 0"),
-        ({"width": -0.1}, "width must be above 0, not -0.1"),
-        ({"weight": 0}, "weight must be above 0, not 0"),
-        ({"weight": float("inf")}, "weight must be above 0, not inf"),
+        ({"width": 0}, "width must be at least 0.005 and at most 10, not 0"),
+        ({"width": -0.1}, "width must be at least 0.005 and at most 10, not -0.1"),
+        ({"weight": 0}, "weight must be at least 0.001 and at most 1000, not 0"),
+        ({"weight": float("inf")}, "weight must be at least 0.001 and at most 1000, not inf"),
     ],
 )
 def test_impossible_kernels_are_refused(wrong, says):
