@@ -83,6 +83,8 @@ def classify(
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
         note_few(len(exemplars.labels), output)
+        if mirror == "on" and not (mirroring := exemplars.mirroring(mirror)).weight:
+            output.note(mirroring.in_words())
         with output.bar() as bar:
             task = bar.add_task("classifying", total=len(paths))
             answers = classify_files(

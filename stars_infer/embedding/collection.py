@@ -304,7 +304,8 @@ def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
             f"{sorted(arrays) or 'none'}; make one with `stars embed`"
         )
     try:
-        if int(arrays.get("format", np.array(FORMAT))) != FORMAT:
+        of_old = "sequences" in arrays and "comparison" not in arrays
+        if of_old or int(arrays.get("format", np.array(FORMAT))) != FORMAT:
             raise CollectionError(f"{path}: made by another version of stars-infer: {again}")
         vectors = np.asarray(arrays["embeddings"], np.float32)
         sequences = _split(arrays, len(vectors))
@@ -348,8 +349,6 @@ def _comparison(arrays: dict[str, NDArray[Any]]) -> SequenceConfig | None:
     """How sequences of a file are compared; None where it holds none."""
     if "sequences" not in arrays:
         return None
-    if "comparison" not in arrays:
-        raise ValueError("sequences without the model's comparison")
     how = SequenceConfig.from_json(json.loads(str(arrays["comparison"])))
     form = arrays["sequences"].shape[1:]
     if form != how.shape[1:]:

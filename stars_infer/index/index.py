@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
-from stars_infer.classification.mirroring import Mirroring
+from stars_infer.classification.mirroring import AUTO, Mirroring
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
@@ -331,14 +331,17 @@ class ExemplarIndex(IndexSettings):
         with self._state.gallery() as gallery:
             return gallery.open_set(gallery.options).calibration
 
-    def mirroring(self) -> Mirroring:
+    def mirroring(self, choice: str = AUTO) -> Mirroring:
         """Whether mirror images of clips count where they are named, and why.
+
+        Args:
+            choice: As `ClassifyOptions.mirror`.
 
         Raises:
             ExemplarIndexError: If the index is empty.
         """
         with self._state.gallery() as gallery:
-            return gallery.mirroring()
+            return gallery.mirroring(choice)
 
     def prepare(self, progress: ReportProgress = no_progress) -> None:
         """Do now what naming the first clip would have to do.

@@ -209,7 +209,7 @@ def damaged(arrays, name, value):
         ("bodies", np.ones(7, np.uint8), "not finite ones of 7 bodies"),
         ("sequences", np.full((10, 8, 75), np.nan, np.float16), "not finite ones"),
         ("content_hashes", np.array(["a"]), "as many sources"),
-        ("comparison", None, "sequences without the model's comparison"),
+        ("comparison", None, "another version of stars-infer: make it again"),
         ("comparison", np.array("warping"), "damaged"),
         ("comparison", np.array("[]"), "damaged"),
         ("comparison", np.array('{"steps": 8}'), "damaged"),

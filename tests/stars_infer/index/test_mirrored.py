@@ -138,3 +138,8 @@ def test_the_fit_is_the_similarity_without_halves(index):
     whole = replace(HOW, kernels=HOW.whole_kernels)
     kept = [one for exemplar, one in index.features() if exemplar.label == asked.label]
     assert asked.fit == pytest.approx(between([query], kept, whole).max(), abs=1e-6)
+
+
+def test_an_index_says_whether_mirror_images_count(index):
+    assert index.mirroring("on").weight == 0.4
+    assert index.mirroring("off").weight == 0

@@ -37,7 +37,10 @@ HOW = SequenceConfig(preprocessing=Preprocessing(frames=40), steps=20)
         ({"temperature": 0}, "temperature must be above 0, not 0"),
         ({"temperature": -1}, "temperature must be above 0, not -1"),
         ({"kernel_width": 0}, "kernel_width must be at least 0.001 and at most 10, not 0"),
-        ({"kernel_width": float("nan")}, "kernel_width must be at least 0.001 and at most 10, not nan"),
+        (
+            {"kernel_width": float("nan")},
+            "kernel_width must be at least 0.001 and at most 10, not nan",
+        ),
         ({"kernels": ()}, "a comparison needs at least one kernel"),
         (
             {"preprocessing": Preprocessing(frames=64, samplings=2)},
