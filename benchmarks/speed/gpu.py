@@ -24,7 +24,7 @@ import torch
 from embed import example_clips, operations
 from report import machine, report
 from rich.progress import track
-from steps import clips, library_step, mamp_operations, matrix_rate, seconds, stars_operations
+from steps import clips, mamp_operations, matrix_rate, own_step, seconds, stars_operations
 
 from stars_infer.arrays import FloatArray
 from stars_infer.bench.timing import time_calls
@@ -152,7 +152,7 @@ def training_rows(
     for recipe, needed in (("mamp", mamp_operations()), ("stars", stars_operations())):
         for absent in hours:
             compiled = device == "cuda"
-            step = library_step(recipe, pack, batch, device, precision, absent, compiled=compiled)
+            step = own_step(recipe, pack, batch, device, precision, absent, compiled=compiled)
             done = batch / seconds(step, timing)
             slots = 2 if absent == "zeros" else 1
             took = projected_hours(recipe, done)

@@ -68,7 +68,7 @@ def main() -> None:
         kinds = [(f"{recipe}, plain eager loop, 32-true", plain, "32-true")]
         for each in precisions:
             for absent in ("zeros", "present"):
-                step = library_step(
+                step = own_step(
                     recipe, pack, options.batch, options.device, each, absent, compiled=compiled
                 )
                 bodies = "both body slots" if absent == "zeros" else "present bodies"
@@ -127,7 +127,7 @@ def plain_step(recipe: str, pack: Pack, batch: int, device: str) -> Callable[[in
     return step
 
 
-def library_step(
+def own_step(
     recipe: str,
     pack: Pack,
     batch: int,

@@ -22,7 +22,7 @@ from stars_infer.classification.classifiers import (
 from stars_infer.classification.leave_out import FEWEST_CLASSES, LeaveOut, ScoreFeatures
 from stars_infer.classification.mirroring import NO_MIRRORING, Mirroring
 from stars_infer.classification.model_calibration import Prior
-from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN, Chances
+from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN
 from stars_infer.similarity.nearest import Matches
 
 _LEAST_SPREAD = 0.02
@@ -61,7 +61,7 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Scored:
+class Scored:
     """Scores of N clips.
 
     Attributes:
@@ -88,32 +88,15 @@ class _Scored:
 
 
 class OpenSetClassifier(Protocol):
-    """Decides about clips by the exemplars that were found for them."""
+    """Scores clips by the exemplars that were found for them; see `decide` and `probabilities`."""
 
     calibration: Calibration
 
-    def log_odds(self, found: Sequence[Candidates]) -> Chances:
-        """Log-odds of each clip that its class is known, if half of all are, (N,)."""
-
-    def decisions(
-        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
-    ) -> list[Decision]:
-        """Decide which class each clip shows.
+    def score(self, found: Sequence[Candidates]) -> Scored:
+        """Score clips.
 
         Args:
             found: Exemplars of each clip, from `Gallery`.
-            unknown_share: Share of unknown clips among all that are asked, 0 to 1.
-        """
-
-    def probabilities(
-        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
-    ) -> Scores:
-        """Chance of every class, (N, C); what is missing to 1 is the chance of an unknown class.
-
-        The answer's chance is its confidence. The rest of the chance that the class is known is
-        divided among the other classes by a softmax of their scores, in which a difference counts
-        by how much the strength of unknown clips varies (`Calibration.spread`). An index of a
-        single class has no others: there the rest is missing, too.
         """
 
 
@@ -152,23 +135,8 @@ class RidgeOpenSetClassifier:
             self._classifier = (classifier or ridge).fit(named_by, classes, count)
         self.calibration = Calibration.of(LeaveOut.of(self._ridge), prior)
 
-    def log_odds(self, found: Sequence[Candidates]) -> Chances:
+    def score(self, found: Sequence[Candidates]) -> Scored:
         """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return self.calibration.log_odds(self._scores(found).known_by)
-
-    def decisions(
-        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
-    ) -> list[Decision]:
-        """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return _decisions(self._scores(found), self.calibration, unknown_share)
-
-    def probabilities(
-        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
-    ) -> Scores:
-        """See `OpenSetClassifier`; all exemplars must have been found for every clip."""
-        return _probabilities(self._scores(found), self.calibration, unknown_share)
-
-    def _scores(self, found: Sequence[Candidates]) -> _Scored:
         orders = [np.argsort(one.positions) for one in found]
         similarity = np.stack(
             [one.similarities[order] for one, order in zip(found, orders, strict=True)]
@@ -183,9 +151,9 @@ class RidgeOpenSetClassifier:
         answers = named.argmax(axis=1)
         if isinstance(self._classifier, FittedRidge):
             fitting = plain.argmax(axis=1)
-            return _Scored(plain=plain, named=named, answers=answers, fitting=fitting)
+            return Scored(plain=plain, named=named, answers=answers, fitting=fitting)
         # The curves are those of a ridge, also where something else gives the answers.
-        return _Scored(plain=plain, named=plain, answers=answers, fitting=answers)
+        return Scored(plain=plain, named=plain, answers=answers, fitting=answers)
 
     def _mixed(self, similarity: FloatArray, mirrored: FloatArray | None) -> FloatArray:
         if mirrored is None:
@@ -200,54 +168,26 @@ class NearestOpenSetClassifier:
         classes: Class number of the exemplar at each position, (P,); -1 where there is none.
         vote: The classifier that gives the answers.
         calibration: The calibration of the index, from `leave_out_by_nearest`.
-        mirroring: How much mirror images count for the answers.
-        width: Width of the kernel by which similarities of mirror images are mixed in.
     """
 
-    def __init__(
-        self,
-        classes: NDArray[np.intp],
-        *,
-        vote: Vote,
-        calibration: Calibration,
-        mirroring: Mirroring = NO_MIRRORING,
-        width: float = 1.0,
-    ) -> None:
+    def __init__(self, classes: NDArray[np.intp], *, vote: Vote, calibration: Calibration) -> None:
         self._classes = classes
-        self._mirroring, self._width = mirroring, width
         self._vote = vote
         self._count = int(classes.max()) + 1
         self.calibration = calibration
 
-    def log_odds(self, found: Sequence[Candidates]) -> Chances:
+    def score(self, found: Sequence[Candidates]) -> Scored:
         """See `OpenSetClassifier`."""
-        return self.calibration.log_odds(self._scores(found).known_by)
-
-    def decisions(
-        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
-    ) -> list[Decision]:
-        """See `OpenSetClassifier`."""
-        return _decisions(self._scores(found), self.calibration, unknown_share)
-
-    def probabilities(
-        self, found: Sequence[Candidates], unknown_share: float = EXPECTED_UNKNOWN
-    ) -> Scores:
-        """See `OpenSetClassifier`."""
-        return _probabilities(self._scores(found), self.calibration, unknown_share)
-
-    def _scores(self, found: Sequence[Candidates]) -> _Scored:
         scores = [
             nearness(self._classes[one.positions], one.similarities, self._count) for one in found
         ]
         plain, answers = np.stack(scores), np.array([self._answer(one) for one in found], np.intp)
-        return _Scored(plain=plain, named=plain, answers=answers, fitting=answers)
+        return Scored(plain=plain, named=plain, answers=answers, fitting=answers)
 
     def _answer(self, found: Candidates) -> int:
-        similar = found.similarities
-        if found.mirrored is not None:
-            similar = self._mirroring.mix(similar, found.mirrored, self._width)
-        fitted = self._vote.fit(similar[None], self._classes[found.positions], self._count)
-        return int(fitted.scores(similar[None])[0].argmax())
+        similar = found.similarities[None]
+        fitted = self._vote.fit(similar, self._classes[found.positions], self._count)
+        return int(fitted.scores(similar)[0].argmax())
 
 
 def leave_out_by_nearest(
@@ -302,7 +242,16 @@ def _stack(rows: list[Scores], count: int) -> Scores:
     return np.stack(rows) if rows else np.zeros((0, count))
 
 
-def _decisions(scored: _Scored, calibration: Calibration, unknown_share: float) -> list[Decision]:
+def decide(
+    scored: Scored, calibration: Calibration, unknown_share: float = EXPECTED_UNKNOWN
+) -> list[Decision]:
+    """Decide which class each clip shows.
+
+    Args:
+        scored: The clips.
+        calibration: Of the classifier that scored them.
+        unknown_share: Share of unknown clips among all that are asked, 0 to 1.
+    """
     scores, answers = scored.named, scored.answers
     known = calibration.chance_known(scored.known_by, unknown_share)
     confidence = known * calibration.chance_right(scored.right_by)
@@ -320,8 +269,16 @@ def _decisions(scored: _Scored, calibration: Calibration, unknown_share: float) 
     ]
 
 
-def _probabilities(scored: _Scored, calibration: Calibration, unknown_share: float) -> Scores:
-    """See `OpenSetClassifier.probabilities`."""
+def probabilities(
+    scored: Scored, calibration: Calibration, unknown_share: float = EXPECTED_UNKNOWN
+) -> Scores:
+    """Chance of every class, (N, C); what is missing to 1 is the chance of an unknown class.
+
+    The answer's chance is its confidence. The rest of the chance that the class is known is divided
+    among the other classes by a softmax of their scores, in which a difference counts by how much
+    the strength of unknown clips varies (`Calibration.spread`). An index of a single class has no
+    others: there the rest is missing, too. The arguments are those of `decide`.
+    """
     scores, answers = scored.named, scored.answers
     rows = np.arange(len(scores))
     known = calibration.chance_known(scored.known_by, unknown_share)

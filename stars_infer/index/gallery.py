@@ -25,7 +25,10 @@ from stars_infer.classification.open_set import (
     NearestOpenSetClassifier,
     OpenSetClassifier,
     RidgeOpenSetClassifier,
+    Scored,
+    decide,
     leave_out_by_nearest,
+    probabilities,
 )
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.classification.unknown_share import UnknownShare
@@ -111,9 +114,11 @@ class Gallery:
         """Name clips."""
         open_set = self.open_set(options)
         found = self._candidates(queries, options)
-        share = self._share(open_set, found, options)
-        threshold = open_set.calibration.threshold(options.false_accept_rate, share)
-        decisions, chances = open_set.decisions(found, share), open_set.probabilities(found, share)
+        scored, calibration = open_set.score(found), open_set.calibration
+        share = self._share(scored, calibration, options)
+        threshold = calibration.threshold(options.false_accept_rate, share)
+        decisions = decide(scored, calibration, share)
+        chances = probabilities(scored, calibration, share)
         predictions = [
             self._prediction(decision, row, near, threshold)
             for decision, row, near in zip(decisions, chances, found, strict=True)
@@ -137,16 +142,16 @@ class Gallery:
         """Chance of every action, (N, C), in the order of `ExemplarStore.names`."""
         if not queries:
             return np.zeros((0, len(self.store.names)))
-        open_set, found = self.open_set(options), self._candidates(queries, options)
-        return open_set.probabilities(found, self._share(open_set, found, options))
+        open_set = self.open_set(options)
+        scored = open_set.score(self._candidates(queries, options))
+        share = self._share(scored, open_set.calibration, options)
+        return probabilities(scored, open_set.calibration, share)
 
-    def _share(
-        self, open_set: OpenSetClassifier, found: Sequence[Candidates], options: ClassifyOptions
-    ) -> float:
+    def _share(self, scored: Scored, calibration: Calibration, options: ClassifyOptions) -> float:
         """The share of unknown clips: as expected, or learned from those that are asked."""
-        if not options.together or self._unknown_share.said is not None or len(found) < 2:
+        if not options.together:
             return self._unknown_share.expected
-        return open_set.calibration.learn_share(open_set.log_odds(found), self._unknown_share)
+        return calibration.learn_share(calibration.log_odds(scored.known_by), self._unknown_share)
 
     def mirroring(self, choice: str = AUTO) -> Mirroring:
         """Whether mirror images count, and why.

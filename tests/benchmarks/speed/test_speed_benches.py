@@ -103,7 +103,7 @@ def test_gpu_rows_by_what_is_here(tmp_path, monkeypatch):
 
 def test_training_rows_add_up(monkeypatch):
     """Two stages with both slots and with present bodies, then the sums."""
-    monkeypatch.setattr(gpu, "library_step", lambda *a, compiled: a)
+    monkeypatch.setattr(gpu, "own_step", lambda *a, compiled: a)
     monkeypatch.setattr(gpu, "seconds", lambda step, timing: 0.1 if "zeros" in step else 0.05)
     rows = gpu.training_rows("cpu", "32-true", 100, 1, 1e15)
     assert [row[:2] for row in rows] == [

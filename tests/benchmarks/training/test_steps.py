@@ -11,13 +11,13 @@ sys.path.insert(0, str(TRAINING))
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("recipe", ["mamp", "stars"])
-def test_library_step_runs_in_every_precision(monkeypatch, recipe, precision):
+def test_own_step_runs_in_every_precision(monkeypatch, recipe, precision):
     import steps
 
     real = steps.load_recipe
     tiny = {"width": 16, "depth": 2, "heads": 2}
     tiny |= {"decoder_depth": 1} if recipe == "mamp" else {"queue": 16, "hidden": 16}
     monkeypatch.setattr(steps, "load_recipe", lambda name: real(name).with_flags(tiny))
-    step = steps.library_step(recipe, steps.clips(), 4, "cpu", precision, "present", compiled=False)
+    step = steps.own_step(recipe, steps.clips(), 4, "cpu", precision, "present", compiled=False)
     step(0)
     step(1)
