@@ -15,7 +15,7 @@ from stars_infer.errors import ClipError, UsageError
 from stars_infer.preprocessing.normalize import face_camera
 from stars_infer.preprocessing.prepare import CENTER_JOINT, center, center_actors
 from stars_infer.readers.files import READERS, read_clips
-from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25
+from stars_infer.train.datasets.hierarchies import hierarchy_to_ntu25, roles_to_ntu25
 from stars_infer.train.datasets.pack import Pack, SourceClip
 
 Skip = Callable[[ClipError], None]
@@ -64,7 +64,8 @@ def clips_of(
 
     Args:
         source: A folder (the folder of a clip is its label) or an `.npz` with `positions`,
-            `starts`, `clip_ids`, `labels`, `subjects`, `fps` and `joint_names`.
+            `starts`, `clip_ids`, `labels`, `subjects`, `fps`, `joint_names` and, where these are
+            of no known layout, `joint_roles`: the Kinect v2 name of each joint, or nothing.
         layout: Joint layout of the clips in a folder.
         windows: How recordings are cut.
         skip: Called with the error of each clip that is left out.
@@ -115,12 +116,14 @@ def _archive(path: Path, windows: Windows) -> Iterator[SourceClip]:
             names = [str(name) for name in archive["joint_names"]]
             columns = [archive[key] for key in ("clip_ids", "labels", "subjects")]
             fps = float(archive["fps"])
+            roles = archive["joint_roles"].tolist() if "joint_roles" in archive.files else None
     except (KeyError, ValueError, OSError) as error:
         raise ClipError(str(path), f"not a motion-capture archive: {error}") from error
     for clip_id, label, subject, start, end in zip(*columns, starts[:-1], starts[1:], strict=True):
-        actors = hierarchy_to_ntu25(positions[start:end].astype(np.float32), names)[None]
+        recording = positions[start:end].astype(np.float32)
+        joints = roles_to_ntu25(recording, roles) if roles else hierarchy_to_ntu25(recording, names)
         yield from _cut(
-            actors, fps, windows, label=str(label), subject=str(subject),
+            joints[None], fps, windows, label=str(label), subject=str(subject),
             source=f"{path.name}:{clip_id}",
         )  # fmt: skip
 
