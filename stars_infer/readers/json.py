@@ -42,11 +42,11 @@ def read_json(path: Path) -> tuple[Recording, ...]:
     source = str(path)
     content = parse_json(_text(path), source)
     if isinstance(content, list):
-        return (_recording({}, content, source),)
+        return (recording_of_frames({}, content, source),)
     if not isinstance(content, dict):
         raise ClipError(source, f"expected an object or a list of frames. {KNOWN_FORMS}")
     if isinstance(frames := content.get("frames"), list):
-        return (_recording(content, frames, source),)
+        return (recording_of_frames(content, frames, source),)
     if frame_form_of(content) not in (None, "bodies"):
         raise ClipError(
             source, "holds a single frame, but a motion needs more: put the frames into one list, "
@@ -75,7 +75,7 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
     header: dict[str, Any] = {}
     if isinstance(frames[0], dict) and frames[0] and frame_form_of(frames[0]) is None:
         header = frames.pop(0)
-    return (_recording(header, frames, source),)
+    return (recording_of_frames(header, frames, source),)
 
 
 KNOWN_FORMS = (
@@ -117,8 +117,17 @@ def header_convention(header: dict[str, Any], source: str) -> Convention:
     return convention_in(source, **{key: header.get(key) for key in DESCRIPTION})
 
 
-def _recording(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
-    """Make a recording of frames, which must all have the same form."""
+def recording_of_frames(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
+    """Make a recording of frames, which must all have the same form.
+
+    Args:
+        header: What the file says of them.
+        frames: The frames as JSON has them; None for one in which nobody is seen.
+        source: Name of the file for messages.
+
+    Raises:
+        ClipError: If a frame is in none of the known forms, or in another than the first.
+    """
     check_frame_count(len(frames), source=source, recording=True)
     form, at = None, 0
     for number, frame in enumerate(frames):
