@@ -52,26 +52,39 @@ def in_layout(joints, name):
 ALONG_SPINE = {
     "spine navel": 0.36, "spine chest": 0.66, "LowerBack": 0.0,
     "Spine": 0.25, "Spine1": 0.5, "Spine2": 0.6, "Spine3": 0.75, "Chest": 0.75,
-    "spine1": 0.25, "spine3": 0.75, "upperback_@_thorax": 0.95, "thorax_@_lowerneck": 1.05,
+    "spine1": 0.25, "spine2": 0.5, "spine3": 0.75, "upperback_@_thorax": 0.95,
+    "thorax_@_lowerneck": 1.05, "Ab": 0.25, "L5": 0.1, "L3": 0.3, "T12": 0.45, "T8": 0.6,
+    "naval spine": 0.36, "chest spine": 0.66, "root": 0.0, "TRXO": 1.05,
+    **{f"spine_{number}_joint": number / 8 for number in range(1, 8)},
 }  # fmt: skip
 """Share of the way from the base of the spine to the spine at the shoulders."""
 
 ON_HEAD = {
     "nose": (0, 10, 0), "mouth": (-5, 9, 2), "ear": (0, 0, 7), "eye inner": (3, 8, 1.5),
-    "eye": (3, 8, 3), "eye outer": (3, 7, 4.5), "Eye": (3, 8, 3),
+    "eye": (3, 8, 3), "eye outer": (3, 7, 4.5), "Eye": (3, 8, 3), "eye smplhf": (3, 8, 3),
+    "jaw": (-5, 4, 0), "chin": (-8, 8, 0), "eyeball": (3, 8, 3), "eyeLowerLid": (2, 8, 3),
+    "eyeUpperLid": (4, 8, 3),
 }  # fmt: skip
 """Centimeters up, ahead and aside from the middle of the head."""
 
 ON_LIMBS = {
     "heel": ("ankle", (-5, -4, 0)), "big toe": ("foot", (0, 0, -2)),
-    "small toe": ("foot", (0, 0, 2)),
+    "small toe": ("foot", (0, 0, 2)), "toesEnd": ("foot", (0, 5, 0)),
 }  # fmt: skip
 """The NTU-25 joint, and centimeters up, ahead and aside from it."""
 
 NECK_TO_HEAD = {
     "Neck1": 0.2, "lowerneck_@_upperneck": 0.3, "Head": 0.5, "head": 0.5, "HeadTop_End": 1.5,
+    "neck_2": 0.1, "neck_3": 0.2, "neck_4": 0.3,
 }  # fmt: skip
 """Share of the way from the neck to the middle of the head."""
+
+
+FINGER = re.compile(
+    r"(?P<finger>pinky|index|mid(dle)?|ring|thumb)[ _]?(?P<along>Start|\d?|End)$", re.IGNORECASE
+)
+ALONG_FINGER = {"Start": 0.2, "": 0.4, "1": 0.4, "2": 0.6, "3": 0.8, "4": 1.0, "End": 1.0}
+"""How far beyond the middle of the hand a joint of a finger is, in lengths of half a hand."""
 
 
 def landmark(joints, joint, side):
@@ -80,7 +93,9 @@ def landmark(joints, joint, side):
     def between(one, two, share):
         return (1 - share) * at(joints, one) + share * at(joints, two)
 
-    kind = re.sub("^(left|right) ?| (left|right)$", "", joint)
+    kind = re.sub("^(left|right)[ _]?| (left|right)$", "", joint)
+    if kind not in ALONG_SPINE:
+        kind = kind.removesuffix("_joint")
     if kind in ALONG_SPINE:
         return between("base of spine", "spine at shoulders", ALONG_SPINE[kind])
     if kind in NECK_TO_HEAD:
@@ -90,11 +105,14 @@ def landmark(joints, joint, side):
     if kind in ON_LIMBS:
         origin, offset = ON_LIMBS[kind]
         return at(joints, f"{side} {origin}") + shifted(joints, offset, side)
-    if kind in ("pinky", "index") or kind.endswith("HandMiddle1"):
-        aside = {"pinky": -0.3, "index": 0.3}.get(kind, 0.0)
+    if finger := FINGER.search(kind):
+        name, along = finger["finger"].lower(), ALONG_FINGER[finger["along"]]
         hand, thumb = at(joints, f"{side} hand"), at(joints, f"{side} thumb")
-        return hand + 0.4 * (hand - at(joints, f"{side} wrist")) + aside * (thumb - hand)
-    if kind.endswith(("clavicle", "collar", "Shoulder")):
+        if name == "thumb":
+            return hand + along * (thumb - hand)
+        aside = {"pinky": -0.3, "ring": -0.15, "index": 0.3}.get(name, 0.0)
+        return hand + along * (hand - at(joints, f"{side} wrist")) + aside * (thumb - hand)
+    if kind.endswith(("clavicle", "collar", "Shoulder", "shoulder", "shoulder_1")):
         return between("spine at shoulders", f"{side} shoulder", 0.2)
     if kind.endswith("HipJoint"):
         return between("base of spine", f"{side} hip", 0.3)

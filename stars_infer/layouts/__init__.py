@@ -5,7 +5,7 @@ A layout is named, or recognized by the names of its joints. It is never guessed
 joints: NTU RGB+D and OpenPose BODY_25 both have 25.
 """
 
-from stars_infer.layouts.finding import get_layout, layout_for_names, layout_names, layouts_with
+from stars_infer.layouts.finding import get_layout, layout_names, layouts_with
 from stars_infer.layouts.layout import (
     NTU25_INDEX,
     NTU25_JOINTS,
@@ -14,6 +14,13 @@ from stars_infer.layouts.layout import (
     list_joints,
     mixture_matrix,
 )
+from stars_infer.layouts.matching import (
+    NamedJoints,
+    layout_for_names,
+    match_names,
+    nearest_layout,
+)
+from stars_infer.layouts.spelling import numbers_in
 
 __all__ = [
     "NTU25",
@@ -22,12 +29,16 @@ __all__ = [
     "NTU25_PARENTS",
     "Layout",
     "Mixture",
+    "NamedJoints",
     "get_layout",
     "layout_for_names",
     "layout_names",
     "layouts_with",
     "list_joints",
+    "match_names",
     "mixture_matrix",
+    "nearest_layout",
+    "numbers_in",
 ]
 
 NTU25 = get_layout("ntu25")

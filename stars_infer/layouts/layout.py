@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ class Layout:
         ntu25: For each NTU-25 joint, the mixture of this layout's joints that stands for it.
         by_name: Whether files name their joints, which may then come in any order and among others,
             so that nothing follows from their number.
+        also_called: Other names of the layout.
+        aliases: What files call a joint beside its name and its other spellings, the usual first.
+        stand_in: Mixtures of other joints that stand for joints which files may lack.
     """
 
     name: str
@@ -55,6 +58,9 @@ class Layout:
     center: Mixture
     ntu25: Mapping[str, Mixture]
     by_name: bool = False
+    also_called: tuple[str, ...] = ()
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stand_in: Mapping[str, Mixture] = field(default_factory=dict)
 
     def ntu25_matrix(self) -> NDArray[np.float32]:
         """Weights (25, V) that map the joints of this layout to NTU-25."""

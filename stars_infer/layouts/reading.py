@@ -11,7 +11,7 @@ from stars_infer.errors import UsageError
 from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture
 
 _KEYS = ("name", "about", "center", "joints", "bones", "mirror", "ntu25")
-_OPTIONAL = ("by_name",)
+_OPTIONAL = ("by_name", "also_called", "aliases", "stand_in")
 _TOLERANCE = 1e-6
 """How far the weights of a mixture may be from one."""
 
@@ -65,6 +65,12 @@ class _File:
             center=self.mixture("center", self.table["center"], place),
             ntu25=self.ntu25(place),
             by_name=self.table.get("by_name", False),
+            also_called=self.texts("also_called", self.table.get("also_called", [])),
+            aliases=self.aliases(place),
+            stand_in={
+                joint: self.mixture(f"stand_in.{joint!r}", made, place)
+                for joint, made in self.named("stand_in", place).items()
+            },
         )
 
     def check_keys(self) -> None:
@@ -94,6 +100,25 @@ class _File:
         if len(names) < 2:
             raise self.error("joints", "must name two joints or more")
         return tuple(names)
+
+    def texts(self, key: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(n, str) and n for n in value):
+            raise self.error(key, "must be a list of names in quotes")
+        return tuple(value)
+
+    def named(self, key: str, place: Mapping[str, int]) -> Mapping[str, Any]:
+        table = self.table.get(key, {})
+        if not isinstance(table, dict):
+            raise self.error(key, f"must be a table [{key}] of joints")
+        for joint in table:
+            self.check_joint(key, joint, place)
+        return table
+
+    def aliases(self, place: Mapping[str, int]) -> Mapping[str, tuple[str, ...]]:
+        return {
+            joint: self.texts(f"aliases.{joint!r}", names)
+            for joint, names in self.named("aliases", place).items()
+        }
 
     def pairs(self, key: str, place: Mapping[str, int]) -> tuple[tuple[int, int], ...]:
         value = self.table[key]

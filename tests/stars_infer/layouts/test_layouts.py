@@ -256,7 +256,7 @@ def test_what_h36m17_and_openni15_lack_is_made_up():
 
 
 def test_unknown_names_are_refused_by_name():
-    with pytest.raises(UsageError, match=r"no layout 'tricorder'; known layouts: ntu25, azure32"):
+    with pytest.raises(UsageError, match=r"no layout 'tricorder'; known layouts: ntu25, arkit91"):
         get_layout("tricorder")
     with pytest.raises(UsageError, match=r"no layout 'MediaPipe'; did you mean 'mediapipe33'\?"):
         get_layout("MediaPipe")
