@@ -11,8 +11,17 @@ from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.clip import MAX_RECORDING_FRAMES, Clip, check_frame_count
 from stars_infer.clips.convention import STANDARD, Convention, to_standard
 from stars_infer.errors import ClipError, NobodyError, UsageError
-from stars_infer.layouts import Layout, get_layout, layout_for_names, list_joints
+from stars_infer.layouts import (
+    Layout,
+    get_layout,
+    layouts_with,
+    list_joints,
+    match_names,
+    nearest_layout,
+    numbers_in,
+)
 
+_RATE = f"{STANDARD.fps:g} frames per second are taken"
 MOST_BODIES = 100
 """No sensor tracks more at once; a larger number is damage."""
 MOST_JOINTS = 500
@@ -75,7 +84,7 @@ def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
     convention = known.over(recording.default).over(STANDARD)
     if recording.presence is not None and not recording.presence.any():
         raise NobodyError(recording.source, "no body in any frame: record it again")
-    recording, layout = _in_layout(recording, known.layout, recording.default.layout)
+    recording, layout = _in_layout(recording, given.layout)
     assert convention.fps is not None
     if recording.presence is None:
         made = Clip.from_array(
@@ -103,7 +112,8 @@ def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
             computed=recording.computed,
             convention=convention,
         )
-    notes = (*recording.notes, *made.notes)
+    unknown = "" if known.fps or recording.default.fps else f"no times: {_RATE} (--fps)"
+    notes = (*filter(None, (*recording.notes, unknown)), *made.notes)
     # An array that is mapped from its file would change with it.
     bodies = made.bodies if made.bodies.flags.owndata else made.bodies.copy()
     return replace(made, bodies=bodies, notes=notes)
@@ -202,53 +212,111 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
     return np.concatenate(([0], np.cumsum(counts))).astype(np.intp), 1 / step
 
 
-def _in_layout(
-    recording: Recording, named: str | None, default: str | None
-) -> tuple[Recording, str]:
-    """Reduce a recording to the joints of its layout, in their order, and name the layout."""
-    names, source = recording.joint_names, recording.source
-    if not names:
-        layout = named or default
-        if layout is None:
-            raise ClipError(
-                source, "the file does not say which joints these are: pass --layout "
-                "(`stars layouts` lists them)"
-            )  # fmt: skip
-        known = len(get_layout(layout).joints)
-        # Without presence the array may have any shape, which `Clip.from_array` checks.
-        if recording.presence is not None and (count := recording.joints.shape[-2]) != known:
-            raise ClipError(
-                source, f"{count} joints, but layout {layout!r} has {known}: pass "
-                "another --layout (`stars layouts` lists them)"
-            )  # fmt: skip
-        return recording, layout
-    if named is None:
-        found = layout_for_names(names)
-        if found is None:
-            raise ClipError(
-                source, f"the joints {list_joints(names)} are those of no known layout: describe "
-                "them in a TOML file (docs/layouts.md) and pass it with --layout"
-            )  # fmt: skip
-    elif names == (told := get_layout(named)).joints:
-        return recording, told.name
-    else:
-        found = layout_for_names(names, among=[told])
-        if found is None:
-            raise ClipError(source, _misfit(recording, get_layout(named)))
-    layout_found, places = found
-    joints = np.take(recording.joints, places, axis=-2)
-    confidence = recording.confidence
-    if confidence is not None:
-        confidence = np.take(confidence, places, axis=-1)
-    return replace(recording, joints=joints, confidence=confidence), layout_found.name
+def _in_layout(recording: Recording, given: str | None) -> tuple[Recording, str]:
+    """Reduce a recording to the joints of its layout, in their order, and name the layout.
+
+    Args:
+        recording: The recording.
+        given: The layout that the caller names.
+    """
+    recording = _numbered(recording)
+    named = given or recording.stated.layout
+    if recording.joint_names:
+        return _by_names(recording, named, given)
+    layout = named or recording.default.layout
+    count = recording.joints.shape[-2] if recording.joints.ndim > 1 else 0
+    source = recording.source
+    if layout is None:
+        fitting = " or ".join(layouts_with(count))
+        raise ClipError(
+            source, "the file does not say which joints these are: pass --layout "
+            f"{fitting}{' ' if fitting else ''}(`stars layouts` lists them)"
+        )  # fmt: skip
+    if named is None and layout == "ntu25" and count == len(get_layout("smpl22").joints):
+        note = f"{count} joints: taken to be SMPL's without hands; if they are not, pass --layout"
+        return replace(recording, notes=(*recording.notes, note)), "smpl22"
+    known = len(get_layout(layout).joints)
+    # Without presence the array may have any shape, which `Clip.from_array` checks.
+    if recording.presence is not None and count != known:
+        raise ClipError(
+            source, f"{count} joints, but layout {layout!r} has {known}: pass "
+            "another --layout (`stars layouts` lists them)"
+        )  # fmt: skip
+    return recording, layout
 
 
-def _misfit(recording: Recording, layout: Layout) -> str:
-    if recording.stated.layout:
-        return f"the file has the layout {recording.stated.layout!r}, not {layout.name!r}"
+def _numbered(recording: Recording) -> Recording:
+    """Put joints in order whose names are only numbers, and check that there are as many names."""
     names = recording.joint_names
-    missing = next((joint for joint in layout.joints if joint not in names), layout.joints[0])
+    if names and len(names) != recording.joints.shape[-2]:
+        raise ClipError(
+            recording.source, f"{len(names)} joint names, but {recording.joints.shape[-2]} joints: "
+            "name each joint once"
+        )  # fmt: skip
+    numbers = numbers_in(names)
+    if numbers is None:
+        return recording
+    return replace(_take(recording, np.argsort(numbers)), joint_names=())
+
+
+def _by_names(recording: Recording, named: str | None, given: str | None) -> tuple[Recording, str]:
+    """Find the joints of a layout by their names."""
+    names, told = recording.joint_names, get_layout(named) if named else None
+    found = match_names(names, among=None if told is None else [told])
+    notes: list[str] = []
+    if found is None and given and (found := match_names(names)) is not None:
+        notes.append(
+            f"its joints are named as those of {found.layout.name!r}, not of {given!r}: read as "
+            f"{found.layout.name!r}"
+        )
+    if found is None:
+        raise ClipError(recording.source, _misfit(names, told, stated=not given))
+    layout, missing = found.layout, set(found.missing)
+    recording = _take(recording, np.array(found.places))
+    for joint in found.missing:
+        at = layout.joints.index(joint)
+        mixture = layout.stand_in.get(joint, {joint: 1.0})
+        recording.joints[..., at, :] = np.nan
+        if missing.isdisjoint(mixture):
+            _stand_in(recording, at, {layout.joints.index(one): w for one, w in mixture.items()})
+            notes.append(f"{joint} is not in the file: taken between {list_joints([*mixture])}")
+    return replace(recording, notes=(*recording.notes, *notes)), layout.name
+
+
+def _take(recording: Recording, places: NDArray[np.intp]) -> Recording:
+    """Take the joints at these places, in their order; positions are copied."""
+    confidence = recording.confidence
+    return replace(
+        recording,
+        joints=np.take(recording.joints, places, axis=-2),
+        confidence=None if confidence is None else np.take(confidence, places, axis=-1),
+    )
+
+
+def _stand_in(recording: Recording, joint: int, mixture: dict[int, float]) -> None:
+    """Place a joint where a mixture of others is, as surely as the least sure of them is known."""
+    parts = list(mixture)
+    weights = np.array([mixture[part] for part in parts], np.float32)
+    recording.joints[..., joint, :] = np.einsum(
+        "...vc,v->...c", recording.joints[..., parts, :], weights
+    )
+    if recording.confidence is not None:
+        recording.confidence[..., joint] = recording.confidence[..., parts].min(axis=-1)
+
+
+def _misfit(names: tuple[str, ...], told: Layout | None, *, stated: bool) -> str:
+    """Say why names are those of no layout, or not of the one that was told."""
+    near = nearest_layout(names, among=None if told is None else [told])
+    lacks = "" if near is None else list_joints(near.lacking or near.missing)
+    if told is not None:
+        what = "that the file names, " if stated else ""
+        return (
+            f"the joints {list_joints(names)} are not those of layout {told.name!r}, {what}of "
+            f"which it lacks {lacks or list_joints(told.joints)}: name another --layout (`stars "
+            "layouts` lists them)"
+        )
+    nearest = f" (the nearest is {near.layout.name!r}, of which it lacks {lacks})" if near else ""
     return (
-        f"the joints {list_joints(names)} are not those of layout {layout.name!r}, of which "
-        f"{missing!r} is missing: name another --layout"
+        f"the joints {list_joints(names)} are those of no known layout{nearest}: describe them in "
+        "a TOML file (docs/layouts.md) and pass it with --layout"
     )

@@ -59,7 +59,7 @@ def legacy(points):
 )
 def test_mediapipe_is_read_as_its_file_is(world, form, tmp_path):
     (tmp_path / "c.json").write_text(json.dumps([plain(points) for points in world]))
-    expected = read_clip(tmp_path / "c.json")
+    expected = read_clip(tmp_path / "c.json", fps=25)
     clip = Clip.from_mediapipe([form(points) for points in world], fps=25, source="webcam")
     np.testing.assert_array_equal(clip.bodies, expected.bodies)
     np.testing.assert_allclose(clip.bodies[0], world * [-1, -1, 1], atol=1e-6)
@@ -141,7 +141,7 @@ def people():
 def test_openpose_is_read_as_its_file_is(people, tmp_path):
     frames = [{"version": 1.3, "people": [person(points)]} for points in people]
     (tmp_path / "c.json").write_text(json.dumps(frames))
-    expected = read_clip(tmp_path / "c.json", layout="body25")
+    expected = read_clip(tmp_path / "c.json", layout="body25", fps=30)
     clip = Clip.from_openpose(frames, fps=30)
     np.testing.assert_array_equal(clip.bodies, expected.bodies)
     np.testing.assert_allclose(clip.bodies[0], people * [-1, -1, 1], atol=1e-6)

@@ -205,7 +205,8 @@ def spoilt(change):
         (lambda x: {k: c for k, c in long(x, KINECT.joints).items() if k != "frame"},
          "no column 'frame'"),
         (lambda x: long(x, ["squid"] * 20), "line 3: its frame comes again"),
-        (lambda x: long(x, [f"s{i}" for i in range(20)]), "are those of no known layout"),
+        (lambda x: long(x, [f"s{i}" for i in range(20)]), "say which joints these are: pass --layout kinect20"),
+        (lambda x: long(x, [f"{i}s{i}" for i in range(20)]), "are those of no known layout"),
     ],
 )  # fmt: skip
 def test_spoilt_tables_say_where(tmp_path, joints, columns, says):
