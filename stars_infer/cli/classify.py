@@ -79,7 +79,7 @@ def classify(
 
     output = Output(json=json, quiet=quiet)
     options = classify_options(classifier, k, false_accept, mirror)
-    paths = clip_files(clips)
+    paths = clip_files(clips, skip=output.failure, note=output.note)
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
         note_few(len(exemplars.labels), output)

@@ -48,7 +48,7 @@ def suggest(
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
-    files = clip_files(paths)
+    files = clip_files(paths, skip=output.failure, note=output.note)
     with output.counter("reading and comparing") as progress:
         found = suggest_files(
             Encoder.load(model, device=device),

@@ -35,7 +35,7 @@ def embed(
 
     output = Output(json=json, quiet=quiet)
     check_output(out, "--out", endings=(".npz",))
-    files = clip_files(paths)
+    files = clip_files(paths, skip=output.failure, note=output.note)
     refuse_inputs(out, "--out", files)
     encoder = Encoder.load(model, device=device)
     with output.bar() as bar:

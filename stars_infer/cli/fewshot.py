@@ -75,7 +75,7 @@ def add_class(
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
-    paths = clip_files(clips)
+    paths = clip_files(clips, skip=output.failure, note=output.note)
     for path in paths:
         label_of(path, label)  # says what is wrong before the clips are read
     encoder = Encoder.load(model, device=device)

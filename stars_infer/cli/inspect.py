@@ -51,7 +51,7 @@ def inspect(
     from stars_infer.readers.files import clip_files, read_clips
 
     output = Output(json=json, quiet=quiet)
-    files = clip_files(clips)
+    files = clip_files(clips, skip=output.failure, note=output.note)
     check_output(html, "--html", endings=(".html", ".htm"), inputs=files)
     console = Console()
     draws = _draws(console) if picture is None else picture

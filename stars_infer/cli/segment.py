@@ -96,7 +96,7 @@ def segment(
         mirror=mirror,
     )
     timelines: list[Timeline] = []
-    paths = clip_files(recordings)
+    paths = clip_files(recordings, skip=output.failure, note=output.note)
     check_output(svg, "--svg", endings=(".svg",), inputs=(*paths, index))
     check_output(html, "--html", endings=(".html", ".htm"), inputs=(*paths, index))
     with ready_index(index, model, output) as exemplars:

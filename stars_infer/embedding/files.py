@@ -16,7 +16,7 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, StarsError, check_range
 from stars_infer.machine import usable_cores
 from stars_infer.preprocessing.views import check_views, views_of
-from stars_infer.readers.files import MANY_CLIPS, read_clips
+from stars_infer.readers.files import holds_many, read_clips
 from stars_infer.similarity.features import Features
 
 Skip = Callable[[ClipError], None]
@@ -278,6 +278,4 @@ def prepared_files(
 
 
 def _holds_many(given: Path | Clip) -> bool:
-    if isinstance(given, Clip):
-        return False
-    return Path(str(given).partition("#")[0]).suffix.lower() in MANY_CLIPS
+    return not isinstance(given, Clip) and holds_many(given)

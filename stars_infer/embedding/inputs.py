@@ -18,7 +18,7 @@ from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.embedding.files import EmbeddedFile, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, StarsWarning, UsageError, check_path
-from stars_infer.readers.files import MANY_CLIPS, clip_files
+from stars_infer.readers.files import clip_files, holds_many
 
 OneClip: TypeAlias = str | os.PathLike[str] | Clip | NDArray[Any]
 """A file, a folder, an array of positions (T, V, 3) or (M, T, V, 3), or a clip."""
@@ -68,7 +68,7 @@ def is_one(clips: Clips) -> bool:
     """Whether there is one answer to it: no list, no folder, no file that may hold many clips."""
     if isinstance(clips, str | os.PathLike):
         path = check_path("a clip's path", clips)
-        return not path.is_dir() and path.suffix.lower() not in MANY_CLIPS
+        return not path.is_dir() and not holds_many(path)
     return isinstance(clips, Clip) or _is_array(clips)
 
 

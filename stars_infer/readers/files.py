@@ -2,40 +2,127 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, check_path
 from stars_infer.layouts import get_layout
-from stars_infer.readers.arrays import read_npy, read_npz
+from stars_infer.readers.amc import read_amc
+from stars_infer.readers.archives import is_many_in_npz, read_archive
+from stars_infer.readers.arrays import read_npy
 from stars_infer.readers.bvh import read_bvh
+from stars_infer.readers.c3d import read_c3d
 from stars_infer.readers.csv import read_csv
+from stars_infer.readers.frames import frame_series, read_frames
+from stars_infer.readers.hdf5 import read_h5
 from stars_infer.readers.json import read_json, read_jsonl
+from stars_infer.readers.mvnx import read_mvnx
 from stars_infer.readers.parquet import read_parquet
 from stars_infer.readers.pkl import read_pkl
 from stars_infer.readers.recording import Recording, clip_of
 from stars_infer.readers.skeleton import read_skeleton
+from stars_infer.readers.trc import read_trc
 
 
-def clip_files(paths: Iterable[Path]) -> list[Path]:
+def clip_files(
+    paths: Iterable[Path],
+    *,
+    skip: Callable[[ClipError], None] | None = None,
+    note: Callable[[str], None] | None = None,
+) -> list[Path]:
     """Replace each folder among paths by the clip files in it, at any depth.
+
+    A folder in which each file is a frame of a recording stands for that recording, and stays.
+
+    Args:
+        paths: Files and folders.
+        skip: Called with the error of each folder without clips, when there are other paths.
+            Without it, or if nothing else is left, the error is raised.
+        note: Called with a line for each folder that holds files which are not read.
 
     Raises:
         ClipError: If a folder holds no clip file.
     """
     files: list[Path] = []
+    errors: list[ClipError] = []
     for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in READERS)
-            if not inside:
-                known = ", ".join(READERS)
-                raise ClipError(str(path), f"no clip in this folder; known endings: {known}")
-            files += inside
-        else:
+        if not path.is_dir():
             files.append(path)
+            continue
+        inside = _Folder(path)
+        files += inside.clips
+        if not inside.clips:
+            errors.append(ClipError(str(path), inside.why_empty()))
+        elif note is not None and inside.unread:
+            note(f"{path}: {inside.unread}")
+    if errors and (skip is None or not files):
+        raise errors[0]
+    for error in errors:
+        assert skip is not None
+        skip(error)
     return files
+
+
+class _Folder:
+    """The files in a folder, at any depth.
+
+    Attributes:
+        clips: Clip files, and folders of one file a frame.
+        unread: What is not read, in words; empty if all is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        clips: list[Path] = []
+        unknown: Counter[str] = Counter()
+        lacking: Counter[tuple[str, str]] = Counter()
+        for parent, folders, names in os.walk(path):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            here = [Path(parent, name) for name in names if not name.startswith(".")]
+            if series := frame_series(here):
+                clips.append(Path(parent))
+                frames = {file for files in series.values() for file in files}
+                here = [file for file in here if file not in frames]
+            for file in here:
+                ending = file.suffix.lower()
+                if ending in READERS:
+                    package, extra = PACKAGES.get(ending, ("", ""))
+                    if package and find_spec(package) is None:
+                        lacking[package, extra] += 1
+                    else:
+                        clips.append(file)
+                elif ending not in COMPANIONS:
+                    unknown[ending or "none"] += 1
+        self.clips = sorted(clips)
+        told = [
+            f"{_count_files(number)} not read: pip install 'stars-infer[{extra}]' ({package})"
+            for (package, extra), number in sorted(lacking.items())
+        ]
+        if unknown:
+            endings = ", ".join(sorted(unknown)[:_ENDINGS_SHOWN])
+            more = ", …" if len(unknown) > _ENDINGS_SHOWN else ""
+            told.append(f"{_count_files(unknown.total())} of unknown ending: {endings}{more}")
+        self.unread = "; ".join(told)
+
+    def why_empty(self) -> str:
+        """Why there is no clip."""
+        why = f" ({self.unread})" if self.unread else ""
+        return f"no clip in this folder{why}; known endings: {', '.join(READERS)}"
+
+
+def _count_files(number: int) -> str:
+    return f"{number:,} file{'' if number == 1 else 's'}"
+
+
+def holds_many(path: Path) -> bool:
+    """Whether a path stands for a file that may hold any number of clips."""
+    file = Path(str(path).partition("#")[0])
+    ending = file.suffix.lower()
+    return ending in MANY_CLIPS or (ending == ".npz" and is_many_in_npz(file))
 
 
 Reader = Callable[[Path], Iterable[Recording | ClipError]]
@@ -49,13 +136,23 @@ READERS: dict[str, Reader] = {
     ".jsonl": read_jsonl,
     ".parquet": read_parquet,
     ".npy": read_npy,
-    ".npz": read_npz,
+    ".npz": read_archive,
     ".pkl": read_pkl,
+    ".amc": read_amc,
+    ".c3d": read_c3d,
+    ".trc": read_trc,
+    ".mvnx": read_mvnx,
+    ".h5": read_h5,
 }
 """The reader of each file ending."""
 MANY_CLIPS = frozenset({".pkl"})
-"""Endings of files that hold any number of clips."""
+"""Endings of files that hold any number of clips; some `.npz` files do, too (`holds_many`)."""
+COMPANIONS = {".asf": "a skeleton without a motion: name the .amc beside it"}
+"""Endings of files that are read with a clip beside them, and what is said when one is named."""
+PACKAGES = {".parquet": ("pyarrow", "formats"), ".c3d": ("c3d", "mocap"), ".h5": ("h5py", "mocap")}
+"""Endings whose reader needs a package, and the extra that brings it."""
 _NAMES_SHOWN = 3
+_ENDINGS_SHOWN = 6
 
 
 def read_clip(
@@ -186,7 +283,7 @@ def _file_and_name(path: Path) -> tuple[Path, str | None]:
     if "#" not in str(path) or path.exists():
         return path, None
     file, _, name = str(path).partition("#")
-    while name and not Path(file).is_file():
+    while name and not Path(file).exists():
         more, _, name = name.partition("#")
         file = f"{file}#{more}"
     return (Path(file), name) if name else (path, None)
@@ -199,10 +296,17 @@ def _recordings(path: Path) -> Iterator[Recording | ClipError]:
         ClipError: If there is no such file, or if it cannot be read.
     """
     if path.is_dir():
-        raise ClipError(str(path), "is a directory, not a clip: name the files in it")
+        series = frame_series(sorted(path.iterdir()))
+        if not series:
+            raise ClipError(str(path), "is a directory, not a clip: name the files in it")
+        yield from read_frames(path, series)
+        return
     if not path.exists():
         raise ClipError(str(path), "no such file")
-    reader = READERS.get(path.suffix.lower())
+    ending = path.suffix.lower()
+    if ending in COMPANIONS:
+        raise ClipError(str(path), COMPANIONS[ending])
+    reader = READERS.get(ending)
     if reader is None:
         known = ", ".join(READERS)
         raise ClipError(str(path), f"unknown file ending {path.suffix!r}; known: {known}")

@@ -7,6 +7,7 @@ is ever imported, called or written to.
 
 from __future__ import annotations
 
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,16 @@ def load_plain(path: Path) -> Any:
         raise
     except Exception as error:  # a damaged pickle fails in many ways
         raise StarsError(f"{path}: not a readable pickle ({error}): download it again") from error
+
+
+def loads_plain(content: bytes, source: str) -> Any:
+    """As `load_plain`, of a pickle within a file; the source is its name for messages."""
+    try:
+        return _PlainUnpickler(io.BytesIO(content), source).load()
+    except StarsError:
+        raise
+    except Exception as error:
+        raise StarsError(f"{source}: not a readable pickle ({error})") from error
 
 
 class _Sealed:
