@@ -13,8 +13,8 @@ from itertools import combinations
 import numpy as np
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.actors import Track, people_among
 from stars_infer.clips.clip import Clip
+from stars_infer.clips.tracks import Track, people_among
 from stars_infer.errors import ClipError, UsageError
 
 POOLED, EACH, PAIRS = "pooled", "each", "pairs"
@@ -57,10 +57,14 @@ def check_way(way: str) -> None:
 
 def people_of(clip: Clip) -> list[Person]:
     """Find the people of a clip in order of appearance, without furniture and brief bodies."""
-    tracks = people_among(clip.bodies, clip.presence, fps=clip.fps)
+    return join_tracks(people_among(clip.bodies, clip.presence, fps=clip.fps), fps=clip.fps)
+
+
+def join_tracks(tracks: Sequence[Track], *, fps: float) -> list[Person]:
+    """Join tracks that follow each other in time and space to people, in order of appearance."""
     people: list[Person] = []
     for track in sorted(tracks, key=Track.interval):
-        before = _find_predecessor(track, people, clip.fps)
+        before = _find_predecessor(track, people, fps)
         if before is None:
             people.append(Person(bodies=(track.number,), joints=track.joints, seen=track.seen))
         else:
@@ -68,16 +72,17 @@ def people_of(clip: Clip) -> list[Person]:
     return people
 
 
-def parts_by_people(clip: Clip, way: str) -> list[Clip]:
+def parts_by_people(clip: Clip, way: str, *, uncut: bool = False) -> list[Clip]:
     """Part a clip by its people: not at all, by person, or by pair.
 
     Args:
         clip: Any number of bodies.
         way: One of `WAYS`.
+        uncut: Keep all frames, so that times stay those of the clip; otherwise frames are dropped
+            in which the people of a part are not seen.
 
     Returns:
-        Clips, each with the frames in which its people are seen. If there are several, the source
-        of each names its people.
+        Clips. If there are several, the source of each names its people.
 
     Raises:
         ClipError: If pairs are asked for and nobody meets.
@@ -102,17 +107,26 @@ def parts_by_people(clip: Clip, way: str) -> list[Clip]:
             )
     if way == EACH and len(groups) == 1:
         return [clip]
-    return [_part(clip, [people[number] for number in group], group) for group in groups]
+    return [
+        _part(clip, [people[number] for number in group], group, uncut=uncut) for group in groups
+    ]
 
 
-def _part(clip: Clip, people: Sequence[Person], numbers: Sequence[int]) -> Clip:
-    together = np.logical_and.reduce([person.seen for person in people])
+def people_in_words(numbers: Sequence[int]) -> str:
+    """Name people by their numbers: `person 0`, or `people 0 and 1`."""
     names = " and ".join(str(number) for number in numbers)
+    return f"{'person' if len(numbers) == 1 else 'people'} {names}"
+
+
+def _part(clip: Clip, people: Sequence[Person], numbers: Sequence[int], *, uncut: bool) -> Clip:
+    together = np.logical_and.reduce([person.seen for person in people])
+    frames = slice(None) if uncut else together
+    joints = np.stack([person.joints for person in people])
     return replace(
         clip,
-        bodies=np.stack([person.joints[together] for person in people]),
-        presence=np.ones((len(people), int(together.sum())), np.bool_),
-        source=f"{clip.source}, {'person' if len(people) == 1 else 'people'} {names}",
+        bodies=np.where(together[:, None, None], joints, np.float32(0))[:, frames],
+        presence=np.tile(together, (len(people), 1))[:, frames],
+        source=f"{clip.source}, {people_in_words(numbers)}",
     )
 
 

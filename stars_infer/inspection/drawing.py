@@ -96,11 +96,10 @@ def draw_clip(clip: Clip, *, columns: int = 80, rows: int = 14) -> Text:
         rows: Most characters down, not counting the lines for seconds and colors.
     """
     columns = max(columns, LEAST_COLUMNS)
-    kept_frames = np.flatnonzero(clip.presence.any(axis=0))
-    seen = cast_bodies(clip)[:, kept_frames] >= 0
-    acts = seen.any(axis=0)  # not where only somebody else is seen
-    kept_frames, seen = kept_frames[acts], seen[:, acts]
-    actors = face_camera(to_ntu25(select_actors(clip), clip.layout))[:, acts]
+    seen = cast_bodies(clip) >= 0
+    kept_frames = np.flatnonzero(seen.any(axis=0))  # not where only somebody else is seen
+    seen = seen[:, kept_frames]
+    actors = face_camera(to_ntu25(select_actors(clip), clip.layout))
     seconds = kept_frames / clip.fps
     # Seen from -z, the body's right, +x, is on the left of the picture.
     flat = -actors[..., :2]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.actors import cast_bodies
+from stars_infer.clips.actors import ACTS, roles_of
 from stars_infer.clips.anatomy import (
     UNITS_PER_METER,
     Limb,
@@ -85,7 +85,8 @@ class BodyInspection:
 
     Attributes:
         number: Number of the body in the clip, from 0.
-        actor: Whether `select_actors` keeps any of it.
+        actor: Whether it is compared when the clip is named.
+        role: That it acts, or why it is left out, as in `stars_infer.clips.actors.roles_of`.
         seen: Spans of time in which it is seen.
         share: Share of the frames in which it is seen.
         repeated: Share of its frames that equal the frame before.
@@ -103,6 +104,7 @@ class BodyInspection:
 
     number: int
     actor: bool
+    role: str
     seen: tuple[Span, ...]
     share: float
     repeated: float
@@ -157,7 +159,7 @@ class Inspection:
 
 def inspect_clip(clip: Clip) -> Inspection:
     """Measure what a clip holds; see `Inspection`."""
-    cast = cast_bodies(clip)
+    roles = roles_of(clip)
     return Inspection(
         source=clip.source,
         layout=clip.layout,
@@ -167,15 +169,11 @@ def inspect_clip(clip: Clip) -> Inspection:
         fps=clip.fps,
         gaps=_spans(np.asarray(~clip.presence.any(axis=0)), clip.fps),
         notes=clip.notes,
-        bodies=tuple(
-            _inspect_body(clip, number, actor=bool((cast == number).any()))
-            for number in range(len(clip.bodies))
-            if clip.presence[number].any()
-        ),
+        bodies=tuple(_inspect_body(clip, number, role) for number, role in sorted(roles.items())),
     )
 
 
-def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
+def _inspect_body(clip: Clip, number: int, role: str) -> BodyInspection:
     layout = get_layout(clip.layout)
     seen = clip.presence[number]
     joints = clip.bodies[number, seen]
@@ -190,7 +188,8 @@ def _inspect_body(clip: Clip, number: int, *, actor: bool) -> BodyInspection:
     facing, turning = _facing(ntu25) if up == "+y" else (None, None)
     return BodyInspection(
         number=number,
-        actor=actor,
+        actor=role == ACTS,
+        role=role,
         seen=_spans(seen, clip.fps),
         share=float(seen.mean()),
         repeated=float((~steps.any(axis=(1, 2))).mean()) if len(steps) else 0.0,

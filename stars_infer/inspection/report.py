@@ -27,7 +27,7 @@ def clip_notes(found: Inspection) -> list[str]:
 
 def seen_line(body: BodyInspection) -> str:
     """Say which body it is, and when it is seen."""
-    role = "acts" if body.actor else "not chosen as an actor"
+    role = body.role if body.actor else f"{body.role}, not compared"
     return f"body {body.number}, {role}: seen {_spans(body.seen)} ({100 * body.share:.0f} %)"
 
 

@@ -117,8 +117,15 @@ def prepare(clip: Clip, how: Preprocessing | None = None) -> FloatArray:
     return joints
 
 
-def center_actors(clip: Clip, *, center_joint: int = CENTER_JOINT) -> FloatArray:
+def center_actors(
+    clip: Clip, *, center_joint: int = CENTER_JOINT, bystanders: bool = False
+) -> FloatArray:
     """Select the actors of a clip, map them to NTU-25 joints, and center them.
+
+    Args:
+        clip: A clip of any layout and any number of bodies.
+        center_joint: NTU-25 joint whose first position becomes the origin.
+        bystanders: Keep people who do not act, as in `stars_infer.clips.actors.select_actors`.
 
     Returns:
         (1 or 2, T', 25, 3) in meters; the origin is the center joint of actor 1 in its first frame,
@@ -127,7 +134,7 @@ def center_actors(clip: Clip, *, center_joint: int = CENTER_JOINT) -> FloatArray
     Raises:
         ClipError: If fewer than two frames show a body.
     """
-    actors = select_actors(clip)
+    actors = select_actors(clip, bystanders=bystanders)
     if actors.shape[1] < MIN_FRAMES:
         raise ClipError(
             clip.source,

@@ -192,8 +192,11 @@ def test_two_bodies_a_third_and_gaps():
     assert [(span.start, span.end) for span in found.bodies[1].seen] == [(0.5, 4.0)]
     assert found.bodies[1].share == pytest.approx(35 / 60)
     assert [(gap.start, gap.end) for gap in found.gaps] == [(4.0, 5.7)]
-    assert clip_notes(found) == ["nobody is seen 4.0–5.7 s"]
-    assert "not chosen as an actor" in seen_line(found.bodies[2])
+    assert clip_notes(found) == [
+        "nobody is seen 4.0–5.7 s",
+        "body 2 is seen alone in 3 frames from frame 57, too briefly to be a person: left out",
+    ]
+    assert "seen too briefly, not compared" in seen_line(found.bodies[2])
     assert found.bodies[1].way.center[0] - found.bodies[0].way.center[0] == pytest.approx(
         1, abs=0.1
     )

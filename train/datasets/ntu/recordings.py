@@ -71,10 +71,10 @@ def open_ntu(dataset: str, folder: Path) -> RawSet:
 
 
 def read_sample(unit: Unit, *, folder: Path) -> Outcome:
-    """Read one sample; choose and center its actors; keep the first 300 frames."""
+    """Read one sample; choose and center its actors as the papers do; keep the first 300 frames."""
     (path,) = unit.paths
     try:
-        actors = first_frames(center_actors(read_clip(path)))
+        actors = first_frames(center_actors(read_clip(path), bystanders=True))
     except ClipError as error:
         return (LeftOut.because(path.relative_to(folder).as_posix(), error),)
     sample = SampleName.parse(unit.name)
