@@ -231,6 +231,7 @@ def _in_layout(recording: Recording, given: str | None) -> tuple[Recording, str]
         raise ClipError(
             source, "the file does not say which joints these are: pass --layout "
             f"{fitting}{' ' if fitting else ''}(`stars layouts` lists them)"
+            + "".join(f"; {note}" for note in recording.notes)
         )  # fmt: skip
     if named is None and layout == "ntu25" and count == len(get_layout("smpl22").joints):
         note = f"{count} joints: taken to be SMPL's without hands; if they are not, pass --layout"

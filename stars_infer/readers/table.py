@@ -2,15 +2,14 @@
 
 A wide table has a row for each frame (and body), and three columns for each joint: `hip_x`,
 `hip.y`, `z_hip`, or numbered `x0`, `y0`, `z0`. A long table has a row for each joint of a frame,
-with the columns `joint`, `x`, `y` and `z`. Both may have the columns `frame` or `time` (seconds),
-`body`, and a confidence for each joint.
+with the columns `joint`, `x`, `y` and `z`. Both may have the columns `frame` or `time`, `body`, and
+a confidence for each joint (`stars_infer.readers.columns`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,26 +19,33 @@ from stars_infer.clips.clip import MAX_RECORDING_FRAMES
 from stars_infer.clips.convention import Convention
 from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError
+from stars_infer.layouts import numbers_in
+from stars_infer.readers.columns import (
+    BODY,
+    FRAME,
+    JOINT,
+    axis_columns,
+    column_named,
+    joint_columns,
+    sure_column,
+    unit_of_columns,
+)
+from stars_infer.readers.confidence import states_in_words, to_share
 from stars_infer.readers.recording import (
     MOST_BODIES,
     MOST_JOINTS,
     Recording,
     convention_in,
     empty_tracks,
-    frame_numbers,
 )
+from stars_infer.readers.timing import Timing, seconds_of, timing_of, unit_in
 
 DEFAULTS = Convention(units="m", up="y", handedness="right")
-_FRAME, _BODY, _JOINT = ("frame", "frame_id"), ("body", "person", "person_id"), ("joint",)
-_SECONDS, _MILLISECONDS = ("time", "time_s", "seconds"), ("time_ms", "timestamp_ms")
-_SURE = "confidence|conf|visibility|vis|score|c|v"
-_AFTER = re.compile(rf"(?P<joint>.+)[ _.:](?P<part>[xyz]|{_SURE})", re.IGNORECASE)
-_BEFORE = re.compile(rf"(?P<part>[xyz]|{_SURE})(?:[ _.:](?P<joint>.+)|(?P<number>\d+))",
-                     re.IGNORECASE)  # fmt: skip
-_MISSING = ("", "na", "n/a", "null", "none", "nan", "-nan", "#n/a")
+_MISSING = ("", "na", "n/a", "null", "none", "nan", "-nan", "#n/a", "-", "?", "missing")
 
 Cells = Sequence[object] | NDArray[np.generic]
 Numbers = NDArray[np.float64]
+Confidence = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +56,20 @@ class Table:
         columns: Names of the columns, as in the file, and their cells.
         source: Name of the file for messages.
         first_line: Line of the first row in the file; None if the file has no lines.
+        stated: What the file says beside its columns.
+        default: What is usual in the file's format.
+        notes: Remarks of the reader.
     """
 
     columns: Mapping[str, Cells]
     source: str
     first_line: int | None = None
+    stated: Convention = Convention()  # noqa: RUF009 (it is frozen)
+    default: Convention = DEFAULTS
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
-
-    def column_named(self, names: Sequence[str]) -> str | None:
-        """Find the column with one of these names, in upper or lower case."""
-        return next((column for column in self.columns if column.lower() in names), None)
 
     def numbers(self, column: str) -> Numbers:
         """Parse a column (N,); empty cells, `NA`, `null` and the like become NaN.
@@ -80,16 +88,35 @@ class Table:
         for row, cell in enumerate(cells):
             text = "" if cell is None else str(cell).strip()
             try:
-                made[row] = np.nan if text.lower() in _MISSING else float(text)
+                made[row] = np.nan if text.lower() in _MISSING else _number(text)
             except ValueError:
                 raise self.error(row, f"{text[:24]!r} in column {column[:40]!r} is not a number") \
                     from None  # fmt: skip
         return made
 
+    def confidence(self, column: str) -> Confidence:
+        """Parse a column of confidence (N,), which may hold tracking states in words.
+
+        Raises:
+            ClipError: If a cell is neither a number nor a state.
+        """
+        try:
+            return self.numbers(column)
+        except ClipError:
+            states = states_in_words(self.columns[column])
+            if states is None:
+                raise
+            return states
+
     def error(self, row: int, problem: str) -> ClipError:
         """Say what is wrong in a row, counted from 0."""
         place = f"row {row}" if self.first_line is None else f"line {self.first_line + row}"
         return ClipError(self.source, f"{place}: {problem}")
+
+
+def _number(text: str) -> float:
+    """Read a number, whose decimal mark may be a comma."""
+    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 def recording_of_table(table: Table) -> Recording:
@@ -100,36 +127,50 @@ def recording_of_table(table: Table) -> Recording:
     """
     if not len(table):
         raise ClipError(table.source, "a header but no rows: record it again")
-    long = all(table.column_named((name,)) for name in ("joint", "x", "y", "z"))
-    frame, fps = _frames(table, joints_a_frame=long)
+    joint, axes = column_named(table.columns, JOINT), axis_columns(table.columns)
+    timing, frame, notes = _frames(table, joints_a_frame=bool(joint and axes))
     body = _bodies(table)
-    if long:
-        return _long(table, frame, body, fps)
-    return _wide(table, frame, body, fps)
+    if joint and axes:
+        recording = _long(table, frame, body, joint, axes)
+    else:
+        recording = _wide(table, frame, body)
+    fps = None if timing is None else timing.fps
+    unit = unit_of_columns(table.columns)
+    stated = convention_in(table.source, fps=fps, units=unit).over(table.stated)
+    recording = replace(recording, stated=stated, notes=(*recording.notes, *notes))
+    return recording if timing is None else timing.evened(recording)
 
 
-def _frames(table: Table, *, joints_a_frame: bool) -> tuple[NDArray[np.intp], float | None]:
-    """Find the frame number of each row, from 0, and the frame rate if the table has times."""
-    frame, seconds = table.column_named(_FRAME), table.column_named(_SECONDS)
-    milliseconds = table.column_named(_MILLISECONDS)
-    timed = seconds or milliseconds
-    numbers, fps = None, None
-    if timed:
-        times = table.numbers(timed) * (1 if seconds else 0.001)
-        different, back = np.unique(times, return_inverse=True)
-        of_time, fps = frame_numbers(different, source=table.source)
-        numbers = of_time[back.ravel()]
-        fps = fps if len(different) > 1 else None
+def _frames(
+    table: Table, *, joints_a_frame: bool
+) -> tuple[Timing | None, NDArray[np.intp], tuple[str, ...]]:
+    """Find when frames were taken, the frame number of each row from 0, and notes on times."""
+    frame, timing, notes = column_named(table.columns, FRAME), None, []
+    numbers: NDArray[np.intp] | None = None
+    for column in table.columns:
+        unit = unit_in(column)
+        times = None if unit is None else seconds_of(table.columns[column], unit)
+        if times is None and unit is not None:
+            notes.append(
+                f"column {column[:40]!r} holds no times in s, ms, µs or ns and no dates: left out"
+            )
+        if times is not None and not np.isnan(times).all():
+            different, back = np.unique(times, return_inverse=True)
+            timing = timing_of(different, source=table.source)
+            numbers = timing.numbers[back.ravel()]
+            break
     if frame:
         numbers = _whole(table, frame)
+        if timing is not None:
+            timing = replace(timing, uneven=None)
     if numbers is None:
-        if joints_a_frame or table.column_named(_BODY):
+        if joints_a_frame or column_named(table.columns, BODY):
             raise ClipError(
                 table.source, "several rows a frame, but no column 'frame' (or 'time', in seconds) "
                 "that says which belong together: add one"
             )  # fmt: skip
         numbers = np.arange(len(table))
-    return numbers, fps
+    return timing, numbers, tuple(notes)
 
 
 def _whole(table: Table, column: str) -> NDArray[np.intp]:
@@ -149,7 +190,7 @@ def _whole(table: Table, column: str) -> NDArray[np.intp]:
 
 def _bodies(table: Table) -> NDArray[np.intp]:
     """Number the bodies in order of appearance, and give that of each row."""
-    column = table.column_named(_BODY)
+    column = column_named(table.columns, BODY)
     if column is None:
         return np.zeros(len(table), np.intp)
     return _number_values(table, column, MOST_BODIES)[0]
@@ -166,76 +207,49 @@ def _number_values(table: Table, column: str, most: int) -> tuple[NDArray[np.int
     return numbers, list(order)
 
 
-def _wide(
-    table: Table, frame: NDArray[np.intp], body: NDArray[np.intp], fps: float | None
-) -> Recording:
+def _wide(table: Table, frame: NDArray[np.intp], body: NDArray[np.intp]) -> Recording:
     """Read a wide table: a row for each frame and body, with the joints side by side."""
-    joints, left = _joint_columns(table)
-    _check_once(table, frame, body)
-    names = sorted(joints, key=int) if all(name.isdigit() for name in joints) else list(joints)
-    if names[0].isdigit() and [int(name) for name in names] not in (
-        list(range(len(names))), list(range(1, len(names) + 1)),
-    ):  # fmt: skip
-        raise ClipError(table.source, "numbered joints must run from 0 or 1 without a gap")
-    shape = (int(body.max()) + 1, int(frame.max()) + 1, len(names))
-    tracks = empty_tracks(*shape, source=table.source)
-    sure = np.ones(shape, np.float32)
-    for joint, name in enumerate(names):
-        for axis, part in enumerate("xyz"):
-            _put(tracks, (body, frame, joint, axis), table.numbers(joints[name][part]))
-        if "c" in joints[name]:
-            sure[body, frame, joint] = table.numbers(joints[name]["c"])
-    named = () if names[0].isdigit() else tuple(names)
-    certain = any("c" in parts for parts in joints.values())
-    return _make_recording(table, tracks, sure if certain else None, named, fps, left)
-
-
-def _joint_columns(table: Table) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Map joints to their columns x, y, z and perhaps c (confidence); list the other columns."""
-    known = {*_FRAME, *_BODY, *_SECONDS, *_MILLISECONDS}
-    joints: dict[str, dict[str, str]] = {}
-    left = []
-    for column in table.columns:
-        if column.lower() in known:
-            continue
-        match = _AFTER.fullmatch(column) or _BEFORE.fullmatch(column)
-        if match is None:
-            left.append(column)
-            continue
-        groups = match.groupdict()
-        part = match["part"].lower()
-        parts = joints.setdefault(groups["joint"] or groups["number"], {})
-        if parts.setdefault(part if part in "xyz" else "c", column) != column:
-            raise ClipError(table.source, f"columns {column!r} and {parts[part]!r} are the same")
-    whole = {name: parts for name, parts in joints.items() if set("xyz") <= parts.keys()}
-    for name, parts in joints.items():
-        axes = [axis for axis in "xyz" if axis in parts]
-        if 0 < len(axes) < 3 and (len(axes) > 1 or not whole):
-            lacking = next(axis for axis in "xyz" if axis not in parts)
-            raise ClipError(
-                table.source, f"joint {name[:40]!r} has no column for {lacking}: positions in 3D "
-                "are needed"
-            )  # fmt: skip
-        if name not in whole:
-            left += parts.values()
-    if not whole:
+    found = joint_columns(list(table.columns), source=table.source)
+    joints = found.joints
+    for name, axis in found.lacking.items():
+        raise ClipError(
+            table.source, f"joint {name[:40]!r} has no column for {axis}: positions in 3D are "
+            "needed"
+        )  # fmt: skip
+    if not joints:
         raise ClipError(
             table.source, "no columns of joints found: name them JOINT_x, JOINT_y, JOINT_z, or "
             "joint, x, y, z (docs/sources.md)"
         )  # fmt: skip
-    if len(whole) > MOST_JOINTS:
-        raise ClipError(table.source, f"{len(whole)} joints, more than the {MOST_JOINTS} of a body")
-    return whole, left
+    _check_once(table, frame, body)
+    names = list(joints)
+    if names[0].isdigit() and numbers_in(names) is None:
+        raise ClipError(table.source, "numbered joints must run from 0 or 1 without a gap")
+    shape = (int(body.max()) + 1, int(frame.max()) + 1, len(names))
+    tracks = empty_tracks(*shape, source=table.source)
+    sure = np.ones(shape)
+    for joint, name in enumerate(names):
+        for axis, part in enumerate("xyz"):
+            _put(tracks, (body, frame, joint, axis), table.numbers(joints[name][part]))
+        if "c" in joints[name]:
+            sure[body, frame, joint] = table.confidence(joints[name]["c"])
+    certain = any("c" in parts for parts in joints.values())
+    return _make_recording(table, tracks, sure if certain else None, tuple(names), found.left)
 
 
 def _long(
-    table: Table, frame: NDArray[np.intp], body: NDArray[np.intp], fps: float | None
+    table: Table,
+    frame: NDArray[np.intp],
+    body: NDArray[np.intp],
+    joint_column: str,
+    axes: Mapping[str, str],
 ) -> Recording:
     """Read a long table: a row for each frame, body and joint."""
-    (joint_column,) = (column for column in table.columns if column.lower() in _JOINT)
     joint, names = _number_values(table, joint_column, MOST_JOINTS)
     if all(name.isdigit() for name in names):
-        joint = np.array([int(name) for name in names])[joint]
+        numbers = np.array([int(name) for name in names])
+        first = int(numbers.min()) if numbers_in(names) else 0
+        joint = (numbers - first)[joint]
         if joint.max() >= MOST_JOINTS:
             raise ClipError(table.source, f"joint {joint.max()}: more than {MOST_JOINTS} joints")
         count, named = int(joint.max()) + 1, tuple[str, ...]()
@@ -245,12 +259,12 @@ def _long(
     shape = (int(body.max()) + 1, int(frame.max()) + 1, count)
     tracks = empty_tracks(*shape, source=table.source)
     for axis, part in enumerate("xyz"):
-        _put(tracks, (body, frame, joint, axis), table.numbers(str(table.column_named((part,)))))
-    certain = table.column_named(_SURE.split("|"))
-    sure = np.ones(shape, np.float32)
+        _put(tracks, (body, frame, joint, axis), table.numbers(axes[part]))
+    certain = sure_column(table.columns)
+    sure = np.ones(shape)
     if certain:
-        sure[body, frame, joint] = table.numbers(certain)
-    return _make_recording(table, tracks, sure if certain else None, named, fps, [])
+        sure[body, frame, joint] = table.confidence(certain)
+    return _make_recording(table, tracks, sure if certain else None, named, [])
 
 
 def _put(tracks: NDArray[np.float32], where: tuple[Any, ...], values: Numbers) -> None:
@@ -274,19 +288,18 @@ def _check_once(table: Table, *keys: NDArray[np.intp]) -> None:
 def _make_recording(
     table: Table,
     tracks: NDArray[np.float32],
-    confidence: NDArray[np.float32] | None,
+    confidence: Confidence | None,
     names: tuple[str, ...],
-    fps: float | None,
-    left: list[str],
+    left: Sequence[str],
 ) -> Recording:
     shown = ", ".join(column[:24] for column in left[:4]) + (", …" if len(left) > 4 else "")
+    notes = (f"columns that are no joints were left out: {shown}",) if left else ()
     return Recording(
         joints=tracks,
         presence=presence_of(tracks),
-        confidence=confidence,
+        confidence=None if confidence is None else to_share(confidence),
         source=table.source,
         joint_names=names,
-        stated=convention_in(table.source, fps=fps),
-        default=DEFAULTS,
-        notes=(f"columns that are no joints were left out: {shown}",) if left else (),
+        default=table.default,
+        notes=(*table.notes, *notes),
     )
