@@ -95,14 +95,15 @@ class _Motion:
         A last frame that is cut short is left out, with a note.
         """
         rows: list[NDArray[np.float64]] = []
-        here, lines = np.zeros(self.width), 0
+        here = np.zeros(self.width)
+        given: set[str] = set()
         for number, line in enumerate(self.lines, start=1):
             words = line.split()
             if not words or words[0][0] in "#:":
                 continue
             if len(words) == 1 and words[0].isdigit():
-                self.check_whole(lines, len(rows), number)
-                here, lines = np.zeros(self.width), 0
+                self.check_whole(len(given), len(rows), number)
+                here, given = np.zeros(self.width), set()
                 rows.append(here)
                 if len(rows) > MAX_RECORDING_FRAMES:
                     break
@@ -113,9 +114,14 @@ class _Motion:
                     self.source, f"line {number}: {words[0][:24]!r} is no bone of the skeleton "
                     "beside it"
                 )  # fmt: skip
+            if words[0] in given:
+                raise ClipError(
+                    self.source, f"line {number}: {words[0][:24]!r} comes twice in frame "
+                    f"{len(rows) - 1}"
+                )  # fmt: skip
             here[columns] = self.numbers(words, columns, number)
-            lines += 1
-        if rows and lines != self.moving:
+            given.add(words[0])
+        if rows and len(given) != self.moving:
             rows.pop()
             self.notes = (f"cut short: frame {len(rows)} is not whole, and left out",)
         check_frame_count(len(rows), source=self.source, recording=True)

@@ -49,7 +49,7 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     """
     source = str(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             named = {name: _plain(name, archive[name]) for name in archive.files}
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         raise ClipError(

@@ -48,7 +48,8 @@ def read_many(path: Path) -> Iterator[Recording | ClipError]:
     except (ClipError, OSError):
         raise
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
-        raise ClipError(source, f"damaged or cut short ({error}): copy it again") from error
+        problem = (str(error).splitlines() or [type(error).__name__])[0][:100]
+        raise ClipError(source, f"damaged or cut short ({problem}): copy it again") from error
 
 
 def _part(archive: zipfile.ZipFile, part: str, source: str) -> Iterator[Recording | ClipError]:
@@ -75,8 +76,9 @@ def _part(archive: zipfile.ZipFile, part: str, source: str) -> Iterator[Recordin
             if end < 2:
                 yield ClipError(f"{source}#{name}", "fewer than two frames with a body")
                 continue
+            people = values[:end, values.any(axis=(0, 2, 3))]
             yield Recording(
-                joints=np.ascontiguousarray(values[:end].swapaxes(0, 1), np.float32),
+                joints=np.ascontiguousarray(people.swapaxes(0, 1), np.float32),
                 source=f"{source}#{name}",
                 default=Convention(layout="ntu25").over(STANDARD),
                 name=name,

@@ -54,8 +54,10 @@ def read_h5(path: Path) -> tuple[Recording, ...]:
                 columns, values = _pandas(_member(file, name), source)
                 if columns:
                     return (_of_deeplabcut(columns, values, source),)
-    except StarsError:
+    except ClipError:
         raise
+    except StarsError as error:  # of the pickle
+        raise ClipError(source, str(error).removeprefix(f"{source}: ")) from error
     except Exception as error:  # damage fails in HDF5 in many ways
         problem = (str(error).splitlines() or [type(error).__name__])[0][:100]
         raise ClipError(source, f"not a readable HDF5 file ({problem}): copy it again") from error

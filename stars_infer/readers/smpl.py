@@ -96,7 +96,7 @@ def _arrays(path: Path, wanted: tuple[str, ...]) -> dict[str, NDArray[np.generic
         ClipError: If the archive is damaged, or one of them is too large or no plain array.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
             found = [name for name in wanted if name in archive.files]
             large = [name for name in found if sizes.get(f"{name}.npy", 0) > _LARGEST_ARRAY]
@@ -122,17 +122,24 @@ def _poses(arrays: dict[str, NDArray[np.generic]], source: str) -> NDArray[np.ge
     found = next((arrays[name] for name in _POSES if name in arrays), None)
     if found is None:
         parts = next(part for part in _PARTS if set(part) <= arrays.keys())
-        flat = [arrays[name].reshape(len(arrays[name]), -1) if arrays[name].ndim else
-                arrays[name].reshape(1, 1) for name in parts]  # fmt: skip
+        flat = [_rows(arrays[name]) for name in parts]
         if len(flat[0]) != len(flat[1]) or flat[0].shape[1] != 3:
-            raise ClipError(source, f"{parts[0]} {flat[0].shape} and {parts[1]} {flat[1].shape} do "
-                            "not fit: expected (T, 3) and (T, 63)")  # fmt: skip
+            raise ClipError(
+                source, f"{parts[0]} {flat[0].shape} and {parts[1]} {flat[1].shape} do not fit: "
+                "expected (T, 3) and (T, 63)"
+            )  # fmt: skip
         found = np.concatenate(flat, axis=1)
     width = int(np.prod(found.shape[1:])) if found.ndim in (2, 3) else 0
     if width < 3 * _JOINTS or width % 3 or found.dtype.kind not in "fiu":
         raise ClipError(source, f"poses of the shape {found.shape}: expected (T, 66), (T, 72), "
                         "(T, 156) or (T, 165), three numbers a joint")  # fmt: skip
-    return found.reshape(len(found), -1)[:, : 3 * _JOINTS].reshape(len(found), _JOINTS, 3)
+    return _rows(found)[:, : 3 * _JOINTS].reshape(len(found), _JOINTS, 3)
+
+
+def _rows(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    """An array with one row a frame."""
+    frames = len(array) if array.ndim else 1
+    return array.reshape(frames, array.size // frames if frames else 0)
 
 
 def _move(rest: NDArray[np.float64], poses: NDArray[np.float64]) -> NDArray[np.float64]:

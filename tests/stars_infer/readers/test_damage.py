@@ -18,6 +18,8 @@ from tests.stars_infer.readers.test_json import person as openpose_person
 from tests.stars_infer.readers.test_tables import csv_text, long, wide
 
 NAMES = get_layout("kinect20").joints
+MOCAP = (".amc", ".c3d", ".trc", ".mvnx", ".h5")
+"""Formats of `test_mocap_damage`."""
 
 
 def contents():
@@ -61,7 +63,7 @@ def parquet_content(tmp_path_factory):
 
 
 def test_every_format_is_here():
-    tested_elsewhere = {".skeleton", ".npy", ".npz"}
+    tested_elsewhere = {".skeleton", ".npy", ".npz", *MOCAP}
     assert {name.split()[0] for name in CONTENTS} | {".parquet"} | tested_elsewhere == set(READERS)
 
 
