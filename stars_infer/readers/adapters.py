@@ -79,8 +79,9 @@ def _clip_of(
     ]
     tracks, presence, confidence = tracks_of(people, source=source)
     recording = Recording(
-        joints=tracks, presence=presence, confidence=confidence, source=source, default=default
-    )
+        joints=tracks, presence=presence, confidence=confidence, source=source, default=default,
+        flat=openpose.FLAT if any(pose.flat for poses in people for pose in poses) else "",
+    )  # fmt: skip
     return clip_of(recording, wanted)
 
 

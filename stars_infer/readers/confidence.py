@@ -23,6 +23,8 @@ WORDS = (
 
 _INFERRED = 0.5
 _LEVELS = np.array([0, _INFERRED, 1, 1])
+_LEAST_PERCENT = 5
+"""A greatest value up to this is one of 0 to 1 that went a little over."""
 _STATES = {
     "nottracked": 0, "untracked": 0, "none": 0, "lost": 0, "missing": 0, "occluded": 0, "false": 0,
     "invalid": 0, "inferred": _INFERRED, "predicted": _INFERRED, "low": _INFERRED, "tracked": 1,
@@ -64,6 +66,6 @@ def to_share(values: NDArray[np.floating] | Sequence[float]) -> NDArray[np.float
     if 1 < most <= len(_LEVELS) - 1 and bool((known == np.rint(known)).all()):
         places = np.nan_to_num(numbers, nan=len(_LEVELS) - 1).clip(0, len(_LEVELS) - 1)
         numbers = np.where(np.isnan(numbers), np.nan, _LEVELS[places.astype(np.intp)])
-    elif 1 < most <= 100:
+    elif _LEAST_PERCENT < most <= 100:
         numbers = numbers / 100
     return np.nan_to_num(numbers, nan=1.0, posinf=1.0, neginf=0.0).clip(0, 1).astype(np.float32)

@@ -42,7 +42,7 @@ def read_csv(path: Path) -> tuple[Recording, ...]:
         raise ClipError(source, "the file is empty")
     rows = _rows(lines, source)
     if has_several_lines(rows):
-        return (read_several_lines([[]] * blank + rows, source),)
+        return (read_several_lines(rows, source, first_line=blank + 1),)
     header, *rows = rows
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()

@@ -72,22 +72,24 @@ def has_several_lines(rows: Sequence[Row]) -> bool:
     return first == _MOTIVE or first in _NEXUS or _axes_line(rows) not in (None, 0)
 
 
-def read_several_lines(rows: Sequence[Row], source: str) -> Recording:
+def read_several_lines(rows: Sequence[Row], source: str, *, first_line: int) -> Recording:
     """Read a table whose header takes several lines.
 
     Args:
         rows: The cells of each line of the file; blank lines are empty.
         source: Name of the file for messages.
+        first_line: Line of the first row in the file.
 
     Raises:
         ClipError: If no positions are found, or they cannot be used.
     """
-    first = rows[0][0].strip().lower()
+    rows = [*([""] for _ in range(1, first_line)), *rows]
+    first = rows[first_line - 1][0].strip().lower()
     if first == _MOTIVE:
-        return _read_motive(rows, source)
+        return _read_motive(rows[first_line - 1 :], source)
     if first in _NEXUS:
         return _read_nexus(rows, source)
-    section = _section(rows, 0, source)
+    section = _section(rows, first_line - 1, source)
     return recording_of_table(_table(section, source))
 
 

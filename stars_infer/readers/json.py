@@ -1,9 +1,10 @@
-"""JSON, `.json` and `.jsonl`: MediaPipe landmarks, OpenPose people, or the project's own form.
+"""JSON, `.json` and `.jsonl`: what pose estimators and body trackers write, or our own form.
 
 A `.json` file is a list of frames, or an object with `frames` and a description (`layout`, `fps`,
-`units`, `up`, `handedness`, `joint_names`). In the project's own form, the object may hold whole
-`bodies` in place of `frames`. In a `.jsonl` file every line is a frame, except that the first may
-be a description.
+`units`, `up`, `handedness`, `joint_names`), or one from times to frames. In the project's own form,
+the object may hold whole `bodies` in place of `frames`. In a `.jsonl` file every line is a frame,
+except that the first may be a description. Results of MediaPipe as Python prints them count as
+JSON.
 """
 
 from __future__ import annotations
@@ -13,23 +14,50 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
-from stars_infer.readers import bodies, landmarks, openpose
+from stars_infer.readers import bodies, landmarks, openpose, tracked
 from stars_infer.readers.poses import Pose, tracks_of
-from stars_infer.readers.recording import Recording, convention_in, frame_numbers
+from stars_infer.readers.printed import printed_results
+from stars_infer.readers.recording import Recording, convention_in
+from stars_infer.readers.text import read_text
+from stars_infer.readers.timing import Seconds, seconds_of, timing_of, unit_in
 
 DESCRIPTION = ("layout", "fps", "units", "up", "handedness")
-TIMES = {"time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001}
-"""Keys that hold the time of a frame, and the seconds of their unit."""
-FRAME_FORMS: dict[str, tuple[Callable[[Any, str, str], list[Pose]], Convention]] = {
-    "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.DEFAULTS),
-    "OpenPose people": (openpose.poses_of_people, openpose.DEFAULTS),
-    "bodies": (bodies.poses_of_bodies, bodies.DEFAULTS),
+TIMES = {
+    "time": 1.0, "time_ms": 0.001, "timestamp_ms": 0.001, "timestamp_us": 1e-6,
+    "timestamp_usec": 1e-6, "timestamp_ns": 1e-9,
+}  # fmt: skip
+"""Keys that hold the time of a frame of a stream, and the seconds of their unit."""
+_FRAMES = ("frames", "data", "Frames", "instance_info", "results", "poses")
+"""Keys of an object that may hold its frames."""
+_Poses = Callable[[Any, str, str], list[Pose]]
+
+
+def _in_space(poses_of: _Poses, reason: str) -> _Poses:
+    """Refuse frames whose points are of a picture."""
+
+    def poses_in_space(frame: Any, where: str, source: str) -> list[Pose]:
+        poses = poses_of(frame, where, source)
+        if any(pose.flat for pose in poses):
+            raise ClipError(source, f"{where}: {reason}")
+        return poses
+
+    return poses_in_space
+
+
+_FORMS: dict[str, tuple[_Poses, Convention, str]] = {
+    "MediaPipe landmarks": (landmarks.poses_of_landmarks, landmarks.DEFAULTS, ""),
+    "tracked bodies": (tracked.poses_of_tracked, tracked.DEFAULTS, tracked.FLAT),
+    "OpenPose people": (openpose.poses_of_people, openpose.DEFAULTS, openpose.FLAT),
+    "bodies": (bodies.poses_of_bodies, bodies.DEFAULTS, ""),
 }
+"""For each form of a frame: who reads it, what is usual in it, and what is said of points in 2D."""
+FRAME_FORMS: dict[str, tuple[_Poses, Convention]] = {
+    form: (_in_space(poses_of, flat), default) for form, (poses_of, default, flat) in _FORMS.items()
+}
+"""For each form of a frame of a stream: who reads it, and what is usual in it."""
 
 
 def read_json(path: Path) -> tuple[Recording, ...]:
@@ -40,13 +68,18 @@ def read_json(path: Path) -> tuple[Recording, ...]:
             line or the frame.
     """
     source = str(path)
-    content = parse_json(_text(path), source)
+    text = read_text(path)
+    content = printed_results(text) or parse_json(text, source)
     if isinstance(content, list):
         return (recording_of_frames({}, content, source),)
     if not isinstance(content, dict):
         raise ClipError(source, f"expected an object or a list of frames. {KNOWN_FORMS}")
-    if isinstance(frames := content.get("frames"), list):
-        return (recording_of_frames(content, frames, source),)
+    if (frames := tracked.frames_by_time(content)) is not None:
+        return (recording_of_frames({}, frames, source),)
+    for key in _FRAMES:
+        frames = content.get(key)
+        if isinstance(frames, list) and (key == "frames" or _are_frames(frames)):
+            return (recording_of_frames(content, frames, source),)
     if frame_form_of(content) not in (None, "bodies"):
         raise ClipError(
             source, "holds a single frame, but a motion needs more: put the frames into one list, "
@@ -57,6 +90,12 @@ def read_json(path: Path) -> tuple[Recording, ...]:
     return (bodies.recording_of_bodies(content, header_convention(content, source), source),)
 
 
+def _are_frames(values: list[Any]) -> bool:
+    """Whether a list holds frames rather than the bodies of one frame."""
+    first = next((value for value in values if value), None)
+    return first is not None and frame_form_of(first) is not None
+
+
 def read_jsonl(path: Path) -> tuple[Recording, ...]:
     """Read a clip from JSON lines, one frame each; blank lines are skipped.
 
@@ -64,10 +103,11 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
         ClipError: As for `read_json`.
     """
     source = str(path)
+    text = read_text(path)
+    if (printed := printed_results(text)) is not None:
+        return (recording_of_frames({}, printed, source),)
     lines = [
-        (number, line)
-        for number, line in enumerate(_text(path).split("\n"), start=1)
-        if line.strip()
+        (number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
     ]
     if not lines:
         raise ClipError(source, "the file is empty")
@@ -79,16 +119,9 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
 
 
 KNOWN_FORMS = (
-    "Known forms are MediaPipe world landmarks, OpenPose people with pose_keypoints_3d, and "
-    "bodies as nested lists (docs/sources.md)"
+    "Known forms are MediaPipe world landmarks, OpenPose people with pose_keypoints_3d, bodies "
+    "of Azure Kinect, ZED and other trackers, and bodies as nested lists (docs/sources.md)"
 )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ClipError(str(path), f"not UTF-8 text ({error.reason}): save it as UTF-8") from error
 
 
 def parse_json(text: str, source: str, *, line: int | None = None) -> Any:
@@ -131,42 +164,59 @@ def recording_of_frames(header: dict[str, Any], frames: list[Any], source: str) 
     check_frame_count(len(frames), source=source, recording=True)
     form, at = None, 0
     for number, frame in enumerate(frames):
+        if _is_nobody(frame):
+            continue
         found = frame_form_of(frame)
-        if found is None and frame:
+        if found is None:
             raise ClipError(source, f"frame {number} is {_shorten(frame)}. {KNOWN_FORMS}")
-        if form is not None and found not in (None, form):
+        if form is not None and found != form:
             raise ClipError(source, f"frame {number} holds {found}, but frame {at} {form}")
-        if form is None and found is not None:
+        if form is None:
             form, at = found, number
-    poses_of, default = FRAME_FORMS[form or "bodies"]
+    poses_of, default, flat = _FORMS[form or "bodies"]
     people = [
-        poses_of(frame, f"frame {number}", source) if frame else []
+        [] if _is_nobody(frame) else poses_of(frame, f"frame {number}", source)
         for number, frame in enumerate(frames)
     ]
-    numbers, fps = _timing(frames, source)
-    tracks, presence, confidence = tracks_of(people, source=source, numbers=numbers)
-    names = bodies.joint_names_in(header, source) or next(
-        (pose.names for poses in people for pose in poses), ()
+    times = _times(frames, source)
+    timing = None if times is None else timing_of(times, source=source)
+    tracks, presence, confidence = tracks_of(
+        people, source=source, numbers=None if timing is None else timing.numbers
     )
-    return Recording(
+    if form == "tracked bodies":
+        default = tracked.convention_of(header, frames)
+    names = header.get("joint_names") or tracked.names_of(header)
+    recording = Recording(
         joints=tracks,
         presence=presence,
         confidence=confidence,
         source=source,
-        joint_names=names,
-        stated=header_convention(header, source).over(convention_in(source, fps=fps)),
+        joint_names=bodies.joint_names_in({"joint_names": names}, source)
+        or next((pose.names for poses in people for pose in poses), ()),
+        stated=header_convention(header, source).over(
+            convention_in(source, fps=None if timing is None else timing.fps)
+        ),
         default=default,
+        flat=flat if any(pose.flat for poses in people for pose in poses) else "",
     )
+    return recording if timing is None else timing.evened(recording)
 
 
 def frame_form_of(frame: Any) -> str | None:
     """Recognize the form of a frame; None if it holds nobody, or has no known form."""
     if isinstance(frame, dict):
+        if landmarks.holds_landmarks(frame):
+            return "MediaPipe landmarks"
+        if tracked.holds_tracked(frame):
+            return "tracked bodies"
         if openpose.KEY in frame:
             return "OpenPose people"
-        if any(key in frame for key in landmarks.KEYS):
-            return "MediaPipe landmarks"
         return "bodies" if any(key in frame for key in bodies.KEYS) else None
+    if isinstance(frame, list) and all(isinstance(body, dict) for body in frame):
+        if any(map(landmarks.holds_landmarks, frame)):
+            return "MediaPipe landmarks"
+        if tracked.holds_tracked({"bodies": frame}):
+            return "tracked bodies"
     innermost = frame
     while isinstance(innermost, list):
         innermost = next((member for member in innermost if member is not None), None)
@@ -176,16 +226,30 @@ def frame_form_of(frame: Any) -> str | None:
     return "bodies" if numbers and isinstance(frame[0], list | None) else None
 
 
-def _timing(frames: list[Any], source: str) -> tuple[Any, float | None]:
-    """Frame numbers and frame rate, or None and None unless every frame has its time."""
-    for key, seconds in TIMES.items():
-        if all(isinstance(frame, dict) and key in frame for frame in frames):
-            try:
-                times = np.array([frame[key] for frame in frames], np.float64) * seconds
-            except (TypeError, ValueError, OverflowError) as error:
-                raise ClipError(source, f"{key!r} of a frame is no number ({error})") from error
-            return frame_numbers(times, source=source)
-    return None, None
+def _is_nobody(frame: Any) -> bool:
+    """Whether a frame is empty, or all that it could hold of people is."""
+    if not isinstance(frame, dict):
+        return not frame
+    keys = (*tracked.KEYS, *landmarks.KEYS, *bodies.KEYS)
+    people = [frame[key] for key in keys if key in frame]
+    return not frame or (bool(people) and not any(people))
+
+
+def _times(frames: list[Any], source: str) -> Seconds | None:
+    """Times of the frames, (N,), seconds; None unless every frame has its time."""
+    if not all(isinstance(frame, dict) for frame in frames):
+        return None
+    for key in frames[0]:
+        unit = unit_in(key)
+        if unit is None or not all(key in frame for frame in frames):
+            continue
+        values = [frame[key] for frame in frames]
+        times = seconds_of(values, unit)
+        if times is not None:
+            return times
+        if not all(isinstance(value, int | float) for value in values):
+            raise ClipError(source, f"{key!r} of a frame is no number and no date")
+    return None
 
 
 def _shorten(value: Any) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
+from stars_infer.readers.confidence import rank
 from stars_infer.readers.poses import Pose
 
 DEFAULTS = Convention(layout="mediapipe33", units="m", up="-y", handedness="right")
@@ -20,7 +21,6 @@ WORLD_KEYS = ("pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks", "w
 NAMED_KEYS = ("keypoints3D", "keypoints3d")
 IMAGE_KEYS = ("landmarks", "pose_landmarks", "poseLandmarks")
 KEYS = (*WORLD_KEYS, *NAMED_KEYS, *IMAGE_KEYS)
-_SURE_KEYS = ("visibility", "score", "confidence")
 _HIPS = (23, 24)
 _HIPS_APART_FROM_ORIGIN = 0.05
 """Meters by which the middle of the hips may miss the origin in world landmarks."""
@@ -39,6 +39,12 @@ def poses_of_landmarks(frame: Any, where: str, source: str) -> list[Pose]:
         ClipError: If a landmark is damaged, or if these are image landmarks.
     """
     known = False
+    if isinstance(frame, dict) and isinstance(frame.get("poses"), list):
+        frame = frame["poses"]
+    if isinstance(frame, list) and any(map(holds_landmarks, frame)):  # an object for each person
+        return [
+            pose for person in frame if person for pose in poses_of_landmarks(person, where, source)
+        ]
     if isinstance(frame, dict):
         key = next((key for key in KEYS if key in frame), None)
         if key in IMAGE_KEYS and key != "landmarks" and frame[key]:
@@ -57,6 +63,25 @@ _IMAGE = (
     "are image landmarks, shares of the picture, not positions: save the world landmarks "
     "(pose_world_landmarks) instead"
 )
+
+
+def holds_landmarks(value: object) -> bool:
+    """Whether a value is an object with landmarks of one frame or one person, even if nobody's."""
+    if not isinstance(value, dict):
+        return False
+    poses = value.get("poses")
+    if isinstance(poses, list) and any(map(holds_landmarks, poses)):
+        return True
+    if isinstance(value.get("landmarks"), list) and not _is_nested(value["landmarks"]):
+        return any(key in value for key in WORLD_KEYS)
+    return any(key in value for key in KEYS)
+
+
+def _is_nested(value: list[Any]) -> bool:
+    """Whether a list holds landmarks or people, or nobody."""
+    return not value or isinstance(value[0], list) or is_landmark(value[0]) or (
+        isinstance(value[0], dict) and "landmark" in value[0]
+    )  # fmt: skip
 
 
 def is_landmark(value: object) -> bool:
@@ -86,7 +111,8 @@ def _people(value: Any, where: str, source: str) -> list[list[dict[str, Any]]]:
 
 
 def _pose(person: list[dict[str, Any]], where: str, source: str) -> Pose:
-    sure = next((key for key in _SURE_KEYS if key in person[0]), None)
+    ranked = [(at, key) for key in person[0] if (at := rank(key)) is not None]
+    sure = min(ranked)[1] if ranked else None
     keys = ("x", "y", "z", sure) if sure else ("x", "y", "z")
     try:
         points = np.array([[mark.get(key) for key in keys] for mark in person], np.float64)

@@ -17,6 +17,10 @@ from stars_infer.readers.poses import Pose
 
 DEFAULTS = Convention(units="m", up="-y", handedness="right")
 KEY = "people"
+FLAT = (
+    "points in 2D only (pose_keypoints_2d), but positions in 3D are needed: run OpenPose with "
+    "--3d, or lift the points first"
+)
 _POINTS_KEYS = ("pose_keypoints_3d", "body_keypoints_3d")
 _FLAT_KEYS = ("pose_keypoints_2d", "pose_keypoints")
 
@@ -25,7 +29,7 @@ def poses_of_people(frame: dict[str, Any], where: str, source: str) -> list[Pose
     """Read the people of one frame; points with confidence 0 are missing.
 
     Raises:
-        ClipError: If the list is damaged, or if its points are 2D.
+        ClipError: If the list is damaged.
     """
     people = frame[KEY]
     if not isinstance(people, list):
@@ -36,26 +40,30 @@ def poses_of_people(frame: dict[str, Any], where: str, source: str) -> list[Pose
 def _pose(person: Any, where: str, source: str) -> Pose | None:
     if not isinstance(person, dict):
         raise ClipError(source, f"{where}: a person must be an object with pose_keypoints_3d")
+    flat = False
     values = next((person[key] for key in _POINTS_KEYS if _holds_points(person.get(key))), None)
     if values is None:
-        if any(_holds_points(person.get(key)) for key in _FLAT_KEYS):
-            raise ClipError(
-                source, f"{where}: points in 2D only (pose_keypoints_2d), but positions in 3D are "
-                "needed: run OpenPose with --3d, or lift the points first"
-            )  # fmt: skip
+        flat = True
+        values = next((person[key] for key in _FLAT_KEYS if _holds_points(person.get(key))), None)
+    if values is None:
         return None
     try:
         points = np.array(values, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise ClipError(source, f"{where}: a point is no number ({error})") from error
-    if points.ndim != 1 or len(points) % 4:
+    width = 3 if flat else 4
+    if points.ndim != 1 or len(points) % width:
+        named = "pose_keypoints_2d" if flat else "pose_keypoints_3d"
+        numbers = "x, y, confidence" if flat else "x, y, z, confidence"
         raise ClipError(
-            source, f"{where}: pose_keypoints_3d must be a flat list of x, y, z, confidence; it "
-            f"has the shape {points.shape}"
+            source, f"{where}: {named} must be a flat list of {numbers}; it has the shape "
+            f"{points.shape}"
         )  # fmt: skip
-    points = points.reshape(-1, 4)
+    points = points.reshape(-1, width)
+    if flat:
+        points = np.insert(points, 2, 0.0, axis=1)
     points[~(points[:, 3] > 0), :3] = np.nan
-    return Pose(points=points, identity=_identity(person.get("person_id")))
+    return Pose(points=points, identity=_identity(person.get("person_id")), flat=flat)
 
 
 def _holds_points(values: Any) -> bool:

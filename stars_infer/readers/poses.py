@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.errors import ClipError
+from stars_infer.readers.confidence import to_share
 from stars_infer.readers.recording import MOST_BODIES, empty_tracks
 
 Points = NDArray[np.float64]
@@ -23,11 +24,13 @@ class Pose:
         points: (V, 3) for x, y and z, or (V, 4) with a confidence; NaN where missing.
         identity: Who the person is, if the source follows people over frames.
         names: Names of the V joints, if the source gives them.
+        flat: Whether the points are of a picture, so that their z says nothing.
     """
 
     points: Points
     identity: str | None = None
     names: tuple[str, ...] = ()
+    flat: bool = False
 
 
 def tracks_of(
@@ -55,7 +58,7 @@ def tracks_of(
     length = int(numbers[-1]) + 1 if len(numbers) else 0
     tracks = empty_tracks(bodies, length, joints, source=source)
     presence = np.zeros(tracks.shape[:2], np.bool_)
-    confidence = np.ones(tracks.shape[:3], np.float32)
+    confidence = np.full(tracks.shape[:3], np.nan, np.float32)
     certain = False
     for number, poses, row in zip(numbers, frames, places, strict=True):
         for pose, place in zip(poses, row, strict=True):
@@ -66,7 +69,7 @@ def tracks_of(
                     confidence[place, number] = pose.points[:, 3]
                     certain = True
     presence &= np.asarray(np.isfinite(tracks).all(axis=3)).any(axis=2)
-    return tracks, presence, confidence if certain else None
+    return tracks, presence, to_share(confidence) if certain else None
 
 
 def _check_alike(frames: Sequence[Sequence[Pose]], source: str) -> None:

@@ -49,6 +49,8 @@ class Recording:
         name: Name of the clip within its file.
         computed: Whether positions are computed, so that none is ever lost; as in
             `Clip.from_array`.
+        flat: Why positions are those of a picture, whose z says nothing, and what to do instead;
+            empty if they are positions in space.
     """
 
     joints: NDArray[np.generic]
@@ -61,6 +63,7 @@ class Recording:
     notes: tuple[str, ...] = ()
     name: str = ""
     computed: bool = False
+    flat: str = ""
 
 
 def clip_of(recording: Recording, given: Convention, *, uncut: bool = False) -> Clip:
@@ -84,6 +87,8 @@ def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
     convention = known.over(recording.default).over(STANDARD)
     if recording.presence is not None and not recording.presence.any():
         raise NobodyError(recording.source, "no body in any frame: record it again")
+    if recording.flat:
+        raise ClipError(recording.source, recording.flat)
     recording, layout = _in_layout(recording, given.layout)
     assert convention.fps is not None
     if recording.presence is None:
@@ -297,10 +302,9 @@ def _take(recording: Recording, places: NDArray[np.intp]) -> Recording:
 def _stand_in(recording: Recording, joint: int, mixture: dict[int, float]) -> None:
     """Place a joint where a mixture of others is, as surely as the least sure of them is known."""
     parts = list(mixture)
-    weights = np.array([mixture[part] for part in parts], np.float32)
-    recording.joints[..., joint, :] = np.einsum(
-        "...vc,v->...c", recording.joints[..., parts, :], weights
-    )
+    weights = np.array([[mixture[part]] for part in parts], np.float32)
+    points = np.asarray(recording.joints[..., parts, :], np.float32)
+    recording.joints[..., joint, :] = (weights * points).sum(axis=-2)
     if recording.confidence is not None:
         recording.confidence[..., joint] = recording.confidence[..., parts].min(axis=-1)
 

@@ -227,10 +227,10 @@ def _wide(table: Table, frame: NDArray[np.intp], body: NDArray[np.intp]) -> Reco
         raise ClipError(table.source, "numbered joints must run from 0 or 1 without a gap")
     shape = (int(body.max()) + 1, int(frame.max()) + 1, len(names))
     tracks = empty_tracks(*shape, source=table.source)
-    sure = np.ones(shape)
+    sure = np.full(shape, np.nan)
     for joint, name in enumerate(names):
-        for axis, part in enumerate("xyz"):
-            _put(tracks, (body, frame, joint, axis), table.numbers(joints[name][part]))
+        for at, part in enumerate("xyz"):
+            _put(tracks, (body, frame, joint, at), table.numbers(joints[name][part]))
         if "c" in joints[name]:
             sure[body, frame, joint] = table.confidence(joints[name]["c"])
     certain = any("c" in parts for parts in joints.values())
@@ -261,7 +261,7 @@ def _long(
     for axis, part in enumerate("xyz"):
         _put(tracks, (body, frame, joint, axis), table.numbers(axes[part]))
     certain = sure_column(table.columns)
-    sure = np.ones(shape)
+    sure = np.full(shape, np.nan)
     if certain:
         sure[body, frame, joint] = table.confidence(certain)
     return _make_recording(table, tracks, sure if certain else None, named, [])

@@ -13,7 +13,7 @@ _FIRST = 64
 
 
 def read_text(path: Path) -> str:
-    """Read a text file; a byte order mark is left out.
+    r"""Read a text file; lines end in `\n`, and a byte order mark is left out.
 
     Raises:
         ClipError: If it is no text in UTF-8 or UTF-16.
@@ -25,6 +25,6 @@ def read_text(path: Path) -> str:
     elif b"\0" in content[:_FIRST]:
         encoding = "utf-16-le" if content[1:2] == b"\0" else "utf-16-be"
     try:
-        return content.decode(encoding)
+        return content.decode(encoding).replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ClipError(str(path), f"not UTF-8 text ({error.reason}): save it as UTF-8") from error

@@ -239,7 +239,7 @@ def test_joint_names_say_the_layout(tmp_path, waving):
         ('{"bodies": [[[[1,2,3]],[[1,2,3]]]], "up": "w"}', "in the file: up axis 'w'"),
         ('{"bodies": [[[[1,2,3]],[[1,2,3]]]], "joint_names": 3}', "'joint_names' must be a list"),
         ('["a", "b"]', 'frame 0 is "a". Known forms'),
-        ('[[[1,2,3]], {"people": []}]', "frame 1 holds OpenPose people, but frame 0 bodies"),
+        ('[[[1,2,3]], {"people": [{}]}]', "frame 1 holds OpenPose people, but frame 0 bodies"),
         ('[{"joints": [[1,2,3]]}, {"joints": [[1,2,3],[1,2,3]]}]', "frame 1: a body of 2 joints"),
         ('[{"joints": [[1,2,3]], "time": 1}, {"joints": [[1,2,3]], "time": 1}]', "is not after"),
         ('[[{"x": 1, "y": 2}], [{"x": 1, "y": 2}]]', "Known forms are"),
@@ -269,6 +269,8 @@ def test_marks_and_line_ends(tmp_path, waving):
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     np.testing.assert_array_equal(read_clip(path).bodies, waving)
     path.write_bytes("\n".join(lines).encode("utf-16"))
+    np.testing.assert_array_equal(read_clip(path).bodies, waving)
+    path.write_bytes(b"\xff" + "\n".join(lines).encode())
     assert "not UTF-8 text" in refusal(path)
 
 

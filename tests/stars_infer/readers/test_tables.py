@@ -205,7 +205,7 @@ def spoilt(change):
         (lambda x: {k: c for k, c in long(x, KINECT.joints).items() if k != "frame"},
          "no column 'frame'"),
         (lambda x: long(x, ["squid"] * 20), "line 3: its frame comes again"),
-        (lambda x: long(x, [f"s{i}" for i in range(20)]), "joints these are: pass --layout kinect20"),
+        (lambda x: long(x, [f"s{i}" for i in range(20)]), "joints these are: pass --layout ki"),
         (lambda x: long(x, [f"{i}s{i}" for i in range(20)]), "are those of no known layout"),
     ],
 )  # fmt: skip
