@@ -17,8 +17,10 @@ from stars_infer.cli import bench, data, demo, doctor, embed, extras, fewshot, m
 from stars_infer.cli.classify import classify
 from stars_infer.cli.layouts import layouts
 from stars_infer.cli.output import Output
+from stars_infer.cli.pose import pose
 from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
+from stars_infer.cli.teach import teach
 from stars_infer.cli.watch import watch
 from stars_infer.errors import StarsError, StarsWarning, UsageError
 
@@ -59,6 +61,8 @@ app.command(epilog="Example: stars segment morning.npy --svg morning.svg", rich_
     segment
 )
 app.command(epilog="Example: stars watch --udp 127.0.0.1:9000", rich_help_panel=_RUN)(watch)
+app.command(epilog="Example: stars teach wave --camera 0", rich_help_panel=_RUN)(teach)
+app.command(epilog="Example: stars pose clap.mp4 --out clap.json", rich_help_panel=_RUN)(pose)
 app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed

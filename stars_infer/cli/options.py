@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -183,6 +184,16 @@ UpOption = Annotated[
 LeftHandedFlag = Annotated[
     bool, typer.Option("--left-handed", help="The axes are left-handed, as in Unity and Unreal.")
 ]
+PoseModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pose-model",
+        envvar="STARS_POSE_MODEL",
+        help="Model that sees people in videos: a .task file, or lite, full or heavy once fetched "
+        "by `stars pose --download`.",
+        show_default="full",
+    ),
+]
 FpsOption = Annotated[
     float | None,
     typer.Option("--fps", help="Frames per second.", show_default="as the file states, else 30"),
@@ -305,18 +316,23 @@ def with_options(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConventionFlags:
-    """What is known of clip files that do not state it; the fields are those of `Convention`."""
+    """What is known of clip files that do not state it, as in `Convention`, and the pose model."""
 
     layout: LayoutOption = None
     units: UnitsOption = None
     up: UpOption = None
     left_handed: LeftHandedFlag = False
     fps: FpsOption = None
+    pose_model: PoseModelOption = None
 
 
-def _convention(*, left_handed: bool = False, **given: Any) -> Convention:
+def _convention(
+    *, left_handed: bool = False, pose_model: str | None = None, **given: Any
+) -> Convention:
     from stars_infer.clips.convention import Convention  # it loads NumPy
 
+    if pose_model is not None:
+        os.environ["STARS_POSE_MODEL"] = pose_model  # also for the processes that read clips
     return Convention(handedness="left" if left_handed else None, **given)
 
 

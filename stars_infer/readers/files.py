@@ -12,6 +12,7 @@ from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, check_path
 from stars_infer.layouts import get_layout
+from stars_infer.pose.pictures import VIDEO_ENDINGS
 from stars_infer.readers.amc import read_amc
 from stars_infer.readers.archives import is_many_in_npz, read_archive
 from stars_infer.readers.arrays import read_npy
@@ -27,6 +28,7 @@ from stars_infer.readers.pkl import read_pkl
 from stars_infer.readers.recording import Recording, clip_of
 from stars_infer.readers.skeleton import read_skeleton
 from stars_infer.readers.trc import read_trc
+from stars_infer.readers.video import read_video
 
 
 def clip_files(
@@ -80,6 +82,7 @@ class _Folder:
         clips: list[Path] = []
         unknown: Counter[str] = Counter()
         lacking: Counter[tuple[str, str]] = Counter()
+        beside = 0
         for parent, folders, names in os.walk(path):
             folders[:] = [name for name in folders if not name.startswith(".")]
             here = [Path(parent, name) for name in names if not name.startswith(".")]
@@ -87,9 +90,12 @@ class _Folder:
                 clips.append(Path(parent))
                 frames = {file for files in series.values() for file in files}
                 here = [file for file in here if file not in frames]
+            has_clips = bool(series) or any(map(_is_recorded_clip, here))
             for file in here:
                 ending = file.suffix.lower()
-                if ending in READERS:
+                if ending in VIDEO_ENDINGS and has_clips:
+                    beside += 1
+                elif ending in READERS:
                     package, extra = PACKAGES.get(ending, ("", ""))
                     if package and find_spec(package) is None:
                         lacking[package, extra] += 1
@@ -102,6 +108,8 @@ class _Folder:
             f"{_count_files(number)} not read: pip install 'stars-infer[{extra}]' ({package})"
             for (package, extra), number in sorted(lacking.items())
         ]
+        if beside:
+            told.append(f"{_count_files(beside)} of video beside clips not read: name them to")
         if unknown:
             endings = ", ".join(sorted(unknown)[:_ENDINGS_SHOWN])
             more = ", …" if len(unknown) > _ENDINGS_SHOWN else ""
@@ -112,6 +120,11 @@ class _Folder:
         """Why there is no clip."""
         why = f" ({self.unread})" if self.unread else ""
         return f"no clip in this folder{why}; known endings: {', '.join(READERS)}"
+
+
+def _is_recorded_clip(file: Path) -> bool:
+    """Whether a file holds joints, so that a video beside it is likely of the same motions."""
+    return file.suffix.lower() in READERS.keys() - set(VIDEO_ENDINGS)
 
 
 def _count_files(number: int) -> str:
@@ -143,13 +156,19 @@ READERS: dict[str, Reader] = {
     ".trc": read_trc,
     ".mvnx": read_mvnx,
     ".h5": read_h5,
+    **dict.fromkeys(VIDEO_ENDINGS, read_video),
 }
 """The reader of each file ending."""
 MANY_CLIPS = frozenset({".pkl"})
 """Endings of files that hold any number of clips; some `.npz` files do, too (`holds_many`)."""
 COMPANIONS = {".asf": "a skeleton without a motion: name the .amc beside it"}
 """Endings of files that are read with a clip beside them, and what is said when one is named."""
-PACKAGES = {".parquet": ("pyarrow", "formats"), ".c3d": ("c3d", "mocap"), ".h5": ("h5py", "mocap")}
+PACKAGES = {
+    ".parquet": ("pyarrow", "formats"),
+    ".c3d": ("c3d", "mocap"),
+    ".h5": ("h5py", "mocap"),
+    **dict.fromkeys(VIDEO_ENDINGS, ("mediapipe", "video")),
+}
 """Endings whose reader needs a package, and the extra that brings it."""
 _NAMES_SHOWN = 3
 _ENDINGS_SHOWN = 6
