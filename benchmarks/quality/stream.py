@@ -33,7 +33,8 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.index.index import ExemplarIndex, NewExemplar
 from stars_infer.segmentation.segment import Segment
-from stars_infer.streaming.classifier import StreamClassifier, StreamOptions
+from stars_infer.streaming.classifier import StreamClassifier
+from stars_infer.streaming.options import StreamOptions
 from stars_infer.synthetic.actions import SOLO_ACTIONS, perform
 
 GRACE = 1.0

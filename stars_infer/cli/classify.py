@@ -14,6 +14,7 @@ from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     DEFAULT_INDEX,
     DEFAULT_MIRROR,
+    DEFAULT_PEOPLE,
     ClassifierOption,
     DeviceOption,
     FalseAcceptOption,
@@ -21,6 +22,7 @@ from stars_infer.cli.options import (
     KOption,
     MirrorOption,
     ModelOption,
+    PeopleOption,
     WorkersOption,
     classify_options,
     reads_clips,
@@ -50,12 +52,7 @@ def classify(
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     k: KOption = None,
     mirror: MirrorOption = DEFAULT_MIRROR,
-    people: Annotated[
-        str,
-        typer.Option(
-            help="One answer per clip (pooled), per person (each), or per two people (pairs).",
-        ),
-    ] = "pooled",
+    people: PeopleOption = DEFAULT_PEOPLE,
     views: Annotated[
         list[str] | None,
         typer.Option(

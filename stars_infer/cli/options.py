@@ -105,6 +105,14 @@ MirrorOption = Annotated[
     ),
 ]
 DEFAULT_MIRROR = "auto"
+PeopleOption = Annotated[
+    str,
+    typer.Option(
+        "--people",
+        help="One answer for those who act (pooled), per person (each), or per two people (pairs).",
+    ),
+]
+DEFAULT_PEOPLE = "pooled"
 
 
 def classify_options(

@@ -10,10 +10,12 @@ import typer
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DEFAULT_MIRROR,
+    DEFAULT_PEOPLE,
     DeviceOption,
     IndexOption,
     MirrorOption,
     ModelOption,
+    PeopleOption,
     reads_clips,
     ready_index,
 )
@@ -61,6 +63,7 @@ def segment(
     min_duration: Annotated[
         float, typer.Option("--min-duration", min=0, help="Shortest segment, seconds.")
     ] = 0.0,
+    people: PeopleOption = DEFAULT_PEOPLE,
     mirror: MirrorOption = DEFAULT_MIRROR,
     svg: Annotated[Path | None, typer.Option("--svg", help="Write a timeline here.")] = None,
     html: Annotated[
@@ -104,20 +107,22 @@ def segment(
         for path in paths:
             try:
                 with output.counter(path.name) as progress:
-                    timeline = segment_file(
+                    found = segment_file(
                         path,
                         encoder=encoder,
                         index=exemplars,
                         convention=convention,
                         options=options,
+                        people=people,
                         progress=progress,
                     )
             except ClipError as error:
                 output.failure(error)
                 continue
-            timelines.append(timeline)
-            output.clip_notes(timeline.name, timeline.notes)
-            _show(timeline, output)
+            timelines += found
+            output.clip_notes(str(path), found[0].notes)
+            for timeline in found:
+                _show(timeline, output)
     for file, written in ((svg, timeline_svg), (html, timeline_html)):
         if file is not None and timelines:
             write_text(file, written(timelines))

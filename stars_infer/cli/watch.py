@@ -15,10 +15,12 @@ import typer
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DEFAULT_MIRROR,
+    DEFAULT_PEOPLE,
     DeviceOption,
     IndexOption,
     MirrorOption,
     ModelOption,
+    PeopleOption,
     reads_clips,
     ready_index,
 )
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 @reads_clips
 def watch(
     source: Annotated[
-        str | None, typer.Argument(help="- for frames as JSON lines on standard input.")
+        str | None,
+        typer.Argument(help="A file of frames, or - for JSON lines on standard input."),
     ] = None,
     *,
     udp: Annotated[
@@ -51,6 +54,7 @@ def watch(
     every_answer: Annotated[
         bool, typer.Option("--every-answer", help="With --json: every answer, not only changes.")
     ] = False,
+    people: PeopleOption = DEFAULT_PEOPLE,
     mirror: MirrorOption = DEFAULT_MIRROR,
     convention: Convention,
     index: IndexOption = DEFAULT_INDEX,
@@ -62,19 +66,28 @@ def watch(
     """Name what is going on in a stream of frames, until it ends, Ctrl-C or SIGTERM.
 
     A line is {"joints": [[x, y, z], …], "time": seconds}, with "bodies" for a list of several, or
-    the list alone, or any other form of .jsonl files. An unknown joint is null.
+    the list alone, or any other form of .jsonl files. An unknown joint is null. A clip file of any
+    other format is played as a stream.
     """
     from stars_infer.cli.watching import Watching
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.streaming.classifier import StreamClassifier, StreamOptions
+    from stars_infer.streaming.classifier import StreamClassifier
     from stars_infer.streaming.feed import open_feed
     from stars_infer.streaming.frames import FrameReader
+    from stars_infer.streaming.options import StreamOptions
+    from stars_infer.streaming.recorded import RecordedStream, read_as_stream
     from stars_infer.streaming.session import StreamSession
 
     output = Output(json=json, quiet=quiet)
-    if source not in (None, "-") or (source is not None) + bool(udp) + bool(unix) != 1:
-        raise UsageError("name one source of frames: -, --udp HOST:PORT or --unix PATH")
-    how = StreamOptions(interval=interval, mirror=mirror)
+    if (source is not None) + bool(udp) + bool(unix) != 1:
+        raise UsageError("name one source of frames: FILE, -, --udp HOST:PORT or --unix PATH")
+    recorded: RecordedStream | None = None
+    if source is not None and source != "-":
+        recorded = read_as_stream(Path(source), convention)
+        output.clip_notes(source, recorded.notes)
+        convention = recorded.convention
+    live = recorded is None and not replay
+    how = StreamOptions(interval=interval, mirror=mirror, people=people, live=live)
     reader = FrameReader(convention)
     with ExitStack() as stack:
         _end_by_sigterm(stack)
@@ -82,10 +95,17 @@ def watch(
         exemplars.calibration()  # refuses an empty index, and makes ready, before frames come
         encoder = Encoder.load(model, device=device)
         session = StreamSession(
-            stack.enter_context(open_feed(udp=udp, unix=unix, replay=replay)),
+            stack.enter_context(
+                open_feed(
+                    recorded=None if recorded is None else recorded.lines,
+                    udp=udp,
+                    unix=unix,
+                    replay=replay,
+                )
+            ),
             reader,
             lambda layout: StreamClassifier(encoder, exemplars, layout=layout, how=how),
-            even=source == "-",
+            even=source is not None,
         )
         watching = Watching(output, session, every_answer=every_answer)
         try:

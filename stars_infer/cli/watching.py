@@ -17,6 +17,7 @@ from rich.text import Text
 
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.cli.output import Output
+from stars_infer.clips.people import people_in_words
 from stars_infer.errors import ClipError
 from stars_infer.streaming.classifier import StreamAnswer
 from stars_infer.streaming.session import StreamSession
@@ -42,7 +43,7 @@ class Watching:
     def __init__(self, output: Output, session: StreamSession, *, every_answer: bool) -> None:
         self._output, self._session, self._every_answer = output, session, every_answer
         self._past: deque[StreamAnswer] = deque(maxlen=_LAST)
-        self._current: StreamAnswer | None = None
+        self._current: dict[tuple[str, ...], StreamAnswer] = {}
         self._reported = self._drawn = -_REPORT
         self._unreported: list[ClipError] = []
         self._noted: set[str] = set()
@@ -97,8 +98,8 @@ class Watching:
 
     def _show(self, answer: StreamAnswer) -> None:
         self._note(answer.notes)
-        new = answer.changed or self._current is None
-        self._current = answer
+        new = answer.changed or answer.people not in self._current
+        self._current[answer.people] = answer
         if new:
             self._past.append(answer)
         elif not self._every_answer:
@@ -107,6 +108,7 @@ class Watching:
             self._output.record(
                 {
                     "time": round(answer.time, 4),
+                    **({"people": list(answer.people)} if answer.people else {}),
                     "answer": answer.answer,
                     "confidence": round(answer.confidence, 4),
                     "since": round(answer.since, 4),
@@ -115,9 +117,9 @@ class Watching:
                 }
             )
         elif self._live is None and new:
-            row = [answer.answer]
+            row = [*_who(answer), answer.answer]
             if not self._output.quiet:
-                row = [f"{answer.time:.1f} s", answer.answer, f"{answer.confidence:.2f}"]
+                row = [f"{answer.time:.1f} s", *row, f"{answer.confidence:.2f}"]
             sys.stdout.write("\t".join(row) + "\n")
         sys.stdout.flush()
 
@@ -155,19 +157,34 @@ class Watching:
         return ", ".join(parts) or "no answer yet"
 
     def _picture(self) -> RenderableType:
-        now = self._current
-        if now is None:
+        if not self._current:
             return Text("waiting for frames …", style="dim")
-        known = now.label is not None
-        style = "bold green" if known else "bold dim"
-        bar = Table.grid(padding=(0, 1))
-        bar.add_row(
-            ProgressBar(total=1.0, completed=now.confidence, width=30),
-            f"{now.confidence:.2f}",
-            Text("" if known or now.candidate is None else f"{now.candidate}?", style="dim"),
-        )
+        latest = max(answer.time for answer in self._current.values())
+        # Whoever has left is no longer answered for.
+        present = [answer for answer in self._current.values() if answer.time == latest]
         past = Table.grid(padding=(0, 2))
         for answer in reversed([answer for answer in self._past if answer.answer != UNKNOWN]):
-            past.add_row(Text(f"{answer.since:.1f} s", style="dim"), Text(answer.answer))
-        title = Text.assemble((now.answer, style), f"  for {now.time - now.since:.1f} s")
-        return Group(title, bar, Text(), past, Text(self._condition(), style="dim"))
+            past.add_row(
+                Text(f"{answer.since:.1f} s", style="dim"), *_who(answer), Text(answer.answer)
+            )
+        condition = Text(self._condition(), style="dim")
+        return Group(*(_headline(answer) for answer in present), Text(), past, condition)
+
+
+def _who(answer: StreamAnswer) -> list[str]:
+    """The people an answer is about, if there are several answers."""
+    return [people_in_words(answer.people)] if answer.people else []
+
+
+def _headline(now: StreamAnswer) -> RenderableType:
+    known = now.label is not None
+    style = "bold green" if known else "bold dim"
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(total=1.0, completed=now.confidence, width=30),
+        f"{now.confidence:.2f}",
+        Text("" if known or now.candidate is None else f"{now.candidate}?", style="dim"),
+    )
+    who = "".join(f"{name}: " for name in _who(now))
+    title = Text.assemble((who, "dim"), (now.answer, style), f"  for {now.time - now.since:.1f} s")
+    return Group(title, bar)

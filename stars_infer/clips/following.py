@@ -39,6 +39,13 @@ def follow_bodies(
     """
     if len(bodies) < 2 or bodies.shape[1] < 2:
         return bodies, presence, ()
+    with np.errstate(over="ignore", invalid="ignore"):  # lost joints may be anywhere
+        return _follow(bodies, presence, fps)
+
+
+def _follow(
+    bodies: FloatArray, presence: BoolArray, fps: float
+) -> tuple[FloatArray, BoolArray, tuple[str, ...]]:
     limit = STEP * max(1.0, 30.0 / fps) * size_of(bodies, presence)
     both = presence[:, 1:] & presence[:, :-1]
     jumps = both & (distance(bodies[:, 1:], bodies[:, :-1]) > limit)

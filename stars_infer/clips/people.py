@@ -112,8 +112,8 @@ def parts_by_people(clip: Clip, way: str, *, uncut: bool = False) -> list[Clip]:
     ]
 
 
-def people_in_words(numbers: Sequence[int]) -> str:
-    """Name people by their numbers: `person 0`, or `people 0 and 1`."""
+def people_in_words(numbers: Sequence[int | str]) -> str:
+    """Name people by number or identity: `person 0`, or `people 0 and 1`."""
     names = " and ".join(str(number) for number in numbers)
     return f"{'person' if len(numbers) == 1 else 'people'} {names}"
 

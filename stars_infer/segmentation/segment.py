@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp, log
 from pathlib import Path
 
 from stars_infer.classification.mirroring import AUTO, check_mirror
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
+from stars_infer.clips.people import POOLED, check_way, parts_by_people
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import check_range
 from stars_infer.index.index import ExemplarIndex
@@ -105,8 +106,9 @@ def segment_file(
     index: ExemplarIndex,
     convention: Convention | None = None,
     options: SegmentOptions | None = None,
+    people: str = POOLED,
     progress: ReportProgress | None = None,
-) -> Timeline:
+) -> list[Timeline]:
     """Find the actions in a recording that is stored in a file.
 
     Args:
@@ -115,19 +117,30 @@ def segment_file(
         index: The exemplars, made by the same model.
         convention: What is known of the file, where it does not say itself.
         options: How the recording is divided into segments.
+        people: Whether there is one timeline, or one for each person or pair: one of
+            `stars_infer.clips.people.WAYS`.
         progress: Called after each window.
 
+    Returns:
+        The recording and its actions. If it is parted by people, one for each part, whose name says
+        who they are; all have the length of the whole recording.
+
     Raises:
-        ClipError: If the file cannot be read.
+        ClipError: If the file cannot be read, or pairs are asked for and nobody meets.
         ExemplarIndexError: If the index is empty.
+        UsageError: If `people` means nothing.
     """
+    check_way(people)
     clip = read_clip(path, convention=convention, recording=True)
-    return Timeline(
-        name=str(path),
-        seconds=clip.frames / clip.fps,
-        segments=segment(clip, encoder, index, options, progress=progress),
-        notes=clip.notes,
-    )
+    return [
+        Timeline(
+            name=part.source,
+            seconds=part.frames / part.fps,
+            segments=segment(part, encoder, index, options, progress=progress),
+            notes=part.notes,
+        )
+        for part in parts_by_people(replace(clip, source=str(path)), people, uncut=True)
+    ]
 
 
 def segment(

@@ -4,67 +4,35 @@ from __future__ import annotations
 
 import math
 import time as clock
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.classification.mirroring import AUTO, check_mirror
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.clips.convention import Convention, to_standard
+from stars_infer.clips.following import FORGOTTEN
+from stars_infer.clips.people import EACH, POOLED, SHORTEST_MEETING
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.layouts import get_layout
 from stars_infer.segmentation.segment import confidence_of
-from stars_infer.segmentation.windows import LENGTHS, Window, name_windows
+from stars_infer.segmentation.windows import Window, name_windows
 from stars_infer.streaming.buffer import FrameBuffer
+from stars_infer.streaming.hysteresis import Hysteresis
+from stars_infer.streaming.options import StreamOptions
 
-_LEAD = 1.25
-"""A label that holds gives way to one that is so many times as likely."""
 _ROUNDING = 1e-6
 """Rounding error of sums of frame times, seconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamOptions:
-    """How a stream is classified.
-
-    Attributes:
-        interval: Time from one answer to the next, seconds.
-        lengths: Lengths of the windows that are classified for an answer, seconds; all end with
-            the latest frame.
-        fps: Frame rate to which windows are resampled, and that of frames without a time, hertz.
-        on_threshold: Smoothed confidence from which on a label becomes the answer.
-        off_threshold: Smoothed confidence below which the label ceases to be the answer.
-        min_hold: Shortest time for which a label remains the answer, seconds.
-        smoothing: Time constant of the exponential smoothing of confidence, seconds.
-        mirror: Whether mirror images count, as in
-            `stars_infer.classification.prediction.ClassifyOptions`.
-    """
-
-    interval: float = 0.2
-    lengths: tuple[float, ...] = LENGTHS
-    fps: float = 30.0
-    on_threshold: float = 0.3
-    off_threshold: float = 0.15
-    min_hold: float = 0.8
-    smoothing: float = 0.3
-    mirror: str = AUTO
-
-    def __post_init__(self) -> None:
-        if not self.lengths:
-            raise UsageError("a stream is cut into windows of one length at least, got none")
-        check_range("length of a window", *self.lengths, above=0)
-        check_mirror(self.mirror)
-        for name in ("interval", "fps"):
-            check_range(name, getattr(self, name), above=0)
-        for name in ("min_hold", "smoothing"):
-            check_range(name, getattr(self, name), at_least=0)
-        check_range("on_threshold", self.on_threshold, above=0, below=1)
-        check_range("off_threshold", self.off_threshold, above=0, at_most=self.on_threshold)
+_Likeliest = dict[tuple[str, ...], tuple[str | None, float]]
+"""By people, the likeliest label at a moment and its confidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +49,8 @@ class StreamAnswer:
         candidate: The likeliest label at this moment, before smoothing; None if there is none.
         latency: Time that computing the answer took, seconds.
         notes: What was mended in the latest frames, and why their units or axes are doubtful.
+        people: Whom it is about, if there is an answer for each person or pair: identities of the
+            stream, or numbers in order of appearance.
     """
 
     time: float
@@ -91,6 +61,7 @@ class StreamAnswer:
     candidate: str | None
     latency: float
     notes: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -164,7 +135,7 @@ class StreamClassifier:
         self._frames = FrameBuffer(joints=len(self._joints.joints), seconds=max(self.how.lengths))
         self._last: float | None = None
         self._due = -math.inf
-        self._steady = Hysteresis(self.how)
+        self._steady: dict[tuple[str, ...], Hysteresis] = {}
 
     def push(
         self, frame: NDArray[np.floating[Any]], time: float | None = None
@@ -172,14 +143,41 @@ class StreamClassifier:
         """Take a frame, and answer if an answer is due.
 
         Args:
-            frame: Joint positions (V, 3) or (M, V, 3), in `units`. A body of zeros only is absent.
-                Joints that are NaN, or that the sensor lost and set to zero, are filled in as they
-                are in clips.
-            time: Time of the frame, seconds, on any clock that moves forward; if not given, 1 / fps
-                after the previous frame.
+            frame: As in `push_people`.
+            time: As in `push_people`.
 
         Returns:
             An answer if one is due, else None.
+
+        Raises:
+            UsageError: As for `push_people`, or if there may be several answers.
+            ExemplarIndexError: If the index is empty.
+        """
+        if self.how.people != POOLED:
+            raise UsageError(f"people {self.how.people!r} has several answers: use push_people")
+        return next(iter(self.push_people(frame, time)), None)
+
+    def push_people(
+        self,
+        frame: NDArray[np.floating[Any]],
+        time: float | None = None,
+        *,
+        identities: Sequence[str | None] = (),
+    ) -> list[StreamAnswer]:
+        """Take a frame, and answer for each person or pair if answers are due.
+
+        Args:
+            frame: Joint positions (V, 3) or (M, V, 3), in `units`, of people in any order. A body
+                of zeros only is absent. Joints that are NaN, or that the sensor lost and set to
+                zero, are filled in as they are in clips.
+            time: Time of the frame, seconds, on any clock that moves forward; if not given, 1 / fps
+                after the previous frame.
+            identities: Who each body is, if the source says it; otherwise people are told apart by
+                where they are.
+
+        Returns:
+            Answers if they are due: one if the people are pooled, else one for each person or pair
+            seen in the last second, and a last one for whoever was named and is gone.
 
         Raises:
             UsageError: If the frame has another shape, or the time is not finite.
@@ -191,37 +189,49 @@ class StreamClassifier:
         if self._last is not None and time <= self._last:
             if self._last - time <= max(self.how.lengths):
                 self.late += 1
-                return None
+                return []
             self._restart()
-        self._frames.add(self._standard(frame), time)
+        self._frames.add(self._standard(frame), time, identities)
         self._last = time
         if time < self._due - _ROUNDING:
-            return None
-        return self._answer(time)
+            return []
+        return self._answers(time)
 
-    def _answer(self, time: float) -> StreamAnswer:
+    def _answers(self, time: float) -> list[StreamAnswer]:
         began = clock.perf_counter()
-        label, confidence, notes = self._now()
-        answer = self._steady.answer(label, confidence, time)
+        likeliest, notes = self._now()
+        gone = self._steady.keys() - likeliest.keys()
+        likeliest |= dict.fromkeys(gone, (None, 0.0))
+        steady = {}
+        for people, (label, confidence) in likeliest.items():
+            kept = self._steady.setdefault(people, Hysteresis(self.how))
+            steady[people] = kept.answer(label, confidence, time)
+            if people in gone and steady[people].label is None:
+                del self._steady[people]
         took = clock.perf_counter() - began
         # Due one interval after this answer was due, not after it was given, which keeps the pace.
         self._due += self.how.interval
         if self._due <= time + _ROUNDING:
             self._due = time + self.how.interval
         missed = math.floor((time + took - self._due) / self.how.interval) + 1
-        if missed > 0:
+        if missed > 0 and self.how.live:
             self.skipped += missed
             self._due += missed * self.how.interval
-        return StreamAnswer(
-            time=time,
-            label=answer.label,
-            confidence=answer.confidence,
-            changed=answer.changed,
-            since=answer.since,
-            candidate=label,
-            latency=took,
-            notes=notes,
-        )
+        return [
+            StreamAnswer(
+                time=time,
+                label=answer.label,
+                confidence=answer.confidence,
+                changed=answer.changed,
+                since=answer.since,
+                candidate=likeliest[people][0],
+                latency=took,
+                notes=notes,
+                people=people,
+            )
+            for people, answer in sorted(steady.items())
+            if answer.changed or people not in gone
+        ]
 
     def _standard(self, frame: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """A frame in meters, y up, right-handed; what has another shape is refused later."""
@@ -230,12 +240,12 @@ class StreamClassifier:
             return joints
         return to_standard(joints, self._convention)
 
-    def _now(self) -> tuple[str | None, float, tuple[str, ...]]:
-        """The likeliest action of all windows that end now, how likely it is, and notes."""
+    def _now(self) -> tuple[_Likeliest, tuple[str, ...]]:
+        """The likeliest action of everybody, and how likely it is; and notes."""
+        nobody: _Likeliest = {(): (None, 0.0)} if self.how.people == POOLED else {}
         bodies, presence = self._frames.latest(fps=self.how.fps, layout=self._joints)
-        frames = bodies.shape[1]
-        if frames < MIN_FRAMES or not presence.any():
-            return None, 0.0, ()
+        if bodies.shape[1] < MIN_FRAMES or not presence.any():
+            return nobody, ()
         try:
             clip = Clip.from_tracks(
                 bodies,
@@ -247,92 +257,45 @@ class StreamClassifier:
                 convention=self._convention,
             )
         except ClipError:  # too little of anybody is known
-            return None, 0.0, ()
+            return nobody, ()
+        found = {people: self._likeliest(part) for people, part in self._parts(clip)}
+        return found, (*self._frames.notes, *clip.notes)
+
+    def _parts(self, clip: Clip) -> list[tuple[tuple[str, ...], Clip]]:
+        """The people or pairs to be named, with their part of the last frames."""
+        if self.how.people == POOLED:
+            return [((), clip)]
+        lately = clip.presence[:, -max(1, round(FORGOTTEN * self.how.fps)) :]
+        here = np.flatnonzero(lately.any(axis=1)).tolist()
+        groups = combinations(here, 1 if self.how.people == EACH else 2)
+        parts = []
+        for group in map(list, groups):
+            together = np.asarray(clip.presence[group].all(axis=0))
+            if len(group) > 1 and together.sum() < SHORTEST_MEETING * self.how.fps:
+                continue
+            seen = np.where(together[:, None, None], clip.bodies[group], np.float32(0))
+            part = replace(clip, bodies=seen, presence=np.tile(together, (len(group), 1)))
+            parts.append((tuple(self._frames.people[body] for body in group), part))
+        return parts
+
+    def _likeliest(self, clip: Clip) -> tuple[str | None, float]:
+        """The likeliest action of all windows that end now, and how likely it is."""
         lengths = {round(seconds * self.how.fps) for seconds in self.how.lengths}
         windows = [
-            Window(start=frames - length, end=frames)
+            Window(start=clip.frames - length, end=clip.frames)
             for length in sorted(lengths)
-            if MIN_FRAMES <= length <= frames
+            if MIN_FRAMES <= length <= clip.frames
         ]
         best: tuple[float, str | None] = (0.0, None)
         mirror = self.how.mirror
         for _, named in name_windows(clip, windows, self._encoder, self._index, mirror=mirror):
             if named is not None:
                 best = max(best, (confidence_of(named), named.label), key=lambda pair: pair[0])
-        return best[1], best[0], clip.notes
+        return best[1], best[0]
 
     def _restart(self) -> None:
         self.restarts += 1
         self._frames.clear()
         self._last = None
         self._due = -math.inf
-        self._steady = Hysteresis(self.how)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SteadyLabel:
-    """The label after hysteresis; the attributes are those of `StreamAnswer`."""
-
-    label: str | None
-    confidence: float
-    changed: bool
-    since: float
-
-
-class Hysteresis:
-    """Keeps the label from flickering.
-
-    Confidence is smoothed; a label appears above one threshold and disappears below a lower one.
-
-    Args:
-        how: Thresholds and times.
-    """
-
-    def __init__(self, how: StreamOptions) -> None:
-        self._how = how
-        self._levels: dict[str, float] = {}
-        self._label: str | None = None
-        self._since: float | None = None
-        self._time: float | None = None
-
-    def answer(self, label: str | None, confidence: float, time: float) -> SteadyLabel:
-        """Take the likeliest label of a moment, and return the one that holds.
-
-        Args:
-            label: The likeliest label; None if there is none.
-            confidence: Its confidence, 0 to 1.
-            time: The moment, seconds.
-        """
-        self._smooth(label, confidence, time)
-        if self._since is None:
-            self._since = time
-        before = self._label
-        if before is None or time - self._since >= self._how.min_hold:
-            self._label = self._current_label()
-        changed = self._label != before
-        if changed:
-            self._since = time
-        level = max(self._levels.values(), default=0.0)
-        if self._label is not None:
-            level = self._levels.get(self._label, 0.0)
-        return SteadyLabel(label=self._label, confidence=level, changed=changed, since=self._since)
-
-    def _smooth(self, label: str | None, confidence: float, time: float) -> None:
-        passed = math.inf if self._time is None else time - self._time
-        self._time = time
-        kept = math.exp(-passed / self._how.smoothing) if self._how.smoothing else 0.0
-        levels = {name: kept * level for name, level in self._levels.items()}
-        if label is not None:
-            levels[label] = levels.get(label, 0.0) + (1 - kept) * confidence
-        self._levels = {name: level for name, level in levels.items() if level > 1e-3}
-
-    def _current_label(self) -> str | None:
-        """The label that holds: the likeliest if it is likely enough, else the present one."""
-        likeliest = max(self._levels, key=self._levels.__getitem__, default=None)
-        present = 0.0 if self._label is None else self._levels.get(self._label, 0.0)
-        holds = present >= self._how.off_threshold
-        if likeliest is not None and self._levels[likeliest] >= self._how.on_threshold:
-            if not holds or self._levels[likeliest] >= _LEAD * present:
-                return likeliest
-            return self._label
-        return self._label if holds else None
+        self._steady.clear()

@@ -131,11 +131,16 @@ class FrameFeed:
 
 @contextmanager
 def open_feed(
-    *, udp: str | None = None, unix: Path | None = None, replay: bool = False
+    *,
+    recorded: Lines | None = None,
+    udp: str | None = None,
+    unix: Path | None = None,
+    replay: bool = False,
 ) -> Iterator[FrameFeed]:
-    """Open a feed of lines from a UDP socket, a Unix socket, or standard input.
+    """Open a feed of lines from a file, a UDP socket, a Unix socket, or standard input.
 
     Args:
+        recorded: The lines of a file, of which nothing may be dropped.
         udp: HOST:PORT at which to listen for datagrams.
         unix: Path at which to listen for connections; the socket is removed at the end.
         replay: Treat standard input as a recording, of which nothing may be dropped. A regular
@@ -148,9 +153,11 @@ def open_feed(
         UsageError: If the address is none, or something else lies at the path.
         OSError: If the source cannot be opened.
     """
-    wait = False
+    wait = recorded is not None
     with ExitStack() as stack:
-        if udp is not None:
+        if recorded is not None:
+            lines = recorded
+        elif udp is not None:
             lines = lines_of_datagrams(stack.enter_context(udp_socket(udp)))
         elif unix is not None:
             listener = stack.enter_context(unix_socket(unix))

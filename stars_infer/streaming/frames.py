@@ -36,29 +36,37 @@ class Frame:
             M is 0 if nobody is seen.
         time: Time of the frame, seconds; None if the line does not say it.
         layout: Name of the joint layout.
+        identities: Who each body is; None where the line does not say it.
     """
 
     bodies: FloatArray
     time: float | None
     layout: str
+    identities: tuple[str | None, ...] = ()
 
 
 class FrameReader:
     """Reads lines such as `{"joints": [[x, y, z], …], "time": s}`, or other forms of `.jsonl`.
 
+    What the first line says of layout, units, axes and rate holds for all of the stream. A later
+    header that says something else is refused, and changes nothing.
+
     Args:
-        wanted: What is known of the stream. A header line may say the rest.
+        wanted: What is known of the stream, which counts more than what it says.
     """
 
     def __init__(self, wanted: Convention | None = None) -> None:
         self._wanted = wanted or Convention()
         if self._wanted.layout is not None:
             get_layout(self._wanted.layout)
+        self._stated = Convention()
+        self._begun: Convention | None = None
+        """What holds since the first frame or header."""
 
     @property
     def fps(self) -> float:
         """Frames per second of lines that do not say their time."""
-        return self._wanted.over(STANDARD).fps or 30.0
+        return self._wanted.over(self._stated).over(STANDARD).fps or 30.0
 
     def read(self, line: bytes, *, source: str) -> Frame | None:
         """Read a line as a frame; None for a header line, which only describes the stream.
@@ -79,23 +87,50 @@ class FrameReader:
             raise ClipError(source, f"not UTF-8 text ({error.reason})") from error
         form = frame_form_of(value)
         if form is None and isinstance(value, dict) and any(key in value for key in DESCRIPTION):
-            self._wanted = self._wanted.over(header_convention(value, source))
+            self._begin(header_convention(value, source), source)
             return None
         if form is None and value != []:
             raise ClipError(source, f"no frame. {KNOWN_FORMS}")
         poses_of, default = FRAME_FORMS[form or "bodies"]
         poses = poses_of(value, "the frame", source) if form else []
-        convention = self._wanted.over(default).over(STANDARD)
+        convention = self._wanted.over(self._stated).over(default).over(STANDARD)
         if convention.layout is None:
             raise UsageError(
                 "the stream does not say which joints these are: pass --layout "
                 "(`stars layouts` lists them)"
             )
-        return Frame(
+        made = Frame(
             bodies=_positions(poses, convention, source),
             time=_time(value, source),
             layout=convention.layout,
+            identities=tuple(pose.identity for pose in poses),
         )
+        self._begun = self._begun or convention
+        return made
+
+    def _begin(self, header: Convention, source: str) -> None:
+        """Take the first header; refuse a later one that says something else.
+
+        Raises:
+            ClipError: If it does.
+        """
+        if self._begun is None:
+            self._stated = header
+            self._begun = self._wanted.over(header).over(STANDARD)
+            return
+        other = [
+            f"{field} {said} instead of {holds}"
+            for field in DESCRIPTION
+            if (said := getattr(header, field)) is not None
+            and getattr(self._wanted, field) is None
+            and said != (holds := getattr(self._begun, field))
+        ]
+        if other:
+            raise ClipError(
+                source,
+                f"a header with {', '.join(other)}: a stream keeps what it began with. Send other "
+                "frames to a watch of their own",
+            )
 
 
 def _time(value: object, source: str) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -56,8 +56,8 @@ class StreamSession:
             timeout: Longest time without an event, seconds.
 
         Yields:
-            For each line the answer if one was due, the error if the line is no frame, else None;
-            and None where no line came in time, so that the caller can do something else.
+            For each line the answers if they were due, the error if the line is no frame, else
+            None; and None where no line came in time, so that the caller can do something else.
 
         Raises:
             OSError: If the source fails.
@@ -69,7 +69,7 @@ class StreamSession:
                 line = self._feed.get(timeout)
             except EOFError:
                 return
-            yield None if line is None else self._take(line)
+            yield from [None] if line is None else self._take(line)
 
     @property
     def frame_rate(self) -> float | None:
@@ -109,15 +109,15 @@ class StreamSession:
                 f"none of {self.unreadable:,} line(s) could be read; the last: {self.last_error}",
             )
 
-    def _take(self, line: Line) -> StreamAnswer | ClipError | None:
+    def _take(self, line: Line) -> Sequence[StreamAnswer | ClipError | None]:
         try:
             frame = self._reader.read(line.text, source=f"line {line.number}")
         except ClipError as error:
             self.unreadable += 1
             self.last_error = error
-            return error
+            return [error]
         if frame is None:
-            return None
+            return [None]
         self.frames += 1
         self._arrivals.append(line.arrived)
         if self._classifier is None:
@@ -125,8 +125,8 @@ class StreamSession:
         moment = frame.time
         if moment is None:
             moment = line.number / self._reader.fps if self._even else line.arrived
-        answer = self._classifier.push(frame.bodies, moment)
-        if answer is not None:
-            self._latencies.append(answer.latency)
-            self.changes += answer.changed
-        return answer
+        answers = self._classifier.push_people(frame.bodies, moment, identities=frame.identities)
+        if answers:
+            self._latencies.append(answers[0].latency)
+            self.changes += sum(answer.changed for answer in answers)
+        return answers or [None]

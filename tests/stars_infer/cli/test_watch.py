@@ -78,7 +78,7 @@ def test_what_makes_the_units_doubtful_is_said_once(taught, monkeypatch, tmp_pat
 
 
 def test_a_source_must_be_named(taught, monkeypatch, tmp_path, lines):
-    for options in ([], ["-", "--udp", "127.0.0.1:1"], ["file.jsonl"]):
+    for options in ([], ["-", "--udp", "127.0.0.1:1"], ["file.jsonl", "--unix", "s"]):
         code, _, err = taught("watch", *options)
         assert code == 2
         assert "name one source of frames" in err

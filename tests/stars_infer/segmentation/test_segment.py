@@ -265,7 +265,7 @@ def test_a_file_becomes_a_timeline(encoder, tmp_path):
     np.save(tmp_path / "morning.npy", joints)
     told = []
     with filled_index(tmp_path / "stars.db", encoder) as index:
-        timeline = segment_file(
+        (timeline,) = segment_file(
             tmp_path / "morning.npy",
             encoder=encoder,
             index=index,

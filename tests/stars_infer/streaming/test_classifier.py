@@ -7,7 +7,9 @@ import pytest
 from stars_infer import Recognizer
 from stars_infer.errors import UsageError
 from stars_infer.streaming.buffer import MAX_BODIES, FrameBuffer
-from stars_infer.streaming.classifier import Hysteresis, StreamClassifier, StreamOptions
+from stars_infer.streaming.classifier import StreamClassifier
+from stars_infer.streaming.hysteresis import Hysteresis
+from stars_infer.streaming.options import StreamOptions
 from stars_infer.synthetic.actions import perform
 from tests.stars_infer.cli.streaming import FPS, FakeEncoder, FakeIndex, filled_index, recording
 
@@ -129,12 +131,13 @@ def test_long_silence_and_absence_stay_gaps():
         frame[0, 1] = np.nan
         buffer.add(frame, at)
     bodies, presence = buffer.latest(fps=10.0)
-    first, second = presence
-    assert first.tolist() == [True] * 10 + [False] * 10 + [True] * 11
-    assert second[:10].all()
-    assert not second[14:].any()
-    assert np.isnan(bodies[0, 20:, 1]).all()
-    assert np.isfinite(bodies[0, 20:, 0]).all()
+    assert buffer.people == ("0", "1", "2")  # whoever comes after so long is somebody else
+    for seen in presence[:2]:
+        assert seen[:10].all()
+        assert not seen[10:].any()
+    assert presence[2].tolist() == [False] * 20 + [True] * 11
+    assert np.isnan(bodies[2, 20:, 1]).all()
+    assert np.isfinite(bodies[2, 20:, 0]).all()
     assert not bodies[0, 12].any()
 
 
