@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,12 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object per resu
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, tab-separated.")]
 
 _Item = TypeVar("_Item")
+_NAMES_SHOWN = 3
+"""Clips of one file that failed for one reason of which the name is printed."""
 _MOST_NOTES = 20
 """Most notes on clips that are printed; with `--json`, each record has all of its own."""
+_MOST_WIDTH = 1_000
+"""Width of a table that goes to no terminal, at most, characters."""
 _NARROWEST_PATH = 16
 """Characters below which no path is shortened."""
 
@@ -44,6 +49,8 @@ class Output:
         json: Print one JSON object per line.
         quiet: Print tab-separated values, without notes and progress bars.
         failures: Number of inputs that failed so far; if there are any, the command exits with 1.
+        same: The last file of many clips of which some failed, why, and their names, not printed
+            yet.
         noted: Number of notes on clips so far.
     """
 
@@ -51,6 +58,7 @@ class Output:
     quiet: bool = False
     failures: int = 0
     noted: int = 0
+    same: tuple[str, str, list[str]] | None = None
     current: ClassVar[Output]
 
     def __post_init__(self) -> None:
@@ -60,7 +68,7 @@ class Output:
 
     def record(self, values: dict[str, Any]) -> None:
         """Print one result as JSON."""
-        sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+        sys.stdout.write(_json_line(values, sys.stdout.encoding))
         sys.stdout.flush()  # for the program that reads it
 
     def table(
@@ -79,7 +87,11 @@ class Output:
             shown.add_row(
                 *(cell if isinstance(cell, Text | PathCell) else Text(str(cell)) for cell in row)
             )
-        Console().print(shown)
+        console = Console()
+        if not console.is_terminal and "COLUMNS" not in os.environ:
+            # A file or another program has no width into which cells have to be squeezed.
+            console.width = max(console.width, _MOST_WIDTH)
+        console.print(shown)
 
     def paragraph(self, heading: str, lines: Sequence[str]) -> None:
         """Print lines of text under a heading, as part of the results."""
@@ -104,15 +116,38 @@ class Output:
                 Console(stderr=True, soft_wrap=True).print(text)
 
     def failure(self, error: ClipError) -> None:
-        """Report an input that failed; the command goes on with the others."""
+        """Report an input that failed; the command goes on with the others.
+
+        The clips of one file that fail for one reason are reported together, in one line, once the
+        next error comes or the command ends. With `--json`, each has a line of its own.
+        """
         self.failures += 1
-        self.error(str(error), source=error.source, problem=error.problem)
+        file, mark, name = error.source.partition("#")
+        if self.json or not mark:
+            self.error(str(error), source=error.source, problem=error.problem)
+        elif self.same is not None and self.same[:2] == (file, error.problem):
+            self.same[2].append(name)
+        else:
+            self.flush()
+            self.same = file, error.problem, [name]
+
+    def flush(self) -> None:
+        """Print what is still to be said of clips that failed for one reason."""
+        if self.same is None:
+            return
+        (file, problem, names), self.same = self.same, None
+        if len(names) > 1:
+            shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+            self.error(f"{file}: {len(names):,} clips ({shown}): {problem}")
+        else:
+            self.error(f"{file}#{names[0]}: {problem}")
 
     def error(self, text: str, *, source: str | None = None, problem: str | None = None) -> None:
         """Print an error: a line of text, or of JSON with `--json`."""
+        self.flush()
         if self.json:
-            line = json.dumps({"source": source, "error": problem or text}, ensure_ascii=False)
-            sys.stderr.write(line + "\n")
+            said = {"source": source, "error": problem or text}
+            sys.stderr.write(_json_line(said, sys.stderr.encoding))
         else:
             Console(stderr=True, soft_wrap=True).print(Text(f"error: {text}", style="red"))
 
@@ -152,10 +187,17 @@ class Output:
 
     def finish(self) -> None:
         """End the command, with exit code 1 if any input failed."""
+        self.flush()
         if self.noted > _MOST_NOTES:
             self.note(f"and {self.noted - _MOST_NOTES} more notes; --json shows all")
         if self.failures:
             raise typer.Exit(1)
+
+
+def _json_line(values: dict[str, Any], encoding: str | None) -> str:
+    """Write a line of JSON; where an encoding has not got all characters, in ASCII."""
+    everything = (encoding or "utf-8").lower().startswith("utf")
+    return json.dumps(values, ensure_ascii=not everything) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,11 +56,13 @@ class JointColumns:
         joints: For each joint, in the order of the table, the columns of `x`, `y` and `z`, and
             perhaps `c`, its confidence.
         left: Columns that hold nothing of a joint.
+        flat: Joints of a table that has no column z for any, with their columns `x` and `y`.
         lacking: For joints that have only two of the columns, the one they lack.
     """
 
     joints: Mapping[str, Mapping[str, str]]
     left: Sequence[str]
+    flat: Mapping[str, Mapping[str, str]]
     lacking: Mapping[str, str]
 
 
@@ -133,15 +135,19 @@ def joint_columns(columns: Sequence[str], *, source: str) -> JointColumns:
         for axis in "xyz"
         if len(parts) == 2 and axis not in parts
     }
+    flat = {}
+    if not whole and set(lacking.values()) == {"z"}:
+        flat = {name: joints[name] for name in lacking}
+        lacking = {}
     for name, parts in joints.items():
         ranked = sorted(sure.get(name, []))
-        if name not in whole:
+        if name not in whole and name not in flat:
             left += [*parts.values(), *(column for _, column in ranked)]
         elif ranked:
             parts["c"] = ranked[0][1]
     if len(whole) > MOST_JOINTS:
         raise ClipError(source, f"{len(whole)} joints, more than the {MOST_JOINTS} of a body")
-    return JointColumns(joints=whole, left=left, lacking=lacking)
+    return JointColumns(joints=whole, left=left, flat=flat, lacking=lacking)
 
 
 def _part_of(column: str) -> tuple[str, str] | None:

@@ -18,6 +18,11 @@ from stars_infer.errors import ClipError, StarsError
 from stars_infer.readers.recording import Recording
 from stars_infer.readers.restricted_pickle import PickledArray, load_plain
 
+_FLAT = (
+    "keypoints in 2D, but positions in 3D are needed: use the 3D annotations of PYSKL "
+    "(…_3danno.pkl)"
+)
+
 
 def read_pkl(path: Path) -> Iterator[Recording | ClipError]:
     """Read the clips of `{"annotations": [{"frame_dir": NAME, "keypoint": (M, T, V, 3)}]}`.
@@ -55,10 +60,13 @@ def _recording(annotation: Any, number: int, source: str) -> Recording:
     except (TypeError, ValueError) as error:
         raise ClipError(place, f"a damaged array ({error})") from error
     if joints.ndim == 4 and joints.shape[-1] == 2:
-        raise ClipError(
-            place, "keypoints in 2D, but positions in 3D are needed: use the 3D annotations of "
-            "PYSKL (…_3danno.pkl)"
-        )  # fmt: skip
+        return Recording(
+            joints=np.pad(np.asarray(joints, np.float32), [(0, 0)] * 3 + [(0, 1)]),
+            source=place,
+            default=Convention(layout="coco17").over(STANDARD),
+            name=name,
+            flat=_FLAT,
+        )
     if joints.ndim != 4 or joints.shape[-1] != 3:
         raise ClipError(place, f"expected keypoints (M, T, V, 3), got {joints.shape}")
     return Recording(

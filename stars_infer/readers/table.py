@@ -210,7 +210,7 @@ def _number_values(table: Table, column: str, most: int) -> tuple[NDArray[np.int
 def _wide(table: Table, frame: NDArray[np.intp], body: NDArray[np.intp]) -> Recording:
     """Read a wide table: a row for each frame and body, with the joints side by side."""
     found = joint_columns(list(table.columns), source=table.source)
-    joints = found.joints
+    joints = found.joints or found.flat
     for name, axis in found.lacking.items():
         raise ClipError(
             table.source, f"joint {name[:40]!r} has no column for {axis}: positions in 3D are "
@@ -230,11 +230,15 @@ def _wide(table: Table, frame: NDArray[np.intp], body: NDArray[np.intp]) -> Reco
     sure = np.full(shape, np.nan)
     for joint, name in enumerate(names):
         for at, part in enumerate("xyz"):
-            _put(tracks, (body, frame, joint, at), table.numbers(joints[name][part]))
+            column = joints[name].get(part)
+            values = np.zeros(len(table)) if column is None else table.numbers(column)
+            _put(tracks, (body, frame, joint, at), values)
         if "c" in joints[name]:
             sure[body, frame, joint] = table.confidence(joints[name]["c"])
     certain = any("c" in parts for parts in joints.values())
-    return _make_recording(table, tracks, sure if certain else None, tuple(names), found.left)
+    made = _make_recording(table, tracks, sure if certain else None, tuple(names), found.left)
+    reason = f"joint {names[0][:40]!r} has no column for z: positions in 3D are needed"
+    return replace(made, flat=reason) if found.flat else made
 
 
 def _long(

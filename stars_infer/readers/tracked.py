@@ -22,7 +22,7 @@ from stars_infer.readers.poses import Pose
 DEFAULTS = Convention(units="m", up="y", handedness="right")
 KEYS = ("bodies", "body_list", "skeletons", "skeleton", "people", "persons", "users", "actors",
         "instances", "object_list", "Bodies", "Skeletons", "humans", "poses")  # fmt: skip
-FLAT = "points in 2D only, but positions in 3D are needed: lift the points first, or export those in 3D"
+FLAT = "points in 2D only, but positions in 3D are needed: export those, or lift the points first"
 _POINTS = (
     "joint_positions", "joints", "keypoints_3d", "keypoint_3d", "keypoints3D", "keypoints",
     "keypoint", "positions", "landmarks", "points", "pose", "Joints", "skeleton",
@@ -88,6 +88,8 @@ def convention_of(header: Mapping[str, Any], frames: list[Any]) -> Convention:
     joint = points[0] if isinstance(points, list) and points else None
     if isinstance(joint, dict) and "cameraX" in joint and count == 25:
         return Convention(layout="ntu25").over(DEFAULTS)
+    if any(isinstance(frame, dict) and "skeleton" in frame for frame in frames) and count == 36:
+        return Convention(layout="body18").over(DEFAULTS)
     if "meta_info" in header:
         return Convention(up="z").over(DEFAULTS)
     return DEFAULTS
