@@ -7,6 +7,7 @@ does not state the frame rate; CMU and HDM05 were captured at 120 Hz.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ class _Motion:
             values = [float(word) for word in words[1:]]
         except ValueError:
             values = []
-        if len(values) != columns.stop - columns.start or not np.isfinite(values).all():
+        if len(values) != columns.stop - columns.start or not all(map(math.isfinite, values)):
             raise ClipError(
                 self.source, f"line {line}: expected {columns.stop - columns.start} number(s) for "
                 f"{words[0][:24]!r}, as the skeleton beside it has them"

@@ -70,7 +70,7 @@ def recording_of_points(
         lacking = whole[0].lacking
         if lacking:
             raise ClipError(
-                source, f"the labels {list_joints(list(names))} are neither joints of a known "
+                source, f"the labels {list_joints(labels)} are neither joints of a known "
                 f"layout nor markers that give {list_joints(lacking)}: name the points after "
                 "joints, or describe them in a TOML file (docs/layouts.md)"
             )  # fmt: skip
