@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from stars_infer.layouts.finding import get_layout, layout_names
 from stars_infer.layouts.layout import Layout
-from stars_infer.layouts.spelling import NAMESPACE, canonical, fold, shared_start
+from stars_infer.layouts.spelling import NAMESPACE, canonical, fold, shared_start, usual_prefix
 
 _NEEDED = (
     "base of spine",
@@ -43,10 +43,10 @@ class NamedJoints:
         missing = set(self.missing)
         mixtures = self.layout.ntu25
         needed = {joint for target in _NEEDED for joint in mixtures[target]}
-        # A line that is extended beyond a joint needs both of its ends.
+        # A line that is extended beyond its end needs the joint where it begins.
         for mixture in mixtures.values():
-            if min(mixture.values()) < 0 and not missing.issuperset(mixture):
-                needed |= mixture.keys()
+            if not missing.issuperset(mixture):
+                needed |= {joint for joint, weight in mixture.items() if weight < 0}
         return tuple(
             joint
             for joint in self.missing
@@ -60,11 +60,10 @@ def layout_for_names(
 ) -> tuple[Layout, tuple[int, ...]] | None:
     """Recognize a layout by the names of joints, as a hierarchy or a table has them.
 
-    Names are compared as they are, then without the prefixes that tools add (`mixamorig:`,
-    `Character1:`, or any beginning that all names share). If nothing fits, both are done again
-    without regard to case, spaces and underscores, and then in any order of words (`ShoulderLeft`,
-    `LShoulder`) and with the layout's aliases. The first comparison that finds a layout counts. A
-    name that occurs twice is ignored.
+    Names are compared as they are and without the prefixes that tools add (`mixamorig:`,
+    `Character1:`, or any beginning that most names share); without regard to case, spaces and
+    underscores; and in any order of words (`ShoulderLeft`, `LShoulder`), with the layout's aliases.
+    A name that occurs twice is ignored.
 
     Args:
         names: Names in any order; there may be more of them than the layout has.
@@ -122,33 +121,41 @@ def _match_shipped(names: tuple[str, ...]) -> NamedJoints | None:
 
 
 def _match(names: Sequence[str], among: Sequence[Layout]) -> NamedJoints | None:
-    for spelt in (str, fold):
-        for written in _written(names):
-            places = _positions([spelt(name) for name in written])
-            whole = [
-                NamedJoints(layout=layout, places=tuple(places[joint] for joint in joints))
-                for layout in among
-                for joints in [[spelt(joint) for joint in layout.joints]]
-                if all(joint in places for joint in joints)
-            ]
-            found = max(whole, key=lambda one: len(one.places), default=None)
-            if found is not None:
-                return found
+    whole = list(_whole(names, among))
+    partial = list(_partial(names, among))
+    whole += [found for found in partial if not found.missing]
+    if whole:
+        return max(whole, key=lambda one: len(one.places))  # the first of the largest
     usable = [
         found
-        for found in _partial(names, among)
+        for found in partial
         if 2 * len(found.missing) <= len(found.places) and not found.lacking
     ]
     return max(usable, key=lambda one: len(one.places) - 2 * len(one.missing), default=None)
 
 
+def _whole(names: Sequence[str], among: Sequence[Layout]) -> Iterator[NamedJoints]:
+    """Yield the layouts all of whose joints are among the names, those of likest spelling first."""
+    for spelt in (str, fold):
+        for written in _written(names):
+            places = _positions([spelt(name) for name in written])
+            for layout in among:
+                joints = [spelt(joint) for joint in layout.joints]
+                if all(joint in places for joint in joints):
+                    yield NamedJoints(
+                        layout=layout, places=tuple(places[joint] for joint in joints)
+                    )
+
+
 def _written(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield names as they are, without namespaces, and without the beginning that all share."""
+    """Yield names as they are, without namespaces, and without the beginning that they share."""
     yield names
     bare = [NAMESPACE.sub("", name) for name in names]
     yield bare
     shared = shared_start(bare)
     yield [name[shared:] for name in bare]
+    prefix = usual_prefix(bare)
+    yield [name.removeprefix(prefix) for name in bare]
 
 
 def _partial(names: Sequence[str], among: Sequence[Layout]) -> Iterator[NamedJoints]:
