@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from stars_infer.errors import ClipError
-from stars_infer.readers.json import frame_form_of, parse_json, recording_of_frames
+from stars_infer.readers.json import (
+    FRAME_FORMS,
+    frame_form_of,
+    parse_json,
+    recording_of_frames,
+)
 from stars_infer.readers.recording import Recording
 
 _FRAME = re.compile(r"(?P<name>.*?)[._-]?(?P<number>\d{1,15})(?P<rest>_keypoints)?\.json",
@@ -89,8 +94,20 @@ def _recording(files: list[Path], source: str, name: str) -> Recording:
     try:
         recording = recording_of_frames({}, frames, source)
     except ClipError as error:
-        raise ClipError(source, f"{told}: {error.problem}") from error
-    return replace(recording, name=name, notes=(told, *recording.notes))
+        raise ClipError(source, f"{told}: {_first_problem(frames) or error.problem}") from error
+    flat = f"{told}: {recording.flat}" if recording.flat else ""
+    return replace(recording, name=name, flat=flat, notes=(told, *recording.notes))
+
+
+def _first_problem(frames: list[Any]) -> str:
+    """What is wrong with the first frame by itself: points in 2D count more than odd numbers."""
+    first = next((frame for frame in frames if frame), None)
+    try:
+        if form := frame_form_of(first):
+            FRAME_FORMS[form][0](first, "the first", "")
+    except ClipError as error:
+        return error.problem
+    return ""
 
 
 def _is_frame(file: Path) -> bool:

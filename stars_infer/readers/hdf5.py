@@ -2,7 +2,7 @@
 
 DeepLabCut writes a table of pandas with the columns scorer, (individual,) body part and coordinate.
 SLEAP's triangulation (sleap-anipose) writes `tracks` (frames, tracks, nodes, 3), without names:
-pass `--layout`. Its analysis files in 2D are refused.
+pass `--layout`. Its analysis files are in 2D.
 
 Nothing outside the file is followed: links to other files and virtual data are refused. The names
 of a table's columns are a pickle, which is read without running it.
@@ -97,23 +97,27 @@ def _values(dataset: Any, source: str) -> NDArray[Any]:
 def _of_sleap(file: Any, source: str) -> Recording:
     tracks = _dataset(file, "tracks")
     shape = tracks.shape
-    if len(shape) == 4 and shape[3] == 3:
+    if len(shape) == 4 and shape[3] in (2, 3):  # of a triangulation: frames first
         values = _values(tracks, source).swapaxes(0, 1)
-    elif len(shape) == 4 and shape[1] == 3:
+    elif len(shape) == 4 and shape[1] in (2, 3):  # of an analysis: frames last
         values = _values(tracks, source).transpose(0, 3, 2, 1)
     else:
-        flat = len(shape) == 4 and 2 in (shape[1], shape[3])
-        raise ClipError(source, _FLAT if flat else f"tracks of the shape {shape}: expected (frames,"
-                        " tracks, nodes, 3)")  # fmt: skip
+        raise ClipError(
+            source, f"tracks of the shape {shape}: expected (frames, tracks, nodes, 3)"
+        )  # fmt: skip
+    axes = values.shape[3]
     joints = empty_tracks(*values.shape[:3], source=source)
     with np.errstate(over="ignore"):  # what overflows is missing
-        joints[...] = values
+        joints[..., :axes] = values
+    if axes == 2:
+        joints[..., 2] = np.where(np.isfinite(joints[..., 0]), np.float32(0), np.float32(np.nan))
     return Recording(
         joints=joints,
         presence=presence_of(joints),
         source=source,
         joint_names=_node_names(_dataset(file, "node_names"), joints.shape[2], source),
         default=DEFAULTS,
+        flat=_FLAT if axes == 2 else "",
     )
 
 
@@ -165,9 +169,9 @@ def _levels(group: Any, source: str) -> list[tuple[str, ...]]:
 
 def _of_deeplabcut(columns: list[tuple[str, ...]], values: NDArray[Any], source: str) -> Recording:
     kinds = Counter(column[-1].lower() for column in columns)
-    if not set(_AXES) <= kinds.keys() or any(len(column) < 3 for column in columns):
-        flat = {"x", "y"} <= kinds.keys()
-        raise ClipError(source, _FLAT if flat else "no columns of scorer, body part and x, y, z")
+    if not {"x", "y"} <= kinds.keys() or any(len(column) < 3 for column in columns):
+        raise ClipError(source, "no columns of scorer, body part and x, y, z")
+    flat = "z" not in kinds
     bodies: dict[tuple[str, ...], int] = {}
     joints: dict[str, int] = {}
     for column in columns:
@@ -184,6 +188,8 @@ def _of_deeplabcut(columns: list[tuple[str, ...]], values: NDArray[Any], source:
                 tracks[body, :, joint, _AXES.index(kind)] = values[:, at]
             elif kind == _SURE:
                 sure[body, :, joint] = values[:, at]
+    if flat:
+        tracks[..., 2] = np.where(np.isfinite(tracks[..., 0]), np.float32(0), np.float32(np.nan))
     return Recording(
         joints=tracks,
         presence=presence_of(tracks),
@@ -191,4 +197,5 @@ def _of_deeplabcut(columns: list[tuple[str, ...]], values: NDArray[Any], source:
         source=source,
         joint_names=tuple(joints),
         default=DEFAULTS,
+        flat=_FLAT if flat else "",
     )

@@ -7,6 +7,7 @@ import pytest
 
 from stars_infer import read_clip
 from stars_infer.layouts import get_layout
+from stars_infer.readers.hdf5 import read_h5
 from tests.stars_infer.readers.mocap_files import deeplabcut, moving, sleap
 from tests.stars_infer.readers.test_files import refusal
 
@@ -81,6 +82,11 @@ def test_points_in_2d_are_refused(tmp_path):
     assert "2D" in refusal(write(tmp_path, sleap(flat[None].transpose(0, 3, 2, 1), COCO)))
     columns, values = table([moving("coco17")], ("x", "y", "likelihood"))
     assert "2D" in refusal(write(tmp_path, deeplabcut(columns, values)))
+    (flat_recording,) = read_h5(tmp_path / "points.h5")
+    np.testing.assert_allclose(
+        flat_recording.joints[0, ..., :2], moving("coco17")[..., :2], atol=1e-6
+    )
+    assert not flat_recording.joints[..., 2].any()
 
 
 def test_a_name_that_is_code_is_not_run(tmp_path):
