@@ -34,7 +34,7 @@ MAX_WANDER = 0.15
 longest bone; it allows for a tracker's noise, but not for a walk through the room."""
 MAX_STRETCH = 0.25
 """Share by which a bone to a joint at zero may differ from its usual length."""
-_LEAST_STRETCH = 0.01
+LEAST_STRETCH = 0.01
 """The same as a share of the longest bone, for joints that lie on each other."""
 
 
@@ -71,7 +71,7 @@ def clear_lost_zeros(
     notes: list[str] = []
     result = bodies
     for body in np.flatnonzero(zero.any(axis=(1, 2))):
-        lost = _Zeros(bodies[body], presence[body], zero[body], layout).lost()
+        lost = Suspects(bodies[body], presence[body], zero[body], layout).lost()
         if not lost.any():
             continue
         if result is bodies:
@@ -85,32 +85,40 @@ def clear_lost_zeros(
     return result, tuple(notes)
 
 
-class _Zeros:
-    """The joints of one body that are at the origin."""
+class Suspects:
+    """Joints of one body that a tracker may have lost, because of the value that they have."""
 
     def __init__(
-        self, joints: FloatArray, present: BoolArray, zero: BoolArray, layout: Layout
+        self,
+        joints: FloatArray,
+        present: BoolArray,
+        suspect: BoolArray,
+        layout: Layout,
+        *,
+        least_stretch: float = LEAST_STRETCH,
     ) -> None:
         self.joints = joints
         """(T, V, 3)."""
-        self.zero = zero
+        self.suspect = suspect
         """(T, V); false where the body is absent."""
-        self.known = np.isfinite(joints).all(axis=2) & present[:, None] & ~zero
-        """(T, V); whether a joint is present and not at the origin."""
+        self.known = np.isfinite(joints).all(axis=2) & present[:, None] & ~suspect
+        """(T, V); whether a joint is present and no suspect."""
         self.layout = layout
+        self.least_stretch = least_stretch
+        """Share of the longest bone by which any bone may differ from its usual length."""
         lengths = [self.median_length(bone) for bone in layout.bones]
         self.longest = max((length for length in lengths if length is not None), default=0.0)
 
     def lost(self) -> BoolArray:
-        """Find the zeros (T, V) that are lost joints."""
+        """Find the suspects (T, V) that are lost joints, if all of them are at (0, 0, 0)."""
         for joint in self.origin():
-            self.known[:, joint] |= self.zero[:, joint]
-            self.zero[:, joint] = False
-        return self.zero & ~self.fitting()
+            self.known[:, joint] |= self.suspect[:, joint]
+            self.suspect[:, joint] = False
+        return self.suspect & ~self.fitting()
 
     def origin(self) -> list[int]:
         """Find the joints that positions are relative to; none if there is no such origin."""
-        always = self.zero.any(axis=0) & ~self.known.any(axis=0)
+        always = self.suspect.any(axis=0) & ~self.known.any(axis=0)
         left = sorted(np.flatnonzero(always).tolist(), key=self.depth)
         while left:
             place = self.together(left)
@@ -143,19 +151,19 @@ class _Zeros:
         return bool(ends)
 
     def fitting(self) -> BoolArray:
-        """Find the zeros (T, V) that bones of their usual length connect to known joints."""
-        frames = np.flatnonzero(self.zero.any(axis=1))
-        zero, known = self.zero[frames], self.known[frames]
+        """Find the suspects (T, V) that bones of their usual length connect to known joints."""
+        frames = np.flatnonzero(self.suspect.any(axis=1))
+        suspect, known = self.suspect[frames], self.known[frames]
         links: list[tuple[int, int, BoolArray]] = []
-        refuted = np.zeros_like(zero)
+        refuted = np.zeros_like(suspect)
         for one, other in self.layout.bones:
             usual = self.median_length((one, other))
-            if usual is None or not zero[:, [one, other]].any():
+            if usual is None or not suspect[:, [one, other]].any():
                 continue
             apart = self.lengths((one, other), frames)
-            most = max(MAX_STRETCH * usual, _LEAST_STRETCH * self.longest)
+            most = max(MAX_STRETCH * usual, self.least_stretch * self.longest)
             fits = np.abs(apart - usual) <= most
-            both = (zero | known)[:, [one, other]].all(axis=1)
+            both = (suspect | known)[:, [one, other]].all(axis=1)
             refuted[:, one] |= both & ~fits
             refuted[:, other] |= both & ~fits
             links.append((one, other, both & fits))
@@ -167,8 +175,8 @@ class _Zeros:
                 sure[:, other] |= fits & sure[:, one] & ~refuted[:, other]
             if int(sure.sum()) == before:
                 break
-        result = np.zeros_like(self.zero)
-        result[frames] = zero & sure
+        result = np.zeros_like(self.suspect)
+        result[frames] = suspect & sure
         return result
 
     def median_length(self, bone: tuple[int, int]) -> float | None:
@@ -177,11 +185,13 @@ class _Zeros:
         return float(np.median(self.lengths(bone, frames))) if len(frames) else None
 
     def lengths(self, bone: tuple[int, int], frames: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Lengths of a bone in these frames."""
         one, other = bone
         ends = self.joints[frames, one].astype(np.float64) - self.joints[frames, other]
         return np.asarray(np.linalg.norm(ends, axis=1))
 
     def neighbors(self, joint: int) -> list[int]:
+        """List the joints to which bones lead from a joint."""
         return [b if a == joint else a for a, b in self.layout.bones if joint in (a, b)]
 
     def depth(self, joint: int) -> int:

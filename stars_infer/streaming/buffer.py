@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.zeros import clear_lost_zeros, presence_of
+from stars_infer.clips.fill_values import clear_lost
+from stars_infer.clips.spikes import take_out_spikes
+from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import UsageError
 from stars_infer.layouts import Layout
+from stars_infer.streaming.people import PeopleFollower
 
 MAX_BODIES = 6
 """Most bodies of a frame that are kept, the first ones: as many as a Kinect follows."""
@@ -29,6 +33,11 @@ class FrameBuffer:
     Args:
         joints: Number of joints of a body, V.
         seconds: How long a frame is kept.
+
+    Attributes:
+        people: Who each body of the last result of `latest` is: the identity that the stream gave,
+            or a number in order of appearance.
+        notes: What was mended in that result, in words.
     """
 
     def __init__(self, *, joints: int, seconds: float) -> None:
@@ -37,6 +46,9 @@ class FrameBuffer:
         self._joints = np.zeros((capacity, MAX_BODIES, joints, 3), np.float32)
         self._times = np.zeros(capacity)
         self._size = self._next = 0
+        self._follower = PeopleFollower(slots=MAX_BODIES, joints=joints)
+        self.people: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
 
     @property
     def capacity(self) -> int:
@@ -47,15 +59,22 @@ class FrameBuffer:
         return self._size
 
     def clear(self) -> None:
-        """Forget all frames."""
+        """Forget all frames and people."""
         self._size = self._next = 0
+        self._follower = PeopleFollower(slots=MAX_BODIES, joints=self._joints.shape[2])
 
-    def add(self, frame: NDArray[np.floating[Any]], time: float) -> None:
+    def add(
+        self,
+        frame: NDArray[np.floating[Any]],
+        time: float,
+        identities: Sequence[str | None] = (),
+    ) -> None:
         """Add a frame, which must be later than the previous one.
 
         Args:
-            frame: Joint positions (V, 3) or (M, V, 3), meters.
+            frame: Joint positions (V, 3) or (M, V, 3), meters, of people in any order.
             time: Time of the frame, seconds.
+            identities: Who each body is, if the stream says it.
 
         Raises:
             UsageError: If the frame has another shape.
@@ -73,10 +92,15 @@ class FrameBuffer:
             last = self._times[self._next - 1]
             if time - last < (1 - _GRACE) / MAX_RATE:
                 return
-        bodies = bodies[:MAX_BODIES]
+        present = np.flatnonzero(bodies.any(axis=(1, 2)))[:MAX_BODIES]  # NaN counts as something
+        with np.errstate(over="ignore"):
+            poses = bodies[present].astype(np.float32)
+        named = [identities[at] if at < len(identities) else None for at in present.tolist()]
+        slots, fresh = self._follower.place(poses, time, named)
+        self._joints[:, fresh] = 0  # of whoever was there before
         place = self._joints[self._next]
-        place[len(bodies) :] = 0
-        place[: len(bodies)] = bodies
+        place[:] = 0
+        place[slots] = poses
         self._times[self._next] = time
         self._next = (self._next + 1) % self.capacity
         self._size = min(self._size + 1, self.capacity)
@@ -86,9 +110,9 @@ class FrameBuffer:
 
         Args:
             fps: Frames per second of the result.
-            layout: The joint layout. If given, joints that the sensor lost and set to zero count as
-                missing (`stars_infer.clips.zeros`); this is done before interpolation, which would
-                mix their zeros into other positions.
+            layout: The joint layout. If given, joints that the sensor lost and set to a fill value
+                count as missing (`stars_infer.clips.fill_values`); this is done before
+                interpolation, which would mix their zeros into other positions.
 
         Returns:
             Bodies (M, T, V, 3), NaN where a joint is missing for longer than `MAX_SILENCE` and zero
@@ -109,14 +133,18 @@ class FrameBuffer:
         if not len(seen):
             return self._nobody()
         tracks = joints[:, seen].transpose(1, 0, 2, 3)
+        self.people = tuple(self._follower.names[slot] for slot in seen.tolist())
         if layout is not None:
-            tracks, _ = clear_lost_zeros(tracks, presence_of(tracks), layout=layout)
+            rate = (len(times) - 1) / max(times[-1] - times[0], 1e-6)
+            tracks, there, _ = clear_lost(tracks, presence_of(tracks), layout=layout)
+            tracks, self.notes = take_out_spikes(tracks, there, layout=layout, fps=max(rate, 1.0))
         bodies = np.stack([_even(track, times, moments) for track in tracks])
         known = np.asarray(np.isfinite(bodies).all(axis=3))
         presence = np.asarray(known.any(axis=2))
         return np.where(presence[:, :, None, None], bodies, np.float32(0)), presence
 
     def _nobody(self) -> tuple[FloatArray, BoolArray]:
+        self.people = self.notes = ()
         shape = (0, 0, *self._joints.shape[2:])
         return np.zeros(shape, np.float32), np.zeros(shape[:2], np.bool_)
 
