@@ -25,7 +25,7 @@ JOINT = ("joint", "joint_name", "jointname", "joint_type", "jointtype", "joint_i
          "landmark_index", "bodypart", "body_part", "bone", "segment", "marker")  # fmt: skip
 
 _SURE = "|".join(sorted(WORDS, key=len, reverse=True))
-_AFTER = re.compile(rf"(?P<joint>.+)[ _.:-](?P<part>[xyz]|{_SURE})", re.IGNORECASE)
+_AFTER = re.compile(rf"(?P<joint>.+?)[ _.:-](?P<part>[xyz]|{_SURE})", re.IGNORECASE)
 _GLUED = re.compile(r"(?P<joint>.*[a-z0-9])(?P<part>[XYZ])")
 _BEFORE = re.compile(
     rf"(?P<part>[xyz]|{_SURE})(?:[ _.:-](?P<joint>.+)|(?P<number>\d+))", re.IGNORECASE
