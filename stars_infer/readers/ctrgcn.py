@@ -45,7 +45,7 @@ def read_many(path: Path) -> Iterator[Recording | ClipError]:
             for part in _PARTS:
                 if f"x_{part}.npy" in names and f"y_{part}.npy" in names:
                     yield from _part(archive, part, source)
-    except (ClipError, OSError):
+    except ClipError:
         raise
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         problem = (str(error).splitlines() or [type(error).__name__])[0][:100]

@@ -75,11 +75,16 @@ def _description(keys: str, values: str) -> dict[str, str]:
 
 
 def _labels(line: str) -> list[str]:
-    """The labels of the points, each of which stands over three columns."""
+    """The labels of the points, each of which stands over three columns; `*` where one is empty."""
     cells = [cell.strip() for cell in line.split("\t")]
     if len(cells) < 3:
         return line.split()[2:]
-    return [cell for cell in cells[2:] if cell]
+    labels = cells[2:]
+    while labels and not labels[-1]:
+        labels.pop()
+    if len(labels) > 1 and any(cell for at, cell in enumerate(labels) if at % 3):
+        return [cell for cell in labels if cell]  # a label for each column that has one
+    return [cell or "*" for cell in labels[::3]]
 
 
 def _begins_with_number(line: str) -> bool:

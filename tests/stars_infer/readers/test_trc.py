@@ -57,6 +57,17 @@ def test_empty_cells_are_missing_points(tmp_path):
     np.testing.assert_allclose(clip.bodies[0], points, atol=0.06)
 
 
+def test_points_without_a_label_and_labels_without_gaps(tmp_path):
+    points = moving()
+    stray = np.concatenate([points[:, :5], points[:, :1] + 3, points[:, 5:]], axis=1)
+    clip = read_clip(written(tmp_path, [*KINECT[:5], "", *KINECT[5:]], stray))
+    np.testing.assert_allclose(clip.bodies[0], points, atol=1e-6)
+    lines = trc(KINECT, points).split("\n")
+    lines[3] = "Frame#\tTime\t" + "\t".join(KINECT)
+    (tmp_path / "trial.trc").write_text("\n".join(lines))
+    np.testing.assert_allclose(read_clip(tmp_path / "trial.trc").bodies[0], points, atol=1e-6)
+
+
 def test_the_rate_of_the_times_counts_where_the_header_is_wrong(tmp_path):
     text = trc(KINECT, moving(), rate=60)
     lines = text.split("\n")
