@@ -12,23 +12,27 @@ from stars_infer.layouts import (
 from stars_infer.layouts.spelling import canonical
 
 
+def words(text):
+    return text.split()
+
+
 def sided(text, *parts, order="{side}{part}", sides=("Left", "Right")):
     return [*text.split(), *(order.format(side=s, part=p) for s in sides for p in parts)]
 
 
 KINECT_2 = sided(
     "SpineBase SpineMid SpineShoulder Neck Head",
-    *"Shoulder Elbow Wrist Hand HandTip Thumb Hip Knee Ankle Foot".split(),
+    *words("Shoulder Elbow Wrist Hand HandTip Thumb Hip Knee Ankle Foot"),
     order="{part}{side}",
 )
 AZURE = sided(
     "PELVIS SPINE_NAVEL SPINE_CHEST NECK HEAD NOSE",
-    *"CLAVICLE SHOULDER ELBOW WRIST HAND HANDTIP THUMB HIP KNEE ANKLE FOOT EYE EAR".split(),
+    *words("CLAVICLE SHOULDER ELBOW WRIST HAND HANDTIP THUMB HIP KNEE ANKLE FOOT EYE EAR"),
     order="{part}_{side}",
     sides=("LEFT", "RIGHT"),
 )
-LIMBS = "Shoulder Elbow Wrist Hip Knee Ankle".split()
-OPENPOSE = sided("Nose Neck MidHip", *LIMBS, *"Eye Ear BigToe SmallToe Heel".split(),
+LIMBS = words("Shoulder Elbow Wrist Hip Knee Ankle")
+OPENPOSE = sided("Nose Neck MidHip", *LIMBS, *words("Eye Ear BigToe SmallToe Heel"),
                  sides=("L", "R"))  # fmt: skip
 RIG = "{part}.{side}"
 VENDORS = {
@@ -36,7 +40,7 @@ VENDORS = {
     "Kinect v2 in capitals": ([name.upper() for name in KINECT_2], "ntu25"),
     "Kinect v2, words": ([canonical(name) for name in KINECT_2], "ntu25"),
     "Kinect v1": (sided("HIP_CENTER SPINE SHOULDER_CENTER HEAD",
-                        *"SHOULDER ELBOW WRIST HAND HIP KNEE ANKLE FOOT".split(),
+                        *words("SHOULDER ELBOW WRIST HAND HIP KNEE ANKLE FOOT"),
                         order="{part}_{side}", sides=("LEFT", "RIGHT")), "kinect20"),
     "k4abt": (AZURE, "azure32"),
     "k4abt, naval": ([name.replace("NAVEL", "NAVAL") for name in AZURE], "azure32"),
@@ -56,7 +60,7 @@ VENDORS = {
     "VideoPose3D": (sided("root torso neck nose head", "Hip", "Knee", "Ankle", "Shoulder", "Elbow",
                           "Wrist", sides="LR"), "h36m17"),
     "Nuitrack": (["JOINT_" + name for name in sided(
-        "HEAD NECK TORSO WAIST", *"COLLAR SHOULDER ELBOW WRIST HAND HIP KNEE ANKLE".split(),
+        "HEAD NECK TORSO WAIST", *words("COLLAR SHOULDER ELBOW WRIST HAND HIP KNEE ANKLE"),
         order="{side}_{part}", sides=("LEFT", "RIGHT"))], "nuitrack"),
     "ZED 34": ([name.upper().replace(" ", "_") for name in get_layout("zed34").joints], "zed34"),
     "ZED 38": (["BODY_38_PARTS." + name.upper().replace(" ", "_")
@@ -65,24 +69,24 @@ VENDORS = {
     "ARKit, tracked only": (
         ["root", "hips_joint", "spine_1_joint", "spine_7_joint", "neck_1_joint", "head_joint",
          *(f"{side}_{part}_joint" for side in ("left", "right") for part in
-           "shoulder_1 arm forearm hand upLeg leg foot".split())], "humanik"),
+           words("shoulder_1 arm forearm hand upLeg leg foot"))], "humanik"),
     "SMPL": (sided("Pelvis Spine1 Spine2 Spine3 Neck Head",
-                   *"Hip Knee Ankle Foot Collar Shoulder Elbow Wrist Hand".split(),
+                   *words("Hip Knee Ankle Foot Collar Shoulder Elbow Wrist Hand"),
                    order="{side}_{part}", sides="LR"), "smpl24"),
     "HumanML3D": ([name.replace(" ", "_") for name in get_layout("smpl22").joints], "smpl22"),
     "SMPL-X": ([name.replace(" ", "_") for name in get_layout("smplx55").joints], "smplx55"),
     "Xsens": (sided("Pelvis L5 L3 T12 T8 Neck Head", "Shoulder", "Upper Arm", "Forearm", "Hand",
                     "Upper Leg", "Lower Leg", "Foot", "Toe", order="{side} {part}"), "xsens23"),
     "Plug-in Gait": (["PELO", "TRXO", "HEDO", *(side + name for side in "LR" for name in
-                      "FEP FEO TIO HUP HUO RAO TOE".split())], "plug-in-gait"),
+                      words("FEP FEO TIO HUP HUO RAO TOE"))], "plug-in-gait"),
     "joint centers": (["Anna:PELO", "Anna:TRXO", "Anna:HEDO", *(f"Anna:{side}{name}" for side in
-                       "LR" for name in "HJC KJC AJC SJC EJC WJC".split())], "plug-in-gait"),
+                       "LR" for name in words("HJC KJC AJC SJC EJC WJC"))], "plug-in-gait"),
     "Motive": (["Skeleton 001:" + name for name in get_layout("motive").joints], "motive"),
     "Unreal": (sided("pelvis spine_01 neck_01 head",
-                     *"upperarm lowerarm hand thigh calf foot ball".split(),
+                     *words("upperarm lowerarm hand thigh calf foot ball"),
                      order="{part}_{side}", sides="lr"), "humanik"),
     "Rigify": (sided("hips spine neck head",
-                     *"upper_arm forearm hand thigh shin foot toe".split(), order=RIG, sides="LR"),
+                     *words("upper_arm forearm hand thigh shin foot toe"), order=RIG, sides="LR"),
                "humanik"),
     "Biped": (["Bip01 " + name for name in sided(
         "Pelvis Spine Neck Head", "UpperArm", "Forearm", "Hand", "Thigh", "Calf", "Foot", "Toe0",
@@ -155,8 +159,9 @@ def test_names_of_nothing_are_nobodys():
 @pytest.mark.parametrize(
     ("names", "numbers"),
     [
-        (["landmark_0", "landmark_1"], (0, 1)), (["joint2", "joint1"], (1, 0)), (["1", "0"], (1, 0)),
-        (["kp 1", "kp 2", "kp 3"], (0, 1, 2)), (["a1", "b2"], None), (["a1", "a3"], None), ([], None),
+        (["landmark_0", "landmark_1"], (0, 1)), (["joint2", "joint1"], (1, 0)),
+        (["kp 1", "kp 2", "kp 3"], (0, 1, 2)), (["a1", "b2"], None), (["a1", "a3"], None),
+        (["1", "0"], (1, 0)), ([], None),
         (["Spine", "Spine1"], None), (["L5", "L3"], None), (["a2", "a3"], None),
     ],
 )  # fmt: skip

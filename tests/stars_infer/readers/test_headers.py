@@ -186,8 +186,9 @@ def test_columns_with_units_and_more_words(tmp_path, body, name, scale):
 
 SURE = {
     "likelihood": (0.01, 0.99), "confidence": (3, 97), "visibility": (0.1, 1), "presence": (0, 1),
-    "score": (0.2, 0.9), "conf": (0.2, 0.9), "state": (0, 2),
-    "TrackingState": ("NotTracked", "Tracked"), "tracked": (False, True), "tracking_status": ("Lost", "Inferred"), "confidence_level": (0, 3),
+    "score": (0.2, 0.9), "conf": (0.2, 0.9), "state": (0, 2), "tracked": (False, True),
+    "TrackingState": ("NotTracked", "Tracked"), "tracking_status": ("Lost", "Inferred"),
+    "confidence_level": (0, 3),
 }  # fmt: skip
 
 
