@@ -188,7 +188,8 @@ def read_clip(
     """Read the one clip of a file; the format follows from the file's ending.
 
     Args:
-        path: A file of a known format (docs/sources.md), or `FILE#NAME` for one clip of many.
+        path: A file of a known format (docs/sources.md), a folder of one file a frame, or
+            `FILE#NAME` for one clip of many.
         layout: Joint layout. Where you say nothing, the file decides, and then what is usual in the
             format; so for the next four.
         units: Of the positions: `m`, `cm`, `mm` or `in`.
