@@ -67,10 +67,13 @@ def read_frames(folder: Path, series: Series) -> Iterator[Recording | ClipError]
         ClipError: If the only recording of the folder cannot be used.
     """
     longer = {name: files for name, files in series.items() if len(files) > 1}
+    alone = len(series) - len(longer)
+    notes = (f"{alone} file(s) of a single frame beside it left out",) if alone else ()
     for name, files in longer.items():
         source = f"{folder}#{name}" if len(longer) > 1 else str(folder)
         try:
-            yield _recording(files, source, name if len(longer) > 1 else "")
+            found = _recording(files, source, name if len(longer) > 1 else "")
+            yield replace(found, notes=(*notes, *found.notes))
         except ClipError as error:
             if len(longer) == 1:
                 raise
@@ -96,7 +99,7 @@ def _recording(files: list[Path], source: str, name: str) -> Recording:
     except ClipError as error:
         raise ClipError(source, f"{told}: {_first_problem(frames) or error.problem}") from error
     flat = f"{told}: {recording.flat}" if recording.flat else ""
-    return replace(recording, name=name, flat=flat, notes=(told, *recording.notes))
+    return replace(recording, name=name, flat=flat)
 
 
 def _first_problem(frames: list[Any]) -> str:

@@ -42,7 +42,11 @@ def test_files_of_one_frame_are_one_recording(tmp_path, pattern):
     clip = read_clip(folder, layout="body25")
     np.testing.assert_allclose(clip.bodies[0], points, atol=1e-6)
     assert clip.source == str(folder)
-    assert "24 files of one frame each, of one recording" in clip.notes
+    assert not any("files" in note or "file(s)" in note for note in clip.notes)
+    (folder / "still_7.json").write_text(json.dumps(people(points[0])))
+    clip = read_clip(folder, layout="body25")
+    assert clip.frames == len(points)
+    assert "1 file(s) of a single frame beside it left out" in clip.notes
 
 
 def test_a_number_that_is_left_out_is_a_gap(tmp_path):
