@@ -79,6 +79,40 @@ def without_legs(joints: FloatArray, random: np.random.Generator) -> FloatArray:
     return changed
 
 
+def beside(joints: FloatArray, random: np.random.Generator) -> FloatArray:
+    """Somebody stands 1.5 m beside and sways, seen with a sensor's noise."""
+    frames = len(joints)
+    sway = random.normal(0, 0.01, (frames, 1, 3)).cumsum(axis=0) / np.sqrt(frames)
+    stands = joints[:1] + np.array([1.5, 0, 0]) + sway + random.normal(0, 0.01, joints.shape)
+    return np.stack((joints, stands.astype(np.float32)))
+
+
+def walks_past(joints: FloatArray, random: np.random.Generator) -> FloatArray:
+    """Somebody is seen behind for the middle 40 %, who moves as the clip does backward."""
+    frames = len(joints)
+    other = np.zeros_like(joints)
+    seen = slice(int(0.3 * frames), int(0.7 * frames))
+    passing = joints[::-1][seen] + np.float32([0, 0, 1.5])
+    passing[..., 0] += np.linspace(-1.5, 1.5, len(passing), dtype=np.float32)[:, None]
+    other[seen] = passing
+    return np.stack((joints, other))
+
+
+def changing_places(joints: FloatArray, random: np.random.Generator) -> FloatArray:
+    """The same as `beside`, and the two bodies change places in 40 % of the frames."""
+    bodies = beside(joints, random)
+    changed = random.random(len(joints)) < 0.4
+    bodies[:, changed] = bodies[::-1][:, changed]
+    return bodies
+
+
+def one_joint_off(joints: FloatArray, random: np.random.Generator) -> FloatArray:
+    """One joint is 2 m off in one frame: the one at the base of the spine, which matters most."""
+    changed = joints.copy()
+    changed[random.integers(len(joints)), 0, 1] += 2
+    return changed
+
+
 CHANGES: dict[str, Change] = {
     "the first half only": lambda joints, random: joints[: max(4, len(joints) // 2)],
     "the first 70 %": lambda joints, random: joints[: max(4, int(0.7 * len(joints)))],
@@ -97,6 +131,10 @@ CHANGES: dict[str, Change] = {
     "10 % of the joints lost, as zeros": lost(0.1, 0.0),
     "30 % of the joints lost": lost(0.3, np.nan),
     "without legs": without_legs,
+    "somebody stands beside": beside,
+    "somebody walks past": walks_past,
+    "somebody beside, and bodies change places": changing_places,
+    "one joint off in one frame": one_joint_off,
 }
 
 

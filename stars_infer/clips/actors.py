@@ -5,10 +5,11 @@ an action, and a clip that is compared with them in it resembles no example. So 
 
 1. those are left out who stand still, beside somebody who does not;
 2. those who are seen for less than half as long as others;
-3. those who move little in comparison with the one who moves most.
+3. those who move much less than the one who moves most.
 
-Somebody within reach of one who acts belongs to the action in any case, unless that body is frozen.
-`activity` says how movement is measured. Of those who remain, the two who move most are the actors.
+Who touches somebody that acts by these rules, or stands face to face with them, belongs to the
+action, unless that body is frozen. `activity` says how movement is measured. Of those who remain,
+the two who move most are the actors.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.people import Person, join_tracks
 from stars_infer.clips.tracks import Track, drop_furniture, drop_glimpses, tracks_of
+from stars_infer.layouts import NTU25_INDEX, Layout, get_layout
 
 STILL = 0.045
 """Activity, in meters, below which a person stands still. Of people who stand in front of a Kinect
@@ -29,17 +31,25 @@ it is 0.01 to 0.03; of the quietest actions of five public sets, such as tapping
 rolling the head, 0.05 to 0.07, and of half of all actions more than 0.13."""
 FROZEN = 0.004
 """Activity below which a body is none of a living person, meters."""
-FIDGET = 0.3
+MUCH_LESS = 0.6
 """Who moves less than this share of the one who moves most does not act."""
 PASSING = 0.5
 """Who is seen for less than this share of the time of the one seen longest passes by."""
-TOUCH = 0.4
-"""Distance between joints of two people who are within reach of each other, meters. In NTU RGB+D it
-is that from fist to head in a punch, and between the hands that give something."""
+TOUCH = 0.2
+"""Distance between joints of two people who touch each other, meters."""
+FACE_TO_FACE = 1.3
+"""Distance between two people who have to do with each other if they face each other, meters."""
+FACING = 0.5
+"""Cosine of the angle, 60°, up to which somebody faces somebody else."""
 MOST_MOVING = 0.25
 """Share of the joints by whose movement activity is measured: about one limb."""
 
+SIDES = tuple(
+    (NTU25_INDEX[f"left {joint}"], NTU25_INDEX[f"right {joint}"]) for joint in ("shoulder", "hip")
+)
+
 ACTS, STANDS_STILL, PASSES_BY = "acts", "stands still", "passes by"
+MOVES_LITTLE = "moves much less than others"
 GLIMPSED, FURNITURE, THIRD = "seen too briefly", "wider than a person", "moves less than two others"
 
 
@@ -82,8 +92,8 @@ def roles_of(clip: Clip) -> dict[int, str]:
     """Say of every body that is seen in a clip whether it acts, or why it does not.
 
     Returns:
-        By the number of the body: `ACTS`, `STANDS_STILL`, `PASSES_BY`, `GLIMPSED`, `FURNITURE` or
-        `THIRD`.
+        By the number of the body: `ACTS`, `STANDS_STILL`, `PASSES_BY`, `MOVES_LITTLE`, `GLIMPSED`,
+        `FURNITURE` or `THIRD`.
     """
     tracks, roles = _acting(clip, bystanders=False)
     cast = _merge_tracks(sorted(tracks, key=Track.motion, reverse=True))
@@ -123,33 +133,38 @@ def _acting(clip: Clip, *, bystanders: bool) -> tuple[list[Track], dict[int, str
     roles |= {track.number: FURNITURE for track in tracks if track not in kept}
     if not bystanders and len(kept) > 1:
         people = join_tracks(kept, fps=clip.fps)
-        for person, role in zip(people, _roles(people), strict=True):
+        layout = get_layout(clip.layout)
+        for person, role in zip(people, _roles(people, layout), strict=True):
             if role != ACTS:
                 roles |= dict.fromkeys(person.bodies, role)
     return [track for track in kept if track.number not in roles], roles
 
 
-def _roles(people: Sequence[Person]) -> list[str]:
+def _roles(people: Sequence[Person], layout: Layout) -> list[str]:
     """Who acts, and why each of the others does not; at least one does."""
     moves = np.array([activity(person.joints[person.seen]) for person in people])
     seen = np.array([int(person.seen.sum()) for person in people])
     roles = np.array([ACTS] * len(people), object)
     if len(people) == 1 or moves.max() < FROZEN:
         return list(roles)
-    roles[(moves < STILL) & (moves < moves.max() / 2)] = STANDS_STILL
+    roles[(moves < STILL) & (moves < MUCH_LESS * moves.max())] = STANDS_STILL
     acts = roles == ACTS
     roles[acts & (seen < PASSING * seen[acts].max())] = PASSES_BY
     acts = roles == ACTS
-    roles[acts & (moves < FIDGET * moves[acts].max())] = STANDS_STILL
+    roles[acts & (moves < MUCH_LESS * moves[acts].max())] = MOVES_LITTLE
     actors = np.flatnonzero(roles == ACTS).tolist()
     for other in np.flatnonzero((roles != ACTS) & (moves >= FROZEN)).tolist():
-        if any(_touch(people[actor], people[other]) for actor in actors):
+        if any(
+            _touch(people[actor], people[other])
+            or (roles[other] != PASSES_BY and _face(people[actor], people[other], layout))
+            for actor in actors
+        ):
             roles[other] = ACTS
     return list(roles)
 
 
 def _touch(one: Person, other: Person) -> bool:
-    """Whether two people come within reach of each other."""
+    """Whether two people touch each other in any frame."""
     together = one.seen & other.seen
     mine, theirs = one.joints[together], other.joints[together]
     apart = np.maximum(
@@ -159,6 +174,30 @@ def _touch(one: Person, other: Person) -> bool:
     return any(
         np.linalg.norm(mine[frame][:, None] - theirs[frame], axis=2).min() < TOUCH for frame in near
     )
+
+
+def _face(one: Person, other: Person, layout: Layout) -> bool:
+    """Whether two people stand face to face, on average over the frames that show both."""
+    together = one.seen & other.seen
+    if not together.any():
+        return False
+    mine, theirs = (
+        np.einsum("jv,tvc->tjc", layout.ntu25_matrix(), person.joints[together])
+        for person in (one, other)
+    )
+    way = (theirs - mine).mean(axis=(0, 1))[[0, 2]]
+    distance = float(np.linalg.norm(way))
+    return 0 < distance < FACE_TO_FACE and all(
+        float(_front(joints) @ (sign * way)) > FACING * distance
+        for joints, sign in ((mine, 1), (theirs, -1))
+    )
+
+
+def _front(joints: FloatArray) -> NDArray[np.float64]:
+    """The direction (x, z) in which NTU-25 joints (T, 25, 3) face on the level, of length 1."""
+    across = np.sum([joints[:, right] - joints[:, left] for left, right in SIDES], axis=(0, 1))
+    front = np.array([across[2], -across[0]], np.float64)
+    return front / max(float(np.linalg.norm(front)), 1e-9)
 
 
 def _merge_tracks(tracks: list[Track]) -> NDArray[np.intp]:

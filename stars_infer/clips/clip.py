@@ -14,9 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.convention import STANDARD, Convention, option, to_standard
+from stars_infer.clips.fill_values import FARTHEST, clear_lost
+from stars_infer.clips.following import follow_bodies
 from stars_infer.clips.gaps import MAX_GAP, drop_lost_bodies, fill_gaps
 from stars_infer.clips.plausibility import doubts
-from stars_infer.clips.zeros import clear_lost_zeros, presence_of
+from stars_infer.clips.spikes import take_out_spikes
+from stars_infer.clips.tracks import note_glimpses
+from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError, NobodyError, UsageError, check_range
 from stars_infer.layouts import get_layout, layouts_with
 
@@ -25,8 +29,6 @@ MAX_FRAMES = 20_000
 """Longest clip, in frames (11 minutes at 30 Hz): one action, not a recording."""
 MAX_RECORDING_FRAMES = 2_000_000
 """Longest recording that is read to be cut into actions (18 hours at 30 Hz); more is damage."""
-FARTHEST = 1e12
-"""Meters; a position beyond, as trackers write it for a lost joint, counts as missing."""
 LEAST_CONFIDENCE = 0.3
 """Points of which a tracker is less sure count as missing."""
 DEFAULT_FPS = 30.0
@@ -248,6 +250,7 @@ class Clip:
         least_confidence: float = LEAST_CONFIDENCE,
         recording: bool = False,
         computed: bool = False,
+        identified: bool = False,
         convention: Convention = STANDARD,
     ) -> Clip:
         """Make a clip from tracked bodies (M, T, V, 3) in meters, mending what is missing.
@@ -255,6 +258,7 @@ class Clip:
         A body of which a frame shows no joint, or all at zero, is absent there, and a body beside
         others that is not known well enough to be mended is left out. `confidence`,
         `least_confidence`, `recording` and `computed` are as in `from_array`, and so are the notes.
+        Bodies that are `identified` are followed by their source, so that none changes places.
         `convention` is the one by which positions were brought to meters, y up, right-handed: where
         the bodies cannot be people's, a note names the one that would fit.
 
@@ -263,17 +267,21 @@ class Clip:
                 there.
         """
         check_frame_count(bodies.shape[1], source=source, recording=recording)
-        far = np.abs(bodies) > FARTHEST
-        if far.any():
-            bodies = np.where(far, np.float32(np.nan), bodies)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
         kind = get_layout(layout)
-        zeros: tuple[str, ...] = ()
+        followed: tuple[str, ...] = ()
+        unseen: tuple[str, ...] = ()
+        jumping: tuple[str, ...] = ()
         lost: tuple[str, ...] = ()
         filled: tuple[str, ...] = ()
-        if not computed:
+        if computed:
+            bodies = np.where(np.abs(bodies) > FARTHEST, np.float32(np.nan), bodies)
+        else:
             presence = presence & presence_of(bodies)
-            bodies, zeros = clear_lost_zeros(bodies, presence, layout=kind)
+            if not identified:
+                bodies, presence, followed = follow_bodies(bodies, presence, fps=fps)
+            bodies, presence, unseen = clear_lost(bodies, presence, layout=kind)
+            bodies, jumping = take_out_spikes(bodies, presence, layout=kind, fps=fps)
         if not np.isfinite(bodies).all():
             known = np.asarray(np.isfinite(bodies).all(axis=3))
             presence = presence & np.asarray(known.any(axis=2))
@@ -294,7 +302,8 @@ class Clip:
             )
         made = cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
         odd = doubts(bodies, presence, layout=kind, convention=convention)
-        notes = (*zeros, *lost, *filled, *odd)
+        brief = note_glimpses(bodies, presence, fps=fps)
+        notes = (*followed, *unseen, *jumping, *lost, *filled, *brief, *odd)
         return replace(made, notes=notes) if notes else made
 
 

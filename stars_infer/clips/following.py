@@ -118,6 +118,7 @@ def _order(
     last = np.full(count, -1)  # frame in which each person was seen last
     poses = np.full((count, *bodies.shape[2:]), np.nan, bodies.dtype)
     until = 0
+    used_from = np.where(presence.any(axis=1), presence.argmax(axis=1), frames)
     used_to = np.where(presence.any(axis=1), frames - 1 - presence[:, ::-1].argmax(axis=1), -1)
     for event in [*events.tolist(), frames]:
         order[:, until:event] = place[:, None]
@@ -131,13 +132,12 @@ def _order(
         here = np.flatnonzero(presence[:, event])
         steps = distance(bodies[here, event][:, None], poses[None])
         # A person not seen lately may be anywhere, but is no better than one who was just here.
-        steps[:, event - last > forgotten] = limit
+        steps[:, (last < 0) | (event - last > forgotten)] = limit
         # A body that was never used and appears where somebody was lost is a new track of theirs,
         # which is joined later, unless the lost body is used again.
-        fresh = last[place[here]] < 0
+        fresh = used_from[here] == event
         gone = used_to < event
         steps[np.ix_(fresh, gone[np.argsort(place)])] = np.inf
-        steps[fresh, place[here][fresh]] = limit
         found = dict(pair_nearest(steps))
         if len(found) == len(here):
             kept = steps[np.arange(len(here)), place[here]].sum()

@@ -18,8 +18,10 @@ JUMP = 0.3
 30 Hz a joint that goes there and back within two frames is faster than 16 m/s."""
 LONGEST = 0.1
 """Longest time that a joint is off, seconds."""
-MOST = 0.05
-"""If a larger share of a body's positions jump, these are no single mistakes: they are left."""
+MOST, MOST_OF_ALL = 0.1, 0.03
+"""A joint that jumps in a larger share of the frames in which it is known makes no single mistakes,
+and neither does a body of which a larger share of all positions jump: these are left as they are.
+"""
 
 
 def take_out_spikes(
@@ -48,8 +50,10 @@ def take_out_spikes(
         off[frames] = _spikes(joints[frames], far, longest=max(1, round(LONGEST * fps)))
         off[frames] |= _at_ends(joints[frames], far, layout)
         off[off.mean(axis=1) > 0.5] = False
-        known = np.isfinite(joints[frames]).all(axis=2)
-        if off.any() and off.sum() <= MOST * known.sum():
+        known = np.isfinite(joints[frames]).all(axis=2).sum(axis=0)
+        often = off.sum() > MOST_OF_ALL * known.sum()
+        off[:, off.sum(axis=0) > MOST * known] = False
+        if off.any() and not often:
             if result is bodies:
                 result = bodies.copy()
             result[number, off] = np.nan
