@@ -21,6 +21,7 @@ from stars_infer.cli.pose import pose
 from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
 from stars_infer.cli.teach import teach
+from stars_infer.cli.terminal import print_plainly
 from stars_infer.cli.watch import watch
 from stars_infer.errors import StarsError, StarsWarning, UsageError
 
@@ -88,6 +89,7 @@ for group in (extras.TRAIN, extras.EXPORT):
 
 def main() -> None:
     """Run the command line; exit 0 all well, 1 a known failure, 2 wrong usage."""
+    print_plainly()
     try:
         with warnings.catch_warnings():
             _say_warnings()

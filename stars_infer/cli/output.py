@@ -80,7 +80,7 @@ class Output:
                 sys.stdout.write("\t".join(str(cell) for cell in row) + "\n")
             sys.stdout.flush()
             return
-        shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+        shown = Table(header_style="bold")
         for column in columns:
             shown.add_column(column, overflow="fold")
         for row in rows:
@@ -91,6 +91,8 @@ class Output:
         if not console.is_terminal and "COLUMNS" not in os.environ:
             # A file or another program has no width into which cells have to be squeezed.
             console.width = max(console.width, _MOST_WIDTH)
+        if title is not None:  # not folded to the width of the table
+            console.print(Text(title, style="bold"), soft_wrap=True)
         console.print(shown)
 
     def paragraph(self, heading: str, lines: Sequence[str]) -> None:
@@ -105,7 +107,8 @@ class Output:
     def note(self, text: str) -> None:
         """Print a note for people, on stderr."""
         if not (self.json or self.quiet):
-            Console(stderr=True).print(Text(text))
+            console = Console(stderr=True)
+            console.print(Text(text), soft_wrap=not console.is_terminal)
 
     def clip_notes(self, source: str, notes: Sequence[str]) -> None:
         """Print what was mended in a clip or is odd about it; with `--json` the record says it."""

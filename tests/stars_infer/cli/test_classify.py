@@ -101,8 +101,10 @@ def test_the_table_shows_the_chance_that_an_unknown_clip_is_unknown():
     assert _fields(answer)[2] == "0.03"
 
 
-def test_paths_in_tables_are_shortened_and_elsewhere_whole(taught, recordings):
+def test_paths_in_tables_are_shortened_and_elsewhere_whole(taught, recordings, monkeypatch):
     clip = sorted((recordings / "wave").iterdir())[3]
+    assert str(clip) in taught("classify", clip)[1]  # to no terminal
+    monkeypatch.setenv("COLUMNS", "80")
     shown = taught("classify", clip)[1]
     assert "…" in shown
     assert clip.stem[-10:] in shown

@@ -53,8 +53,12 @@ def test_json_keeps_every_character(monkeypatch, encoding):
 def test_a_table_that_goes_to_no_terminal_is_not_folded(capsys, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     path = "/".join(["recordings"] * 15) + "/wave.skeleton"
-    Output().table(("clip", "action"), [(path, "wave")])
-    assert path in capsys.readouterr().out
+    Output().table(("clip", "action"), [(path, "wave")], title=f"of {path}")
+    assert capsys.readouterr().out.count(path) == 2
+    Output().table(("action",), [("wave",)], title=f"of {path}")
+    Output().note(f"a note on {path}")
+    assert f"of {path}\n" in (printed := capsys.readouterr()).out
+    assert path in printed.err
 
 
 def test_clips_of_a_file_that_fail_for_one_reason_are_one_line(capsys):
