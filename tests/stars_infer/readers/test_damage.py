@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stars_infer.layouts import get_layout
+from stars_infer.pose.pictures import VIDEO_ENDINGS
 from stars_infer.readers.files import READERS
 from tests.stars_infer.readers.test_bvh import GOOD, bvh_text, person
 from tests.stars_infer.readers.test_files import read_or_refuse, refusal
@@ -63,7 +64,7 @@ def parquet_content(tmp_path_factory):
 
 
 def test_every_format_is_here():
-    tested_elsewhere = {".skeleton", ".npy", ".npz", *MOCAP}
+    tested_elsewhere = {".skeleton", ".npy", ".npz", *MOCAP, *VIDEO_ENDINGS}
     assert {name.split()[0] for name in CONTENTS} | {".parquet"} | tested_elsewhere == set(READERS)
 
 

@@ -44,8 +44,8 @@ def test_empty_file(tmp_path, ending):
 def test_what_is_no_clip_file(tmp_path):
     assert "is a directory" in refusal(tmp_path)
     assert "no such file" in refusal(tmp_path / "missing.npy")
-    (tmp_path / "clip.mp4").write_bytes(b"x")
-    assert "unknown file ending '.mp4'" in refusal(tmp_path / "clip.mp4")
+    (tmp_path / "clip.xyz").write_bytes(b"x")
+    assert "unknown file ending '.xyz'" in refusal(tmp_path / "clip.xyz")
 
 
 def test_what_is_known_of_a_file_is_said_by_keywords_or_in_one(tmp_path, waving):

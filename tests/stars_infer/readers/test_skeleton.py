@@ -104,7 +104,9 @@ def test_nan_in_a_skeleton_file(tmp_path, skeleton_lines, waving, hole):
 
 def test_skeleton_file_has_one_layout(tmp_path, skeleton_lines):
     path = write(tmp_path / "c.skeleton", skeleton_lines)
-    assert "has the layout 'ntu25'" in refusal(path, layout="kinect20")
+    clip = read_clip(path, layout="kinect20")
+    assert clip.layout == "ntu25"
+    assert "not of 'kinect20': read as 'ntu25'" in clip.notes[0]
 
 
 @settings(max_examples=150, deadline=None)
