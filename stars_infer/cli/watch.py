@@ -25,6 +25,7 @@ from stars_infer.cli.options import (
     ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.window import CameraOption, WindowFlag, open_window, show_answers
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 def watch(
     source: Annotated[
         str | None,
-        typer.Argument(help="A file of frames, or - for JSON lines on standard input."),
+        typer.Argument(help="A file of frames, a video, or - for JSON lines on standard input."),
     ] = None,
     *,
+    camera: CameraOption = None,
     udp: Annotated[
         str | None, typer.Option("--udp", metavar="HOST:PORT", help="Listen for datagrams.")
     ] = None,
@@ -54,6 +56,7 @@ def watch(
     every_answer: Annotated[
         bool, typer.Option("--every-answer", help="With --json: every answer, not only changes.")
     ] = False,
+    window: WindowFlag = True,
     people: PeopleOption = DEFAULT_PEOPLE,
     mirror: MirrorOption = DEFAULT_MIRROR,
     convention: Convention,
@@ -67,7 +70,8 @@ def watch(
 
     A line is {"joints": [[x, y, z], …], "time": seconds}, with "bodies" for a list of several, or
     the list alone, or any other form of .jsonl files. An unknown joint is null. A clip file of any
-    other format is played as a stream.
+    other format is played as a stream. Of a camera or a video, a window shows the picture, the
+    people in it and their action; q closes it.
     """
     from stars_infer.cli.watching import Watching
     from stars_infer.encoder.encoder import Encoder
@@ -77,16 +81,22 @@ def watch(
     from stars_infer.streaming.options import StreamOptions
     from stars_infer.streaming.recorded import RecordedStream, read_as_stream
     from stars_infer.streaming.session import StreamSession
+    from stars_infer.streaming.video import View, is_video, open_video_feed
 
     output = Output(json=json, quiet=quiet)
-    if (source is not None) + bool(udp) + bool(unix) != 1:
-        raise UsageError("name one source of frames: FILE, -, --udp HOST:PORT or --unix PATH")
+    if (source is not None) + (camera is not None) + bool(udp) + bool(unix) != 1:
+        raise UsageError(
+            "name one source of frames: FILE, -, --camera N, --udp HOST:PORT or --unix PATH"
+        )
+    video: Path | int | None = camera
+    if source is not None and is_video(source):
+        video = Path(source)
     recorded: RecordedStream | None = None
-    if source is not None and source != "-":
+    if source is not None and source != "-" and video is None:
         recorded = read_as_stream(Path(source), convention)
         output.clip_notes(source, recorded.notes)
         convention = recorded.convention
-    live = recorded is None and not replay
+    live = recorded is None and not replay and not isinstance(video, Path)
     how = StreamOptions(interval=interval, mirror=mirror, people=people, live=live)
     reader = FrameReader(convention)
     with ExitStack() as stack:
@@ -94,20 +104,21 @@ def watch(
         exemplars = stack.enter_context(ready_index(index, model, output))
         exemplars.calibration()  # refuses an empty index, and makes ready, before frames come
         encoder = Encoder.load(model, device=device)
+        view = View()
+        if video is not None:
+            feed = stack.enter_context(open_video_feed(video, view=view))
+        else:
+            lines = None if recorded is None else recorded.lines
+            feed = stack.enter_context(open_feed(recorded=lines, udp=udp, unix=unix, replay=replay))
         session = StreamSession(
-            stack.enter_context(
-                open_feed(
-                    recorded=None if recorded is None else recorded.lines,
-                    udp=udp,
-                    unix=unix,
-                    replay=replay,
-                )
-            ),
+            feed,
             reader,
             lambda layout: StreamClassifier(encoder, exemplars, layout=layout, how=how),
             even=source is not None,
         )
-        watching = Watching(output, session, every_answer=every_answer)
+        shown = stack.enter_context(open_window(output, wanted=window and video is not None))
+        follow = None if shown is None else show_answers(shown, view)
+        watching = Watching(output, session, every_answer=every_answer, follow=follow)
         try:
             with watching:
                 watching.run()

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -38,10 +38,19 @@ class Watching:
         output: The form of the output.
         session: The stream.
         every_answer: Print every answer with `--json`, not only changes.
+        follow: Called again and again with the answers about those who are there now.
     """
 
-    def __init__(self, output: Output, session: StreamSession, *, every_answer: bool) -> None:
+    def __init__(
+        self,
+        output: Output,
+        session: StreamSession,
+        *,
+        every_answer: bool,
+        follow: Callable[[Sequence[StreamAnswer]], None] | None = None,
+    ) -> None:
         self._output, self._session, self._every_answer = output, session, every_answer
+        self._follow = follow
         self._past: deque[StreamAnswer] = deque(maxlen=_LAST)
         self._current: dict[tuple[str, ...], StreamAnswer] = {}
         self._reported = self._drawn = -_REPORT
@@ -81,6 +90,8 @@ class Watching:
                 if self._live is not None and time.monotonic() - self._drawn >= _WAIT:
                     self._live.update(self._picture(), refresh=True)
                     self._drawn = time.monotonic()
+                if self._follow is not None:
+                    self._follow(self._present())
         except KeyboardInterrupt:
             return
 
@@ -156,19 +167,21 @@ class Watching:
         parts += [f"{count:,} {what}" for what, count in self._session.losses.items() if count]
         return ", ".join(parts) or "no answer yet"
 
+    def _present(self) -> list[StreamAnswer]:
+        """The latest answers; whoever has left is no longer answered for."""
+        latest = max((answer.time for answer in self._current.values()), default=None)
+        return [answer for answer in self._current.values() if answer.time == latest]
+
     def _picture(self) -> RenderableType:
         if not self._current:
             return Text("waiting for frames …", style="dim")
-        latest = max(answer.time for answer in self._current.values())
-        # Whoever has left is no longer answered for.
-        present = [answer for answer in self._current.values() if answer.time == latest]
         past = Table.grid(padding=(0, 2))
         for answer in reversed([answer for answer in self._past if answer.answer != UNKNOWN]):
             past.add_row(
                 Text(f"{answer.since:.1f} s", style="dim"), *_who(answer), Text(answer.answer)
             )
         condition = Text(self._condition(), style="dim")
-        return Group(*(_headline(answer) for answer in present), Text(), past, condition)
+        return Group(*(_headline(answer) for answer in self._present()), Text(), past, condition)
 
 
 def _who(answer: StreamAnswer) -> list[str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stars_infer.cli.output import Output
 from stars_infer.errors import StarsError
+
+if TYPE_CHECKING:
+    from stars_infer.streaming.classifier import StreamAnswer
+    from stars_infer.streaming.video import View
 
 WindowFlag = Annotated[
     bool, typer.Option("--window/--no-window", help="Show the picture in a window.")
@@ -30,7 +34,7 @@ class Window:
     def __init__(self, cv2: Any) -> None:
         self._cv2 = cv2
         self._last: object = None
-        cv2.namedWindow(_TITLE, cv2.WINDOW_AUTOSIZE)
+        cv2.namedWindow(_TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
 
     def show(
         self, frame: Any, *, layout: str, words: Sequence[str], share: float | None = None
@@ -60,6 +64,22 @@ class Window:
     def close(self) -> None:
         """Close it."""
         self._cv2.destroyAllWindows()
+
+
+def show_answers(window: Window, view: View) -> Callable[[Sequence[StreamAnswer]], None]:
+    """Show a video or a camera with the answers of a stream: label and confidence."""
+    from stars_infer.clips.people import people_in_words
+
+    def show(answers: Sequence[StreamAnswer]) -> None:
+        words = [
+            f"{people_in_words(answer.people) + ': ' if answer.people else ''}{answer.answer}"
+            f"  {answer.confidence:.2f}"
+            for answer in answers
+        ]
+        share = answers[0].confidence if len(answers) == 1 else None
+        window.show(view.frame, layout=view.layout, words=words, share=share)
+
+    return show
 
 
 @contextmanager

@@ -17,10 +17,9 @@ from stars_infer.pose.estimator import SeenPose
 
 Joints = NDArray[np.float64]
 
-REACH = 0.75
+REACH = 0.6
 """Share of their size in the picture by which the joints of people may move between two pictures,
-and again for each second for which they were lost: arms and legs that are seen wrongly for a moment
-move far."""
+or while they are lost: arms and legs that are seen wrongly for a moment move far."""
 LONGEST_LOSS = 1.0
 """Seconds after which somebody who comes back counts as another person."""
 SAME = 0.15
@@ -98,7 +97,7 @@ class Follower:
             for number, known in self._known.items():
                 lost = time - known.time
                 apart = _apart(pose.image, known.image)
-                if lost <= LONGEST_LOSS and apart <= REACH * (1 + lost):
+                if lost <= LONGEST_LOSS and apart <= REACH:
                     pairs.append((apart, at, number))
         numbers: dict[int, int] = {}
         for _, at, number in sorted(pairs):

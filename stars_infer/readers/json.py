@@ -197,6 +197,7 @@ def recording_of_frames(header: dict[str, Any], frames: list[Any], source: str) 
             convention_in(source, fps=None if timing is None else timing.fps)
         ),
         default=default,
+        identified=all(pose.identity is not None for poses in people for pose in poses),
         flat=flat if any(pose.flat for poses in people for pose in poses) else "",
     )
     return recording if timing is None else timing.evened(recording)

@@ -49,6 +49,7 @@ class Recording:
         name: Name of the clip within its file.
         computed: Whether positions are computed, so that none is ever lost; as in
             `Clip.from_array`.
+        identified: Whether the source says who each body is, so that none changes places.
         flat: Why positions are those of a picture, whose z says nothing, and what to do instead;
             empty if they are positions in space.
     """
@@ -63,6 +64,7 @@ class Recording:
     notes: tuple[str, ...] = ()
     name: str = ""
     computed: bool = False
+    identified: bool = False
     flat: str = ""
 
 
@@ -115,6 +117,7 @@ def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
             confidence=recording.confidence,
             recording=uncut,
             computed=recording.computed,
+            identified=recording.identified,
             convention=convention,
         )
     unknown = "" if known.fps or recording.default.fps else f"no times: {_RATE} (--fps)"

@@ -21,7 +21,6 @@ from stars_infer.readers.recording import Recording
 from stars_infer.readers.timing import timing_of
 
 ReportProgress = Callable[[int, int], None]
-_OPEN: OpenEstimator = MediaPipePose
 
 
 def read_video(
@@ -40,7 +39,7 @@ def read_video(
     """
     check_video(path)
     try:
-        seer = (estimator or _OPEN)()
+        seer = (estimator or MediaPipePose)()
     except ModelError as error:
         raise ClipError(str(path), str(error)) from error
     try:
@@ -95,5 +94,6 @@ def recording_of_people(
         source=source,
         stated=Convention(fps=timing.fps, **description(layout)),
         notes=notes,
+        identified=True,
     )
     return timing.evened(recording)

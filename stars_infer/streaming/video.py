@@ -38,7 +38,7 @@ def is_video(source: str | Path) -> bool:
 
 @contextmanager
 def open_video_feed(
-    source: Path | int, *, estimator: OpenEstimator = MediaPipePose, view: View | None = None
+    source: Path | int, *, estimator: OpenEstimator | None = None, view: View | None = None
 ) -> Iterator[FrameFeed]:
     """Open a feed of the people in a video or before a camera.
 
@@ -46,7 +46,7 @@ def open_video_feed(
 
     Args:
         source: A video file, or the number of a camera.
-        estimator: Opens what sees people.
+        estimator: Opens what sees people; MediaPipe's pose landmarker if not given.
         view: Is told the newest frame.
 
     Yields:
@@ -58,7 +58,7 @@ def open_video_feed(
     """
     view = view or View()
     with Pictures(source) as pictures:
-        seer = estimator()
+        seer = (estimator or MediaPipePose)()
         done = threading.Event()
         view.layout = seer.layout
         feed = FrameFeed(_lines_of(pictures, seer, view, done), wait=not pictures.live)

@@ -103,8 +103,8 @@ class FakeOpenCV:
 
     CAP_PROP_POS_MSEC, CAP_PROP_FPS, CAP_PROP_FRAME_COUNT = range(3)
     CAP_PROP_ORIENTATION_AUTO, CAP_PROP_BUFFERSIZE, CAP_FFMPEG = range(3, 6)
-    COLOR_BGR2RGB = INTER_AREA = FONT_HERSHEY_SIMPLEX = LINE_AA = WINDOW_AUTOSIZE = 0
-    WND_PROP_VISIBLE = 0
+    COLOR_BGR2RGB = INTER_AREA = FONT_HERSHEY_SIMPLEX = LINE_AA = 0
+    WINDOW_AUTOSIZE = WINDOW_GUI_NORMAL = WND_PROP_VISIBLE = 0
 
     def __init__(self):
         self.cameras, self.opened, self.shown = {}, [], None
@@ -179,6 +179,7 @@ def install(monkeypatch):
     monkeypatch.setattr("stars_infer.pose.pictures.opencv", lambda: cv2)
     monkeypatch.setattr("stars_infer.pose.drawing.opencv", lambda: cv2)
     monkeypatch.setattr("stars_infer.pose.estimator.MediaPipePose", open_estimator)
-    monkeypatch.setattr("stars_infer.readers.video._OPEN", open_estimator)
+    monkeypatch.setattr("stars_infer.readers.video.MediaPipePose", open_estimator)
+    monkeypatch.setattr("stars_infer.streaming.video.MediaPipePose", open_estimator)
     monkeypatch.setattr("stars_infer.pose.model_file.find_pose_model", lambda given=None: given)
     return SimpleNamespace(cv2=cv2, seers=seers)
