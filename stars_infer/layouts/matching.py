@@ -9,7 +9,14 @@ from functools import lru_cache
 
 from stars_infer.layouts.finding import get_layout, layout_names
 from stars_infer.layouts.layout import Layout
-from stars_infer.layouts.spelling import NAMESPACE, canonical, fold, shared_start, usual_prefix
+from stars_infer.layouts.spelling import (
+    BODY,
+    NAMESPACE,
+    canonical,
+    fold,
+    shared_start,
+    usual_prefix,
+)
 
 _NEEDED = (
     "base of spine",
@@ -156,6 +163,7 @@ def _written(names: Sequence[str]) -> Iterator[Sequence[str]]:
     yield [name[shared:] for name in bare]
     prefix = usual_prefix(bare)
     yield [name.removeprefix(prefix) for name in bare]
+    yield [BODY.sub("", name) for name in bare]
 
 
 def _partial(names: Sequence[str], among: Sequence[Layout]) -> Iterator[NamedJoints]:

@@ -9,6 +9,8 @@ from functools import lru_cache
 
 NAMESPACE = re.compile(r"^(?:.*[:|])?(?:mixamorig\d*[_ ]?)?")
 """What tools put before the names of a character's joints, such as `mixamorig:`."""
+BODY = re.compile(r"^(?:body|pose|skeleton)[ _.-]", re.IGNORECASE)
+"""What stands before the joints of a body where a file also has those of hands and face."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 """The words of a name in camel case or with separators: `RShoulder`, `HANDTIP_LEFT`, `hand.L`."""
 _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}

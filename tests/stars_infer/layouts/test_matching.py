@@ -55,6 +55,9 @@ VENDORS = {
                   "mediapipe33"),
     "MediaPipe, camel": ([canonical(name).title().replace(" ", "")
                           for name in get_layout("mediapipe33").joints], "mediapipe33"),
+    "FreeMoCap": (["body_" + name.replace(" ", "_") for name in get_layout("mediapipe33").joints]
+                  + [f"{side}_hand_{n:04}" for side in ("left", "right") for n in range(21)]
+                  + [f"face_{n:04}" for n in range(100)], "mediapipe33"),
     "H36M": (sided("Hip Spine Thorax Neck/Nose Head", "Hip", "Knee", "Foot", "Shoulder", "Elbow",
                    "Wrist", sides="LR"), "h36m17"),
     "VideoPose3D": (sided("root torso neck nose head", "Hip", "Knee", "Ankle", "Shoulder", "Elbow",

@@ -212,3 +212,18 @@ def test_points_in_2d_are_refused_by_name(tmp_path, body):
     rows += [frame[:, :2].ravel().tolist() for frame in body]
     with pytest.raises(ClipError, match="has no column for z: positions in 3D are needed"):
         read_clip(put(tmp_path / "c.csv", rows))
+
+
+def test_freemocap(tmp_path, body):
+    joints = in_layout(body, "mediapipe33")[..., [0, 2, 1]] * [1000, -1000, 1000]
+    names = [name.replace(" ", "_") for name in get_layout("mediapipe33").joints]
+    flat = wide(joints, names, name="body_{joint}_{axis}")
+    tidy = [["frame", "timestamp", "model", "keypoint", "x", "y", "z"]] + [
+        [t, t / 24, "mediapipe.body", name, *one]
+        for t, frame in enumerate(joints)
+        for name, one in zip(names, frame, strict=True)
+    ]
+    for rows, fps in ((flat, 30), (tidy, 24)):
+        clip = read_clip(put(tmp_path / "c.csv", rows), units="mm", up="z")
+        assert (clip.layout, clip.fps) == ("mediapipe33", pytest.approx(fps))
+        np.testing.assert_allclose(clip.bodies[0], in_layout(body, "mediapipe33"), atol=1e-5)
