@@ -132,7 +132,8 @@ def _order(
         here = np.flatnonzero(presence[:, event])
         steps = distance(bodies[here, event][:, None], poses[None])
         # A person not seen lately may be anywhere, but is no better than one who was just here.
-        steps[:, (last < 0) | (event - last > forgotten)] = limit
+        away = (last < 0) | (event - last > forgotten)
+        steps[:, away] = limit
         # A body that was never used and appears where somebody was lost is a new track of theirs,
         # which is joined later, unless the lost body is used again.
         fresh = used_from[here] == event
@@ -142,7 +143,12 @@ def _order(
         if len(found) == len(here):
             kept = steps[np.arange(len(here)), place[here]].sum()
             better = sum(steps[row, person] for row, person in found.items())
-            if better < BETTER * kept:
+            # A body that only jumps is nobody else, unless another is who it was.
+            jumped = any(
+                away[person] and place[here[row]] not in found.values()
+                for row, person in found.items()
+            )
+            if better < BETTER * kept and not jumped:
                 place = _permute(place, here, found)
         until = event
     return order

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from tests.stars_infer.cli.streaming import ACTED, FPS, recording
@@ -75,6 +76,29 @@ def test_what_makes_the_units_doubtful_is_said_once(taught, monkeypatch, tmp_pat
     assert err.count("note: stream: ") == err.count("--units cm") == 1, err
     _, _, err = watch_file(taught, monkeypatch, path, "--units", "cm")
     assert "note: " not in err
+
+
+def test_a_file_is_watched_for_each_person(taught, tmp_path, lines):
+    (tmp_path / "stream.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    flags = ("--layout", "ntu25")
+    code, out, err = taught("watch", "stream.jsonl", *flags, "--json")
+    assert (code, err) == (0, "")
+    said = [json.loads(line)["answer"] for line in out.splitlines()]
+    assert [label for label in said if label != "unknown"] == ["wave", "squat"]
+    joints, _ = recording("wave", "squat")
+    np.save(tmp_path / "stream.npy", np.stack((joints, joints[::-1] + np.float32([2, 0, 0]))))
+    code, out, _ = taught("watch", "stream.npy", "--people", "each", "--json")
+    assert code == 0
+    answers = [json.loads(line) for line in out.splitlines()]
+    told = {
+        who: [a["answer"] for a in answers if a["people"] == [who] and a["answer"] != "unknown"]
+        for who in ("0", "1")
+    }
+    assert told["0"] == ["wave", "squat"]
+    assert set(told["1"]) <= {"wave", "squat"}
+    code, out, _ = taught("watch", "stream.npy", "--people", "each", "--quiet")
+    assert {line.split("\t")[0] for line in out.splitlines()} == {"person 0", "person 1"}
+    assert taught("watch", "none.jsonl")[0] == 2
 
 
 def test_a_source_must_be_named(taught, monkeypatch, tmp_path, lines):

@@ -83,6 +83,27 @@ def test_a_list_closes_ranks_when_the_first_leaves(two):
     np.testing.assert_array_equal(presence, there)
 
 
+def test_a_newcomer_may_be_listed_first(two):
+    bodies = two.copy()
+    bodies[0, :40] = 0
+    listed = bodies.copy()
+    listed[0, :40], listed[1, :40] = bodies[1, :40], 0
+    followed, _, _ = follow_bodies(listed, listed.any(axis=(2, 3)), fps=30.0)
+    first, second = followed
+    np.testing.assert_array_equal(first, bodies[1])
+    np.testing.assert_array_equal(second, bodies[0])
+
+
+def test_a_body_that_jumps_where_nobody_was_stays_itself(two):
+    jumping = two.copy()
+    jumping[0, 30:] += 3
+    for bodies in (jumping, np.concatenate((jumping, np.zeros_like(two)))):
+        bodies[-1, 70:] = two[1, 70:] + 2
+        followed, _, notes = follow_bodies(bodies, bodies.any(axis=(2, 3)), fps=30.0)
+        assert followed is bodies
+        assert notes == ()
+
+
 def test_one_person_who_changes_the_place_in_the_list_is_one_body():
     joints = acting("wave")
     bodies = np.zeros((2, *joints.shape), np.float32)

@@ -40,6 +40,7 @@ from tests.stars_infer.cli.streaming import (
     filled_index,
     recording,
 )
+from tests.stars_infer.clips.company import standing
 
 
 @pytest.fixture
@@ -278,3 +279,35 @@ def test_a_file_becomes_a_timeline(encoder, tmp_path):
     assert timeline.seconds == pytest.approx(len(joints) / FPS)
     assert [part.label for part in timeline.segments] == [label for *_, label in truth]
     assert told[-1][0] == told[-1][1] == len(told)
+
+
+def test_people_of_a_recording_have_timelines_of_their_own(encoder, tmp_path):
+    one, truth = recording("squat", "clap")
+    other, others = recording("kick", "wave", seed=9)
+    frames = max(len(one), len(other))
+    bodies = np.zeros((2, frames, 25, 3), np.float32)
+    bodies[0, : len(one)] = one
+    bodies[1, -len(other) :] = other + np.float32([2, 0, 0])
+    np.save(tmp_path / "two.npy", bodies)
+    with filled_index(tmp_path / "stars.db", encoder) as index:
+        first, second = segment_file(
+            tmp_path / "two.npy", encoder=encoder, index=index, people="each"
+        )
+        with pytest.raises(UsageError, match="choose pooled, each, pairs"):
+            segment_file(tmp_path / "two.npy", encoder=encoder, index=index, people="all")
+    assert [first.name, second.name] == [f"{tmp_path / 'two.npy'}, person {n}" for n in (0, 1)]
+    assert first.seconds == second.seconds == pytest.approx(frames / FPS)
+    late = (frames - len(other)) / FPS
+    for timeline, spans, shift in ((first, truth, 0.0), (second, others, late)):
+        assert [part.label for part in timeline.segments] == [label for *_, label in spans]
+        for part, (start, end, _) in zip(timeline.segments, spans, strict=True):
+            overlap = min(part.end, end + shift) - max(part.start, start + shift)
+            assert overlap > 0.5 * (end - start)
+
+
+def test_a_bystander_in_a_recording_changes_nothing(encoder, tmp_path):
+    joints, truth = recording("squat", "clap")
+    np.save(tmp_path / "two.npy", np.stack((standing(len(joints)), joints)).astype(np.float32))
+    with filled_index(tmp_path / "stars.db", encoder) as index:
+        (timeline,) = segment_file(tmp_path / "two.npy", encoder=encoder, index=index)
+    assert [part.label for part in timeline.segments] == [label for *_, label in truth]

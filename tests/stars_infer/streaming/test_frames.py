@@ -43,6 +43,35 @@ def test_units_axes_and_header_lines(waving):
     np.testing.assert_allclose(frame.bodies[0], waving[0, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("header_first", [True, False])
+def test_a_stray_header_changes_nothing(waving, header_first):
+    body = waving[0, 0].tolist()
+    reader = FrameReader(Convention(layout="ntu25"))
+    if header_first:
+        assert reader.read(b'{"units": "m", "fps": 20}', source="line 1") is None
+    reader.read(json.dumps(body).encode(), source="line 2")
+    fps = reader.fps
+    for stray, message in (
+        ({"units": "mm"}, "units mm instead of m"),
+        ({"up": "z", "fps": 12}, "fps 12.0 instead of .*, up z instead of y"),
+        ({"handedness": "left", "layout": "kinect20"}, "handedness left instead of right"),
+    ):
+        with pytest.raises(ClipError, match=f"line 3: a header with {message}: a stream keeps"):
+            reader.read(json.dumps(stray).encode(), source="line 3")
+    assert reader.read(b'{"units": "m", "layout": "azure32"}', source="line 4") is None
+    frame = reader.read(json.dumps(body).encode(), source="line 5")
+    np.testing.assert_allclose(frame.bodies[0], waving[0, 0])
+    assert frame.layout == "ntu25"
+    assert reader.fps == fps == (20 if header_first else 30)
+
+
+def test_who_each_body_is_comes_with_the_frame(waving):
+    body = waving[0, 0].tolist()
+    assert read(json.dumps({"bodies": [body, body], "ids": [7, "x"]})).identities == ("7", "x")
+    assert read(json.dumps({"bodies": [None, body], "ids": [7, "x"]})).identities == ("x",)
+    assert read(json.dumps([body, body])).identities == (None, None)
+
+
 def test_mediapipe_needs_no_layout():
     person = [{"x": 0.01 * n, "y": 0.1, "z": 0.0, "visibility": 0.9} for n in range(33)]
     frame = read(json.dumps({"worldLandmarks": [person]}), None)
