@@ -261,7 +261,7 @@ def _describe(
     return ModelInfo(
         name=name,
         preprocessing=preprocessing,
-        width=shape.width,
+        width=shape.vector_width,
         absent_bodies=absent,
         zero_body=zero_body,
         fingerprint=fingerprint_of(graph.read_bytes(), contract),

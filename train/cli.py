@@ -21,6 +21,8 @@ from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.options import MachineOptions, TrainingOptions, Weights, config_flags
+from stars_infer.train.pools.cli import pool
+from stars_infer.train.pools.pool import FACTS, Pool
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
@@ -37,6 +39,7 @@ app = typer.Typer(
 )
 
 app.add_typer(protocols_app, name="eval")
+app.command(epilog="Example: stars train pool packs/mocap --out pools/mocap --clips 65536")(pool)
 
 RecipeName = Annotated[
     str, typer.Option(help="Name of a recipe (see `stars train recipes`), or a .toml file.")
@@ -200,8 +203,10 @@ def _run_stage(
         before = RunConfig.from_json(start.config, source=str(start_from))
     fabric = run.open_fabric()
     output = Output(quiet=run.quiet or not fabric.is_global_zero)  # only the first process speaks
-    pack = _open_pack(run, output)
+    pack = _open_data(run, output)
     inherited = {} if before is None else before.views.inherited
+    if isinstance(pack, Pool):
+        inherited = pack.views.inherited
     precision = str(fabric.strategy.precision.precision)
     config = chosen.with_flags({**inherited, **flags, "precision": precision}).configure(
         data=str(run.data),
@@ -223,7 +228,18 @@ def _load_recipe(name: str, stage: str) -> Recipe:
     return recipe
 
 
-def _open_pack(run: RunOptions, output: Output) -> Pack:
+def _open_data(run: RunOptions, output: Output) -> Pack | Pool:
+    """Open a pool, a pack, or a part of one.
+
+    Raises:
+        UsageError: If a part of a pool is asked for.
+    """
+    if (run.data / FACTS).exists():
+        if run.split is not None:
+            raise UsageError(f"{run.data}: a pool has no splits; `stars train pool` takes --split")
+        made = Pool.open(run.data)
+        output.note(f"{len(made.clips):,} clips in the pool {run.data}")
+        return made
     pack = open_training_data(run.data, layout=run.layout, skip=output.failure)
     if run.split is not None:
         pack = pack.part(run.split, "train")
@@ -234,7 +250,7 @@ def _open_pack(run: RunOptions, output: Output) -> Pack:
 
 def _train(
     config: RunConfig,
-    pack: Pack,
+    pack: Pack | Pool,
     run: RunOptions,
     fabric: Fabric,
     output: Output,

@@ -33,6 +33,7 @@ from stars_infer.train.checkpoint import (
 from stars_infer.train.distributed import all_gather, all_reduce, world_size
 from stars_infer.train.methods.method import Method
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
+from stars_infer.train.pools.batches import PoolBatches
 from stars_infer.train.run import RunConfig
 from stars_infer.train.views.views import Views
 
@@ -60,7 +61,7 @@ class Report(Protocol):
 
 def fit(
     method: Method,
-    views: Views,
+    views: Views | PoolBatches,
     config: RunConfig,
     run: Path,
     *,
@@ -134,7 +135,7 @@ def _step(
     module: Any,
     optimizer: Any,
     method: Method,
-    views: Views,
+    views: Views | PoolBatches,
     step: int,
     config: RunConfig,
     fabric: Fabric,

@@ -15,6 +15,8 @@ from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report, fit
 from stars_infer.train.methods.method import Method
+from stars_infer.train.pools.batches import PoolBatches
+from stars_infer.train.pools.pool import Pool
 from stars_infer.train.run import RunConfig, build_method
 from stars_infer.train.views.views import Views
 
@@ -94,7 +96,7 @@ def open_fabric(
 
 def train(
     config: RunConfig,
-    pack: Pack,
+    pack: Pack | Pool,
     out: Path,
     *,
     fabric: Fabric,
@@ -108,7 +110,7 @@ def train(
 
     Args:
         config: The configuration of the run.
-        pack: The clips to train on.
+        pack: The clips to train on; a pool for a method that learns from one.
         out: Folder of the checkpoint and the log.
         fabric: From `open_fabric`.
         resume: Continue from the checkpoint in `out`, which must have the same configuration.
@@ -153,8 +155,34 @@ def train(
     )
 
 
-def open_views(method: Method, pack: Pack, config: RunConfig, *, device: str) -> Views:
-    """Make the views of a pack that a method needs."""
+def open_views(
+    method: Method, pack: Pack | Pool, config: RunConfig, *, device: str
+) -> Views | PoolBatches:
+    """Make the views of a pack that a method needs, or the batches of a pool.
+
+    Raises:
+        UsageError: If the method learns from a pool and this is none, or the other way around; or
+            if the pool has vectors of another width than the encoder.
+    """
+    if isinstance(pack, Pool) != method.pooled:
+        if method.pooled:
+            raise UsageError(
+                f"{config.method} learns from a pool: make one with `stars train pool`"
+            )
+        raise UsageError(f"{config.data}: is a pool, and {config.method} learns from a pack")
+    if isinstance(pack, Pool):
+        if pack.width != config.encoder.vector_width:
+            raise UsageError(
+                f"{config.data}: has vectors of {pack.width} numbers, the encoder of "
+                f"{config.encoder.vector_width}: pretrain it with --vector {pack.width}"
+            )
+        return PoolBatches(
+            pack.take,
+            len(pack.clips),
+            batch=config.loop.batch,
+            seed=config.loop.seed,
+            device=device,
+        )
     return Views(
         pack,
         config.views,

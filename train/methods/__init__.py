@@ -3,6 +3,7 @@
 from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.methods.dino import Dino
 from stars_infer.train.methods.dtw_distillation import DTWDistillation
+from stars_infer.train.methods.kernel_distillation import KernelDistillation
 from stars_infer.train.methods.mae import Mae
 from stars_infer.train.methods.mamp import Mamp
 from stars_infer.train.methods.mamp_nnclr import MampNnclr
@@ -27,6 +28,7 @@ METHODS: dict[str, type[Method]] = {
         Moco,
         Dino,
         DTWDistillation,
+        KernelDistillation,
         Classifier,
     )
 }

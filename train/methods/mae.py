@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from stars_infer.train.methods.masked import MaskedConfig, MaskedPrediction, normalize_tokens
-from stars_infer.train.networks.encoder import segment_tokens
 from stars_infer.train.views.batch import Batch
 
 
@@ -34,4 +33,4 @@ class Mae(MaskedPrediction):
 
     def target(self, bodies: Tensor) -> Tensor:
         """Normalized coordinates of each token, (N, Te*V, l*3)."""
-        return normalize_tokens(segment_tokens(bodies, self.encoder.config.segment))
+        return normalize_tokens(self.encoder.cut(bodies))

@@ -68,10 +68,13 @@ class Mamp(MaskedPrediction):
     def order(self, batch: Batch) -> Tensor:
         """Order the tokens at random; those that move are masked more often."""
         segment = self.encoder.config.segment
-        return motion_aware_order(batch.bodies, batch.noise, tau=self.config.tau, segment=segment)
+        bodies = self.encoder.by_token(batch.bodies)
+        return motion_aware_order(bodies, batch.noise, tau=self.config.tau, segment=segment)
 
     def target(self, bodies: Tensor) -> Tensor:
         """Motion within each token, (N, Te*V, l*3)."""
         return motion_target(
-            bodies, stride=self.config.motion_stride, segment=self.encoder.config.segment
+            self.encoder.by_token(bodies),
+            stride=self.config.motion_stride,
+            segment=self.encoder.config.segment,
         )

@@ -43,6 +43,7 @@ class Method(nn.Module):
         continues: Prefixes of the weights, besides the encoder's, that the method takes over from
             the run it starts from, where that run has them.
         masks: Whether the method needs noise for masking.
+        pooled: Whether the method learns from a pool instead of a pack.
         progress: Share of the run's steps that are done; the loop sets it before each step.
         networks: Kinds of encoders that the method can train.
     """
@@ -53,6 +54,7 @@ class Method(nn.Module):
     config_class: ClassVar[type[Any]]
     continues: ClassVar[tuple[str, ...]] = ()
     masks: ClassVar[bool] = False
+    pooled: ClassVar[bool] = False
     progress: float = 0.0
     networks: ClassVar[tuple[str, ...]] = (TRANSFORMER,)
     encoder: Backbone
@@ -65,6 +67,8 @@ class Method(nn.Module):
                 f"not {encoder.network}; skeattnclr trains {', '.join(NETWORKS)}"
             )
         self.encoder = build_encoder(encoder)
+        if self.encoder.head is not None:  # learns where vectors are taught, and nowhere else
+            self.encoder.head.requires_grad_(False)
 
     @property
     def num_views(self) -> int:

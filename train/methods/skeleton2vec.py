@@ -92,6 +92,8 @@ class Skeleton2vec(Method):
     def __init__(self, encoder: EncoderConfig, config: Skeleton2vecConfig) -> None:
         super().__init__(encoder)
         self.config = config
+        if encoder.posture_tokens:
+            raise UsageError("skeleton2vec masks joints, and posture_tokens have none of their own")
         self.seen = visible_count(encoder.joints, config.mask_ratio)
         if self.seen < 1:
             raise UsageError(

@@ -15,19 +15,26 @@ class Backbone(nn.Module):
     Attributes:
         config: Shape of the network.
         blocks: Layers in order; learning rates can decay by their number.
+        head: Maps features to vectors, where these have a width of their own.
     """
 
     blocks: nn.ModuleList
+    head: nn.Linear | None
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.head = None if config.vector is None else nn.Linear(config.width, config.vector)
 
     @abstractmethod
     def forward(self, bodies: Tensor) -> Tensor:
         """Final tokens (N, Te*V', D), time-major, of bodies (N, T, V, 3) in meters."""
 
     def pool(self, bodies: Tensor) -> Tensor:
-        """Average the final tokens of bodies (N, T, V, 3) to features (N, D)."""
+        """Average the final tokens of bodies (N, T, V, 3) to vectors (N, D)."""
         tokens: Tensor = self(bodies)
-        return tokens.mean(dim=1)
+        return self.to_vectors(tokens.mean(dim=1))
+
+    def to_vectors(self, features: Tensor) -> Tensor:
+        """Map averaged tokens (N, D) to vectors; they are the same where there is no head."""
+        return features if self.head is None else self.head(features)

@@ -26,10 +26,10 @@ class MaskedDecoder(nn.Module):
         width = config.width
         self.embed = nn.Linear(width, width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, width))
-        self.position = PositionEmbedding(config.segments, config.joints, width)
+        self.position = PositionEmbedding(config.segments, config.tokens_per_step, width)
         self.blocks = nn.ModuleList(Block(width, config.heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-5)
-        self.predict = nn.Linear(width, outputs or config.segment * 3)
+        self.predict = nn.Linear(width, outputs or config.values_per_token)
         nn.init.trunc_normal_(self.mask_token, std=EMBEDDING_STD)
         self.apply(init_linear)
 

@@ -18,13 +18,18 @@ def segment_tokens(x: Tensor, segment: int) -> Tensor:
     return x.transpose(2, 3).reshape(n, -1, segment * coordinates)
 
 
+def as_posture(bodies: Tensor) -> Tensor:
+    """All joints of bodies (N, T, V, C) as one, (N, T, 1, V*C)."""
+    return bodies.flatten(2)[:, :, None]
+
+
 class SkeletonEncoder(Backbone):
     """Pre-norm transformer over the joint-segment tokens of one body (STARS, section 3.2)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
-        self.embed = nn.Linear(config.segment * 3, config.width)
-        self.position = PositionEmbedding(config.segments, config.joints, config.width)
+        self.embed = nn.Linear(config.values_per_token, config.width)
+        self.position = PositionEmbedding(config.segments, config.tokens_per_step, config.width)
         self.blocks = nn.ModuleList(Block(config.width, config.heads) for _ in range(config.depth))
         self.norm = nn.LayerNorm(config.width, eps=1e-5)
         self.apply(init_linear)
@@ -32,9 +37,20 @@ class SkeletonEncoder(Backbone):
     def tokens(self, bodies: Tensor) -> Tensor:
         """Embedded tokens (N, Te*V, D) of bodies (N, T, V, 3), with position embeddings."""
         seen = stream_of(bodies, self.config.stream)
-        embedded: Tensor = self.embed(segment_tokens(seen, self.config.segment))
+        if self.config.posture_tokens:
+            hips = seen[:, :, :1]
+            seen = torch.cat((hips, seen[:, :, 1:] - hips), dim=2)
+        embedded: Tensor = self.embed(self.cut(seen))
         positioned: Tensor = embedded + self.position()
         return positioned
+
+    def cut(self, bodies: Tensor) -> Tensor:
+        """Cut bodies (N, T, V, C) into tokens (N, Te*V', l*C)."""
+        return segment_tokens(self.by_token(bodies), self.config.segment)
+
+    def by_token(self, bodies: Tensor) -> Tensor:
+        """Bodies (N, T, V, C) with the joints of a token as one: as they are, or as postures."""
+        return as_posture(bodies) if self.config.posture_tokens else bodies
 
     def encode(self, tokens: Tensor) -> Tensor:
         """Run the blocks and the final norm over all or some tokens (N, L, D)."""

@@ -29,6 +29,10 @@ class EncoderConfig:
         frames: Frames of a view, T.
         joints: Joints, V.
         segment: Frames per token of the transformer, l.
+        posture_tokens: Let a token of the transformer hold a whole posture, with its joints
+            relative to the base of the spine, instead of one joint as in the papers. That makes
+            1/25 of the tokens.
+        vector: Numbers of a vector, where a last linear layer makes them of the D features.
         dropout: Share of the values that are dropped during training, within the blocks of stgcn
             and between those of bigru; 0.5 in SkeAttnCLR's stgcn.
     """
@@ -41,6 +45,8 @@ class EncoderConfig:
     frames: int = 120
     joints: int = 25
     segment: int = 4
+    posture_tokens: bool = False
+    vector: int | None = None
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -50,6 +56,10 @@ class EncoderConfig:
             raise UsageError(f"stream is one of {', '.join(STREAMS)}, not {self.stream!r}")
         if min(self.width, self.depth, self.heads, self.frames, self.segment) < 1:
             raise UsageError(f"every size of the network must be at least 1: {self}")
+        if self.vector is not None and self.vector < 1:
+            raise UsageError(f"vector is a number of values from 1, not {self.vector}")
+        if self.posture_tokens and self.network != TRANSFORMER:
+            raise UsageError("posture_tokens goes with the network transformer")
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout is a share below 1, not {self.dropout:g}")
         {
@@ -90,9 +100,19 @@ class EncoderConfig:
         return self.frames if self.network == BIGRU else -(-self.frames // 2**_HALVINGS)
 
     @property
+    def vector_width(self) -> int:
+        """Numbers of a vector."""
+        return self.vector or self.width
+
+    @property
     def tokens_per_step(self) -> int:
-        """Final tokens per step in time, V': one per joint, or one in bigru."""
-        return 1 if self.network == BIGRU else self.joints
+        """Final tokens per step in time, V': one per joint, or one per posture."""
+        return 1 if self.network == BIGRU or self.posture_tokens else self.joints
+
+    @property
+    def values_per_token(self) -> int:
+        """Coordinates in a token of the transformer, l*C."""
+        return self.segment * 3 * (self.joints // self.tokens_per_step)
 
     @property
     def tokens(self) -> int:
@@ -122,4 +142,6 @@ class EncoderConfig:
             words.append(f"{self.heads} heads")
         if self.network == TRANSFORMER:
             words.append(f"segments of {self.segment} frames")
+        if self.posture_tokens:
+            words.append("whole postures as tokens")
         return ", ".join(words)

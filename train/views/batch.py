@@ -18,6 +18,7 @@ class Batch:
         clips: Number of clips, B.
         noise: Uniform noise in [0, 1) for each token, (N, Te*V).
         labels: Class number of each clip, (B,), for methods that learn from labels.
+        vectors: What the vectors of the bodies are to be, (N, D), for methods that are taught them.
         share_of_bodies: Share of the bodies of the whole step that this batch holds. A method
             multiplies its mean loss by the share, so that the losses of the parts of a step
             (gradient steps, processes) add up to the loss of the step.
@@ -29,6 +30,7 @@ class Batch:
     clips: int
     noise: Tensor
     labels: Tensor | None = None
+    vectors: Tensor | None = None
     share_of_bodies: float = 1.0
     share_of_clips: float = 1.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stars_infer.errors import UsageError
@@ -10,6 +10,14 @@ from stars_infer.preprocessing.prepare import Preprocessing
 
 ABSENT_BODIES = ("present", "zeros", "copy")
 _NORMALIZATION = ("face_camera", "standard_body", "pace")
+_PROBABILITIES = (
+    "mirror", "axis_mask", "outliers", "hidden_limbs", "reduced_layouts", "hidden_legs",
+    "stillness", "repeats", "reverse",
+)  # fmt: skip
+_SENSOR = (
+    "bone_lengths", "posture", "jitter", "outliers", "hidden_limbs", "reduced_layouts",
+    "hidden_legs", "depth",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,13 @@ class ViewConfig:
         slowest_rate: Smallest share of the frames that is kept before resizing; 0.5 simulates 15
             to 30 Hz for clips of 30 Hz.
         reduced_layouts: Probability that a clip is reduced to a layout with fewer joints.
+        hidden_legs: Probability that the legs are not seen, and hang straight down instead.
+        depth: Standard deviation of the logarithm by which depth (z) is wrongly scaled, as in
+            skeletons that are estimated from video.
+        stillness: Probability that a person stands still before and after what the crop shows,
+            each for up to a third of the view.
+        repeats: Probability that a clip shows its crop twice.
+        reverse: Probability that a clip runs backward in time.
         absent_bodies: How a missing second body is treated: present (only present bodies count),
             zeros (MAMP on NTU-60 and PKU-MMD), or copy (of the first body; MAMP on NTU-120).
         face_camera: Turn clips about the vertical axis until the body faces the camera; the
@@ -70,6 +85,11 @@ class ViewConfig:
     hidden_limbs: float = 0.0
     slowest_rate: float = 1.0
     reduced_layouts: float = 0.0
+    hidden_legs: float = 0.0
+    depth: float = 0.0
+    stillness: float = 0.0
+    repeats: float = 0.0
+    reverse: float = 0.0
     absent_bodies: str = "present"
     face_camera: bool = False
     standard_body: bool = False
@@ -84,14 +104,16 @@ class ViewConfig:
             raise UsageError(f"padding is a share up to 1, not {self.padding:g}")
         if not 0 < self.local_shortest <= self.local_longest <= 1:
             raise UsageError("local_shortest and local_longest are shares up to 1, in that order")
-        for name in ("mirror", "axis_mask", "outliers", "hidden_limbs", "reduced_layouts"):
+        for name in _PROBABILITIES:
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a probability, not {getattr(self, name):g}")
-        for name in ("rotation", "shear", "yaw", "bone_lengths", "posture", "jitter"):
+        for name in ("rotation", "shear", "yaw", "bone_lengths", "posture", "jitter", "depth"):
             if getattr(self, name) < 0:
                 raise UsageError(f"{name} must not be below 0, is {getattr(self, name):g}")
         if not 0 < self.slowest_rate <= 1 or not 0 <= self.pace <= 1:
             raise UsageError("slowest_rate and pace are shares up to 1, and slowest_rate above 0")
+        if self.uniform_sampling and self.warps:
+            raise UsageError("uniform_sampling does not go with stillness, repeats or reverse")
         if self.uniform_sampling and self.pace:
             raise UsageError("uniform_sampling and pace both say when frames are taken: leave one")
         if self.absent_bodies not in ABSENT_BODIES:
@@ -122,14 +144,19 @@ class ViewConfig:
     def augments(self) -> bool:
         """Whether two views of a clip differ by more than their crops."""
         turns = any((self.rotation, self.mirror, self.axis_mask, self.shear, self.yaw))
-        return turns or self.padding > 0 or self.corrupts
+        return turns or self.padding > 0 or self.corrupts or self.warps
 
     @property
     def corrupts(self) -> bool:
         """Whether the views simulate other bodies or a sensor."""
-        return self.slowest_rate < 1 or any(
-            (
-                self.bone_lengths, self.posture, self.jitter, self.outliers,
-                self.hidden_limbs, self.reduced_layouts,
-            )
-        )  # fmt: skip
+        return self.slowest_rate < 1 or any(getattr(self, name) for name in _SENSOR)
+
+    @property
+    def warps(self) -> bool:
+        """Whether the views show their crops with pauses, repeated or backward."""
+        return any((self.stillness, self.repeats, self.reverse))
+
+    def without_corruption(self) -> ViewConfig:
+        """The same crops and turns as a perfect sensor sees them, once and without pauses."""
+        clean = dict.fromkeys((*_SENSOR, "stillness", "repeats"), 0.0)
+        return replace(self, slowest_rate=1.0, **clean)

@@ -37,6 +37,10 @@ class Corruption:
     def __init__(self, config: ViewConfig, batch: int, seed: int, device: torch.device) -> None:
         random = torch.Generator(device).manual_seed(seed)
         self.config = config
+        # Later kinds of corruption have a generator of their own: the draws of others stay.
+        others = torch.Generator(device).manual_seed(seed + 1)
+        self._scale = torch.randn(batch, generator=others, device=device)
+        self._legs = torch.rand(batch, generator=others, device=device)
         self._uniform = torch.rand(batch, 2, _UNIFORM, generator=random, device=device)
         self._normal = torch.randn(batch, 2, _NORMAL, generator=random, device=device)
         self._jitter = (
@@ -54,6 +58,8 @@ class Corruption:
             uniform=self._uniform[part][clip, slot],
             # Frame rate, noise level and layout belong to the camera, so both bodies share them.
             camera=self._uniform[part][clip, 0, -3:],
+            depth=self._scale[part][clip],
+            legs=self._legs[part][clip],
             normal=self._normal[part][clip, slot],
             jitter=None if self._jitter is None else self._jitter[part][clip, slot],
         )
@@ -67,6 +73,8 @@ class BodyCorruption:
         config: Kinds and amounts of corruption.
         uniform: Uniform numbers of each body, (N, U).
         camera: The last three uniform numbers, the same for both bodies of a clip, (N, 3).
+        depth: A normal number for the scale of depth, the same for both bodies of a clip, (N,).
+        legs: A uniform number for the legs, likewise, (N,).
         normal: Normal numbers of each body, (N, G).
         jitter: Normal numbers (N, K, V, 3), or None without jitter.
     """
@@ -74,6 +82,8 @@ class BodyCorruption:
     config: ViewConfig
     uniform: Tensor
     camera: Tensor
+    depth: Tensor
+    legs: Tensor
     normal: Tensor
     jitter: Tensor | None
 
@@ -102,6 +112,10 @@ class BodyCorruption:
         if config.hidden_limbs:
             limbs = self.uniform[:, 3 * _JOINTS : -3].reshape(count, 3, -1)
             bodies = sensor.hide_limbs(bodies, limbs, config.hidden_limbs)
+        if config.hidden_legs:
+            bodies = sensor.hide_legs(bodies, self.legs < config.hidden_legs)
+        if config.depth:
+            bodies = sensor.scale_depth(bodies, (config.depth * self.depth).exp())
         if self.jitter is not None:
             bodies = bodies + self._jitter_at_camera_rate(bodies.shape[1], length)
         if config.outliers:

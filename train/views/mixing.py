@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.train.views.normalize import bones, rebuild
 
 UNIT = 4
 """Unit of the length of a window, frames."""
@@ -36,6 +37,9 @@ def _body_parts() -> Mapping[str, tuple[int, ...]]:
 
 BODY_PARTS = _body_parts()
 """Joints of the five parts, by name."""
+_ARMS, _LEGS = ("left arm", "right arm"), ("left leg", "right leg")
+_BORROWED = (_ARMS, _LEGS, _ARMS[:1], _ARMS[1:], ("trunk", *_ARMS))
+"""Limbs that a clip borrows together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +138,33 @@ def lenders_of(clip: Tensor, lending: Tensor, clips: int) -> Tensor:
     own, theirs = (torch.bincount(x, minlength=clips) for x in (clip, lending))
     place = torch.arange(len(clip), device=clip.device) - (own.cumsum(0) - own)[clip]
     return (theirs.cumsum(0) - theirs)[clip] + torch.minimum(place, theirs[clip] - 1)
+
+
+def borrow_limbs(views: Tensor, rate: float, random: torch.Generator) -> Tensor:
+    """Give some clips limbs of others, with the directions of their bones over time.
+
+    Args:
+        views: Views of the same B clips, each turned to the camera, (K, B, T, 25, 3).
+        rate: Probability that a clip borrows limbs.
+        random: Decides which clips borrow, which of `_BORROWED`, and from whom.
+    """
+    count = views.shape[1]
+    borrows = torch.rand(count, generator=random) < rate
+    which = torch.randint(len(_BORROWED), (count,), generator=random)
+    lenders = torch.randperm(count, generator=random)
+    joints = torch.stack([_of_parts(parts) for parts in _BORROWED])[which] & borrows[:, None]
+    mixed = []
+    for bodies in views:
+        own = bones(bodies)
+        mixed.append(rebuild(bodies, torch.where(joints[:, None, :, None], own[lenders], own)))
+    return torch.stack(mixed)
+
+
+def _of_parts(parts: tuple[str, ...]) -> Tensor:
+    """Whether each joint belongs to one of some parts, (25,)."""
+    chosen = torch.zeros(len(NTU25_JOINTS), dtype=torch.bool)
+    chosen[[joint for part in parts for joint in BODY_PARTS[part]]] = True
+    return chosen
 
 
 def _draw_integer(least: int, most: int, random: torch.Generator) -> int:

@@ -19,6 +19,9 @@ LIMBS = (
     ("right knee", "right ankle", "right foot"),
 )
 """Joints that are hidden together."""
+_LEG, _FOOT = (0.4, 0.8, 0.85), 0.12
+"""How far knee, ankle and foot of a straight leg are below the hip, and the foot before it,
+meters."""
 _SHAKY = 2.0
 """Jitter of hands and feet, relative to that of other joints."""
 _OUTLIER = 0.15
@@ -59,6 +62,30 @@ def hide_limbs(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
         held = torch.where(during[:, :, None, None], bodies[:, :, :1] + last, bodies[:, :, joints])
         bodies = bodies.index_copy(2, torch.tensor(joints, device=bodies.device), held)
     return bodies
+
+
+def hide_legs(bodies: Tensor, hidden: Tensor) -> Tensor:
+    """Let the legs of bodies (N, T, 25, 3) hang straight down from the hips if they are hidden.
+
+    Args:
+        bodies: Bodies.
+        hidden: Whether the legs of a body are not seen, (N,).
+    """
+    straight = bodies.clone()
+    for names in LIMBS[2:]:
+        joints = _joints(names)
+        for joint, length, forward in zip(joints, _LEG, (0.0, 0.0, _FOOT), strict=True):
+            straight[:, :, joint] = bodies[:, :, joints[0] - 1]  # the hip
+            straight[:, :, joint, 1] -= length
+            straight[:, :, joint, 2] -= forward
+    return torch.where(hidden[:, None, None, None], straight, bodies)
+
+
+def scale_depth(bodies: Tensor, scale: Tensor) -> Tensor:
+    """Scale the depth (z) of bodies (N, T, 25, 3) about the base of the spine by (N,)."""
+    root = bodies[:, :, :1, 2]
+    depth = root + (bodies[..., 2] - root) * scale[:, None, None]
+    return torch.cat((bodies[..., :2], depth[..., None]), dim=3)
 
 
 def add_outliers(bodies: Tensor, noise: Tensor, uniform: Tensor, rate: float) -> Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -20,13 +19,13 @@ from stars_infer.train.views.config import ViewConfig
 from stars_infer.train.views.corruption import Corruption
 from stars_infer.train.views.mixing import Mixing, lenders_of
 from stars_infer.train.views.normalize import frames_to_normalize, normalize
+from stars_infer.train.views.order import clips_of_step, derive_seed
+from stars_infer.train.views.times import warped_times
 
 _MOST_OF_THE_GPU = 0.5
 """Largest share of a GPU's free memory that a pack may take."""
-_ORDER = 1 << 31
-"""Takes the place of the number of a view in the seed of the order of a pass."""
-_CORRUPTION, _MIXING = 1, 2
-"""Follow the number of a view in the seeds of its corruption and of its mixing."""
+_CORRUPTION, _MIXING, _TIMES = 1, 2, 3
+"""Follow the number of a view in the seeds of its corruption, of its mixing and of its times."""
 
 
 class Views:
@@ -72,18 +71,10 @@ class Views:
         self._bodies = torch.tensor([clip.bodies for clip in pack.clips])
         number = {label: place for place, label in enumerate(self.classes)}
         self._labels = torch.tensor([number[clip.label] for clip in pack.clips])
-        self._order: tuple[int, Tensor] | None = None
 
     def clips_of_step(self, step: int) -> Tensor:
         """Numbers (B,) of the clips of a step: the next ones of shuffled passes over the data."""
-        positions = torch.arange(step * self.batch, (step + 1) * self.batch)
-        passes = positions // self.clips
-        return torch.cat(
-            [
-                self._order_of_pass(int(number))[positions[passes == number] % self.clips]
-                for number in range(int(passes[0]), int(passes[-1]) + 1)
-            ]
-        )
+        return clips_of_step(step, batch=self.batch, clips=self.clips, seed=self.seed)
 
     def draw(self, step: int, part: slice = slice(None)) -> tuple[Batch, ...]:
         """Make all views of a step's clips, or of a part of them.
@@ -109,7 +100,7 @@ class Views:
         self, clips: Tensor, step: int, part: slice, first: Batch, mixing: Mixing
     ) -> Batch:
         """The first view of a step's clips with parts of the first view of others."""
-        random = torch.Generator().manual_seed(_derive_seed(self.seed, step, 0, _MIXING))
+        random = torch.Generator().manual_seed(derive_seed(self.seed, step, 0, _MIXING))
         mix = mixing.draw(random, batch=self.batch, frames=self.config.frames)
         # The lender of a clip may belong to another process, so its view is made once more here.
         lender = (torch.arange(self.batch)[part] + mix.shift) % self.batch
@@ -122,11 +113,11 @@ class Views:
     ) -> Batch:
         """One view of a step's clips, or of those that a slice or positions select."""
         config = self.config
-        random = torch.Generator().manual_seed(_derive_seed(self.seed, step, number))
+        random = torch.Generator().manual_seed(derive_seed(self.seed, step, number))
         share, place = torch.rand(2, self.batch, generator=random)[:, part]
         matrices, mirrored = (x[part] for x in self._transformations(random))
         noise = torch.rand(self.batch, 2, self.tokens, generator=random)[part]
-        moments = self._moments(random)
+        moments = self._moments(random, step, number)
         shift = torch.rand(self.batch, generator=random)[part] if config.padding else None
 
         bodies_of_step = int(self._bodies[clips].sum())
@@ -135,7 +126,7 @@ class Views:
         track, clip, slot = self._tracks(clips)
         corruption = None
         if config.corrupts:
-            seed = _derive_seed(self.seed, step, number, _CORRUPTION)
+            seed = derive_seed(self.seed, step, number, _CORRUPTION)
             corruption = Corruption(config, self.batch, seed, self.device).of(part, clip, slot)
         joints = self._joints.device
         bodies = resize_tracks(
@@ -186,19 +177,15 @@ class Views:
             turned = turned @ rotations(F.pad(yaw[:, None], (1, 1)))
         return axis_masks(axes.where(masked, torch.full_like(axes, 3))) @ turned, mirrored
 
-    def _moments(self, random: torch.Generator) -> Tensor | None:
-        """Random sampling times (B, T), one in each T-th of the crop; None for the middles."""
+    def _moments(self, random: torch.Generator, step: int, number: int) -> Tensor | None:
+        """Random sampling times (B, T) within the crop; None for the middles of its T-ths."""
+        if self.config.warps:
+            times = torch.Generator().manual_seed(derive_seed(self.seed, step, number, _TIMES))
+            return warped_times(self.config, self.batch, times)
         if not self.config.uniform_sampling:
             return None
         uniform = torch.rand(self.batch, self.config.frames, generator=random)
         return torch.arange(self.config.frames) + uniform.double()
-
-    def _order_of_pass(self, number: int) -> Tensor:
-        """Random order of the clips in a pass over the data."""
-        if self._order is None or self._order[0] != number:
-            random = torch.Generator().manual_seed(_derive_seed(self.seed, number, _ORDER))
-            self._order = number, torch.randperm(self.clips, generator=random)
-        return self._order[1]
 
     def _crop(
         self, clips: Tensor, share: Tensor, place: Tensor, *, local: bool
@@ -286,9 +273,3 @@ def _with_second_bodies(
     full[clip.to(bodies.device), slot.to(bodies.device)] = bodies
     positions = torch.arange(clips * 2)
     return full.flatten(0, 1), positions // 2, positions % 2
-
-
-def _derive_seed(*numbers: int) -> int:
-    """Derive a 63-bit seed from several numbers."""
-    state = np.random.SeedSequence(numbers).generate_state(2)
-    return int(state[0]) << 31 | int(state[1]) >> 1

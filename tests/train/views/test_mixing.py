@@ -6,7 +6,8 @@ import torch
 from stars_infer.errors import UsageError
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.train.views.augment import shift_in_time
-from stars_infer.train.views.mixing import BODY_PARTS, Mix, Mixing, lenders_of
+from stars_infer.train.views.mixing import BODY_PARTS, Mix, Mixing, borrow_limbs, lenders_of
+from stars_infer.train.views.normalize import bones
 from tests.train.views.test_views import source, views
 
 
@@ -102,3 +103,21 @@ def test_a_shifted_window_goes_on_backwards():
 def test_padding_is_a_share(clips):
     with pytest.raises(UsageError, match="padding is a share"):
         views(clips, padding=1.5)
+
+
+def test_borrowed_limbs_have_the_directions_of_the_lenders_bones():
+    random = torch.Generator().manual_seed(3)
+    bodies = torch.randn(6, 4, 25, 3, generator=random)
+    views = torch.stack((bodies, bodies + 1))
+    kept = borrow_limbs(views, 0.0, random)
+    assert torch.allclose(kept, views, atol=1e-5)
+    mixed = borrow_limbs(views, 1.0, random)
+    # A shift of the whole body is no matter of bones, so both views borrow the same.
+    assert torch.allclose(mixed[1] - mixed[0], torch.ones(6, 4, 25, 3), atol=1e-5)
+    assert torch.allclose(mixed[:, :, :, 0], views[:, :, :, 0], atol=1e-6)
+    own, theirs = bones(bodies), bones(mixed[0])
+    for body in theirs:
+        for joint in range(1, 25):
+            apart = (own[:, :, joint] - body[:, joint]).abs().amax(dim=(1, 2))
+            assert apart.min() < 1e-5
+    assert (theirs - own).abs().max() > 0.1

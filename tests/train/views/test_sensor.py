@@ -9,9 +9,11 @@ from stars_infer.train.views.sensor import (
     LIMBS,
     REDUCED,
     add_outliers,
+    hide_legs,
     hide_limbs,
     reduce_layouts,
     reduction,
+    scale_depth,
     scale_jitter,
 )
 
@@ -145,3 +147,23 @@ def test_only_the_bodies_of_reduced_layouts_are_reduced():
     for place, layout in enumerate(REDUCED):
         expected = torch.einsum("uv,tvc->tuc", reduction(layout), bodies[place + 1])
         torch.testing.assert_close(mixed[place + 1], expected)
+
+
+def test_hidden_legs_hang_straight_down_from_the_hips():
+    bodies = torch.randn(2, 5, 25, 3, generator=torch.Generator().manual_seed(0))
+    seen = hide_legs(bodies, torch.tensor([True, False]))
+    assert torch.equal(seen[1], bodies[1])
+    for hip, knee, ankle in ((12, 13, 14), (16, 17, 18)):
+        down = seen[0, :, hip] - seen[0, :, [knee, ankle]].transpose(0, 1)
+        assert torch.allclose(down[0], torch.tensor([0.0, 0.4, 0.0]).expand(5, 3), atol=1e-6)
+        assert torch.allclose(down[1], torch.tensor([0.0, 0.8, 0.0]).expand(5, 3), atol=1e-6)
+    assert torch.equal(seen[0, :, :13], bodies[0, :, :13])
+
+
+def test_depth_is_scaled_about_the_hips():
+    bodies = torch.randn(2, 5, 25, 3, generator=torch.Generator().manual_seed(0))
+    seen = scale_depth(bodies, torch.tensor([0.5, 1.0]))
+    assert torch.equal(seen[..., :2], bodies[..., :2])
+    assert torch.allclose(seen[1], bodies[1], atol=1e-6)
+    before, after = (some[0, :, :, 2] - some[0, :, :1, 2] for some in (bodies, seen))
+    assert torch.allclose(after, before / 2, atol=1e-6)
