@@ -138,7 +138,9 @@ def make_pool(
         StarsError: If the pack cannot be read.
         UsageError: If the folder holds the pool of another configuration.
     """
-    wanted = {"schema": SCHEMA, "config": json.loads(json.dumps(asdict(config)))}
+    sources = _open_pack(config.pack, config.split).facts.get("sources", [])
+    settings = json.loads(json.dumps(asdict(config)))
+    wanted = {"schema": SCHEMA, "sources": sources, "config": settings}
     facts = out / FACTS
     if facts.exists():
         if json.loads(facts.read_text(encoding="utf-8")) != wanted:
