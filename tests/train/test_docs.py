@@ -53,6 +53,7 @@ def test_every_flag_that_the_page_mentions_exists():
     for words in (
         "train pretrain", "train tune", "train reproduce", "train eval knn", "train eval linear",
         "train eval finetune", "train eval transfer", "export", "model fuse", "data prepare",
+        "data pack", "train pool",
     ):  # fmt: skip
         known |= options_of(words.split())
     mentioned = set(re.findall(r"--[a-z][\w-]+", PAGE))

@@ -20,6 +20,7 @@ from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.classifier import ClassifierConfig
 from stars_infer.train.methods.dino import DinoConfig
 from stars_infer.train.methods.dtw_distillation import DTWDistillationConfig
+from stars_infer.train.methods.kernel_distillation import KernelDistillationConfig
 from stars_infer.train.methods.mae import MaeConfig
 from stars_infer.train.methods.mamp import MampConfig
 from stars_infer.train.methods.mamp_nnclr import MampNnclrConfig
@@ -32,6 +33,7 @@ from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import open_views
 from stars_infer.train.views.config import ViewConfig
+from tests.train.random_pool import random_pool
 
 SHAPE = EncoderConfig(width=16, depth=2, heads=2)
 
@@ -48,6 +50,7 @@ SMALL = {
     "dino": DinoConfig(prototypes=24, hidden=32, bottleneck=8, local_views=1),
     "skeattnclr": SkeAttnClrConfig(queue=20, hidden=32, projection=8),
     "dtw-distillation": DTWDistillationConfig(),
+    "kernel-distillation": KernelDistillationConfig(),
     "classifier": ClassifierConfig(hidden=32),
 }
 
@@ -72,7 +75,8 @@ def run(config, folder, pack, *, resume=None, stop_at=None):
     torch.manual_seed(config.loop.seed)
     method = build_method(config)
     method.before_first_step()
-    views = open_views(method, pack, config, device="cpu")
+    data = random_pool(SHAPE) if method.pooled else pack
+    views = open_views(method, data, config, device="cpu")
 
     def report(progress):
         if progress.step == stop_at:

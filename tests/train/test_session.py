@@ -16,6 +16,7 @@ from stars_infer.train.reproduce import Sources, plan
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import best_precision, open_fabric, open_views
 from stars_infer.train.views.config import ViewConfig
+from tests.train.random_pool import random_pool
 
 TRANSFORMER = EncoderConfig(width=16, depth=2, heads=2)
 OTHERS = {
@@ -35,6 +36,7 @@ SMALL = {
     "dino": {"prototypes": 24, "hidden": 32, "bottleneck": 8, "local_views": 1},
     "skeattnclr": {"queue": 20, "hidden": 32, "projection": 8},
     "dtw-distillation": {},
+    "kernel-distillation": {},
     "classifier": {"hidden": 32},
 }
 CASES = [(method, TRANSFORMER) for method in METHODS] + [
@@ -66,7 +68,8 @@ def test_every_method_and_network_trains_in_bf16(trained, tmp_path, name, shape)
     fabric.seed_everything(0, verbose=False)
     method = build_method(config)
     method.before_first_step()
-    views = open_views(method, pack, config, device="cpu")
+    data = random_pool(shape) if method.pooled else pack
+    views = open_views(method, data, config, device="cpu")
     seen, made = [], set()
     method.register_forward_pre_hook(lambda _, batches: seen.extend(batches))
     for layer in method.modules():

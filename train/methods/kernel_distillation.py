@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
 from stars_infer.train.methods.method import TUNE, Method, StepOutput
-from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
+from stars_infer.train.networks.encoder_config import DSTA, STGCN, TRANSFORMER, EncoderConfig
 from stars_infer.train.views.batch import Batch
 
 
@@ -31,7 +31,7 @@ class KernelDistillation(Method):
     title: ClassVar[str] = "kernel distillation"
     stage: ClassVar[str] = TUNE
     config_class: ClassVar[type[Any]] = KernelDistillationConfig
-    networks: ClassVar[tuple[str, ...]] = NETWORKS
+    networks: ClassVar[tuple[str, ...]] = (TRANSFORMER, STGCN, DSTA)
     pooled: ClassVar[bool] = True
 
     def __init__(self, encoder: EncoderConfig, config: KernelDistillationConfig) -> None:

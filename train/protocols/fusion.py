@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import UsageError
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import unit
 from stars_infer.train.protocols.results import (
     SCHEMA,
     SCORES,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text, written_beside
 from stars_infer.errors import MissingExtraError, UsageError
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import unit
 from stars_infer.train.protocols.results import Result
 
 CLASSES = 15
