@@ -182,10 +182,9 @@ def _face(one: Person, other: Person, layout: Layout) -> bool:
     if not together.any():
         return False
     mine, theirs = (
-        np.einsum("jv,tvc->tjc", layout.ntu25_matrix(), person.joints[together])
-        for person in (one, other)
+        layout.ntu25_matrix() @ person.joints[together].mean(axis=0) for person in (one, other)
     )
-    way = (theirs - mine).mean(axis=(0, 1))[[0, 2]]
+    way = (theirs - mine).mean(axis=0)[[0, 2]]
     distance = float(np.linalg.norm(way))
     return 0 < distance < FACE_TO_FACE and all(
         float(_front(joints) @ (sign * way)) > FACING * distance
@@ -194,8 +193,8 @@ def _face(one: Person, other: Person, layout: Layout) -> bool:
 
 
 def _front(joints: FloatArray) -> NDArray[np.float64]:
-    """The direction (x, z) in which NTU-25 joints (T, 25, 3) face on the level, of length 1."""
-    across = np.sum([joints[:, right] - joints[:, left] for left, right in SIDES], axis=(0, 1))
+    """The direction (x, z) in which NTU-25 joints (25, 3) face on the level, of length 1."""
+    across = np.sum([joints[right] - joints[left] for left, right in SIDES], axis=0)
     front = np.array([across[2], -across[0]], np.float64)
     return front / max(float(np.linalg.norm(front)), 1e-9)
 
