@@ -13,16 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.clips.convention import STANDARD, Convention, option, to_standard
+from stars_infer.clips.convention import AUTO, STANDARD, Convention, to_standard
 from stars_infer.clips.fill_values import FARTHEST, clear_lost
+from stars_infer.clips.flat import to_person_size, why_flat
 from stars_infer.clips.following import follow_bodies
 from stars_infer.clips.gaps import MAX_GAP, drop_lost_bodies, fill_gaps
 from stars_infer.clips.plausibility import doubts
+from stars_infer.clips.shapes import array_of, as_bodies
 from stars_infer.clips.spikes import take_out_spikes
 from stars_infer.clips.tracks import note_glimpses
+from stars_infer.clips.upright import turn_upright
 from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError, NobodyError, UsageError, check_range
-from stars_infer.layouts import get_layout, layouts_with
+from stars_infer.layouts import get_layout
 
 MIN_FRAMES = 2
 MAX_FRAMES = 20_000
@@ -32,6 +35,7 @@ MAX_RECORDING_FRAMES = 2_000_000
 LEAST_CONFIDENCE = 0.3
 """Points of which a tracker is less sure count as missing."""
 DEFAULT_FPS = 30.0
+NO_NOTES: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -47,6 +51,7 @@ class Clip:
         fps: Frames per second.
         source: Where the clip comes from, for messages and results.
         notes: What was mended in it, and what is odd about it, in words.
+        flat: Whether it is in 2D: z is zero, and it is compared with flat exemplars only.
 
     Example:
         >>> import numpy as np
@@ -64,6 +69,7 @@ class Clip:
     fps: float = DEFAULT_FPS
     source: str = "array"
     notes: tuple[str, ...] = ()
+    flat: bool = False
 
     def __post_init__(self) -> None:
         source: object = self.source  # callers without a type checker may give anything
@@ -117,10 +123,11 @@ class Clip:
         joints: ArrayLike,
         *,
         layout: str = "ntu25",
-        units: str = "m",
-        up: str = "y",
+        units: str | float = "m",
+        up: str | None = None,
         handedness: str = "right",
         fps: float = DEFAULT_FPS,
+        flat: bool = False,
         source: str = "array",
         confidence: NDArray[np.generic] | None = None,
         least_confidence: float = LEAST_CONFIDENCE,
@@ -130,16 +137,20 @@ class Clip:
         """Make a clip from an array of positions, which is copied.
 
         Args:
-            joints: (T, V, 3), (M, T, V, 3), or (3, T, V, M). A body counts as absent in frames
-                where all its joints are zero or NaN; other NaN are missing joints, and so are
-                masked values and other zeros, unless they are the body's own origin
+            joints: (T, V, 3), (M, T, V, 3), (3, T, V, M), or any order of these axes that a body
+                fits (`stars_infer.clips.shapes`); x and y are enough if it is flat. A body counts
+                as absent in frames where all its joints are zero or NaN; other NaN are missing
+                joints, and so are masked values, fill values (`stars_infer.clips.fill_values`) and
+                other zeros, unless they are the body's own origin
                 (`stars_infer.clips.zeros`).
             layout: Name of the joint layout, or path of its file.
-            units: Of the positions: `m`, `cm`, `mm` or `in`.
+            units: Of the positions: `m`, `cm`, `mm` or `in`, or the meters in a unit.
             up: The axis of the array that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. A camera's
-                y points down: `-y`.
+                y points down: `-y`. `auto` finds it from the bodies, as is done with flat clips if
+                nothing is said; else it is `y`.
             handedness: Of the axes, `right` or `left`; Unity's and Unreal's are left-handed.
             fps: Frames per second.
+            flat: The clip is in 2D, or to be taken so: depth is set to zero.
             source: Name for messages and results.
             confidence: How sure the tracker is of each joint, (M, T, V), or (T, V) of one body.
             least_confidence: Joints below it count as missing.
@@ -167,12 +178,19 @@ class Clip:
             >>> Clip.from_array(meters * 1000, units="mm").notes
             ()
         """
-        convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
+        convention = Convention(
+            layout=layout,
+            units=units,
+            up=up or (AUTO if flat else "y"),
+            handedness=handedness,
+            fps=fps,
+            flat=flat,
+        )
         layout, fps = convention.layout or "ntu25", convention.fps or DEFAULT_FPS
-        given = _as_bodies(joints, layout=layout, source=source)
+        given, order = as_bodies(joints, layout=layout, source=source, flat=bool(flat))
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is missing
             bodies = np.array(to_standard(given, convention), np.float32, order="C")
-        return cls.from_tracks(
+        made = cls.from_tracks(
             bodies,
             presence_of(bodies),
             layout=layout,
@@ -184,6 +202,7 @@ class Clip:
             computed=computed,
             convention=convention,
         )
+        return replace(made, notes=(*order, *made.notes)) if order else made
 
     @classmethod
     def from_mediapipe(
@@ -269,11 +288,7 @@ class Clip:
         check_frame_count(bodies.shape[1], source=source, recording=recording)
         bodies = _without_doubt(bodies, confidence, least_confidence, source)
         kind = get_layout(layout)
-        followed: tuple[str, ...] = ()
-        unseen: tuple[str, ...] = ()
-        jumping: tuple[str, ...] = ()
-        lost: tuple[str, ...] = ()
-        filled: tuple[str, ...] = ()
+        followed = unseen = jumping = lost = filled = turned = NO_NOTES
         if computed:
             bodies = np.where(np.abs(bodies) > FARTHEST, np.float32(np.nan), bodies)
         else:
@@ -281,6 +296,10 @@ class Clip:
             if not identified:
                 bodies, presence, followed = follow_bodies(bodies, presence, fps=fps)
             bodies, presence, unseen = clear_lost(bodies, presence, layout=kind)
+            if convention.flat:
+                bodies = to_person_size(bodies, presence, layout=kind)
+            elif told := why_flat(bodies, presence, layout=kind):
+                raise ClipError(source, told)
             bodies, jumping = take_out_spikes(bodies, presence, layout=kind, fps=fps)
         if not np.isfinite(bodies).all():
             known = np.asarray(np.isfinite(bodies).all(axis=3))
@@ -300,10 +319,20 @@ class Clip:
                 max_gap=max_gap,
                 uncertain=confidence is not None,
             )
-        made = cls(bodies=bodies, presence=presence, layout=layout, fps=fps, source=source)
+        if convention.up == AUTO:
+            bodies, found = turn_upright(bodies, presence, layout=kind, convention=convention)
+            turned = (f"{found} points up, as the bodies stand",)
+        made = cls(
+            bodies=bodies,
+            presence=presence,
+            layout=layout,
+            fps=fps,
+            source=source,
+            flat=bool(convention.flat),
+        )
         odd = doubts(bodies, presence, layout=kind, convention=convention)
         brief = note_glimpses(bodies, presence, fps=fps)
-        notes = (*followed, *unseen, *jumping, *lost, *filled, *brief, *odd)
+        notes = (*turned, *followed, *unseen, *jumping, *lost, *filled, *brief, *odd)
         return replace(made, notes=notes) if notes else made
 
 
@@ -354,46 +383,3 @@ def _without_doubt(
         )
     sure = np.asarray(confidence, np.float32) >= least
     return np.where(sure[..., None], bodies, np.float32(np.nan))
-
-
-def _as_bodies(joints: ArrayLike, *, layout: str, source: str) -> NDArray[np.generic]:
-    """View positions of any accepted shape as (M, T, V, 3)."""
-    array = array_of(joints, source)
-    if array.ndim == 3 and array.shape[2] == 3:
-        bodies = array[None]
-    elif array.ndim == 4 and array.shape[3] == 3:
-        bodies = array
-    elif array.ndim == 4 and array.shape[0] == 3:
-        bodies = np.moveaxis(array, (3, 0), (0, 3))
-    else:
-        raise ClipError(
-            source,
-            f"expected shape (T, V, 3), (M, T, V, 3) or (3, T, V, M), got {array.shape}",
-        )
-    expected = len(get_layout(layout).joints)
-    found = bodies.shape[2]
-    if found != expected:
-        fitting = " or ".join(option("layout", name) for name in layouts_with(found))
-        remedy = f"pass {fitting}" if fitting else "no known layout has so many"
-        raise ClipError(source, f"{found} joints, but layout {layout!r} has {expected}: {remedy}")
-    return bodies
-
-
-def array_of(values: ArrayLike, source: str) -> NDArray[np.generic]:
-    """Numbers in any form as an array, in which masked values are NaN.
-
-    Raises:
-        ClipError: If they are no numbers.
-    """
-    try:
-        array = np.asanyarray(values)
-    except ValueError as error:  # lists of different lengths
-        raise ClipError(source, "frames or bodies differ in length: pass NaN where one is missing"
-                        ) from error  # fmt: skip
-    except (TypeError, RuntimeError) as error:  # as of a tensor that another device holds
-        raise ClipError(source, f"NumPy cannot read it: {error}") from error
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise ClipError(source, f"expected numbers, got an array of {array.dtype}")
-    if isinstance(array, np.ma.MaskedArray):
-        array = np.ma.filled(array.astype(np.result_type(array.dtype, np.float32)), np.nan)
-    return np.asarray(array)

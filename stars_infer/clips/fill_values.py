@@ -5,8 +5,8 @@ values. No list of them is complete, so a joint counts as lost if its position c
 
 - It is farther from the middle of its body than `REACH` times the body's own size, or beyond
   `FARTHEST`.
-- It repeats to the last digit, as no sensor's values do: at a joint that no bones connect to it in
-  the same frame, or `MOST_CHANCE` times and more over the clip. A point whose three coordinates are
+- It repeats to the last digit, as no sensor's values do: at another part of the body in the same
+  frame, or `MOST_CHANCE` times and more over the clip. A point whose three coordinates are
   the same number, and a coordinate of exactly zero, count as repeated. Such a joint is lost unless
   bones of their usual length connect it to joints that are known.
 - All joints of the body are in one place; there, the body is absent.
@@ -39,8 +39,8 @@ _ROUNDING = 0.1
 """Share of the longest bone by which a joint may be off where positions are rounded."""
 _ALWAYS = 0.9
 """Share of the frames from which on two joints count as always in one place."""
-_LONGEST_CHAIN = 3
-"""Joints in one place are followed over two to the power of so many bones."""
+_NEAR = 3
+"""Bones between two joints, as between a thumb and a fingertip, that a sensor may confuse."""
 _LOOKED_AT = 64
 """Frames, evenly spread, from which the size of a body is measured."""
 
@@ -187,7 +187,7 @@ class _Positions:
         return number
 
     def coincident(self) -> BoolArray:
-        """Find the joints that are where another one is to which no bones lead from there.
+        """Find the joints that are where another one is, more than `_NEAR` bones away.
 
         Two joints that are always in one place are so in their layout.
         """
@@ -200,15 +200,14 @@ class _Positions:
         joints = self.joints[frames]
         both = known[frames, :, None] & known[frames, None, :]
         alike = both & (joints[:, :, None] == joints[:, None, :]).all(axis=3)
-        joined = np.eye(known.shape[1], dtype=np.bool_)
+        near = np.eye(known.shape[1], dtype=np.bool_)
         for one, other in self.layout.bones:
-            joined[one, other] = joined[other, one] = True
+            near[one, other] = near[other, one] = True
+        near = np.linalg.matrix_power(near.astype(np.int64), _NEAR) > 0
+        near |= near[:, list(self.layout.counterparts)]  # hands are clasped
         seen = known.astype(np.float32)
         always = alike.sum(axis=0) >= np.maximum(_ALWAYS * (seen.T @ seen), 1)
-        together = alike & joined
-        for _ in range(_LONGEST_CHAIN):
-            together = np.matmul(together, together)
-        found[frames] = (alike & ~together & ~always).any(axis=2)
+        found[frames] = (alike & ~near & ~always).any(axis=2)
         return found
 
 

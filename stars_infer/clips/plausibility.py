@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.anatomy import PLAUSIBLE, median_of_rows, standing_height
-from stars_infer.clips.convention import UNITS, Convention, option, turn_of
+from stars_infer.clips.convention import UNITS, Convention, meters_in_unit, option, turn_of
+from stars_infer.clips.upright import up_scores
 from stars_infer.layouts import NTU25, NTU25_INDEX, Layout
 
 Positions = NDArray[np.floating]
@@ -21,13 +22,9 @@ ENOUGH = 64
 """Frames, evenly spread over the clip, that are looked at."""
 USUAL_HEIGHT = 1.7
 """Meters; where two units would fit, the one that comes nearest to it does."""
-UPSIDE_DOWN = -0.6
-"""Cosine of the trunk with the up axis, median over the clip, below which people are on their head
-(a person who bends down to the floor comes to about -0.5)."""
-LYING = 0.35
-"""The same, in absolute value, below which people lie."""
-STRAIGHT = 0.9
-"""Cosine of the trunk with another axis from which on that axis may be the one that points up."""
+FAR_BETTER = 1.5
+"""By so much another axis must fit better as the one that points up, of 3 for somebody who stands:
+people bend down, and lie, too."""
 BACKWARDS = -0.5
 """Cosine of the toes (or nose) with the way the body faces, median over the clip, below which left
 and right are exchanged."""
@@ -58,7 +55,7 @@ def doubts(
         return ("all joints of the body are in one place: was the right array saved?",)
     up = _up_doubt(joints, convention)
     notes = [_size_doubt(size, convention), up]
-    if not up:
+    if not up and not convention.flat:
         notes.append(_side_doubt(found, joints, layout))
     return tuple(note for note in notes if note)
 
@@ -68,37 +65,38 @@ def _size_doubt(size: float, convention: Convention) -> str:
     if low <= size <= high:
         return ""
     unit = convention.units or "m"
-    in_file = size / UNITS[unit]
+    in_file = size / meters_in_unit(convention)
     fitting = {
         other: abs(np.log(in_file * scale / USUAL_HEIGHT))
         for other, scale in UNITS.items()
         if low <= in_file * scale <= high
     }
+    if isinstance(unit, float):
+        unit = f"units of {unit:.3g} m"
     told = f"the body is {size:.3g} m tall if the positions are in {unit}"
     if not fitting:
-        return f"{told}, and no person's in {', '.join(UNITS)} either: check the units"
+        adult = option("units", USUAL_HEIGHT / in_file)
+        return (
+            f"{told}, and no person's in {', '.join(UNITS)} either: check the units; if it is an "
+            f"adult, pass the meters in a unit, about {adult}"
+        )
     best = min(fitting, key=lambda other: fitting[other])
     return f"{told}: if they are in {best}, pass {option('units', best)}"
 
 
 def _up_doubt(joints: Positions, convention: Convention) -> str:
-    """Doubt which axis is up, from the trunk: hips to the spine at the shoulders."""
-    trunk = joints[:, NTU25_INDEX["spine at shoulders"]] - joints[:, 0]
-    trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-9)
-    middle = median_of_rows(trunk)
-    if middle[1] >= LYING:
-        return ""
-    axis = int(np.argmax(np.abs(middle)))
-    if middle[1] < UPSIDE_DOWN:
-        axis = 1
-    elif axis == 1 or abs(middle[axis]) < STRAIGHT:
+    """Doubt which axis is up, if another one fits far better."""
+    scores = up_scores(joints)
+    found = max(scores, key=lambda up: scores[up])
+    if scores[found] - scores["y"] < FAR_BETTER or (convention.flat and found[-1] != "y"):
         return ""
     axes, signs = turn_of(convention)
-    sign = "-" if middle[axis] * signs[axis] < 0 else ""
+    axis = "xyz".index(found[-1])
+    sign = "-" if (found[0] == "-") != (signs[axis] < 0) else ""
     up = f"{sign}{_AXES[axes[axis]]}"
     passed = option("up", up)
     if axis == 1:
-        return f"the head is below the hips: if {up} points up, pass {passed}"
+        return f"the head is below the feet: if {up} points up, pass {passed}"
     return f"the body lies along {up}: if the person is upright, pass {passed}"
 
 

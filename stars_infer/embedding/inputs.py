@@ -41,10 +41,11 @@ class ConventionOptions(TypedDict, total=False):
     """What a caller says of clips, as in `Convention`."""
 
     layout: str | None
-    units: str | None
+    units: str | float | None
     up: str | None
     handedness: str | None
     fps: float | None
+    flat: bool | None
 
 
 class ReadingOptions(ConventionOptions, total=False):
@@ -187,9 +188,10 @@ def clip_of_array(joints: NDArray[Any], convention: Convention, *, source: str =
         joints,
         layout=known.layout or "ntu25",
         units=known.units or "m",
-        up=known.up or "y",
+        up=convention.up,
         handedness=known.handedness or "right",
         fps=known.fps or 30.0,
+        flat=bool(known.flat),
         source=source,
     )
 
@@ -228,7 +230,7 @@ def _files_or_clip(one: Any, source: str, convention: Convention) -> list[Path |
         joints = np.asanyarray(one)  # with its mask
     except (TypeError, RuntimeError) as error:  # as of a tensor that another device holds
         raise ClipError(source, f"NumPy cannot read it: {error}") from error
-    if joints.dtype.kind not in "fiu" or joints.ndim not in (3, 4):
+    if joints.dtype.kind not in "fiu" or joints.ndim < 2:
         raise UsageError(
             f"an array of {joints.dtype} {joints.shape} is no clip: {_WANTED}; of an array of many "
             "clips, pass list(array)"

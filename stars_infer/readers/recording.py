@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.clip import MAX_RECORDING_FRAMES, Clip, check_frame_count
-from stars_infer.clips.convention import STANDARD, Convention, to_standard
+from stars_infer.clips.convention import AUTO, STANDARD, Convention, option, to_standard
 from stars_infer.errors import ClipError, NobodyError, UsageError
 from stars_infer.layouts import (
     Layout,
@@ -86,11 +86,15 @@ def clip_of(recording: Recording, given: Convention, *, uncut: bool = False) -> 
 
 def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
     known = given.over(recording.stated)
+    if recording.flat and given.flat is None:
+        raise ClipError(
+            recording.source, f"{recording.flat}; or, for clips in 2D, pass {option('flat', '')}"
+        )
     convention = known.over(recording.default).over(STANDARD)
+    if known.flat and known.up is None and recording.default.up in (None, "y"):
+        convention = replace(convention, up=AUTO)
     if recording.presence is not None and not recording.presence.any():
         raise NobodyError(recording.source, "no body in any frame: record it again")
-    if recording.flat:
-        raise ClipError(recording.source, recording.flat)
     recording, layout = _in_layout(recording, given.layout)
     assert convention.fps is not None
     if recording.presence is None:
@@ -98,9 +102,10 @@ def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
             recording.joints,
             layout=layout,
             units=convention.units or "m",
-            up=convention.up or "y",
+            up=convention.up,
             handedness=convention.handedness or "right",
             fps=convention.fps,
+            flat=bool(convention.flat),
             source=recording.source,
             recording=uncut,
             computed=recording.computed,

@@ -39,7 +39,7 @@ def test_channel_first_with_two_bodies():
     ("joints", "says"),
     [
         (np.zeros((5, 25)), "expected shape"),
-        (np.zeros((5, 25, 2)), "expected shape"),
+        (np.zeros((5, 25, 2)), "in 2D: for clips in 2D, pass --flat"),
         (moving(joints=23), "23 joints, but layout 'ntu25' has 25: no known layout"),
         (moving(joints=20), "--layout kinect20"),
         (np.zeros((10, 25, 3)), "no body in any frame"),
@@ -79,7 +79,10 @@ def test_a_clip_does_not_change_with_the_array_it_was_made_of(waving):
         ({"handedness": "both"}, "handedness 'both'"),
         ({"fps": 0}, "frame rate 0"),
         ({"fps": "30"}, "frame rate '30': expected a number"),
-        ({"units": 1000}, "units must be text, not 1000"),
+        ({"units": True}, "units must be text or a number of meters, not True"),
+        ({"units": 0}, "above 0"),
+        ({"units": "-1"}, "above 0"),
+        ({"flat": 1}, "flat 1: expected True or False"),
         ({"layout": 25}, "layout must be text, not 25"),
     ],
 )

@@ -152,8 +152,8 @@ def test_whole_numbers_and_signed_zeros():
 
 def test_one_coordinate_at_zero_is_nothing_odd():
     joints = acted()
-    joints[..., 2] = 0
-    joints[:, 3:9, 5, 0] = 0
+    joints -= joints[:, 3:9, 2].mean(axis=1) * np.array([1, 0, 0], np.float32)
+    joints[:, 3:9, 2, 0] = 0
     clip = Clip.from_array(joints)
     np.testing.assert_array_equal(clip.bodies, joints)
     assert clip.notes == ()
@@ -203,10 +203,10 @@ def test_files_of_any_format_pass_the_same_way(tmp_path):
     for path in sorted(tmp_path.iterdir()):
         clip = read_clip(path)
         np.testing.assert_array_equal(clip.bodies, expected.bodies)
-        assert clip.notes[0] == (
+        assert (
             f"body 0: 1 joint at exactly (0, 0, 0) in 4 of {joints.shape[1]} frames, taken as "
             "missing"
-        )
+        ) in clip.notes
 
 
 def test_bvh_has_no_lost_joints(tmp_path):

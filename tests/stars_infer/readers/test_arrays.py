@@ -85,7 +85,7 @@ def test_npz(tmp_path, waving):
 
 @pytest.mark.parametrize("ending", [".npy", ".npz"])
 @pytest.mark.parametrize("extra", [{}, {"joint_names": NTU25_JOINTS}, {"confidence": np.ones(3)}])
-@pytest.mark.parametrize("shape", [(), (25,), (40, 25), (1, 1, 40, 25, 3), (0,)])
+@pytest.mark.parametrize("shape", [(), (25,), (40, 25), (2, 2, 40, 25, 3), (0,)])
 def test_arrays_of_other_dimensions_are_one_error(tmp_path, ending, extra, shape):
     path = tmp_path / f"c{ending}"
     if ending == ".npy":
