@@ -28,7 +28,7 @@ from stars_infer.readers.recording import (
 )
 from stars_infer.readers.restricted_pickle import loads_plain
 
-DEFAULTS = Convention(units="m", up="-y", handedness="right")
+DEFAULTS = Convention(units="m", up="y", handedness="right")
 _AXES = ("x", "y", "z")
 _SURE = "likelihood"
 _FLAT = "points in 2D, but positions in 3D are needed: triangulate them"

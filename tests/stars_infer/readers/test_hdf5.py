@@ -14,8 +14,6 @@ from tests.stars_infer.readers.test_files import refusal
 h5py = pytest.importorskip("h5py", reason="pip install 'stars-infer[mocap]'")
 
 COCO = get_layout("coco17").joints
-DOWN = np.float32([-1, -1, 1])
-"""From y up to the y down of a camera."""
 
 
 def write(folder, content):
@@ -40,7 +38,7 @@ def table(people, parts=("x", "y", "z"), joints=COCO):
 @pytest.mark.parametrize("fixed", [False, True])
 def test_a_table_of_deeplabcut(tmp_path, fixed):
     points = moving("coco17")
-    clip = read_clip(write(tmp_path, deeplabcut(*table([points * DOWN]), fixed=fixed)))
+    clip = read_clip(write(tmp_path, deeplabcut(*table([points]), fixed=fixed)))
     np.testing.assert_allclose(clip.bodies[0], points, atol=1e-6)
     assert (clip.layout, clip.fps) == ("coco17", 30)
 
@@ -48,7 +46,7 @@ def test_a_table_of_deeplabcut(tmp_path, fixed):
 def test_two_individuals_and_likelihood(tmp_path):
     one, two = moving("coco17"), moving("coco17", "squat", 1) + np.float32([1.5, 0, 0])
     parts = ("x", "y", "z", "likelihood")
-    columns, values = table([one * DOWN, two * DOWN], parts)
+    columns, values = table([one, two], parts)
     unsure = columns.index(("DLC_3D", "individual1", "left wrist", "likelihood"))
     values[4:7, unsure] = 0.01
     values[4:7, unsure - 3] = 50
@@ -62,7 +60,7 @@ def test_two_individuals_and_likelihood(tmp_path):
 @pytest.mark.parametrize("named", [True, False])
 def test_triangulated_tracks_of_sleap(tmp_path, named):
     points = moving("coco17")
-    tracks = (points * DOWN)[:, None]
+    tracks = (points)[:, None]
     path = write(tmp_path, sleap(tracks, COCO if named else None))
     clip = read_clip(path) if named else read_clip(path, layout="coco17")
     np.testing.assert_allclose(clip.bodies[0], points, atol=1e-6)
@@ -72,7 +70,7 @@ def test_triangulated_tracks_of_sleap(tmp_path, named):
 
 def test_tracks_in_the_order_of_analysis_files(tmp_path):
     points = moving("coco17")
-    tracks = (points * DOWN)[None].transpose(0, 3, 2, 1)
+    tracks = (points)[None].transpose(0, 3, 2, 1)
     clip = read_clip(write(tmp_path, sleap(tracks, COCO)))
     np.testing.assert_allclose(clip.bodies[0], points, atol=1e-6)
 
