@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +12,17 @@ from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.encoder.model import CARD_FILE, INFO_FILE, shipped_models
 from stars_infer.errors import UsageError, check_range
+from stars_infer.evaluation.folder import find_labeled_files
 from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConfig, export_directory
 from stars_infer.exporters.gpu.tensorrt import COSINE as ENGINE_COSINE
 from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine, check_tensorrt
 from stars_infer.exporters.precision import add_half, add_int8
+from stars_infer.exporters.weighing import NOT_MEASURED, weigh_model
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.options import Weights
 
+AUTO = "auto"
 app = typer.Typer(add_completion=False)
 
 
@@ -90,10 +94,19 @@ def export(
     compare: Annotated[
         str,
         typer.Option(
-            help="How an index compares clips: warping (time warping of sequences) or vectors "
-            "(cosine, for encoders trained at the papers' scale)."
+            help="How an index compares clips: sequences (time warping), vectors (cosine), or "
+            "auto: sequences, and vectors with the weight that they earn on the clips of "
+            "--weigh-on."
         ),
-    ] = "warping",
+    ] = AUTO,
+    weigh_on: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--weigh-on",
+            help="Folder of CLASS/clip files that the encoder was not trained on, by which vectors "
+            "are weighed; may be given several times. Also for a model that was exported already.",
+        ),
+    ] = None,
     half_weights: Annotated[
         bool,
         typer.Option("--half-weights", help="Store weights in half precision, compute in float32."),
@@ -111,11 +124,14 @@ def export(
     """Write a model directory: graph, description and card, verified against torch.
 
     --int8, --fp16 and --tensorrt add forms of the graph for CPUs and GPUs, verified against
-    float32.
+    float32. --weigh-on measures how much the vectors should count beside the sequences.
     """
     output = Output(json=json, quiet=quiet)
-    if not (onnx or int8 or fp16 or tensorrt):
+    if not (onnx or int8 or fp16 or tensorrt or weigh_on):
         raise UsageError("name a format: --onnx, --int8, --fp16 or --tensorrt")
+    if weigh_on and compare != AUTO:
+        raise UsageError(f"--weigh-on is for --compare {AUTO}: leave one of the two out")
+    sets = [find_labeled_files(folder) for folder in weigh_on or ()]
     check_range("--crop", crop, above=0, at_most=1)
     engine = EngineConfig(
         batches=_parse_batches(batches),
@@ -141,12 +157,25 @@ def export(
     )
     if model is None:
         checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
+        if compare == AUTO:
+            config = replace(config, facts=NOT_MEASURED)
         info = export_directory(checkpoint, folder, config)
+        if compare == AUTO and not sets:
+            output.note(
+                "vectors do not count where clips are compared: name labeled clips by --weigh-on "
+                "to measure whether they should"
+            )
     elif (config, weights) != (ExportConfig(comparison=SequenceConfig()), TEACHER):
         raise UsageError(
             f"{source}: is a model already, and keeps its settings; --crop, --samplings, "
             "--weights, --compare, --half-weights, --license and --notes are for a run"
         )
+    if sets:
+        with output.counter("weighing vectors") as progress:
+            info = weigh_model(
+                model or folder, folder, sets, skip=output.failure, progress=progress
+            )
+        model = folder
     if int8:
         info = add_int8(model or folder, folder)
         model = folder
@@ -156,10 +185,12 @@ def export(
         info = add_engine(folder, engine)
     if json:
         output.record({"path": str(folder), **info.to_json()})
+        output.finish()
         return
     shown = {name: info.facts[key] for key, name in _MEASURED.items() if key in info.facts}
     cells = (folder, info.fingerprint[:12], *shown.values())
     output.table(("model", "fingerprint", *shown), [cells])
+    output.finish()
 
 
 _MEASURED = {
@@ -167,6 +198,7 @@ _MEASURED = {
     INT8_COSINE: "smallest cosine of int8",
     HALF_COSINE: "of fp16",
     ENGINE_COSINE: "of the engine",
+    "vector_weight": "weight of vectors",
 }
 """Facts in the output, and their column titles."""
 
@@ -196,7 +228,7 @@ def _parse_batches(text: str) -> tuple[int, int, int]:
 
 
 def _parse_comparison(compare: str) -> SequenceConfig | None:
-    """Value of `--compare`."""
-    if compare not in ("vectors", "warping"):
-        raise UsageError(f"--compare {compare}: expected vectors or warping")
-    return SequenceConfig() if compare == "warping" else None
+    """Value of `--compare`; the weight of vectors is measured later."""
+    if compare not in (AUTO, "sequences", "vectors"):
+        raise UsageError(f"--compare {compare}: expected {AUTO}, sequences or vectors")
+    return None if compare == "vectors" else SequenceConfig()

@@ -191,6 +191,22 @@ def add_facts(folder: Path, facts: dict[str, Any]) -> None:
         path.write_text(text, encoding="utf-8")
 
 
+def describe_anew(folder: Path, info: ModelInfo) -> None:
+    """Replace `model.json`, and in the card how clips are compared, the facts and fingerprint."""
+    (folder / INFO_FILE).write_text(to_text(info.to_json()), encoding="utf-8")
+    path = folder / CARD_FILE
+    if not path.exists():
+        return
+    rows = {
+        "| comparison |": f"| comparison | {info.comparison_in_words()} |",
+        "| fingerprint |": f"| fingerprint | `{info.fingerprint[:12]}` |",
+    }
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for old, new in rows.items():
+        lines = [new if line.startswith(old) else line for line in lines]
+    path.write_text(_add_rows("\n".join(lines), info.facts), encoding="utf-8")
+
+
 def _add_rows(text: str, facts: dict[str, Any]) -> str:
     """A card with a row per fact above its fingerprint, replacing older rows."""
     names = {key: key.replace("_", " ") for key in facts}

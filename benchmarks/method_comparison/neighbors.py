@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import unit
 from stars_infer.train.checkpoint import FILE
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.features import pooled_features

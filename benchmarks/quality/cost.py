@@ -43,8 +43,8 @@ def main() -> None:
         posture_sequence(body + random.normal(0, 0.01, body.shape).astype(np.float32), how)
         for body in (prepared[n % len(prepared)] for n in range(options.exemplars))
     ]
-    searcher = SequenceSearcher(sequences, how)
-    queries = [Features(vector=np.zeros(1, np.float32), sequence=s) for s in sequences]
+    queries = [Features(vector=None, sequence=sequence) for sequence in sequences]
+    searcher = SequenceSearcher(queries, how)
     print(f"{options.exemplars:,} exemplars, one body each, {how.steps} steps, one core")
     print(f"{sequences[0].astype(np.float16).nbytes / 1024:.1f} KiB an exemplar")
     for name, call in (

@@ -27,8 +27,7 @@ from stars_infer.clips.clip import Clip
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
 from stars_infer.readers.files import read_clip
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import Features, unit
 from stars_infer.similarity.pairwise import similarity_of
 
 RATES = (15.0, 25.0, 60.0, 120.0)

@@ -38,7 +38,7 @@ from stars_infer.runtimes.forms import HALF_FILE
 from stars_infer.runtimes.onnxruntime import OnnxRuntime
 from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import EXACT, Runtime, RuntimeChoice
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import unit
 from stars_infer.similarity.pairwise import cosine_of
 
 SHOTS, DRAWS = (1, 2, 5), 10

@@ -41,8 +41,7 @@ from stars_infer.index.exemplar import NewExemplar
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.large.ann import FLAT_LIMIT
 from stars_infer.machine import resident_memory
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import Features, unit
 
 CLASS = 1000
 """Exemplars per action, and per transaction."""

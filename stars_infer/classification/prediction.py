@@ -63,6 +63,8 @@ class Prediction:
         notes: What was mended in the clip, and what is odd about it, in words.
         fit: Similarity to the nearest exemplar of the label if halves of clips are not compared;
             None if nobody asked.
+        parts: Parts of the comparison, and the action that fits best by each alone; empty if nobody
+            asked.
 
     Example:
         >>> import numpy as np
@@ -93,6 +95,7 @@ class Prediction:
     frames: int | None = None
     notes: tuple[str, ...] = ()
     fit: float | None = None
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def answer(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 from rich.text import Text
@@ -15,6 +16,7 @@ from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DEFAULT_MIRROR,
     DEFAULT_PEOPLE,
+    OWN,
     ClassifierOption,
     DeviceOption,
     FalseAcceptOption,
@@ -23,18 +25,35 @@ from stars_infer.cli.options import (
     MirrorOption,
     ModelOption,
     PeopleOption,
+    ProtocolOption,
     WorkersOption,
     classify_options,
+    is_paper,
     reads_clips,
     ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
+from stars_infer.errors import ClipError, MissingExtraError
 
 if TYPE_CHECKING:
-    from stars_infer.classification.prediction import Prediction
+    from stars_infer.classification.prediction import ClassifyOptions, Prediction
     from stars_infer.clips.convention import Convention
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.similarity.features import Features
 
 _SURE = 0.9
+
+
+class _Reading(TypedDict):
+    """What both ways of naming clips take."""
+
+    skip: Callable[[ClipError], None]
+    convention: Convention | None
+    people: str
+    views: Sequence[str]
+    read: Callable[[], None]
+    workers: int | None
 
 
 @reads_clips
@@ -46,9 +65,12 @@ def classify(
         bool,
         typer.Option(
             "--explain",
-            help="Explain each answer: the nearest examples, the runner-up, and what would help.",
+            help="Explain each answer: the nearest examples, the runner-up, what sequences alone, "
+            "vectors alone and the papers' vote would have answered, and what would help. The "
+            "vectors are made for it.",
         ),
     ] = False,
+    protocol: ProtocolOption = OWN,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     k: KOption = None,
     mirror: MirrorOption = DEFAULT_MIRROR,
@@ -71,35 +93,42 @@ def classify(
 ) -> None:
     """Name the action of each clip by its nearest examples, or say that it is unknown."""
     from stars_infer.embedding.classify import classify_files
+    from stars_infer.embedding.parts import classify_as_papers
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
     options = classify_options(classifier, k, false_accept, mirror)
+    by_paper = is_paper(protocol, classifier, false_accept, mirror)
     paths = clip_files(clips, skip=output.failure, note=output.note)
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
         note_few(len(exemplars.labels), output)
         if mirror == "on" and not (mirroring := exemplars.mirroring(mirror)).weight:
             output.note(mirroring.in_words())
+        encoder = Encoder.load(model, device=device)
+        parts = _parts(exemplars, encoder, options, output) if explain and not by_paper else None
         with output.bar() as bar:
             task = bar.add_task("classifying", total=len(paths))
-            answers = classify_files(
-                exemplars,
-                Encoder.load(model, device=device),
-                paths,
+            reading = _Reading(
                 skip=output.failure,
-                options=replace(options, together=True),
                 convention=convention,
                 people=people,
                 views=views or (),
                 read=lambda: bar.advance(task),
                 workers=workers,
             )
+            if by_paper:
+                answers = classify_as_papers(exemplars, encoder, paths, k=k, **reading)
+            else:
+                options = replace(options, together=True)
+                answers = classify_files(
+                    exemplars, encoder, paths, options=options, parts=parts, **reading
+                )
             for answer in answers:
                 output.clip_notes(answer.source, answer.notes)
                 if json:
-                    output.record(answer.to_dict())
+                    output.record(answer.to_dict() | _parts_of(answer))
                 elif quiet:
                     output.table((), [_fields(answer)])
                 else:
@@ -110,6 +139,31 @@ def classify(
     for answer in kept if explain else ():
         output.paragraph(answer.source, explanation(answer))
     output.finish()
+
+
+def _parts(
+    index: ExemplarIndex, encoder: Encoder, options: ClassifyOptions, output: Output
+) -> Callable[[Features], tuple[tuple[str, str], ...]] | None:
+    """Says what each part would have answered; None, with a note, where that cannot be told."""
+    from stars_infer.embedding.parts import Parts
+    from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
+
+    if len(index) > EXHAUSTIVE_LIMIT:
+        output.note(
+            f"what each part alone would have answered is told of at most {EXHAUSTIVE_LIMIT:,} "
+            f"examples; the index holds {len(index):,}"
+        )
+        return None
+    try:
+        with output.counter("making vectors of the examples") as progress:
+            return Parts(index, encoder, options, progress=progress).answers
+    except MissingExtraError as error:
+        output.note(f"what each part alone would have answered cannot be told: {error}")
+        return None
+
+
+def _parts_of(answer: Prediction) -> dict[str, object]:
+    return {"parts": dict(answer.parts)} if answer.parts else {}
 
 
 def _fields(answer: Prediction) -> tuple[str, ...]:
@@ -154,6 +208,9 @@ def explanation(answer: Prediction) -> list[str]:
     lines.append(f"nearest exemplars: {near}")
     if answer.second is not None and answer.margin is not None:
         lines.append(f"next best: {answer.second}; {_lead(answer.label, answer.margin)}")
+    if answer.parts:
+        told = "; ".join(f"by {part}: {label}" for part, label in answer.parts)
+        lines.append(f"each part alone: {told}")
     lines += _remedies(answer)
     return lines
 

@@ -10,13 +10,16 @@ import typer
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     DEFAULT_MIRROR,
+    OWN,
     ClassifierOption,
     DeviceOption,
     FalseAcceptOption,
     MirrorOption,
     ModelOption,
+    ProtocolOption,
     WorkersOption,
     classify_options,
+    is_paper,
     reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
@@ -64,6 +67,7 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="Write a reliability plot, .svg, .png or .pdf.")
     ] = None,
+    protocol: ProtocolOption = OWN,
     classifier: ClassifierOption = DEFAULT_CLASSIFIER,
     false_accept: FalseAcceptOption = None,
     mirror: MirrorOption = DEFAULT_MIRROR,
@@ -91,6 +95,9 @@ def evaluate(
     output = Output(json=json, quiet=quiet)
     options = classify_options(classifier, None, false_accept, mirror)
     some_unknown = bool(unknown_classes) or unknown is not None
+    by_paper = is_paper(protocol, classifier, false_accept, mirror)
+    if some_unknown and by_paper:
+        raise UsageError("--protocol paper knows no unknown clips: leave one of the two out")
     if some_unknown and classifier != DEFAULT_CLASSIFIER:
         raise UsageError(
             f"unknown clips need {DEFAULT_CLASSIFIER}: leave --classifier {classifier} out"
@@ -116,6 +123,7 @@ def evaluate(
             encoder=encoder,
             classifier=classifier,
             mirror=mirror,
+            as_papers=by_paper,
             convention=convention,
             skip=output.failure,
             progress=show,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from stars_infer.errors import check_range
+from stars_infer.errors import UsageError, check_range
 
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import ClassifyOptions
@@ -105,6 +105,16 @@ MirrorOption = Annotated[
     ),
 ]
 DEFAULT_MIRROR = "auto"
+OWN, PAPER = "own", "paper"
+ProtocolOption = Annotated[
+    str,
+    typer.Option(
+        "--protocol",
+        help="own, as the model compares; or paper, as in the papers: cosine of the vectors "
+        "through FAISS, and a majority vote of the n nearest examples; no clip is unknown then.",
+        rich_help_panel=_NAMING,
+    ),
+]
 PeopleOption = Annotated[
     str,
     typer.Option(
@@ -113,6 +123,36 @@ PeopleOption = Annotated[
     ),
 ]
 DEFAULT_PEOPLE = "pooled"
+
+
+def is_paper(protocol: str, classifier: str, false_accept: float | None, mirror: str) -> bool:
+    """Whether clips are named as in the papers.
+
+    Args:
+        protocol: Value of `--protocol`.
+        classifier: Value of `--classifier`.
+        false_accept: Value of `--false-accept`.
+        mirror: Value of `--mirror`.
+
+    Raises:
+        UsageError: If there is no such protocol, or another option contradicts it.
+    """
+    if protocol not in (OWN, PAPER):
+        raise UsageError(f"--protocol {protocol}: choose {OWN} or {PAPER}")
+    if protocol == OWN:
+        return False
+    given = {
+        "--classifier": classifier not in (DEFAULT_CLASSIFIER, "majority"),
+        "--false-accept": false_accept is not None,
+        "--mirror": mirror != DEFAULT_MIRROR,
+    }
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(
+                f"--protocol {PAPER} compares vectors by their cosine, and the nearest examples "
+                f"vote: leave {option} out"
+            )
+    return True
 
 
 def classify_options(

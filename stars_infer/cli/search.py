@@ -40,7 +40,8 @@ def search(
     by: Annotated[
         str | None,
         typer.Option(
-            help="Compare by sequence (time warping) or by vector (cosine).",
+            help="Compare by sequence (time warping), by vector (cosine), or by both, with the "
+            "weights of a model in which both count.",
             show_default="as the model does",
         ),
     ] = None,
@@ -92,7 +93,12 @@ def _show(hits: Sequence[Hit], output: Output) -> None:
 
 def _way(by: str | None) -> By | None:
     """The value of `--by`, checked."""
-    ways: dict[str | None, By | None] = {None: None, "sequence": "sequence", "vector": "vector"}
+    ways: dict[str | None, By | None] = {
+        None: None,
+        "sequence": "sequence",
+        "vector": "vector",
+        "both": "both",
+    }
     if by not in ways:
-        raise UsageError(f"--by {by}: choose sequence or vector")
+        raise UsageError(f"--by {by}: choose sequence, vector or both")
     return ways[by]

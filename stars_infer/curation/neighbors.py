@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.similarity.comparison import SequenceConfig
-from stars_infer.similarity.features import Features, sequences_of, vectors_of
+from stars_infer.similarity.features import Features, vectors_of
 from stars_infer.similarity.nearest import Matches, Searcher, SequenceSearcher, VectorSearcher
 from stars_infer.similarity.pairwise import pairwise
 
@@ -70,9 +70,7 @@ def neighborhood(
     if how is None:
         searcher = VectorSearcher(vectors_of(clip_features))
     else:
-        searcher = SequenceSearcher(
-            sequences_of(clip_features), how, exhaustive_limit=0, shortlist=NEIGHBORS + 1
-        )
+        searcher = SequenceSearcher(clip_features, how, exhaustive_limit=0, shortlist=NEIGHBORS + 1)
     rows = []
     for position, item in enumerate(clip_features):
         (matches,) = searcher.nearest([item], NEIGHBORS + 1)

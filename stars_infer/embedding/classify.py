@@ -13,6 +13,7 @@ from stars_infer.clips.people import POOLED
 from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.index.index import ExemplarIndex
+from stars_infer.similarity.features import Features
 
 
 def classify_files(
@@ -24,6 +25,7 @@ def classify_files(
     people: str = POOLED,
     views: Sequence[str] = (),
     read: Callable[[], None] = lambda: None,
+    parts: Callable[[Features], tuple[tuple[str, str], ...]] | None = None,
     **reading: Unpack[EmbedOptions],
 ) -> Iterator[Prediction]:
     """Name the clips of files.
@@ -39,6 +41,8 @@ def classify_files(
         people: As in `embed_files`.
         views: As in `embed_files`.
         read: Called after each clip is read.
+        parts: Says what each part of the comparison would have answered, as
+            `stars_infer.embedding.parts.Parts.answers`; the vectors of clips are made for it.
         reading: Further options of `embed_files`.
 
     Yields:
@@ -52,23 +56,32 @@ def classify_files(
     if options.false_accept_rate is None:
         options = replace(options, false_accept_rate=index.options().false_accept_rate)
     at_once = options.together and index.unknown_share().said is None
-    files = embed_files(encoder, paths, query=True, people=people, views=views, **reading)
+    query = parts is None
+    files = embed_files(encoder, paths, query=query, people=people, views=views, **reading)
     index.classify([])  # an empty index says so before the clips are read
     waiting: list[EmbeddedFile] = []
     for file in files:
         read()
         waiting.append(file)
         if not at_once:
-            yield from _named(index, waiting, options)
+            yield from _named(index, waiting, options, parts)
             waiting = []
-    yield from _named(index, waiting, options)
+    yield from _named(index, waiting, options, parts)
 
 
 def _named(
-    index: ExemplarIndex, files: Sequence[EmbeddedFile], options: ClassifyOptions
+    index: ExemplarIndex,
+    files: Sequence[EmbeddedFile],
+    options: ClassifyOptions,
+    parts: Callable[[Features], tuple[tuple[str, str], ...]] | None,
 ) -> Iterator[Prediction]:
     answers = index.classify([file.features for file in files], options)
     for file, answer in zip(files, answers, strict=True):
         yield replace(
-            answer, source=file.source, bodies=file.bodies, frames=file.frames, notes=file.notes
+            answer,
+            source=file.source,
+            bodies=file.bodies,
+            frames=file.frames,
+            notes=file.notes,
+            parts=() if parts is None else parts(file.features),
         )

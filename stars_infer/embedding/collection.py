@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -24,8 +24,9 @@ from stars_infer.similarity.features import Features, sequences_of, vectors_of
 from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
 
 FORMAT = 1
-By = Literal["sequence", "vector"]
-"""What is compared: sequences by time warping, or vectors by their cosine."""
+By = Literal["sequence", "vector", "both"]
+"""What is compared: sequences by time warping, vectors by their cosine, or both, by the weights
+that the model gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +154,9 @@ class Collection:
         if self.model is not None and self.fingerprint is not None:
             arrays["model"] = np.array(self.model)
             arrays["fingerprint"] = np.array(self.fingerprint)
-        if self.default_by == "sequence":
+        if self.default_by != "vector":
             sequences = sequences_of(self.clip_features)
-            arrays["comparison"] = np.array(json.dumps(asdict(self._comparison())))
+            arrays["comparison"] = np.array(json.dumps(self._comparison().to_json()))
             arrays["sequences"] = np.concatenate(sequences).astype("<f2")
             arrays["bodies"] = np.array([len(sequence) for sequence in sequences], "u1")
         with written_beside(path) as beside:
@@ -166,8 +167,10 @@ class Collection:
 
     @property
     def default_by(self) -> By:
-        """What `search` compares by default: sequences if all clips have one."""
-        return "vector" if any(one.sequence is None for one in self.clip_features) else "sequence"
+        """What `search` compares by default: what the model compares, where all clips have it."""
+        if any(one.sequence is None for one in self.clip_features):
+            return "vector"
+        return own_way(self.comparison)
 
     def search(
         self, queries: Sequence[Features], k: int = 10, *, by: By | None = None
@@ -201,6 +204,12 @@ class Collection:
         ]
 
     def _check_query(self, query: Features, by: By) -> None:
+        if by == "both":
+            if own_way(self.comparison) != "both":
+                raise UsageError("the model gives vectors no weight: search by sequence or vector")
+            self._check_query(query, "sequence")
+            self._check_query(query, "vector")
+            return
         example = self.clip_features[0]
         known, asked = (
             (one.vector if by == "vector" else one.sequence) for one in (example, query)
@@ -221,17 +230,26 @@ class Collection:
 
     def _searcher(self, by: By) -> Searcher:
         if by not in self._searchers:
-            self._searchers[by] = (
-                VectorSearcher(vectors_of(self.clip_features))
-                if by == "vector"
-                else SequenceSearcher(sequences_of(self.clip_features), self._comparison())
-            )
+            self._searchers[by] = self._make_searcher(by)
         return self._searchers[by]
+
+    def _make_searcher(self, by: By) -> Searcher:
+        if by == "vector":
+            return VectorSearcher(vectors_of(self.clip_features))
+        how = self._comparison() if by == "both" else self._comparison().without_vectors()
+        return SequenceSearcher(self.clip_features, how)
 
     def _comparison(self) -> SequenceConfig:
         if self.comparison is None:
             raise UsageError("a collection of sequences needs its model's comparison")
         return self.comparison
+
+
+def own_way(how: SequenceConfig | None) -> By:
+    """What a model compares, from `ModelInfo.comparison`."""
+    if how is None:
+        return "vector"
+    return "both" if how.vector_weight else "sequence"
 
 
 def embed_collection(

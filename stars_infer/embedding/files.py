@@ -96,7 +96,7 @@ def embed_files(
     wanted = Convention(layout=layout).over(convention or Convention())
     reading = Reading(encoder=encoder, convention=wanted, people=people, views=views)
     waiting: list[PreparedClip] = []
-    without_network = (query or defer_network) and encoder.info.comparison is not None
+    without_network = (query or defer_network) and not encoder.info.compares_vectors
     for read in prepared_files(reading, paths, skip=skip, workers=workers):
         waiting.append(read)
         if without_network:
@@ -259,7 +259,7 @@ def prepared_files(
         StarsError: What ends the reading: see `Reading.outcomes`; or a process was killed.
     """
     workers = min(usable_cores(), MOST_WORKERS) if workers is None else workers
-    needs_network = bool(reading.views) and reading.encoder.info.comparison is None
+    needs_network = bool(reading.views) and reading.encoder.info.compares_vectors
     outcomes: Iterable[Iterable[PreparedClip | StarsError]]
     few = workers == 1 or len(paths) <= CHUNK
     if few or needs_network or any(_holds_many(path) for path in paths):

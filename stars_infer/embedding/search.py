@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Unpack
 
 from stars_infer.clips.clip import Clip
-from stars_infer.embedding.collection import By, Collection, Hit, embed_collection
+from stars_infer.embedding.collection import By, Collection, Hit, embed_collection, own_way
 from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ExemplarIndexError
@@ -46,8 +46,7 @@ def search_files(
         ExemplarIndexError: If there is no such index, or it is empty.
         UsageError: If what is to be compared is not there.
     """
-    own: By = "vector" if encoder.info.comparison is None else "sequence"
-    if _is_index(within) and by in (None, own):
+    if _is_index(within) and by in (None, own_way(encoder.info.comparison)):
         with ExemplarIndex.open(within, encoder.info, create=False) as index:
             index.prepare(progress)
             queries = list(embed_files(encoder, paths, query=True, **reading))
@@ -77,14 +76,14 @@ def _open_collection(
         return embed_collection(
             encoder,
             paths,
-            query=by != "vector",
+            query=by in (None, "sequence"),
             progress=lambda file: progress(next(done), len(paths)),
             **reading,
         )
     if not _is_index(path):
         return Collection.load(path, model=encoder.info)
     with ExemplarIndex.open(path, encoder.info, create=False) as index:
-        kept = index.features(encoder if by == "vector" else None, progress=progress)
+        kept = index.features(None if by == "sequence" else encoder, progress=progress)
     if not kept:
         raise ExemplarIndexError(
             f"{path}: the index is empty; add clips with `stars fewshot add-class CLASS/*.npy`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from stars_infer.encoder.model import (
 )
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import prepare
+from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.sequence import sequence_of
 
@@ -79,6 +81,15 @@ class Encoder:
             encoder.open()
         return encoder
 
+    def comparing(self, how: SequenceConfig | None) -> Encoder:
+        """The same network, whose clips are compared in another way.
+
+        Args:
+            how: How sequences are compared; None to compare vectors alone.
+        """
+        info = replace(self.info, comparison=how, own_calibration=None)
+        return Encoder(info, self._open_network)
+
     def __getstate__(self) -> dict[str, object]:
         """State without the network, which another process loads when it needs it."""
         return {"info": self.info, "_open_network": self._open_network}
@@ -128,8 +139,8 @@ class Encoder:
 
         Args:
             clips: The clips.
-            query: Compute only what a search needs. If the model compares sequences, the network
-                does not run.
+            query: Compute only what a search needs. If the model compares sequences alone, the
+                network does not run.
             defer_network: There, keep the bodies for the network instead of running it, so that an
                 index can make the vectors when somebody asks for them.
 
@@ -138,10 +149,11 @@ class Encoder:
         """
         _check_clips(clips)
         how = self.info.comparison
-        if query and how is not None:
+        by_sequence_alone = how is not None and not self.info.compares_vectors
+        if query and how is not None and by_sequence_alone:
             return [Features(vector=None, sequence=sequence_of(clip, how)) for clip in clips]
         prepared = [self.prepare(clip) for clip in clips]
-        if defer_network and how is not None:
+        if defer_network and by_sequence_alone:
             return [
                 Features(vector=None, sequence=sequence, bodies=bodies)
                 for bodies, sequence in prepared

@@ -79,6 +79,11 @@ class ModelInfo:
             )
 
     @property
+    def compares_vectors(self) -> bool:
+        """Whether vectors count where clips are compared, alone or beside sequences."""
+        return self.comparison is None or self.comparison.vector_weight > 0
+
+    @property
     def calibration(self) -> ModelCalibration:
         """Calibration of the model's confidence, before an index adapts it to its exemplars."""
         if self.own_calibration is not None:
@@ -98,7 +103,8 @@ class ModelInfo:
 
     def to_json(self) -> dict[str, Any]:
         """Content of `model.json`."""
-        return {"schema": SCHEMA, **asdict(self)}
+        comparison = None if self.comparison is None else self.comparison.to_json()
+        return {"schema": SCHEMA, **asdict(self), "comparison": comparison}
 
 
 def fingerprint_of(graph: bytes, contract: dict[str, Any]) -> str:

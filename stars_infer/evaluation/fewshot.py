@@ -21,9 +21,16 @@ from stars_infer.classification.mirroring import AUTO, check_mirror, choose_mirr
 from stars_infer.errors import UsageError
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.pairwise import DTWSimilarity, Similarity, similarity_of
+from stars_infer.similarity.pairwise import (
+    DTWSimilarity,
+    JointSimilarity,
+    Similarity,
+    similarity_of,
+)
 
 SHOTS = (1, 2, 5)
+_MIRRORED = (DTWSimilarity, JointSimilarity)
+"""Similarities that compare mirror images, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,7 @@ class LabeledClips:
         similarity = similarity_of(clip_features, possible, comparison)
         return cls(
             similarity=similarity,
-            mirrored=similarity.mirrored if isinstance(similarity, DTWSimilarity) else None,
+            mirrored=similarity.mirrored if isinstance(similarity, _MIRRORED) else None,
             mirror=check_mirror(mirror),
             width=width or 1.0,
             labels=labels,

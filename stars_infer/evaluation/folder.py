@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+import numpy as np
+
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER
 from stars_infer.classification.mirroring import AUTO
 from stars_infer.clips.convention import Convention
@@ -15,6 +17,8 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.evaluation.fewshot import LabeledClips
 from stars_infer.readers.files import clip_files
+from stars_infer.similarity.features import vectors_of
+from stars_infer.similarity.pairwise import cosine_through_faiss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ def read_labeled_clips(
     encoder: Encoder,
     classifier: str = DEFAULT_CLASSIFIER,
     mirror: str = AUTO,
+    as_papers: bool = False,
     convention: Convention | None = None,
     skip: Callable[[ClipError], None] | None = None,
     progress: Callable[[EmbeddedFile], None] | None = None,
@@ -96,6 +101,8 @@ def read_labeled_clips(
         classifier: One of `stars_infer.classification.classifiers.CLASSIFIERS`.
         mirror: Whether mirror images count, one of
             `stars_infer.classification.mirroring.MIRROR_CHOICES`.
+        as_papers: Compare vectors by their cosine through FAISS, and let the n nearest exemplars
+            vote, whatever the model compares; `classifier` and `mirror` do not count then.
         convention: What is known of the files, where they do not say themselves.
         skip: Called with the error of each clip that cannot be used; if not given, the error is
             raised.
@@ -106,6 +113,8 @@ def read_labeled_clips(
         ClipError: If a clip cannot be used, and there is no `skip`.
         UsageError: If no clip can be used, or there is no such classifier.
     """
+    if as_papers:
+        encoder = encoder.comparing(None)
     clips = []
     for clip in embed_files(
         encoder,
@@ -120,11 +129,22 @@ def read_labeled_clips(
             progress(clip)
     if not clips:
         raise UsageError(f"{files.root}: no clip could be used")
+    found = [clip.features for clip in clips]
+    labels = [files.label(clip.path) for clip in clips]
+    exemplar = [files.is_exemplar(clip.path) for clip in clips]
+    query = [files.is_query(clip.path) for clip in clips]
+    if as_papers:
+        return LabeledClips(
+            similarity=cosine_through_faiss(vectors_of(found)),
+            labels=labels,
+            exemplar=np.array(exemplar, np.bool_),
+            query=np.array(query, np.bool_),
+        )
     return LabeledClips.of_features(
-        [clip.features for clip in clips],
-        [files.label(clip.path) for clip in clips],
-        exemplar=[files.is_exemplar(clip.path) for clip in clips],
-        query=[files.is_query(clip.path) for clip in clips],
+        found,
+        labels,
+        exemplar=exemplar,
+        query=query,
         classifier=classifier,
         comparison=encoder.info.comparison,
         mirror=mirror,

@@ -187,7 +187,7 @@ def _check_vector(features: Features, model: ModelInfo, source: str) -> None:
     """Make sure that there is a vector, or that one can be made where it is not compared."""
     if features.vector is not None:
         return
-    if model.comparison is None:
+    if model.compares_vectors:
         raise UsageError(f"{source}: expected a vector; encode the clip without query=True")
     how, bodies = model.preprocessing, features.bodies
     form = (how.samplings * how.frames, 25, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,13 @@ from stars_infer.errors import UsageError
 from stars_infer.index.exemplar import COLUMNS, VALUES_PER_STATEMENT, Exemplar
 from stars_infer.index.file import IndexFile
 from stars_infer.similarity.comparison import SequenceConfig
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import coarse_descriptor, coarse_descriptors, unit
+from stars_infer.similarity.features import Features, unit
+from stars_infer.similarity.nearest import coarse_descriptor, coarse_descriptors
 
 Ids = NDArray[np.int64]
 """Numbers of exemplars."""
+Row = tuple[Any, ...]
+"""Number, label, source, bodies, and what the model compares, as bytes."""
 
 _BLOCK = 2000
 """Rows decoded at once."""
@@ -36,6 +39,7 @@ class ExemplarRows:
         bodies: How many bodies each shows, (N,).
         data: Their sequences in half precision where the model compares those, one body after the
             other (bodies, S, F); else their vectors (N, D).
+        vectors: Their vectors (N, D) where they count beside sequences; else None.
     """
 
     ids: Ids
@@ -43,6 +47,7 @@ class ExemplarRows:
     sources: list[str]
     bodies: NDArray[np.intp]
     data: FloatArray
+    vectors: FloatArray | None = None
 
     def parts(self) -> list[FloatArray]:
         """The data of each exemplar."""
@@ -60,7 +65,9 @@ class RowReader:
     def __init__(self, file: IndexFile, model: ModelInfo) -> None:
         self._file = file
         self._how = model.comparison
-        self._column = "vector" if self._how is None else "sequence"
+        self._joint = self._how is not None and model.compares_vectors
+        self._columns = "vector" if self._how is None else "sequence"
+        self._columns += ", vector" if self._joint else ""
         self._width = model.width
         self._model = model
 
@@ -72,16 +79,20 @@ class RowReader:
     def queries(self, ids: Ids) -> list[Features]:
         """Exemplars with these numbers as queries, in this order; all must be there."""
         rows = self.with_ids(ids)
-        made = as_queries(rows, self._model)
+        made = self.as_queries(rows)
         return [made[int(place)] for place in np.searchsorted(rows.ids, ids)]
+
+    def as_queries(self, rows: ExemplarRows) -> list[Features]:
+        """See `as_queries`."""
+        return as_queries(rows, self._model)
 
     def with_ids(self, ids: Ids) -> ExemplarRows:
         """Exemplars with these numbers, as far as they are still there, by number."""
-        found: list[tuple[int, str, str, int, bytes]] = []
+        found: list[Row] = []
         with self._file.reading() as connection:
             for some, marks in _portions(np.sort(ids).tolist()):
                 found += connection.execute(
-                    f"SELECT id, label, source, bodies, {self._column} FROM exemplars "
+                    f"SELECT id, label, source, bodies, {self._columns} FROM exemplars "
                     f"WHERE id IN ({marks}) ORDER BY id",
                     some,
                 )
@@ -130,14 +141,14 @@ class RowReader:
 
     def _blocks(self, connection: sqlite3.Connection, after: int) -> Iterator[ExemplarRows]:
         found = connection.execute(
-            f"SELECT id, label, source, bodies, {self._column} FROM exemplars "
+            f"SELECT id, label, source, bodies, {self._columns} FROM exemplars "
             "WHERE id > ? ORDER BY id",
             (after,),
         )
         while block := found.fetchmany(_BLOCK):
             yield self._rows(block)
 
-    def _rows(self, found: Sequence[tuple[int, str, str, int, bytes]]) -> ExemplarRows:
+    def _rows(self, found: Sequence[Row]) -> ExemplarRows:
         how = self._how
         form = (self._width,) if how is None else how.shape[1:]
         blobs = b"".join([row[4] for row in found])
@@ -147,7 +158,13 @@ class RowReader:
             sources=[row[2] for row in found],
             bodies=np.array([1 if how is None else row[3] for row in found], np.intp),
             data=np.frombuffer(blobs, "<f4" if how is None else "<f2").reshape(-1, *form),
+            vectors=self._vectors(found) if self._joint else None,
         )
+
+    def _vectors(self, found: Sequence[Row]) -> FloatArray:
+        """The last column, (N, D)."""
+        blobs = b"".join([row[5] for row in found])
+        return np.frombuffer(blobs, "<f4").reshape(-1, self._width)
 
 
 def count_of(connection: sqlite3.Connection) -> int:
@@ -234,12 +251,14 @@ def _portions(ids: Sequence[int]) -> Iterator[tuple[Sequence[int], str]]:
 
 
 def _concatenate(blocks: Sequence[ExemplarRows]) -> ExemplarRows:
+    vectors = [block.vectors for block in blocks if block.vectors is not None]
     return ExemplarRows(
         ids=np.concatenate([block.ids for block in blocks]),
         labels=[label for block in blocks for label in block.labels],
         sources=[source for block in blocks for source in block.sources],
         bodies=np.concatenate([block.bodies for block in blocks]),
         data=np.concatenate([block.data for block in blocks]),
+        vectors=np.concatenate(vectors) if vectors else None,
     )
 
 
@@ -247,4 +266,8 @@ def as_queries(rows: ExemplarRows, model: ModelInfo) -> list[Features]:
     """Exemplars as queries."""
     if model.comparison is None:
         return [Features(vector=vector) for vector in rows.data]
-    return [Features(vector=None, sequence=sequence) for sequence in rows.parts()]
+    vectors = [None] * len(rows.ids) if rows.vectors is None else rows.vectors
+    return [
+        Features(vector=vector, sequence=sequence)
+        for vector, sequence in zip(vectors, rows.parts(), strict=True)
+    ]

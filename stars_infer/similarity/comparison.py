@@ -99,6 +99,9 @@ class SequenceConfig:
         kernel_width: Width of the kernel of `stars_infer.classification.classifiers.Ridge`. It only
             scales similarities: with it, the kernel of the ridge is the mean of `kernels`.
         temperature: Temperature of `stars_infer.classification.classifiers.Vote`.
+        vector_weight: Weight of the kernel of vectors beside that of sequences, which has the rest
+            to 1; with 0, vectors do not count and need not be made.
+        vector_width: Width of the kernel exp((cosine - 1) / width) of vectors.
     """
 
     preprocessing: Preprocessing = NORMALIZED
@@ -107,11 +110,15 @@ class SequenceConfig:
     mirror: Kernel = MIRROR
     kernel_width: float = 0.12
     temperature: float = 0.02
+    vector_weight: float = 0.0
+    vector_width: float = 0.1
 
     def __post_init__(self) -> None:
         check_range("steps", self.steps, at_least=4, whole=True)
         check_range("kernel_width", self.kernel_width, at_least=0.001, at_most=10)
         check_range("temperature", self.temperature, above=0)
+        check_range("vector_weight", self.vector_weight, at_least=0, below=1)
+        check_range("vector_width", self.vector_width, at_least=1e-6, at_most=10)
         if self.steps % 4:
             raise UsageError(f"{self.steps} steps cannot be halved twice: use a multiple of 4")
         if not self.kernels:
@@ -136,12 +143,14 @@ class SequenceConfig:
         return fits and bool(np.isfinite(sequence).all())
 
     def contract(self) -> dict[str, Any]:
-        """The settings that decide what sequences are, for the fingerprint of the model."""
-        return {
+        """The settings that decide what an index holds, for the fingerprint of the model."""
+        contract = {
             "preprocessing": self.preprocessing.contract(),
             "steps": self.steps,
             "form": SEQUENCE_FORM,
         }
+        # An index of a model in which vectors count holds the vector of every exemplar.
+        return contract | ({"vectors": True} if self.vector_weight else {})
 
     @property
     def whole_kernels(self) -> tuple[Kernel, ...]:
@@ -157,13 +166,27 @@ class SequenceConfig:
 
     def digest(self) -> str:
         """A hash of all that decides similarities; those kept with another one are out of date."""
-        values = asdict(self)
+        values = self.to_json()
         del values["temperature"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def in_words(self) -> str:
         """Describe the comparison for people."""
-        return f"time warping of {self.steps} steps, mean of {len(self.kernels)} kernels"
+        warping = f"time warping of {self.steps} steps, mean of {len(self.kernels)} kernels"
+        if not self.vector_weight:
+            return warping
+        return f"{warping}; and the cosine of the vectors, with weight {self.vector_weight:g}"
+
+    def without_vectors(self) -> SequenceConfig:
+        """The same without vectors."""
+        return replace(self, vector_weight=0.0)
+
+    def to_json(self) -> dict[str, Any]:
+        """The values for `model.json`; what vectors count is left out where they do not."""
+        values = asdict(self)
+        if not self.vector_weight:
+            del values["vector_weight"], values["vector_width"]
+        return values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> SequenceConfig:

@@ -55,3 +55,9 @@ def sequences_of(clip_features: Sequence[Features]) -> list[FloatArray]:
     if len(sequences) < len(clip_features):
         raise UsageError("a clip has no sequence: encode it with a model that compares sequences")
     return sequences
+
+
+def unit(vectors: FloatArray) -> FloatArray:
+    """Vectors (N, D) scaled to length one; a zero vector stays zero."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

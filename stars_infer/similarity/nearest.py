@@ -1,4 +1,8 @@
-"""Nearest exemplars: by the cosine of vectors through FAISS, or by time warping of sequences."""
+"""Nearest exemplars: by the cosine of vectors through FAISS, or by time warping of sequences.
+
+Where vectors have a weight beside sequences, the similarity of both is joined
+(`stars_infer.similarity.joint`).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,8 @@ from stars_infer.errors import MissingExtraError, UsageError
 from stars_infer.similarity.comparison import MOVING, WHOLE, SequenceConfig
 from stars_infer.similarity.contents import content_of, part_of
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Features, sequences_of, vectors_of
+from stars_infer.similarity.features import Features, sequences_of, unit, vectors_of
+from stars_infer.similarity.joint import join_with_query
 
 if TYPE_CHECKING:
     import faiss
@@ -22,7 +27,8 @@ EXHAUSTIVE_LIMIT = 1000
 """A query is compared with every exemplar where there are at most so many."""
 SHORTLIST = 200
 """Of more exemplars, so many are looked at: those with the nearest vectors, or, where sequences are
-compared, those with the nearest coarse descriptors, which are then warped."""
+compared, those with the nearest coarse descriptors, which are then warped. So, too, where vectors
+count beside sequences: they rank the shortlist, and do not choose it."""
 DESCRIPTOR_PARTS = 4
 """Parts into which a coarse descriptor cuts a sequence, in time and by size."""
 
@@ -69,27 +75,29 @@ class SequenceSearcher:
     """Similarity of sequences by time warping; of many exemplars only a shortlist is warped.
 
     Args:
-        sequences: Of the exemplars, (1 or 2, S, F) each.
-        how: How sequences are compared.
+        exemplars: With their sequences; where vectors count, with those, too.
+        how: How they are compared.
         exhaustive_limit: Most exemplars of which all are warped to a query.
         shortlist: How many are warped of more.
     """
 
     def __init__(
         self,
-        sequences: Sequence[FloatArray],
+        exemplars: Sequence[Features],
         how: SequenceConfig,
         *,
         exhaustive_limit: int = EXHAUSTIVE_LIMIT,
         shortlist: int = SHORTLIST,
     ) -> None:
-        self.size = len(sequences)
-        self._sequences = sequences
+        sequences = sequences_of(exemplars)
+        self.size = len(exemplars)
+        self._exemplars = exemplars
         self._how = how
         self._shortlist = shortlist
-        self._all = self._coarse = None
+        self._all = self._coarse = self._unit_vectors = None
         if self.size <= exhaustive_limit:
             self._all = WarpingGallery(sequences, how)
+            self._unit_vectors = unit_vectors_of(exemplars, how)
         else:
             self._coarse = VectorSearcher(np.stack([coarse_descriptor(item) for item in sequences]))
 
@@ -123,32 +131,44 @@ class SequenceSearcher:
     def _nearest(self, query: Features, k: int) -> Matches:
         assert query.sequence is not None
         if self._all is not None:
-            return most_similar(np.arange(self.size), self._all.similarities(query.sequence), k)
+            warped = self._all.similarities(query.sequence)
+            similarities = join_with_query(warped, query, self._unit_vectors, self._how)
+            return most_similar(np.arange(self.size), similarities, k)
         assert self._coarse is not None
         drawn = coarse_descriptor(query.sequence)[None]
         ((positions, _),) = self._coarse.nearest_to(drawn, self._shortlist)
-        likely = [self._sequences[int(position)] for position in positions]
-        return rank_by_warping(query.sequence, positions, likely, k, how=self._how)
+        likely = [self._exemplars[int(position)] for position in positions]
+        return rank_shortlist(query, positions, likely, k, how=self._how)
 
 
-def rank_by_warping(
-    query: FloatArray,
+def rank_shortlist(
+    query: Features,
     positions: NDArray[np.intp],
-    sequences: Sequence[FloatArray],
+    exemplars: Sequence[Features],
     k: int,
     *,
     how: SequenceConfig,
 ) -> Matches:
-    """Warp a shortlist to a query.
+    """Warp a shortlist to a query, and compare vectors where they count.
 
     Args:
-        query: A sequence (1 or 2, S, F).
+        query: With a sequence, (1 or 2, S, F).
         positions: Of the exemplars on the shortlist, (L,).
-        sequences: Theirs, L of them.
+        exemplars: They themselves, L of them.
         k: How many to give.
-        how: How sequences are compared.
+        how: How they are compared.
     """
-    return most_similar(positions, WarpingGallery(sequences, how).similarities(query), k)
+    assert query.sequence is not None
+    warped = WarpingGallery(sequences_of(exemplars), how).similarities(query.sequence)
+    vectors = unit_vectors_of(exemplars, how)
+    return most_similar(positions, join_with_query(warped, query, vectors, how), k)
+
+
+def unit_vectors_of(exemplars: Sequence[Features], how: SequenceConfig) -> FloatArray | None:
+    """The unit vectors of exemplars, (E, D); None where vectors do not count."""
+    if not how.vector_weight or not exemplars:
+        return None
+    return unit(vectors_of(exemplars))
 
 
 def most_similar(positions: NDArray[np.intp], similarities: FloatArray, k: int) -> Matches:
@@ -161,7 +181,7 @@ def searcher_of(clip_features: Sequence[Features], how: SequenceConfig | None) -
     """What finds exemplars: by their sequences where the model compares these, else by vectors."""
     if how is None:
         return VectorSearcher(vectors_of(clip_features))
-    return SequenceSearcher(sequences_of(clip_features), how)
+    return SequenceSearcher(clip_features, how)
 
 
 def coarse_descriptor(sequence: FloatArray) -> FloatArray:
@@ -186,9 +206,3 @@ def coarse_descriptors(sequences: FloatArray) -> FloatArray:
         for part in np.array_split(numbers, min(DESCRIPTOR_PARTS, mean.shape[1]), axis=1)
     ]
     return np.concatenate(parts, axis=1)
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """Vectors (N, D) scaled to length one; a zero vector stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-12), np.float32)

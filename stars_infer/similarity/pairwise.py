@@ -1,4 +1,4 @@
-"""Similarity of clips: the cosine of their vectors, or time warping of their sequences."""
+"""Similarity of clips: the cosine of their vectors, time warping of their sequences, or both."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Features, sequences_of, vectors_of
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import Features, sequences_of, unit, vectors_of
+from stars_infer.similarity.joint import join
+from stars_infer.similarity.nearest import VectorSearcher
 
 _BLOCK = 256
 """Clips to which one is compared at once; with smaller blocks, less is computed twice."""
@@ -24,6 +25,24 @@ def cosine_of(vectors: FloatArray) -> Similarity:
     """The cosine of vectors (N, D)."""
     unit_vectors = unit(vectors)
     return lambda queries, exemplars: np.asarray(unit_vectors[queries] @ unit_vectors[exemplars].T)
+
+
+def cosine_through_faiss(vectors: FloatArray) -> Similarity:
+    """The same through FAISS, as the papers search: all exemplars are found for every query.
+
+    Raises:
+        MissingExtraError: If FAISS is not installed, when clips are compared.
+    """
+
+    def similarity(queries: NDArray[np.intp], exemplars: NDArray[np.intp]) -> FloatArray:
+        searcher = VectorSearcher(vectors[exemplars])
+        table = np.empty((len(queries), len(exemplars)), np.float32)
+        found = searcher.nearest_to(vectors[queries], len(exemplars))
+        for row, (positions, similarities) in zip(table, found, strict=True):
+            row[positions] = similarities
+        return table
+
+    return similarity
 
 
 class DTWSimilarity:
@@ -69,6 +88,25 @@ class DTWSimilarity:
         return np.stack([rows[query][self._column[exemplars]] for query in queries.tolist()])
 
 
+class JointSimilarity:
+    """Similarity of sequences, joined with the cosine of vectors.
+
+    Args:
+        sequences: That of the sequences of N clips.
+        cosine: That of their vectors.
+        how: How much vectors count.
+    """
+
+    def __init__(self, sequences: DTWSimilarity, cosine: Similarity, how: SequenceConfig) -> None:
+        self._sequences, self._cosine, self._how = sequences, cosine, how
+        self.mirrored = sequences.mirrored
+
+    def __call__(self, queries: NDArray[np.intp], exemplars: NDArray[np.intp]) -> FloatArray:
+        """See `Similarity`."""
+        warped = self._sequences(queries, exemplars)
+        return join(warped, self._cosine(queries, exemplars), self._how)
+
+
 def similarity_of(
     clip_features: Sequence[Features], exemplars: NDArray[np.bool_], how: SequenceConfig | None
 ) -> Similarity:
@@ -81,7 +119,10 @@ def similarity_of(
     """
     if how is None:
         return cosine_of(vectors_of(clip_features))
-    return DTWSimilarity(sequences_of(clip_features), exemplars, how)
+    warped = DTWSimilarity(sequences_of(clip_features), exemplars, how)
+    if not how.vector_weight:
+        return warped
+    return JointSimilarity(warped, cosine_of(vectors_of(clip_features)), how)
 
 
 def between(
@@ -102,9 +143,10 @@ def between(
     if not queries or not exemplars:
         return np.zeros((len(queries), len(exemplars)), np.float32)
     if how is None:
-        return np.asarray(unit(vectors_of(queries)) @ unit(vectors_of(exemplars)).T)
+        return _cosines(queries, exemplars)
     gallery = WarpingGallery(sequences_of(exemplars), how)
-    return _rows(gallery.similarities, sequences_of(queries), progress)
+    warped = _rows(gallery.similarities, sequences_of(queries), progress)
+    return join(warped, _cosines(queries, exemplars), how) if how.vector_weight else warped
 
 
 def between_mirrored(
@@ -143,6 +185,8 @@ def pairwise(
         table = _cosine_table(clip_features)
     else:
         table = _warp_all_pairs(sequences_of(clip_features), how, progress)
+        if how.vector_weight:
+            table = join(table, _cosine_table(clip_features), how)
     np.fill_diagonal(table, 1.0)
     return table
 
@@ -158,6 +202,10 @@ def _rows(
         if progress is not None:
             progress()
     return np.stack(rows)
+
+
+def _cosines(queries: Sequence[Features], exemplars: Sequence[Features]) -> FloatArray:
+    return np.asarray(unit(vectors_of(queries)) @ unit(vectors_of(exemplars)).T)
 
 
 def _cosine_table(clip_features: Sequence[Features]) -> FloatArray:

@@ -219,7 +219,7 @@ def test_comparison_can_be_chosen(stars, normalizing, tmp_path):
 def test_an_unknown_comparison_is_refused(stars, normalizing, tmp_path):
     code, _, err = stars("export", "--onnx", normalizing, "--out", "model", "--compare", "nonsense")
     assert code == 2
-    assert "--compare nonsense: expected vectors or warping" in " ".join(err.split())
+    assert "--compare nonsense: expected auto, sequences or vectors" in " ".join(err.split())
     assert left(tmp_path) == []
 
 

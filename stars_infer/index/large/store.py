@@ -30,14 +30,13 @@ from stars_infer.index.rows import (
 )
 from stars_infer.machine import single_threaded
 from stars_infer.parallel import ReportProgress
-from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.similarity.features import Features, unit, vectors_of
 from stars_infer.similarity.nearest import (
     SHORTLIST,
     Matches,
     coarse_descriptors,
     most_similar,
-    rank_by_warping,
-    unit,
+    rank_shortlist,
 )
 
 FRESH = 5000
@@ -306,7 +305,8 @@ class LargeSearcher:
 
     Where the model compares vectors, the `RERANKED` nearest by their codes are ranked again by
     their vectors; similarities beyond those are by code. Where it compares sequences, the
-    `SHORTLIST` nearest by their coarse descriptors are warped, and no others are found.
+    `SHORTLIST` nearest by their coarse descriptors are warped, and no others are found; where
+    vectors count, too, they rank these.
 
     Args:
         lists: Of the exemplars at the first positions, if there are any.
@@ -355,7 +355,7 @@ class LargeSearcher:
             likely = self._likely(drawn, most, there)
             found = [
                 self._rank_by_warping(one, positions)
-                for one, (positions, _) in zip(asked, likely, strict=True)
+                for one, (positions, _) in zip(queries, likely, strict=True)
             ]
         return [(positions[:k], similar[:k]) for positions, similar in found]
 
@@ -390,7 +390,7 @@ class LargeSearcher:
         rest = np.minimum(near[RERANKED:], similar[-1]) if len(similar) else near[RERANKED:]
         return np.concatenate((best, positions[RERANKED:])), np.concatenate((similar, rest))
 
-    def _rank_by_warping(self, asked: FloatArray, positions: NDArray[np.intp]) -> Matches:
+    def _rank_by_warping(self, asked: Features, positions: NDArray[np.intp]) -> Matches:
         rows = self._reader.with_ids(self._ids[positions])
         at, how = np.searchsorted(self._ids, rows.ids), self._reader.comparison
-        return rank_by_warping(asked, at, rows.parts(), len(positions), how=how)
+        return rank_shortlist(asked, at, self._reader.as_queries(rows), len(positions), how=how)

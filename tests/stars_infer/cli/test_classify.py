@@ -153,3 +153,64 @@ def test_clip_of_three_bodies_is_two_actors(taught, tmp_path):
     (tmp_path / "crowd.skeleton").write_text(skeleton_text(bodies))
     (answer,) = records(taught("classify", "crowd.skeleton", "--json")[1])
     assert answer["bodies"] == 2
+
+
+def test_the_papers_way_from_end_to_end(taught, recordings):
+    clips = [sorted((recordings / action).iterdir())[3] for action in ACTIONS]
+    code, out, err = taught("classify", *clips, "--protocol", "paper", "-k", 1, "--json")
+    assert code == 0, err
+    answers = records(out)
+    assert all(answer["known"] and answer["answer"] == answer["label"] for answer in answers)
+    assert all(answer["label"] == answer["neighbors"][0]["label"] for answer in answers)
+    code, out, err = taught("search", clips[0], "--by", "vector", "-k", 5, "--json")
+    assert code == 0, err
+    for hit, near in zip(records(out), answers[0]["neighbors"], strict=True):
+        assert hit["source"] == near["source"]
+        assert hit["similarity"] == pytest.approx(near["similarity"], abs=1e-5)
+
+
+def test_explain_says_what_each_part_would_have_answered(taught, recordings):
+    clip = sorted((recordings / "squat").iterdir())[3]
+    (plain,) = records(taught("classify", clip, "--json")[1])
+    code, out, err = taught("classify", clip, "--explain", "--json")
+    assert code == 0, err
+    (answer,) = records(out)
+    parts = answer.pop("parts")
+    assert answer == plain
+    assert parts["sequences"] == plain["label"]
+    (voted,) = records(taught("classify", clip, "--protocol", "paper", "--json")[1])
+    assert parts["the papers' vote"] == voted["label"]
+    assert "each part alone: by sequences: " in " ".join(
+        taught("classify", clip, "--explain")[1].split()
+    )
+
+
+def test_explain_needs_no_runtime_for_the_rest(taught, recordings, monkeypatch):
+    from stars_infer.encoder.encoder import Encoder
+    from stars_infer.errors import MissingExtraError
+
+    def missing(self):
+        raise MissingExtraError("running the network", "cpu", "onnxruntime")
+
+    monkeypatch.setattr(Encoder, "open", missing)
+    clip = sorted((recordings / "squat").iterdir())[3]
+    code, out, err = taught("classify", clip, "--explain")
+    assert code == 0, err
+    assert "nearest exemplars: " in out
+    assert "each part alone" not in out
+    assert "cannot be told: running the network needs" in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (["--protocol", "other"], "--protocol other: choose own or paper"),
+        (["--protocol", "paper", "--classifier", "ridge", "--mirror", "on"], "leave --mirror out"),
+        (["--protocol", "paper", "--classifier", "prototypes"], "leave --classifier out"),
+        (["--protocol", "paper", "--false-accept", 5], "leave --false-accept out"),
+    ],
+)
+def test_what_contradicts_a_protocol(taught, recordings, said, says):
+    clip = sorted((recordings / "squat").iterdir())[3]
+    code, _, err = taught("classify", clip, *said)
+    assert (code, says in " ".join(err.split())) == (2, True)

@@ -57,3 +57,17 @@ def test_fewshot_eval_over_performers(stars, recordings, tmp_path):
     for wrong in (["--exemplars", "*/*P004*", "--shots", "2"], ["--queries", "none*"]):
         assert stars(*arguments, *wrong)[0] == 2
     assert stars("fewshot", "eval", root / "nowhere")[0] == 2
+
+
+def test_fewshot_eval_as_in_the_papers(stars, recordings, trained, tmp_path):
+    how = ["fewshot", "eval", recordings, "--shots", 1, "--shots", 2, "--draws", 4, "--json"]
+    code, out, err = stars(*how, "--protocol", "paper")
+    assert code == 0, err
+    model = tmp_path / "vectors"
+    run = trained / "stars"
+    assert stars("export", "--onnx", run, "--compare", "vectors", "--out", model)[0] == 0
+    majority = stars(*how, "--model", model, "--classifier", "majority")[1]
+    assert records(out)[0]["shots"] == records(majority)[0]["shots"]
+    assert records(out)[0]["shots"] != records(stars(*how)[1])[0]["shots"]
+    for wrong in (["--unknown", 40], ["--mirror", "off"], ["--classifier", "vote"]):
+        assert stars(*how, "--protocol", "paper", *wrong)[0] == 2

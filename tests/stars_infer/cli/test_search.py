@@ -89,7 +89,7 @@ def test_what_cannot_be_searched(stars, recordings, encoder):
     assert "--in recordngs: no such file or folder" in err
     code, _, err = stars("search", clip, "--in", recordings, "--by", "color")
     assert code == 2
-    assert "choose sequence or vector" in err
+    assert "choose sequence, vector or both" in err
     vectors = np.ones((2, encoder.info.width), np.float32)
     np.savez("old.npz", embeddings=vectors, sources=np.array(["a", "b"]))
     assert len(records(stars("search", clip, "--in", "old.npz", "--json")[1])) == 2

@@ -11,8 +11,7 @@ from stars_infer.errors import CollectionError, UsageError
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import DEVIATION, Kernel, SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import Features, unit
 
 STEPS, WIDTH = 8, 75
 HOW = SequenceConfig(preprocessing=Preprocessing(frames=16), steps=STEPS)

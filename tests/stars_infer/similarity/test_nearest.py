@@ -34,7 +34,9 @@ def encoded(sequence):
 @pytest.mark.parametrize("limit", [1000, 5])
 def test_the_nearest_sequence_is_found_in_small_and_large_indexes(limit):
     exemplars = [np.float32(item) for item in sequences(40)]
-    searcher = SequenceSearcher(exemplars, HOW, exhaustive_limit=limit, shortlist=limit)
+    searcher = SequenceSearcher(
+        list(map(encoded, exemplars)), HOW, exhaustive_limit=limit, shortlist=limit
+    )
     assert searcher.size == 40
     random = np.random.default_rng(1)
     for position in (0, 13, 39):
@@ -47,8 +49,8 @@ def test_the_nearest_sequence_is_found_in_small_and_large_indexes(limit):
 
 
 def test_of_many_exemplars_at_most_a_shortlist_is_found():
-    exemplars = [np.float32(item) for item in sequences(40)]
-    query = encoded(exemplars[0])
+    exemplars = [encoded(item) for item in sequences(40)]
+    query = exemplars[0]
     assert len(SequenceSearcher(exemplars, HOW).nearest([query], 100)[0][0]) == 40
     searcher = SequenceSearcher(exemplars, HOW, exhaustive_limit=5, shortlist=5)
     (found, two) = searcher.nearest([query, query], 100)
@@ -60,9 +62,10 @@ def test_mirror_images_are_compared_with_all_exemplars_or_with_none():
     exemplars = [np.float32(item) for item in sequences(8)]
     query = encoded(exemplars[3])
     expected = WarpingGallery(exemplars, HOW).mirrored_similarities(query.sequence)
-    got = SequenceSearcher(exemplars, HOW).mirrored_similarities(query)
+    features = [encoded(item) for item in exemplars]
+    got = SequenceSearcher(features, HOW).mirrored_similarities(query)
     np.testing.assert_array_equal(got, expected)
-    large = SequenceSearcher(exemplars, HOW, exhaustive_limit=5, shortlist=5)
+    large = SequenceSearcher(features, HOW, exhaustive_limit=5, shortlist=5)
     with pytest.raises(UsageError, match="8 exemplars are too many to compare all"):
         large.mirrored_similarities(query)
 

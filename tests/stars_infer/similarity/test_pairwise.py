@@ -5,8 +5,7 @@ from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity import pairwise as similarity
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import Features, unit
 from stars_infer.similarity.pairwise import (
     DTWSimilarity,
     between,

@@ -21,8 +21,7 @@ from stars_infer.index.large.cache import current_token, removed_ids
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import unit
+from stars_infer.similarity.features import Features, unit
 
 MODEL = ModelInfo(
     name="toy", preprocessing=Preprocessing(), width=16, absent_bodies=PRESENT, fingerprint="f" * 64
