@@ -127,6 +127,7 @@ def _with_vectors(
                 sequence=file.sequence,
                 bodies=file.prepared if keep_bodies else None,
                 views=file.views,
+                flat=file.flat,
             ),
             content_hash=file.content_hash,
             bodies=len(file.prepared),
@@ -158,6 +159,7 @@ class PreparedClip:
         frames: Frames of the clip.
         notes: What was mended in the clip, and what is odd about it, in words.
         views: Features of other views of it.
+        flat: Whether it is in 2D.
     """
 
     path: Path
@@ -168,6 +170,7 @@ class PreparedClip:
     frames: int
     notes: tuple[str, ...]
     views: tuple[Features, ...]
+    flat: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -219,6 +222,7 @@ class Reading:
                     frames=part.frames,
                     notes=clip.notes,
                     views=tuple(views),
+                    flat=clip.flat,
                 )
         yield from failed
 

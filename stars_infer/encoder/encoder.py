@@ -151,17 +151,20 @@ class Encoder:
         how = self.info.comparison
         by_sequence_alone = how is not None and not self.info.compares_vectors
         if query and how is not None and by_sequence_alone:
-            return [Features(vector=None, sequence=sequence_of(clip, how)) for clip in clips]
+            return [
+                Features(vector=None, sequence=sequence_of(clip, how), flat=clip.flat)
+                for clip in clips
+            ]
         prepared = [self.prepare(clip) for clip in clips]
         if defer_network and by_sequence_alone:
             return [
-                Features(vector=None, sequence=sequence, bodies=bodies)
-                for bodies, sequence in prepared
+                Features(vector=None, sequence=sequence, bodies=bodies, flat=clip.flat)
+                for clip, (bodies, sequence) in zip(clips, prepared, strict=True)
             ]
         vectors = self.embed_prepared([bodies for bodies, _ in prepared])
         return [
-            Features(vector=vector, sequence=sequence)
-            for vector, (_, sequence) in zip(vectors, prepared, strict=True)
+            Features(vector=vector, sequence=sequence, flat=clip.flat)
+            for clip, vector, (_, sequence) in zip(clips, vectors, prepared, strict=True)
         ]
 
     def prepare(self, clip: Clip) -> tuple[FloatArray, FloatArray | None]:

@@ -143,10 +143,12 @@ class ExemplarIndex(IndexSettings):
 
         Raises:
             UsageError: If a label cannot be one, or features do not fit the model.
-            ExemplarIndexError: If the file cannot be written, or others write for too long.
+            ExemplarIndexError: If the file cannot be written, or others write for too long; or if
+                exemplars in 2D would be mixed with others.
         """
         encoded = encode_exemplars(exemplars, self.model)
         with self._file.writing("nothing was added") as connection:
+            self._keep_flat(connection, [one.features for one in exemplars])
             return insert(connection, encoded)
 
     def remove(self, *, label: str | None = None, ids: Sequence[int] = ()) -> int:
@@ -383,3 +385,5 @@ class ExemplarIndex(IndexSettings):
     def _check_queries(self, queries: Sequence[Features]) -> None:
         for query in queries:
             check_features(query, self.model, "query")
+        with self._file.reading() as connection:
+            self._check_flat(connection, queries)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+
 from stars_infer.classification.prediction import ClassifyOptions
 from stars_infer.classification.unknown_share import UnknownShare
-from stars_infer.errors import check_range
+from stars_infer.clips.convention import option
+from stars_infer.errors import ExemplarIndexError, check_range
 from stars_infer.index.file import IndexFile
+from stars_infer.similarity.features import Features
 
 _FALSE_ACCEPT = "false_accept_rate"
 _EXPECTED = "unknown_share"
 _KNOWN, _UNKNOWN = "known_clips", "unknown_clips"
+_FLAT = "flat"
 
 
 class IndexSettings:
@@ -26,6 +32,44 @@ class IndexSettings:
         """How clips are named if nothing else is said: with the threshold that the index keeps."""
         rate = self._read(_FALSE_ACCEPT)
         return ClassifyOptions(false_accept_rate=None if rate is None else float(rate))
+
+    @property
+    def flat(self) -> bool:
+        """Whether the exemplars are in 2D."""
+        return self._read(_FLAT) is not None
+
+    def _check_flat(self, connection: sqlite3.Connection, clips: Sequence[Features]) -> None:
+        """Make sure that clips are in 2D if the exemplars are, and else in 3D.
+
+        Raises:
+            ExemplarIndexError: If they are not.
+        """
+        flat = {one.flat for one in clips}
+        row = connection.execute("SELECT 1 FROM settings WHERE key = ?", (_FLAT,)).fetchone()
+        if flat <= {row is not None}:
+            return
+        if row is not None:
+            raise ExemplarIndexError(
+                f"{self._file}: its exemplars are in 2D, and this clip is in 3D: pass "
+                f"{option('flat', '')} to leave out its depth, or use another index"
+            )
+        raise ExemplarIndexError(
+            f"{self._file}: its exemplars are in 3D, and this clip is in 2D: add flat exemplars to "
+            "an index of their own"
+        )
+
+    def _keep_flat(self, connection: sqlite3.Connection, clips: Sequence[Features]) -> None:
+        """Take over from the first exemplars of an index whether they are in 2D, or check others.
+
+        Raises:
+            ExemplarIndexError: If clips in 2D and in 3D would be mixed.
+        """
+        (empty,) = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM exemplars)").fetchone()
+        if empty and clips:
+            connection.execute("DELETE FROM settings WHERE key = ?", (_FLAT,))
+            if clips[0].flat:
+                connection.execute("INSERT INTO settings VALUES (?, '1')", (_FLAT,))
+        self._check_flat(connection, clips)
 
     def set_false_accept_rate(self, share: float | None) -> None:
         """Set the threshold for "unknown": the share of unknown clips that may be named, 0 to 1.

@@ -22,12 +22,14 @@ class Features:
         bodies: What the network takes to make the vector, (M, T, 25, 3) in meters, from
             `Encoder.prepare`; an index keeps it in the vector's place. None if it is not to.
         views: Other views of a query; of all its views, the most similar one counts.
+        flat: Whether the clip is in 2D, as `Clip.flat`.
     """
 
     vector: FloatArray | None
     sequence: FloatArray | None = None
     bodies: FloatArray | None = None
     views: tuple[Features, ...] = ()
+    flat: bool = False
 
 
 def vectors_of(clip_features: Sequence[Features]) -> FloatArray:
