@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from stars_infer.embedding.files import embed_files
@@ -58,15 +59,15 @@ def weigh_model(
             "--compare auto"
         )
     total = sum(len(files.paths) for files in sets) + len(WEIGHTS) * len(sets)
-    done = iter(range(1, total + 1))
+    done = count(1)
 
     def step() -> None:
-        progress(next(done), total)
+        progress(min(next(done), total), total)  # a file may hold many clips
 
-    labeled = [_encoded(encoder, files, skip, step) for files in sets]
-    found = weigh(labeled, how, progress=step)
-    comparison = found.comparison(how)
-    with extend_model(folder, out) as (beside, info):
+    with extend_model(folder, out) as (beside, info):  # what cannot be written is said at once
+        labeled = [_encoded(encoder, files, skip, step) for files in sets]
+        found = weigh(labeled, how, progress=step)
+        comparison = found.comparison(how)
         contract = contract_of(
             info.preprocessing, info.absent_bodies, info.zero_body, comparison, info.streams
         )

@@ -24,7 +24,7 @@ class Neighbor:
 
     Attributes:
         label: Its action.
-        similarity: Cosine of the vectors, or similarity of the sequences; at most 1.
+        similarity: Cosine of the vectors, similarity of the sequences, or both joined; at most 1.
         source: Where it comes from.
     """
 

@@ -24,6 +24,7 @@ from stars_infer.similarity.features import Features, sequences_of, vectors_of
 from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
 
 FORMAT = 1
+NO_WEIGHT = "the model gives vectors no weight beside sequences: search by sequence or by vector"
 By = Literal["sequence", "vector", "both"]
 """What is compared: sequences by time warping, vectors by their cosine, or both, by the weights
 that the model gives them."""
@@ -206,7 +207,7 @@ class Collection:
     def _check_query(self, query: Features, by: By) -> None:
         if by == "both":
             if own_way(self.comparison) != "both":
-                raise UsageError("the model gives vectors no weight: search by sequence or vector")
+                raise UsageError(NO_WEIGHT)
             self._check_query(query, "sequence")
             self._check_query(query, "vector")
             return

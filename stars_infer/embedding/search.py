@@ -8,10 +8,17 @@ from pathlib import Path
 from typing import Unpack
 
 from stars_infer.clips.clip import Clip
-from stars_infer.embedding.collection import By, Collection, Hit, embed_collection, own_way
+from stars_infer.embedding.collection import (
+    NO_WEIGHT,
+    By,
+    Collection,
+    Hit,
+    embed_collection,
+    own_way,
+)
 from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ExemplarIndexError
+from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import clip_files
@@ -46,7 +53,10 @@ def search_files(
         ExemplarIndexError: If there is no such index, or it is empty.
         UsageError: If what is to be compared is not there.
     """
-    if _is_index(within) and by in (None, own_way(encoder.info.comparison)):
+    own = own_way(encoder.info.comparison)
+    if by == "both" and own != "both":
+        raise UsageError(NO_WEIGHT)
+    if _is_index(within) and by in (None, own):
         with ExemplarIndex.open(within, encoder.info, create=False) as index:
             index.prepare(progress)
             queries = list(embed_files(encoder, paths, query=True, **reading))

@@ -126,6 +126,7 @@ def weigh(
     how: SequenceConfig,
     *,
     weights: Sequence[float] = WEIGHTS,
+    width: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
@@ -140,6 +141,7 @@ def weigh(
         sets: Labeled clips.
         how: How sequences are compared.
         weights: The weights that are tried.
+        width: Width of the kernel of vectors; that of `usual_width` if None.
         draws: Random draws of exemplars for each number of them.
         seed: Seed of the draws.
         progress: Called after each weight of each set.
@@ -149,7 +151,7 @@ def weigh(
     """
     ascending = tuple(sorted(set(weights)))
     shots = [data.shots() for data in sets]
-    width = usual_width(sets)
+    width = width or usual_width(sets)
     rights = [
         _shares_right(data, some, how, ascending, width, draws, seed, progress)
         for data, some in zip(sets, shots, strict=True)

@@ -117,6 +117,8 @@ class SequenceSearcher:
     def whole_similarities(self, query: Features) -> FloatArray:
         """Similarity of a query to every exemplar without kernels of halves, (E,).
 
+        Sequences alone count, since this tells where an action ends.
+
         Raises:
             UsageError: If there are too many exemplars to compare all.
         """

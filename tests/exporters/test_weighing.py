@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stars_infer.encoder.model import check_fingerprint, read_model_info
-from stars_infer.exporters import weighing
+from stars_infer.exporters import directory, weighing
 from stars_infer.exporters.weighing import NOT_MEASURED
 from stars_infer.similarity.comparison import SequenceConfig
 from tests.conftest import call_stars
@@ -68,7 +68,7 @@ def test_without_labeled_clips_vectors_do_not_count(stars, trained, tiny_model, 
     assert plain.fingerprint == info.fingerprint
 
 
-def test_what_cannot_be_weighed(stars, trained, tiny_model, clips, tmp_path):
+def test_what_cannot_be_weighed(stars, trained, tiny_model, clips, tmp_path, monkeypatch):
     for compare in ("sequences", "vectors"):
         code, _, err = stars(
             "export", "--onnx", trained / "stars", "--weigh-on", clips, "--compare", compare
@@ -76,6 +76,9 @@ def test_what_cannot_be_weighed(stars, trained, tiny_model, clips, tmp_path):
         assert (code, "--weigh-on is for --compare auto" in " ".join(err.split())) == (2, True)
     code, _, err = stars("export", tiny_model, "--weigh-on", tmp_path / "none", "--out", "x")
     assert (code, "not a folder of CLASS/clip files" in " ".join(err.split())) == (2, True)
+    monkeypatch.setattr(directory, "shipped_models", lambda: {"tiny": tiny_model})
+    code, _, err = stars("export", tiny_model, "--weigh-on", clips)
+    assert (code, "came with the installation" in " ".join(err.split())) == (2, True)
     for action in ACTIONS[1:]:
         shutil.rmtree(clips / action)
     code, _, err = stars("export", tiny_model, "--weigh-on", clips, "--out", "x")

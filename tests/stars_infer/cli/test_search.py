@@ -90,6 +90,8 @@ def test_what_cannot_be_searched(stars, recordings, encoder):
     code, _, err = stars("search", clip, "--in", recordings, "--by", "color")
     assert code == 2
     assert "choose sequence, vector or both" in err
+    code, _, err = stars("search", clip, "--in", recordings, "--by", "both")
+    assert (code, "the model gives vectors no weight" in " ".join(err.split())) == (2, True)
     vectors = np.ones((2, encoder.info.width), np.float32)
     np.savez("old.npz", embeddings=vectors, sources=np.array(["a", "b"]))
     assert len(records(stars("search", clip, "--in", "old.npz", "--json")[1])) == 2
