@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +21,7 @@ from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.options import MachineOptions, TrainingOptions, Weights, config_flags
-from stars_infer.train.pools.cli import pool
-from stars_infer.train.pools.pool import FACTS, Pool
+from stars_infer.train.pools.pool import FACTS, SENSOR, Pool, PoolConfig, make_pool
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
@@ -39,7 +38,6 @@ app = typer.Typer(
 )
 
 app.add_typer(protocols_app, name="eval")
-app.command(epilog="Example: stars train pool packs/mocap --out pools/mocap --clips 65536")(pool)
 
 RecipeName = Annotated[
     str, typer.Option(help="Name of a recipe (see `stars train recipes`), or a .toml file.")
@@ -120,6 +118,55 @@ def tune(
     Flags change single settings of the recipe; brackets show the value if the recipe is silent.
     """
     _run_stage(TUNE, run, recipe, flags, start_from=start_from, weights=weights)
+
+
+@app.command("pool", epilog="Example: stars train pool packs/mocap --out pools/mocap --clips 65536")
+@with_options(flags=config_flags(("Views", (ViewConfig,)), without=("frames", "uniform_sampling")))
+def make_pool_of(
+    pack: Annotated[Path, typer.Argument(help="Folder of a pack.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the pool.")],
+    flags: dict[str, Any],
+    clips: Annotated[int, typer.Option(help="Clips of the pool; more can be added later.")] = 65536,
+    split: Annotated[
+        str | None, typer.Option(help="Split whose train part is used.", show_default="all clips")
+    ] = None,
+    width: Annotated[int, typer.Option(help="Numbers of a vector.")] = 256,
+    landmarks: Annotated[
+        int, typer.Option(help="Clips by whose similarity the vectors are made.")
+    ] = 1024,
+    borrowed: Annotated[
+        float, typer.Option(help="Probability that a clip borrows limbs of another one.")
+    ] = 0.4,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Make clips, as imperfect sensors see them, and the vectors that stage 3 teaches.
+
+    Killed, it goes on where it stopped. Brackets show the value of views in a pack; a pool has
+    values of its own, those of a depth camera.
+    """
+    output = Output(json=json, quiet=quiet)
+    config = PoolConfig(
+        pack=str(pack),
+        split=split,
+        width=width,
+        landmarks=landmarks,
+        borrowed=borrowed,
+        seed=seed,
+        views=replace(SENSOR, **flags),
+    )
+    done = 0
+    with output.bar() as bar:
+        task = bar.add_task("landmarks", total=None)
+        for done, total in make_pool(config, out, clips=clips, workers=workers):
+            bar.update(task, description="clips", completed=done, total=total)
+    if json:
+        output.record({"pool": str(out), "clips": done})
+    else:
+        output.table(("pool", "clips"), [(out, done)])
+    output.finish()
 
 
 @app.command(epilog="Example: stars train recipes")
