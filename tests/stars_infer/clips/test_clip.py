@@ -101,7 +101,7 @@ def test_axes_and_units_are_brought_to_meters_and_y_up_in_every_shape(waving):
 
 
 def test_unknown_layout_lists_the_known_ones():
-    with pytest.raises(UsageError, match="ntu25, azure32"):
+    with pytest.raises(UsageError, match="ntu25, arkit91, azure32"):
         Clip.from_array(moving(), layout="ntu26")
 
 
