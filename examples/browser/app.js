@@ -15,10 +15,22 @@ const $ = (id) => document.getElementById(id);
 const state = { examples: [], named: [], chosen: null, rule: "1" };
 const stage = new Stage($("clip"), $("nearest"), $("play"));
 let encoder, layouts;
+let idle = Promise.resolve();
+
+/** Do one thing after the other, however fast somebody drops files. */
+function inTurn(work) {
+  idle = idle.then(work).catch((error) => say(error.message, true));
+}
 
 function say(text, bad = false) {
   $("status").textContent = text;
   $("status").classList.toggle("bad", bad);
+}
+
+/** Say in a box, a line each, what is wrong with files. */
+function complain(box, problems) {
+  box.querySelector(".problems").replaceChildren(...problems.map((text) =>
+    Object.assign(document.createElement("li"), { textContent: text })));
 }
 
 async function load(path, form) {
@@ -43,9 +55,10 @@ async function openEncoder() {
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   const size = `${(graph.byteLength / 1e6).toFixed(1)} MB`;
   say(`${info.name}, ${size}, ready in ${seconds} s`);
+  const { frames, face_camera: turned, standard_body: standard } = encoder.how;
   $("about").textContent = `${info.name} (${info.license}) turns a clip into ${info.width} numbers, `
-    + "whose cosine says how similar two clips are. The figures show what it sees: "
-    + `${encoder.how.frames} frames, turned to the camera, on a body of standard size.`;
+    + `whose cosine says how similar two clips are. The figures show what it sees: ${frames} frames`
+    + `${turned ? ", turned to the camera" : ""}${standard ? ", on a body of standard size" : ""}.`;
   for (const name of Object.keys(layouts)) $("layout").add(new Option(name));
   $("samples").disabled = false;
 }
@@ -55,8 +68,8 @@ function unsaid() {
   return { ...(layout && { layout }), units: $("units").value, up: $("up").value };
 }
 
-/** Read and encode files one after the other; those that cannot be read are told. */
-async function encodeAll(files, keep) {
+/** Read and encode files one after the other; their box tells which cannot be read. */
+async function encodeAll(box, files, keep) {
   const problems = [];
   const began = performance.now();
   let done = 0;
@@ -72,13 +85,10 @@ async function encodeAll(files, keep) {
     }
     await new Promise((resolve) => setTimeout(resolve));  // let the page draw
   }
-  $("problems").replaceChildren(...problems.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
-  const each = ((performance.now() - began) / Math.max(files.length, 1)).toFixed(0);
-  say(`${done} clip${done === 1 ? "" : "s"} read and encoded, ${each} ms each`);
+  complain(box, problems);
+  const each = ((performance.now() - began) / files.length).toFixed(0);
+  say(done ? `${done} clip${done > 1 ? "s" : ""} read and encoded, ${each} ms each`
+    : "No clip could be read");
   refresh();
 }
 
@@ -90,17 +100,17 @@ async function teach(chosen) {
   const unnamed = files.some(({ action }) => !action);
   $("teach").classList.toggle("missing", unnamed);
   if (unnamed) {
-    say("Say first which action these clips show", true);
+    complain($("teach"), ["Say first which action these clips show."]);
     $("action").focus();
     return;
   }
-  await encodeAll(files, (example) => state.examples.push(example));
+  await encodeAll($("teach"), files, (example) => state.examples.push(example));
   $("action").value = "";
 }
 
 async function name(chosen) {
   const before = state.named.length;
-  await encodeAll(chosen.map(opened).map(({ folder, ...file }) => file),
+  await encodeAll($("name"), chosen.map(opened).map(({ folder, ...file }) => file),
     (clip) => state.named.push(clip));
   if (state.named.length > before) choose(state.named[before]);
 }
@@ -111,9 +121,11 @@ async function useSamples() {
   const file = (path) => ({ name: path, bytes: () => load(`samples/${path}`, "arrayBuffer") });
   const taught = Object.entries(index.teach).flatMap(([action, paths]) =>
     paths.map((path) => ({ ...file(path), action })));
-  await encodeAll(taught, (example) => state.examples.push(example));
-  await encodeAll(index.name.map(file), (clip) => state.named.push(clip));
-  choose(state.named[0]);
+  const before = state.named.length;
+  await encodeAll($("teach"), taught, (example) => state.examples.push(example));
+  await encodeAll($("name"), index.name.map(file), (clip) => state.named.push(clip));
+  choose(state.named[before]);
+  $("samples").disabled = false;
 }
 
 /** Name a clip by the rule that is chosen: the scores of actions, best first, and the neighbors. */
@@ -147,21 +159,21 @@ function choose(clip) {
 
 /** Hand what is dropped on, or chosen in, a box to `take`. */
 function acceptFiles(box, take) {
-  const guarded = async (chosen) => {
-    if (!encoder) return;
-    await take(await chosen);
-  };
+  const given = (chosen) => inTurn(async () => {
+    const files = await chosen;
+    if (encoder && files.length) await take(files);
+  });
   box.addEventListener("dragover", (event) => { event.preventDefault(); box.classList.add("over"); });
   box.addEventListener("dragleave", () => box.classList.remove("over"));
   box.addEventListener("drop", (event) => {
     event.preventDefault();
     box.classList.remove("over");
-    guarded(filesOfDrop(event.dataTransfer));
+    given(filesOfDrop(event.dataTransfer));
   });
   for (const button of box.querySelectorAll("[data-pick]"))
     button.addEventListener("click", () => {
       const input = $(button.dataset.pick);
-      input.onchange = () => guarded(filesOfInput(input));
+      input.onchange = () => given(filesOfInput(input));
       input.click();
     });
 }
@@ -170,7 +182,7 @@ acceptFiles($("teach"), teach);
 acceptFiles($("name"), name);
 for (const event of ["dragover", "drop"])  // a file that misses a box does not replace the page
   window.addEventListener(event, (missed) => missed.preventDefault());
-$("samples").addEventListener("click", useSamples);
+$("samples").addEventListener("click", () => inTurn(useSamples));
 $("rule").addEventListener("change", (event) => { state.rule = event.target.value; refresh(); });
 for (const unit of Object.keys(UNITS)) $("units").add(new Option(unit));
 for (const axis of Object.keys(UP)) $("up").add(new Option(axis));
