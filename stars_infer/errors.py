@@ -102,6 +102,10 @@ class ClipError(StarsError):
         return type(self), (self.source, self.problem)
 
 
+class FlatError(ClipError):
+    """A clip is in 2D, and nobody said that it is to be taken so."""
+
+
 class NobodyError(ClipError):
     """Nobody is seen in any frame of a clip."""
 

@@ -153,10 +153,11 @@ class Recognizer:
         clips: Clips,
         *,
         layout: str | None = None,
-        units: str | None = None,
+        units: str | float | None = None,
         up: str | None = None,
         handedness: str | None = None,
         fps: float | None = None,
+        flat: bool | None = None,
         on_error: str = RAISE,
         workers: int | None = 1,
     ) -> Added:
@@ -167,11 +168,13 @@ class Recognizer:
             clips: One or many.
             layout: Joint layout of arrays, and of files that do not say (`stars layouts` lists
                 them); `ntu25` for arrays if not given.
-            units: Of the positions: `m`, `cm`, `mm` or `in`; meters for arrays if not given.
-            up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`; y for arrays if not
-                given.
+            units: Of the positions: `m`, `cm`, `mm` or `in`, or the meters in a unit; meters for
+                arrays if not given.
+            up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`, or `auto`, which finds
+                it from the bodies; y for arrays if not given.
             handedness: Of the axes, `right` or `left`; right for arrays if not given.
             fps: Frames per second; what the file says, else 30, if not given.
+            flat: Whether clips are in 2D, or to be taken so.
             on_error: If a clip of several cannot be used, `raise` its error and add nothing; `skip`
                 it; or `warn` and skip it. The result lists what was skipped.
             workers: Processes that read files, if there are many; None for one a core. With more
@@ -186,7 +189,9 @@ class Recognizer:
         """
         if label is not None:
             check_label(label)
-        convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
+        convention = Convention(
+            layout=layout, units=units, up=up, handedness=handedness, fps=fps, flat=flat
+        )
         embedded, failures = embed_clips(
             self.encoder,
             clips,
@@ -217,11 +222,6 @@ class Recognizer:
         self,
         clips: Clips,
         *,
-        layout: str | None = None,
-        units: str | None = None,
-        up: str | None = None,
-        handedness: str | None = None,
-        fps: float | None = None,
         people: str = POOLED,
         views: Sequence[str] = (),
         classifier: str = DEFAULT_CLASSIFIER,
@@ -229,16 +229,12 @@ class Recognizer:
         false_accept_rate: float | None = None,
         on_error: str = RAISE,
         workers: int | None = 1,
+        **reading: Unpack[ConventionOptions],
     ) -> Prediction | Predictions:
         """Name what clips show; many also teach which share of them is unknown.
 
         Args:
             clips: One or many.
-            layout: As in `add`.
-            units: As in `add`.
-            up: As in `add`.
-            handedness: As in `add`.
-            fps: As in `add`.
             people: One answer for a clip (`pooled`), or one for each person (`each`) or each two
                 that meet (`pairs`).
             views: Changed copies of a clip to compare too (`mirror`, `crops`); the most similar
@@ -249,6 +245,7 @@ class Recognizer:
                 index keeps if not given.
             on_error: As in `add`; a single clip that cannot be used always raises its error.
             workers: As in `add`.
+            reading: `layout`, `units`, `up`, `handedness`, `fps` and `flat`, as in `add`.
 
         Returns:
             A `Prediction` for one clip; else `Predictions`, in the order of the clips.
@@ -258,7 +255,7 @@ class Recognizer:
             ExemplarIndexError: If there are no examples.
             UsageError: If `clips` is something else, or an option means nothing.
         """
-        convention = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
+        convention = Convention(**reading)
         inputs = ClipInputs(clips, convention=convention, on_error=on_error)
         answers = classify_files(
             self.index,

@@ -53,10 +53,13 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model: Name of a shipped encoder, or a model directory; the default encoder if None.
         device: What runs the network, where it is needed: see `Encoder.load`.
         layout: Joint layout of arrays, and of files that do not say; `ntu25` for arrays if None.
-        units: Of the positions: `m`, `cm`, `mm` or `in`; meters for arrays if None.
-        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`; y for arrays if None.
+        units: Of the positions: `m`, `cm`, `mm` or `in`, or the meters in a unit; meters for
+            arrays if None.
+        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`, or `auto`; y for arrays if
+            None.
         handedness: Of the axes, `right` or `left`; right for arrays if None.
         fps: Frames per second; what a file says, else 30, if None.
+        flat: Whether clips are in 2D, or to be taken so.
         workers: Processes that read files, if there are many; None for one a core.
 
     Attributes:
@@ -87,10 +90,11 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         model: str | Path | None = None,
         device: str = AUTO,
         layout: str | None = None,
-        units: str | None = None,
+        units: str | float | None = None,
         up: str | None = None,
         handedness: str | None = None,
         fps: float | None = None,
+        flat: bool | None = None,
         workers: int | None = 1,
     ) -> None:
         self.classifier = classifier
@@ -106,6 +110,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.up = up
         self.handedness = handedness
         self.fps = fps
+        self.flat = flat
         self.workers = workers
 
     def fit(self, X: Any, y: ArrayLike) -> SkeletonClassifier:  # noqa: N803 - scikit-learn's name
@@ -233,6 +238,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             up=self.up,
             handedness=self.handedness,
             fps=self.fps,
+            flat=self.flat,
         )
         embedded, _ = embed_clips(
             encoder,

@@ -217,7 +217,7 @@ UnitsOption = Annotated[
     str | None,
     typer.Option(
         "--units",
-        help="Unit of the positions: m, cm, mm or in.",
+        help="Unit of the positions: m, cm, mm or in, or the meters in a unit, such as 0.0564.",
         show_default="that of the format",
     ),
 ]
@@ -225,7 +225,7 @@ UpOption = Annotated[
     str | None,
     typer.Option(
         "--up",
-        help="Axis that points up: y, z, x, or --up=-y.",
+        help="Axis that points up: y, z, x, or --up=-y; or auto, which finds it from the bodies.",
         show_default="that of the format",
     ),
 ]
@@ -241,6 +241,10 @@ PoseModelOption = Annotated[
         "by `stars pose --download`.",
         show_default="full",
     ),
+]
+FlatFlag = Annotated[
+    bool,
+    typer.Option("--flat", help="Clips are in 2D, or taken so, and only compared with such clips."),
 ]
 FpsOption = Annotated[
     float | None,
@@ -371,17 +375,19 @@ class ConventionFlags:
     up: UpOption = None
     left_handed: LeftHandedFlag = False
     fps: FpsOption = None
+    flat: FlatFlag = False
     pose_model: PoseModelOption = None
 
 
 def _convention(
-    *, left_handed: bool = False, pose_model: str | None = None, **given: Any
+    *, left_handed: bool = False, flat: bool, pose_model: str | None = None, **given: Any
 ) -> Convention:
     from stars_infer.clips.convention import Convention  # it loads NumPy
 
     if pose_model is not None:
         os.environ["STARS_POSE_MODEL"] = pose_model  # also for the processes that read clips
-    return Convention(handedness="left" if left_handed else None, **given)
+    hand = "left" if left_handed else None
+    return Convention(handedness=hand, flat=flat or None, **given)
 
 
 reads_clips = with_options(

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -74,6 +75,7 @@ def watch(
     people in it and their action; q closes it.
     """
     from stars_infer.cli.watching import Watching
+    from stars_infer.clips.convention import AUTO, Convention
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.streaming.classifier import StreamClassifier
     from stars_infer.streaming.feed import open_feed
@@ -98,7 +100,11 @@ def watch(
         convention = recorded.convention
     live = recorded is None and not replay and not isinstance(video, Path)
     how = StreamOptions(interval=interval, mirror=mirror, people=people, live=live)
+    if convention.flat and convention.up is None:
+        convention = replace(convention, up=AUTO)
     reader = FrameReader(convention)
+    # The reader brings frames to standard axes, unless these are still to be found.
+    axes = convention if convention.up == AUTO else Convention(flat=convention.flat)
     with ExitStack() as stack:
         _end_by_sigterm(stack)
         exemplars = stack.enter_context(ready_index(index, model, output))
@@ -113,7 +119,15 @@ def watch(
         session = StreamSession(
             feed,
             reader,
-            lambda layout: StreamClassifier(encoder, exemplars, layout=layout, how=how),
+            lambda layout: StreamClassifier(
+                encoder,
+                exemplars,
+                layout=layout,
+                up=axes.up or "y",
+                handedness=axes.handedness or "right",
+                flat=bool(axes.flat),
+                how=how,
+            ),
             even=source is not None,
         )
         shown = stack.enter_context(open_window(output, wanted=window and video is not None))

@@ -24,7 +24,7 @@ from stars_infer.clips.spikes import take_out_spikes
 from stars_infer.clips.tracks import note_glimpses
 from stars_infer.clips.upright import turn_upright
 from stars_infer.clips.zeros import presence_of
-from stars_infer.errors import ClipError, NobodyError, UsageError, check_range
+from stars_infer.errors import ClipError, FlatError, NobodyError, UsageError, check_range
 from stars_infer.layouts import get_layout
 
 MIN_FRAMES = 2
@@ -299,7 +299,7 @@ class Clip:
             if convention.flat:
                 bodies = to_person_size(bodies, presence, layout=kind)
             elif told := why_flat(bodies, presence, layout=kind):
-                raise ClipError(source, told)
+                raise FlatError(source, told)
             bodies, jumping = take_out_spikes(bodies, presence, layout=kind, fps=fps)
         if not np.isfinite(bodies).all():
             known = np.asarray(np.isfinite(bodies).all(axis=3))

@@ -54,8 +54,10 @@ def doubts(
     if not size > 0:
         return ("all joints of the body are in one place: was the right array saved?",)
     up = _up_doubt(joints, convention)
+    if convention.flat:
+        return (up,) if up else ()
     notes = [_size_doubt(size, convention), up]
-    if not up and not convention.flat:
+    if not up:
         notes.append(_side_doubt(found, joints, layout))
     return tuple(note for note in notes if note)
 

@@ -51,7 +51,7 @@ class _Reading:
     def crowded(self) -> bool:
         """Whether there are more bodies than a sensor follows, and more of them than frames."""
         bodies, frames = self.bodies.shape[:2]
-        return bodies > max(MOST_AT_ONCE, frames)
+        return int(bodies) > max(MOST_AT_ONCE, int(frames))
 
 
 def as_bodies(

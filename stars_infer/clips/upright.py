@@ -9,6 +9,7 @@ or stands on the hands for a moment, is told from axes that are turned.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,6 +63,26 @@ def turn_upright(
     return np.asarray(to_standard(bodies, turn), np.float32), up
 
 
+class SteadyUp:
+    """Finds the axis that points up in a stream, from all that was seen so far."""
+
+    def __init__(self, convention: Convention, *, layout: Layout) -> None:
+        self._convention, self._layout = convention, layout
+        self._scores = dict.fromkeys(("y", "-y") if convention.flat else UP_AXES, 0.0)
+
+    def convention(self, bodies: FloatArray, presence: BoolArray) -> Convention:
+        """Take the latest frames, and return the convention that holds from now on.
+
+        Args:
+            bodies: (M, T, V, 3); NaN where a joint is missing.
+            presence: (M, T), in some frame of which a body is seen.
+        """
+        for up, score in up_scores(ntu25_frames(bodies, presence, layout=self._layout)).items():
+            if up in self._scores:
+                self._scores[up] += score
+        return replace(self._convention, up=max(self._scores, key=lambda up: self._scores[up]))
+
+
 def ntu25_frames(
     bodies: FloatArray, presence: BoolArray, *, layout: Layout, most: int = ENOUGH
 ) -> NDArray[np.float64]:
@@ -77,7 +98,7 @@ def ntu25_frames(
     return found if layout.name == NTU25.name else layout.ntu25_matrix() @ found
 
 
-def up_scores(joints: NDArray[np.float64]) -> dict[str, float]:
+def up_scores(joints: NDArray[np.floating]) -> dict[str, float]:
     """How well each axis fits as the one that points up, for NTU-25 joints (N, 25, 3).
 
     A person who stands along the axis and has the lowest joint on the floor scores 3, one who lies
@@ -95,7 +116,7 @@ def up_scores(joints: NDArray[np.float64]) -> dict[str, float]:
     return scores
 
 
-def _at(joints: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+def _at(joints: NDArray[np.floating], name: str) -> NDArray[np.floating]:
     """A joint of NTU-25, or the middle of two, (N, 3)."""
     if name in NTU25_INDEX:
         return joints[:, NTU25_INDEX[name]]
@@ -103,5 +124,5 @@ def _at(joints: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     return np.asarray(joints[:, sides].mean(axis=1))
 
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9))

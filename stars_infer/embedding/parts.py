@@ -69,7 +69,7 @@ class Parts:
         found = []
         for part, (index, options) in self._ways.items():
             sequence = None if index.model.comparison is None else clip.sequence
-            asked = Features(vector=clip.vector, sequence=sequence)
+            asked = Features(vector=clip.vector, sequence=sequence, flat=clip.flat)
             found.append((part, index.classify([asked], options)[0].label))
         return tuple(found)
 

@@ -32,7 +32,9 @@ def compared_by(
             NewExemplar(
                 label=exemplar.label,
                 features=Features(
-                    vector=kept.vector, sequence=kept.sequence if by_sequence else None
+                    vector=kept.vector,
+                    sequence=kept.sequence if by_sequence else None,
+                    flat=index.flat,
                 ),
                 source=exemplar.source,
                 content_hash=exemplar.content_hash,

@@ -178,10 +178,11 @@ def read_clip(
     path: str | Path,
     *,
     layout: str | None = None,
-    units: str | None = None,
+    units: str | float | None = None,
     up: str | None = None,
     handedness: str | None = None,
     fps: float | None = None,
+    flat: bool | None = None,
     convention: Convention | None = None,
     recording: bool = False,
 ) -> Clip:
@@ -191,12 +192,14 @@ def read_clip(
         path: A file of a known format (docs/sources.md), a folder of one file a frame, or
             `FILE#NAME` for one clip of many.
         layout: Joint layout. Where you say nothing, the file decides, and then what is usual in the
-            format; so for the next four.
-        units: Of the positions: `m`, `cm`, `mm` or `in`.
-        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`.
+            format; so for the next five.
+        units: Of the positions: `m`, `cm`, `mm` or `in`, or the meters in a unit.
+        up: The axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`; or `auto`, which finds it
+            from the bodies.
         handedness: Of the axes, `right` or `left`.
         fps: Frames per second.
-        convention: The five in one, for what was not given by itself.
+        flat: Whether the clip is in 2D, or to be taken so: its depth is set to zero.
+        convention: The six in one, for what was not given by itself.
         recording: Whether the clip will be cut into actions. If so, it may be hours long, and a
             body counts as absent while too little of it is seen.
 
@@ -219,7 +222,7 @@ def read_clip(
         >>> clip.bodies.shape, clip.fps
         ((1, 89, 25, 3), 30.0)
     """
-    said = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps)
+    said = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps, flat=flat)
     given = _check_convention(said, convention)
     file, name = _file_and_name(check_path("path", path))
     if name is not None:

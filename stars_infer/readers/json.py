@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from stars_infer.clips.clip import check_frame_count
-from stars_infer.clips.convention import Convention
-from stars_infer.errors import ClipError
+from stars_infer.clips.convention import Convention, option
+from stars_infer.errors import ClipError, FlatError
 from stars_infer.readers import bodies, landmarks, openpose, tracked
 from stars_infer.readers.poses import Pose, tracks_of
 from stars_infer.readers.printed import printed_results
@@ -41,7 +41,9 @@ def _in_space(poses_of: _Poses, reason: str) -> _Poses:
     def poses_in_space(frame: Any, where: str, source: str) -> list[Pose]:
         poses = poses_of(frame, where, source)
         if any(pose.flat for pose in poses):
-            raise ClipError(source, f"{where}: {reason}")
+            raise FlatError(
+                source, f"{where}: {reason}; or, for clips in 2D, pass {option('flat', '')}"
+            )
         return poses
 
     return poses_in_space
@@ -58,6 +60,10 @@ FRAME_FORMS: dict[str, tuple[_Poses, Convention]] = {
     form: (_in_space(poses_of, flat), default) for form, (poses_of, default, flat) in _FORMS.items()
 }
 """For each form of a frame of a stream: who reads it, and what is usual in it."""
+FLAT_FRAME_FORMS: dict[str, tuple[_Poses, Convention]] = {
+    form: (poses_of, default) for form, (poses_of, default, _) in _FORMS.items()
+}
+"""The same of a stream in 2D."""
 
 
 def read_json(path: Path) -> tuple[Recording, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stars_infer.arrays import BoolArray, FloatArray
 from stars_infer.clips.clip import MAX_RECORDING_FRAMES, Clip, check_frame_count
 from stars_infer.clips.convention import AUTO, STANDARD, Convention, option, to_standard
-from stars_infer.errors import ClipError, NobodyError, UsageError
+from stars_infer.errors import ClipError, FlatError, NobodyError, UsageError
 from stars_infer.layouts import (
     Layout,
     get_layout,
@@ -87,7 +87,7 @@ def clip_of(recording: Recording, given: Convention, *, uncut: bool = False) -> 
 def _clip_of(recording: Recording, given: Convention, *, uncut: bool) -> Clip:
     known = given.over(recording.stated)
     if recording.flat and given.flat is None:
-        raise ClipError(
+        raise FlatError(
             recording.source, f"{recording.flat}; or, for clips in 2D, pass {option('flat', '')}"
         )
     convention = known.over(recording.default).over(STANDARD)

@@ -121,6 +121,7 @@ def cut(clip: Clip, window: Window) -> Clip | None:
         layout=clip.layout,
         fps=clip.fps,
         source=f"{clip.source}, {window.start / clip.fps:.1f} to {window.end / clip.fps:.1f} s",
+        flat=clip.flat,
     )
 
 

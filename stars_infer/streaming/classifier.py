@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.clips.clip import MIN_FRAMES, Clip
-from stars_infer.clips.convention import Convention, to_standard
+from stars_infer.clips.convention import AUTO, Convention, to_standard
 from stars_infer.clips.following import FORGOTTEN
 from stars_infer.clips.people import EACH, POOLED, SHORTEST_MEETING
+from stars_infer.clips.upright import SteadyUp
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, UsageError, check_range
+from stars_infer.errors import ClipError, FlatError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.layouts import get_layout
 from stars_infer.segmentation.segment import confidence_of
@@ -80,10 +81,12 @@ class StreamClassifier:
         encoder: The model.
         index: The exemplars, made by the same model.
         layout: Joint layout of the frames.
-        units: Unit of the positions: `m`, `cm`, `mm` or `in`.
+        units: Unit of the positions: `m`, `cm`, `mm` or `in`, or the meters in a unit.
         up: Axis that points up: `x`, `y`, `z`, `-x`, `-y` or `-z`. In camera coordinates y points
-            down, which is `-y`.
+            down, which is `-y`. `auto` finds it from all that was seen so far, as is done in flat
+            streams if nothing is said; else it is `y`.
         handedness: Handedness of the axes, `right` or `left`.
+        flat: Whether frames are in 2D, or to be taken so; their z is ignored.
         how: Intervals and thresholds.
 
     Attributes:
@@ -116,9 +119,10 @@ class StreamClassifier:
         index: ExemplarIndex,
         *,
         layout: str = "ntu25",
-        units: str = "m",
-        up: str = "y",
+        units: str | float = "m",
+        up: str | None = None,
         handedness: str = "right",
+        flat: bool = False,
         how: StreamOptions | None = None,
     ) -> None:
         if not hasattr(encoder, "encode") or not hasattr(index, "classify"):
@@ -128,10 +132,13 @@ class StreamClassifier:
             )
         self.how = how or StreamOptions()
         self.layout = layout
-        self._convention = Convention(units=units, up=up, handedness=handedness)
+        self._convention = Convention(
+            units=units, up=up or (AUTO if flat else "y"), handedness=handedness, flat=flat
+        )
         self.late = self.skipped = self.restarts = 0
         self._encoder, self._index = encoder, index
         self._joints = get_layout(layout)
+        self._up = SteadyUp(self._convention, layout=self._joints)
         self._frames = FrameBuffer(joints=len(self._joints.joints), seconds=max(self.how.lengths))
         self._last: float | None = None
         self._due = -math.inf
@@ -246,6 +253,12 @@ class StreamClassifier:
         bodies, presence = self._frames.latest(fps=self.how.fps, layout=self._joints)
         if bodies.shape[1] < MIN_FRAMES or not presence.any():
             return nobody, ()
+        convention = self._convention
+        found_up: tuple[str, ...] = ()
+        if convention.up == AUTO:
+            convention = self._up.convention(bodies, presence)
+            found_up = (f"{convention.up} points up, as the bodies stand",)
+            bodies = to_standard(bodies, replace(convention, units="m"))
         try:
             clip = Clip.from_tracks(
                 bodies,
@@ -254,12 +267,14 @@ class StreamClassifier:
                 fps=self.how.fps,
                 source="stream",
                 recording=True,
-                convention=self._convention,
+                convention=convention,
             )
+        except FlatError as error:
+            return nobody, (error.problem,)
         except ClipError:  # too little of anybody is known
             return nobody, ()
         found = {people: self._likeliest(part) for people, part in self._parts(clip)}
-        return found, (*self._frames.notes, *clip.notes)
+        return found, (*found_up, *self._frames.notes, *clip.notes)
 
     def _parts(self, clip: Clip) -> list[tuple[tuple[str, ...], Clip]]:
         """The people or pairs to be named, with their part of the last frames."""

@@ -14,6 +14,7 @@ from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
 from stars_infer.readers.json import (
     DESCRIPTION,
+    FLAT_FRAME_FORMS,
     FRAME_FORMS,
     KNOWN_FORMS,
     TIMES,
@@ -91,7 +92,8 @@ class FrameReader:
             return None
         if form is None and value != []:
             raise ClipError(source, f"no frame. {KNOWN_FORMS}")
-        poses_of, default = FRAME_FORMS[form or "bodies"]
+        forms = FLAT_FRAME_FORMS if self._wanted.flat else FRAME_FORMS
+        poses_of, default = forms[form or "bodies"]
         poses = poses_of(value, "the frame", source) if form else []
         convention = self._wanted.over(self._stated).over(default).over(STANDARD)
         if convention.layout is None:
