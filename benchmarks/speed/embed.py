@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=120)
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--batch", type=int, action="append", help="clips at once; default 1, 8")
-    parser.add_argument("--rounds", type=int, default=5, help="timed, after one that warms up")
+    parser.add_argument("--rounds", type=int, default=3, help="timed, after one that warms up")
     parser.add_argument("--write", type=Path, help="Markdown file with the marks <!-- embed -->")
     options = parser.parse_args()
     torch.manual_seed(0)

@@ -130,8 +130,8 @@ def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int =
     """Resample actors (M, T, 25, 3) so that all frames stand for the same amount of motion.
 
     The frames of the result are evenly spaced in a mix of motion, weighted by `share`, and of time,
-    weighted by the rest. Motion is the length of the paths of the joints relative to the base of
-    the spine. Pauses shrink, and fast movements stretch.
+    weighted by the rest. Motion is the length of the path of all joints together, in the space of
+    their positions relative to the base of the spine. Pauses shrink, and fast movements stretch.
 
     Args:
         actors: Actors, whose motion is added up.
