@@ -43,7 +43,8 @@ def written(folder, name):
         given = header.count(",") - 1  # the first is the time
         rest = [f"{joint}_{axis}" for joint in layout.joints for axis in "xyz"][given:]
         lines = [header.replace("…", ",".join(rest))]
-        lines += [row.replace("…", ",".join(["0.5"] * len(rest))) for row in rows]
+        places = ",".join(f"{0.5 + column / 100:.2f}" for column in range(len(rest)))
+        lines += [row.replace("…", places) for row in rows]
         text = "\n".join(lines)
     elif name == "long.csv":
         rows = [f"{frame},anna,{joint},0,1,2,0.9" for frame in range(3) for joint in layout.joints]
