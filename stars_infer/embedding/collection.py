@@ -171,7 +171,7 @@ class Collection:
         """What `search` compares by default: what the model compares, where all clips have it."""
         if any(one.sequence is None for one in self.clip_features):
             return "vector"
-        return own_way(self.comparison)
+        return "both" if own_way(self.comparison) == "both" else "sequence"
 
     def search(
         self, queries: Sequence[Features], k: int = 10, *, by: By | None = None
