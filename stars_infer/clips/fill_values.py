@@ -167,12 +167,13 @@ class _Positions:
     def points(self) -> NDArray[np.intp]:
         """Number the points (T, V) that are there often, from 1; others are 0.
 
-        A frame that shows the one before again does not count.
+        A frame that shows the one before again, but for lost joints, does not count.
         """
         number = np.zeros(self.known.shape, np.intp)
-        held = np.asarray(self.known.any(axis=1))
-        held[1:] &= (self.axes[:, 1:] == self.axes[:, :-1]).all(axis=(0, 2))
-        held[0] = False
+        both = self.known[1:] & self.known[:-1]
+        same = (self.axes[:, 1:] == self.axes[:, :-1]).all(axis=0)
+        held = np.zeros(len(self.known), np.bool_)
+        held[1:] = both.any(axis=1) & (same | ~both).all(axis=1)
         at = np.flatnonzero(self.known & ~held[:, None])
         first = self.axes[0].ravel()[at]
         order = np.argsort(first)

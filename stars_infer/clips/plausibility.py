@@ -25,6 +25,8 @@ USUAL_HEIGHT = 1.7
 FAR_BETTER = 1.5
 """By so much another axis must fit better as the one that points up, of 3 for somebody who stands:
 people bend down, and lie, too."""
+_STANDING = 1.0
+"""So well it must fit, of the same 3."""
 BACKWARDS = -0.5
 """Cosine of the toes (or nose) with the way the body faces, median over the clip, below which left
 and right are exchanged."""
@@ -90,7 +92,8 @@ def _up_doubt(joints: Positions, convention: Convention) -> str:
     """Doubt which axis is up, if another one fits far better."""
     scores = up_scores(joints)
     found = max(scores, key=lambda up: scores[up])
-    if scores[found] - scores["y"] < FAR_BETTER or (convention.flat and found[-1] != "y"):
+    fits = scores[found] > _STANDING and scores[found] - scores["y"] >= FAR_BETTER
+    if not fits or (convention.flat and found[-1] != "y"):
         return ""
     axes, signs = turn_of(convention)
     axis = "xyz".index(found[-1])

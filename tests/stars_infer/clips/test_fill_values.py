@@ -152,3 +152,11 @@ def test_a_stream_takes_fill_values_as_missing():
             buffer.add(frame, number / 30)
         bodies, _ = buffer.latest(fps=30, layout=NTU25)
         assert np.abs(bodies[0, :, wrist] - joints[: len(bodies[0]), wrist]).max() < 0.3
+
+
+@pytest.mark.parametrize("times", [2, 3, 5])
+def test_frames_that_are_shown_several_times_are_no_fill_values_where_a_joint_is_lost(times):
+    joints = np.repeat(perform("wave", np.random.default_rng(0)), times, axis=1)
+    joints[:, 31:40, 7] = np.nan
+    (note,) = Clip.from_array(joints, fps=30.0 * times).notes
+    assert note.startswith("left hand of body 0 is missing for 9 frames")
