@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import StarsError
@@ -63,7 +64,7 @@ class Nystrom:
         size, direction = np.linalg.eigh((kernel + kernel.T) / 2)
         leading = np.maximum(size[-width:], 1e-9)
         projection = (direction[:, -width:] / np.sqrt(leading)).astype(np.float32)
-        center = _unit(kernel.astype(np.float32) @ projection).mean(axis=0)
+        center = _unit(kernel @ projection).mean(axis=0)
         one, other = (_unit(kernel_values(some, landmarks) @ projection) for some in pairs)
         within = (one - other).T.astype(np.float64) @ (one - other) / (2 * len(one))
         spread, axes = np.linalg.eigh(within)
@@ -122,6 +123,6 @@ def kernel_values(sequences: FloatArray, landmarks: FloatArray) -> FloatArray:
     return np.asarray(np.exp((similar - 1) / WIDTH), np.float32)
 
 
-def _unit(vectors: FloatArray) -> FloatArray:
+def _unit(vectors: NDArray[np.floating]) -> FloatArray:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, 1e-9), np.float32)

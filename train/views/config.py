@@ -158,5 +158,5 @@ class ViewConfig:
 
     def without_corruption(self) -> ViewConfig:
         """The same crops and turns as a perfect sensor sees them, once and without pauses."""
-        clean = dict.fromkeys((*_SENSOR, "stillness", "repeats"), 0.0)
+        clean: dict[str, Any] = dict.fromkeys((*_SENSOR, "stillness", "repeats"), 0.0)
         return replace(self, slowest_rate=1.0, **clean)
