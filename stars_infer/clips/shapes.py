@@ -44,6 +44,8 @@ class _Reading:
     @property
     def words(self) -> str:
         """The order for people, such as `(T, M, V, 3)`."""
+        if "," in self.order:
+            return f"({self.order})"
         sizes = {"C": str(self.bodies.shape[3])}
         return f"({', '.join(sizes.get(axis, axis) for axis in self.order)})"
 
@@ -138,7 +140,7 @@ def _rows(array: NDArray[np.generic], joints: int, counts: tuple[int, ...]) -> l
         people, rest = divmod(array.shape[1], joints * count)
         if not rest and people and len(array) > 1:
             bodies = array.reshape(len(array), people, joints, count).transpose(1, 0, 2, 3)
-            order = "TVC" if people == 1 else "TMVC"
+            order = f"T, V * {count}" if people == 1 else f"T, M * V * {count}"
             readings.append(_Reading(order=order, bodies=bodies))
     return readings
 
