@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from stars_infer import read_clip
+from stars_infer import Clip, read_clip
 from stars_infer.clips.convention import UNITS, Convention, to_standard
 from stars_infer.errors import UsageError
+from stars_infer.synthetic.actions import perform
 
 UP = {"x": (1, 0, 0), "-x": (-1, 0, 0), "y": (0, 1, 0), "-y": (0, -1, 0), "z": (0, 0, 1),
       "-z": (0, 0, -1)}  # fmt: skip
@@ -102,3 +103,21 @@ def test_a_file_cannot_name_a_layout_file(tmp_path, waving):
     np.savez(path, joints=waving, layout="../other.toml")
     with pytest.raises(Exception, match="an own layout is named by --layout"):
         read_clip(path)
+
+
+@pytest.mark.parametrize("units", [0.0564, "0.0564", " 5.64e-2 "])
+def test_units_may_be_a_number_of_meters(units):
+    joints = perform("wave", np.random.default_rng(0)).astype(np.float32)
+    assert Convention(units=units).units == 0.0564
+    clip = Clip.from_array(joints / np.float32(0.0564), units=units)
+    np.testing.assert_allclose(clip.bodies, joints, rtol=1e-5, atol=1e-6)
+    assert clip.notes == ()
+
+
+def test_a_note_tells_the_meters_in_a_unit_that_has_no_name():
+    joints = perform("wave", np.random.default_rng(0)) / 7.5
+    (note,) = Clip.from_array(joints).notes
+    assert "no person's in m, cm, mm, in either" in note
+    meters = float(note.split("--units ")[1].split()[0])
+    assert 6 < meters < 9
+    assert Clip.from_array(joints, units=meters).notes == ()
