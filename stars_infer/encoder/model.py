@@ -22,7 +22,7 @@ from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import SequenceConfig
 
 SCHEMA = 1
-DEFAULT_MODEL = "stars-mocap"
+DEFAULT_MODEL = "stars-mocap-small"
 GRAPH_FILE = "encoder.onnx"
 INFO_FILE = "model.json"
 CARD_FILE = "README.md"
