@@ -104,5 +104,5 @@ def test_the_page_names_what_there_is():
         assert f"`{ending}`" in PAGE
     for option in (option.name for option in options_of(ConventionFlags)):
         assert f"`--{option.replace('_', '-')}`" in PAGE
-    for name in re.findall(r"--layout (\w+)", PAGE):
+    for name in re.findall(r"--layout ([\w-]+)(?![\w.-])", PAGE):
         assert name in layout_names()
