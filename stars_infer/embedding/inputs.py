@@ -28,6 +28,8 @@ RAISE, SKIP, WARN = "raise", "skip", "warn"
 ON_ERROR = (RAISE, SKIP, WARN)
 """If a clip of several cannot be used: raise its error, leave it out, or leave it out and warn."""
 
+_FEWEST_COLUMNS = 20
+"""Of a two-dimensional array whose rows are frames; ten joints in 2D have as many."""
 MANY_BODIES = 6
 """As many as a Kinect follows; an array of more may be one of many clips."""
 
@@ -69,7 +71,8 @@ def is_one(clips: Clips) -> bool:
     """Whether there is one answer to it: no list, no folder, no file that may hold many clips."""
     if isinstance(clips, str | os.PathLike):
         path = check_path("a clip's path", clips)
-        return not path.is_dir() and not holds_many(path)
+        named = "#" in path.name and not path.exists()  # one clip of a file of many
+        return named or not (path.is_dir() or holds_many(path))
     return isinstance(clips, Clip) or _is_array(clips)
 
 
@@ -230,7 +233,8 @@ def _files_or_clip(one: Any, source: str, convention: Convention) -> list[Path |
         joints = np.asanyarray(one)  # with its mask
     except (TypeError, RuntimeError) as error:  # as of a tensor that another device holds
         raise ClipError(source, f"NumPy cannot read it: {error}") from error
-    if joints.dtype.kind not in "fiu" or joints.ndim < 2:
+    rows = joints.ndim == 2 and joints.shape[1] >= _FEWEST_COLUMNS
+    if joints.dtype.kind not in "fiu" or not (rows or joints.ndim in (3, 4)):
         raise UsageError(
             f"an array of {joints.dtype} {joints.shape} is no clip: {_WANTED}; of an array of many "
             "clips, pass list(array)"

@@ -123,7 +123,7 @@ def test_the_encoder_of_another_model_is_refused(shipped, clips):
     other = Encoder(replace(shipped.info, name="other", fingerprint="f" * 64), None)
     with ExemplarIndex.in_memory(shipped.info) as index:
         add(index, shipped, clips[:1], defer_network=True)
-        with pytest.raises(UsageError, match="made by the model 'stars-mocap', but the encoder"):
+        with pytest.raises(UsageError, match="'stars-mocap-small', but the encoder"):
             index.features(other)
 
 
