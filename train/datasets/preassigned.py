@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import MIN_FRAMES, Clip
+from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError
 from stars_infer.preprocessing.prepare import center
 
@@ -33,7 +34,10 @@ def preassigned_actors(bodies: NDArray[np.generic], *, source: str) -> FloatArra
         ClipError: If a body is present in fewer than two frames, or a gap is too long.
     """
     # As in the papers, a joint at the origin stays there and does not count as missing.
-    clip = Clip.from_array(bodies, source=source, computed=True)
+    joints = np.asarray(bodies, np.float32)
+    clip = Clip.from_tracks(
+        joints, presence_of(joints), source=source, computed=True, identified=True
+    )
     actors = clip.bodies[clip.presence.any(axis=1)][:, clip.presence.any(axis=0)]
     if actors.shape[1] < MIN_FRAMES:
         raise ClipError(source, f"a body is seen in {actors.shape[1]} frame(s) only")

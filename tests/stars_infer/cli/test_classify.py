@@ -103,6 +103,7 @@ def test_the_table_shows_the_chance_that_an_unknown_clip_is_unknown():
 
 def test_paths_in_tables_are_shortened_and_elsewhere_whole(taught, recordings, monkeypatch):
     clip = sorted((recordings / "wave").iterdir())[3]
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert str(clip) in taught("classify", clip)[1]  # to no terminal
     monkeypatch.setenv("COLUMNS", "80")
     shown = taught("classify", clip)[1]

@@ -106,8 +106,8 @@ def test_json_has_all_numbers(clips):
     assert [body["actor"] for body in shake["bodies"]] == [True, True]
     body = wave["bodies"][0]
     assert set(body) == {
-        "number", "actor", "seen", "share", "repeated", "scale", "unit", "limbs", "troubles", "up",
-        "facing", "turning", "way", "findings",
+        "number", "actor", "role", "seen", "share", "repeated", "scale", "unit", "limbs",
+        "troubles", "up", "facing", "turning", "way", "findings",
     }  # fmt: skip
     assert len(body["limbs"]) == 12
     assert 140 < next(li["centimeters"] for li in body["limbs"] if li["kind"] == "height") < 210
@@ -122,7 +122,7 @@ def test_quiet_is_a_line_a_body(clips):
     ]
     assert {len(row) for row in rows} == {8}
     joints = perform("wave", np.random.default_rng(0))
-    joints[0, 30, NTU25_JOINTS.index("left hand")] += 2
+    joints[0, 30:36, NTU25_JOINTS.index("left hand")] += 2
     np.save("jump.npy", joints)
     _, out, _ = call_stars("data", "inspect", "wave.skeleton", "jump.npy", "--quiet")
     calm, jump = (line.split("\t")[-1] for line in out.splitlines())

@@ -97,7 +97,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "STARS_MODEL": "stars-mocap", "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "STARS_MODEL": "stars-mocap-small", "PYTHONUNBUFFERED": "1"},
     )
     first = running.stdout.readline()  # the first batch is in
     assert json.loads(first)["added"]
@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "STARS_MODEL": "stars-mocap"},
+        env={**os.environ, "STARS_MODEL": "stars-mocap-small"},
     )
     counts = [json.loads(line)["added"] for line in again.stdout.splitlines()]
     assert (counts.count(False), counts.count(True)) == (added, 70 - added)

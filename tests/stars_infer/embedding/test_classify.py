@@ -37,7 +37,7 @@ def test_the_command_line_and_the_recognizer_give_the_same_answers(
 ):
     taught.save("stars.db")
     clips = [recordings / action for action in (*ACTIONS, "squat")]
-    code, out, err = stars("classify", *clips, *said, "--model", "stars-mocap", "--json")
+    code, out, err = stars("classify", *clips, *said, "--model", "stars-mocap-small", "--json")
     assert code == 0, err
     assert [json.loads(line) for line in out.splitlines()] == taught.predict(
         clips, **options

@@ -170,4 +170,6 @@ def test_a_model_that_names_no_kernels_is_refused_in_one_sentence(tmp_path):
 
 def test_comparisons_are_written_in_full():
     values = model(comparison=SequenceConfig()).to_json()["comparison"]
-    assert values == asdict(SequenceConfig())
+    # What vectors weigh is left out where they do not count.
+    whole = {key: value for key, value in asdict(SequenceConfig()).items() if "vector" not in key}
+    assert values == whole

