@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text, written_beside
-from stars_infer.errors import StarsError, UsageError
+from stars_infer.errors import StarsError, UsageError, check_range
 from stars_infer.parallel import ordered_map
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.pools.nystrom import Nystrom, sequences_of_bodies
@@ -68,6 +68,11 @@ class PoolConfig:
     borrowed: float = 0.4
     seed: int = 0
     views: ViewConfig = SENSOR
+
+    def __post_init__(self) -> None:
+        check_range("width", self.width, at_least=1, whole=True)
+        check_range("landmarks", self.landmarks, at_least=self.width, whole=True)
+        check_range("borrowed", self.borrowed, at_least=0, at_most=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,14 +141,22 @@ def make_pool(
 
     Raises:
         StarsError: If the pack cannot be read.
-        UsageError: If the folder holds the pool of another configuration.
+        UsageError: If the folder holds the pool of another configuration, or is a file, or if the
+            number of clips is not above 0.
     """
+    check_range("clips", clips, at_least=1, whole=True)
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out}: is a file; --out names the folder of the pool")
     sources = _open_pack(config.pack, config.split).facts.get("sources", [])
     settings = json.loads(json.dumps(asdict(config)))
     wanted = {"schema": SCHEMA, "sources": sources, "config": settings}
     facts = out / FACTS
     if facts.exists():
-        if json.loads(facts.read_text(encoding="utf-8")) != wanted:
+        try:
+            same = json.loads(facts.read_text(encoding="utf-8")) == wanted
+        except ValueError:
+            same = False
+        if not same:
             raise UsageError(f"{out}: the pool of another configuration: name another --out")
     else:
         out.mkdir(parents=True, exist_ok=True)

@@ -69,6 +69,34 @@ def test_a_pool_of_other_settings_is_not_mixed_in(made):
         list(make_pool(other, folder, clips=128))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--clips", 0], "clips"),
+        (["--width", 0], "width"),
+        (["--width", 200, "--landmarks", 128], "landmarks"),
+        (["--borrowed", 2], "borrowed"),
+        (["--jitter", -1], "jitter"),
+    ],
+)
+def test_impossible_pools_are_refused(stars, trained, tmp_path, wrong, says):
+    code, _, err = stars("train", "pool", trained / "pack", "--out", "pool", *wrong)
+    assert code == 2
+    assert says in err
+    assert not (tmp_path / "pool").exists()
+
+
+def test_the_folder_of_a_pool_is_neither_a_file_nor_damaged(stars, trained, tmp_path):
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    code, _, err = stars("train", "pool", trained / "pack", "--out", "file")
+    assert (code, "is a file" in err) == (2, True)
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "mine"
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / pools.FACTS).write_text("{", encoding="utf-8")
+    code, _, err = stars("train", "pool", trained / "pack", "--out", "old")
+    assert (code, "another configuration" in err) == (2, True)
+
+
 def test_what_is_no_pool_is_told(tmp_path, made):
     with pytest.raises(StarsError, match="not a readable pool"):
         Pool.open(tmp_path)
