@@ -27,7 +27,7 @@ USUAL = ("TVC", "MTVC", "CTVM")
 MOST_AT_ONCE = 6
 """More bodies than a Kinect follows are doubted where they outnumber the frames."""
 CLEARLY = 2.0
-"""An unusual order must fit a body so many times better than a usual one that the shape allows."""
+"""An unusual order must fit a body, and so many times better than a usual one of the same shape."""
 FITTING = 0.5
 """Misfit from which on an array is no body's: a rigid body has about 0.1, noise more than 1."""
 _LOOKED_AT = 64
@@ -158,7 +158,8 @@ def _choose(readings: list[_Reading], layout: Layout, source: str) -> _Reading:
     )
     best = min(ranked, key=lambda one: misfit[one.order])
     most = CLEARLY * misfit[best.order]
-    if misfit[ranked[0].order] > most:
+    like_a_body = best.order in USUAL or misfit[best.order] <= FITTING
+    if misfit[ranked[0].order] > most and like_a_body:
         return best
     rivals = [one for one in ranked if misfit[one.order] <= most and not one.crowded]
     if ranked[0].order not in USUAL and len(rivals) > 1:

@@ -103,6 +103,15 @@ def test_what_fits_no_body_is_refused_with_a_remedy(shape, says):
     assert says in str(refused.value)
 
 
+def test_noise_in_a_usual_order_is_read_as_usual():
+    noise = np.random.default_rng(0).normal(size=(2, 2, 25, 3))
+    noise[1, 0] = 0  # no body has two frames in the usual order, but one has two in the other
+    noise[0, 1] = 0
+    bodies, notes = read(noise)
+    np.testing.assert_array_equal(bodies, noise)
+    assert notes == ()
+
+
 def test_points_in_2d_have_no_depth():
     bodies = people(1)
     found, _ = read(bodies[0, ..., :2], flat=True)
