@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
 from stars_infer.train.distributed import all_gather, all_reduce, own_rows, world_size
+from stars_infer.train.methods.float32 import in_float32
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.tuning import Teacher, TuningMethod, pool
 from stars_infer.train.networks.encoder import EncoderConfig
@@ -83,18 +84,23 @@ class ClusterHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Cosine of each row of (B, D) to every prototype, (B, prototypes)."""
-        unit: Tensor = F.normalize(self.mlp(x).float(), dim=1, eps=1e-6)
-        cosine: Tensor = unit @ F.normalize(self.prototypes.float(), dim=1).T
-        return cosine
+        return cosines(self.mlp(x), self.prototypes)
 
 
+@in_float32
+def cosines(vectors: Tensor, prototypes: Tensor) -> Tensor:
+    """Cosines (B, K) of vectors (B, D) and prototypes (K, D)."""
+    return F.normalize(vectors, dim=1, eps=1e-6) @ F.normalize(prototypes, dim=1).T
+
+
+@in_float32
 @torch.no_grad()
 def sinkhorn(logits: Tensor, temperature: float) -> Tensor:
     """Soft assignments (B, K) that use all clusters equally over the clips of all processes.
 
     Three rounds of Sinkhorn-Knopp normalize clusters and clips in turn; each row adds up to 1.
     """
-    scaled = logits.float() / temperature
+    scaled = logits / temperature
     # Subtracting the largest value of a row changes nothing: rows are normalized next.
     share = (scaled - scaled.amax(dim=1, keepdim=True)).exp()
     rows = len(share) * world_size()
@@ -105,12 +111,13 @@ def sinkhorn(logits: Tensor, temperature: float) -> Tensor:
     return share
 
 
+@in_float32
 def koleo(features: Tensor) -> Tensor:
     """KoLeo loss: mean of -log of the distance of each unit feature (B, D) to its nearest one.
 
     The nearest is searched among the features of all processes.
     """
-    own = F.normalize(features.float(), dim=1, eps=1e-8)
+    own = F.normalize(features, dim=1, eps=1e-8)
     everyone = all_gather(own)
     positions = own_rows(len(own), own.device)
     with torch.no_grad():

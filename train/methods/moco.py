@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
+from stars_infer.train.methods.float32 import in_float32
 from stars_infer.train.methods.method import StepOutput
 from stars_infer.train.methods.queue import VectorQueue
 from stars_infer.train.methods.tuning import Teacher, TuningMethod
@@ -51,6 +52,14 @@ class MocoConfig:
             raise UsageError(f"momentum is a share up to 1, not {self.momentum:g}")
 
 
+@in_float32
+def key_loss(query: Tensor, key: Tensor, past: Tensor, temperature: float) -> Tensor:
+    """InfoNCE loss of unit vectors (B, P) with their keys (B, P), against past keys (K, P)."""
+    positive = (query * key).sum(dim=1, keepdim=True)
+    logits = torch.cat((positive, query @ past.T), dim=1) / temperature
+    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+
+
 class Moco(TuningMethod):
     """Momentum contrast that tunes the second half of a pretrained encoder."""
 
@@ -84,10 +93,8 @@ class Moco(TuningMethod):
         q = F.normalize(self.head(self.features(query)).float(), dim=1)
         with torch.no_grad():
             k = F.normalize(self.teacher(key, self.trunk_tokens(key)).float(), dim=1)
-        positive = (q * k).sum(dim=1, keepdim=True)
-        logits = torch.cat((positive, q @ self.queue.vectors.T), dim=1) / self.config.temperature
-        first = torch.zeros(len(q), dtype=torch.long, device=q.device)
-        return StepOutput(F.cross_entropy(logits, first) * query.share_of_clips, k)
+        loss = key_loss(q, k, self.queue.vectors, self.config.temperature)
+        return StepOutput(loss * query.share_of_clips, k)
 
     @torch.no_grad()
     def after_step(self, keys: Tensor | None) -> None:

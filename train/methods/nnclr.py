@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
 from stars_infer.train.distributed import all_gather, own_rows
+from stars_infer.train.methods.float32 import in_float32
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.queue import VectorQueue
 from stars_infer.train.methods.tuning import pool
@@ -75,8 +76,20 @@ class NeighborContrast(nn.Module):
         z = F.normalize(projected.float(), dim=1).detach()
         # The predictor takes the projection before it is normalized.
         p = all_gather(F.normalize(self.predictor(projected).float(), dim=1))
-        logits = self.queue.nearest(z) @ p.T / self.temperature
-        return F.cross_entropy(logits, own_rows(len(z), z.device)), z
+        return neighbor_loss(self.queue.nearest(z), p, self.temperature), z
+
+
+@in_float32
+def neighbor_loss(neighbors: Tensor, predictions: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of the cosines of neighbors and predictions (equation 6).
+
+    Args:
+        neighbors: Nearest neighbors of this process's clips, unit vectors (B, D).
+        predictions: Unit vectors p of the clips of all processes, (B', D).
+        temperature: Softmax temperature.
+    """
+    logits = neighbors @ predictions.T / temperature
+    return F.cross_entropy(logits, own_rows(len(neighbors), neighbors.device))
 
 
 class Nnclr(Method):

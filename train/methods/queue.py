@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stars_infer.train.methods.float32 import in_float32
+
 
 class VectorQueue(nn.Module):
     """A ring buffer of unit vectors (size, D), the same in every process.
@@ -21,6 +23,7 @@ class VectorQueue(nn.Module):
         self.register_buffer("vectors", F.normalize(torch.randn(size, width), dim=1))
         self.register_buffer("place", torch.zeros((), dtype=torch.long))
 
+    @in_float32
     def nearest(self, z: Tensor) -> Tensor:
         """The stored vector with the largest dot product with each row of z (B, D)."""
         return self.vectors[(z @ self.vectors.T).argmax(dim=1)]

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
+from stars_infer.train.methods.float32 import in_float32
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.momentum import follow, rising_momentum
 from stars_infer.train.methods.queue import VectorQueue
@@ -105,6 +106,7 @@ class SkeAttnClrConfig:
         return self.salient_loss or self.non_salient_loss
 
 
+@in_float32
 def contrast(
     query: Tensor, key: Tensor, past: Tensor, temperature: float, *, against: Tensor | None = None
 ) -> Tensor:
@@ -181,8 +183,8 @@ class SkeAttnClr(Method):
         q_tokens = self.encoder(query.bodies)
         with torch.no_grad():
             k_tokens = self.key_encoder(key.bodies)
-            k = _project(self.key_projector, key, k_tokens.mean(dim=1))
-        q = _project(self.projector, query, q_tokens.mean(dim=1))
+            k = _project(self.key_projector, key, k_tokens.mean(dim=1, dtype=torch.float32))
+        q = _project(self.projector, query, q_tokens.mean(dim=1, dtype=torch.float32))
         loss = contrast(q, k, past, temperature)
         if self.config.local:
             mixed = others[0] if others else query

@@ -62,7 +62,7 @@ class TuningMethod(Method):
 
 def pool(batch: Batch, tokens: Tensor) -> Tensor:
     """Average final tokens (N, L, D) over time, joints and bodies to clip features (B, D)."""
-    return batch.mean_over_bodies(tokens.mean(dim=1).float())
+    return batch.mean_over_bodies(tokens.mean(dim=1, dtype=torch.float32))
 
 
 class Teacher(nn.Module):
