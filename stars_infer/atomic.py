@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
+import secrets
 import shutil
 import stat
+import sys
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stars_infer.errors import UsageError
+
+_LEFTOVER = re.compile(r"\.stars-([0-9a-f]{8})-(\d+)-[0-9a-f]{16}(\..*)?", re.DOTALL)
+"""Names of files in the making: the machine, the process, and what nobody can foretell."""
+STALE = 86_400.0
+"""Seconds after which a file in the making is taken for one that a killed run has left."""
 
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A file to write beside a path, which takes its place in one rename when all went well.
 
-    On failure what was at the path before stays, and nothing is left beside it. The name that is
-    yielded has the same ending. A symbolic link stays one; what is no regular file, such as a pipe
-    or `/dev/stdout`, is written itself.
+    On failure what was at the path before stays, and nothing is left beside it; what killed runs
+    have left there is removed. The file that is yielded is new, empty, and has the same ending. A
+    symbolic link stays one; what is no regular file, such as a pipe or `/dev/stdout`, is written
+    itself.
 
     Raises:
         OSError: If the file cannot be written.
@@ -27,7 +39,8 @@ def written_beside(path: Path) -> Iterator[Path]:
         yield path
         return
     target = path.resolve() if path.is_symlink() else path
-    beside = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    sweep(target.parent)
+    beside = new_beside(target)
     try:
         yield beside
         if target.exists():
@@ -35,6 +48,62 @@ def written_beside(path: Path) -> Iterator[Path]:
         beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def new_beside(path: Path) -> Path:
+    """Make an empty file beside a path, with a name of its own and the same ending.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    owner = f"{_machine()}-{os.getpid()}"
+    beside = path.with_name(f".stars-{owner}-{secrets.token_hex(8)}{path.suffix}")
+    # Exclusively: a name that is there already, be it a link, is refused and never followed.
+    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    return beside
+
+
+def sweep(folder: Path) -> int:
+    """Remove files in the making that killed runs have left in a folder.
+
+    Only files that `new_beside` has named are removed: those of a process of this machine that has
+    ended, and those of whatever process that are older than `STALE` seconds.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            named = _LEFTOVER.fullmatch(entry.name)
+            if named is None:
+                continue
+            with suppress(OSError):  # gone by now, or another user's
+                ended = named[1] == _machine() and not _runs(int(named[2]))
+                status = entry.stat(follow_symlinks=False)
+                old = time.time() - status.st_mtime > STALE
+                if (ended or old) and stat.S_ISREG(status.st_mode):
+                    os.unlink(entry.path)
+                    removed += 1
+    return removed
+
+
+def _machine() -> str:
+    """This machine, so that on a shared disk no other's processes are taken for ended."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _runs(process: int) -> bool:
+    """Whether there is such a process here; True where that cannot be told."""
+    if sys.platform == "win32":  # where asking by a signal would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

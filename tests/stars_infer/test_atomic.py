@@ -1,8 +1,19 @@
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 
-from stars_infer.atomic import check_output, refuse_inputs, write_text, written_beside
+from stars_infer.atomic import (
+    STALE,
+    check_output,
+    new_beside,
+    refuse_inputs,
+    sweep,
+    write_text,
+    written_beside,
+)
 from stars_infer.errors import UsageError
 
 
@@ -12,6 +23,11 @@ def test_a_file_appears_when_all_went_well(tmp_path):
         assert beside.suffix == ".html"
         beside.write_text("new", encoding="utf-8")
         assert not path.exists()
+        with written_beside(path) as other:  # no process can foretell the name
+            assert other != beside
+            other.write_text("first", encoding="utf-8")
+        assert path.read_text(encoding="utf-8") == "first"
+    assert path.read_text(encoding="utf-8") == "new"
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
 
 
@@ -23,6 +39,32 @@ def test_a_failure_leaves_what_was_there(tmp_path):
         raise KeyError
     assert path.read_text(encoding="utf-8") == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="whether a process runs is not asked there")
+def test_what_killed_runs_leave_is_swept_and_nothing_else(tmp_path):
+    killed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, pathlib, sys; from stars_infer.atomic import written_beside as w\n"
+            "with w(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)",
+            tmp_path / "page.html",
+        ],
+        check=False,
+    )
+    assert killed.returncode == -9
+    (left,) = tmp_path.iterdir()
+    mine, old = new_beside(tmp_path / "a.npz"), new_beside(tmp_path / "b.npz")
+    os.utime(old, (time.time() - 2 * STALE,) * 2)
+    others = [tmp_path / name for name in (".stars-x.npz", ".page.1.html", f"x{left.name}")]
+    for other in others:
+        other.write_text("")
+    folder = tmp_path / left.name.replace(".html", ".d")
+    folder.mkdir()
+    write_text(tmp_path / "page.html", "")  # sweeps
+    assert sorted(tmp_path.iterdir()) == sorted([mine, folder, *others, tmp_path / "page.html"])
+    assert sweep(tmp_path / "nowhere") == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no modes and links as here")
