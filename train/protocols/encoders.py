@@ -11,11 +11,10 @@ import torch
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import MOST_SAMPLINGS
 from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint, load_weights
-from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.build import build_encoder
-from stars_infer.train.networks.encoder_config import BIGRU, DSTA, TITLES, EncoderConfig
-from stars_infer.train.networks.streams import JOINT
+from stars_infer.train.networks.encoder_config import EncoderConfig
+from stars_infer.train.protocols.titles import random_title, title_of
 from stars_infer.train.run import RunConfig
 from stars_infer.train.views.config import ViewConfig
 
@@ -62,15 +61,8 @@ class MeasuredEncoder:
     def title(self) -> str:
         """Name of the method, as in the tables of the papers."""
         if self.config is None:
-            return "random weights"
-        if self.config.method == "stars" and self._started_from("head-init"):
-            return "STARS-3stage"
-        title, shape = METHODS[self.config.method].title, self.config.encoder
-        if shape.network in (BIGRU, DSTA):
-            title += f" {TITLES[shape.network]}"
-        if shape.stream != JOINT:
-            title += f" {shape.stream}"
-        return f"{title} aug" if self.config.views.augments and title in _AUGMENTED else title
+            return random_title(self.shape)
+        return title_of(self.config, self.checkpoint.history if self.checkpoint else {})
 
     @property
     def source_data(self) -> str | None:
@@ -121,14 +113,6 @@ class MeasuredEncoder:
             "trained_on": {"data": self.config.data, "split": self.config.split},
             "git": self.checkpoint.history.get("git"),
         }
-
-    def _started_from(self, method: str) -> bool:
-        start = self.checkpoint.history.get("start", {}) if self.checkpoint else {}
-        return bool(start.get("config", {}).get("method") == method)
-
-
-_AUGMENTED = ("DINO", "MoCo")
-"""Methods whose augmented form has a row of its own in STARS, Table 6."""
 
 
 def load_encoder(

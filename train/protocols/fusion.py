@@ -28,6 +28,7 @@ from stars_infer.train.protocols.results import (
     accuracy,
     confusion_matrix,
 )
+from stars_infer.train.protocols.titles import fused_title
 
 _FACTS = {"protocol", "data", "split", "dataset", "source", "run", "method", "notes"}
 
@@ -170,7 +171,10 @@ def _result(
     weighted = [w * unit(part.features) for w, part in zip(weights, parts, strict=True)]
     return Result(
         protocol=facts["protocol"],
-        measured={key: " + ".join(part.facts[key] for part in parts) for key in ("run", "method")},
+        measured={
+            "run": " + ".join(part.facts["run"] for part in parts),
+            "method": fused_title([part.facts["method"] for part in parts]),
+        },
         data=facts["data"],
         split=facts["split"],
         dataset=facts["dataset"],
