@@ -16,6 +16,7 @@ from typing import Any
 
 from stars_infer.errors import UsageError
 from stars_infer.train.methods import METHODS
+from stars_infer.train.methods.method import PRETRAIN
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.views.config import ViewConfig
@@ -25,6 +26,12 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "encoder": EncoderConfig,
     "views": ViewConfig,
 }
+
+_FREE = {
+    "absent_bodies", "accumulate", "checkpoint_minutes", "classes", "log_every", "precision",
+    "seed", "validate_every",
+}  # fmt: skip
+"""Settings in which runs of a recipe may differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,28 @@ class Recipe:
             f"--{key.replace('_', '-')} does not go with the method {self.method!r}; "
             f"its own settings are {', '.join(_names(kinds['settings'])) or 'none'}"
         )
+
+    def differences(self, config: RunConfig) -> dict[str, tuple[Any, Any]]:
+        """Settings of a run that are not this recipe's: by name, the recipe's and the run's value.
+
+        What depends on the data or the machine (absent bodies, number of classes, seed, precision,
+        gradient steps) and what is only kept or logged is not compared. Nor is the network of a
+        recipe that takes that of another run.
+        """
+        if config.method != self.method:
+            return {"method": (self.method, config.method)}
+        shape = EncoderConfig(**self.encoder) if self.stage == PRETRAIN else config.encoder
+        expected = self.configure(
+            data=config.data, clips=config.clips, encoder=None if self.encoder else shape
+        )
+        return {
+            field.name: (own, other)
+            for section in ("loop", "encoder", "views", "settings")
+            for field in fields(getattr(expected, section))
+            if field.name not in _FREE
+            and (own := getattr(getattr(expected, section), field.name))
+            != (other := getattr(getattr(config, section), field.name))
+        }
 
     def configure(
         self,

@@ -45,9 +45,10 @@ def test_the_papers_constants():
     assert (stars.steps, stars.loop.layer_decay, stars.settings.queue) == (6265, 0.2, 8192)
     assert not stars.views.augments
     moco = load_recipe("moco").configure(data="x", clips=40091)
-    assert (moco.loop.batch, moco.settings.queue, moco.settings.momentum) == (32, 32768, 0.999)
+    # 32 clips on each of four GPUs; with local views, 16.
+    assert (moco.loop.batch, moco.settings.queue, moco.settings.momentum) == (128, 32768, 0.999)
     dino = load_recipe("dino-local").configure(data="x", clips=40091)
-    assert (dino.settings.local_views, dino.loop.batch, dino.settings.koleo) == (2, 16, 0.1)
+    assert (dino.settings.local_views, dino.loop.batch, dino.settings.koleo) == (2, 64, 0.1)
     assert (dino.views.local_shortest, dino.views.local_longest) == (0.4, 0.8)
 
 
@@ -58,6 +59,23 @@ def test_flags_change_single_settings():
     assert config.settings.temperature == 0.07
     with pytest.raises(UsageError, match="--tau does not go with the method 'stars'; its own"):
         load_recipe("stars").with_flags({"tau": 0.75})
+
+
+def test_what_a_run_changes_of_its_recipe():
+    stars = load_recipe("stars")
+    flags = {"queue": 16, "mirror": 0.5, "seed": 3, "absent_bodies": "zeros", "precision": "x"}
+    other = EncoderConfig(width=32, heads=4)
+    run = stars.with_flags(flags).configure(data="packs/x", clips=9, encoder=other)
+    assert stars.differences(run) == {"mirror": (0.0, 0.5), "queue": (8192, 16)}
+    assert stars.with_flags({"queue": 16, "mirror": 0.5}).differences(run) == {}
+    mamp = load_recipe("mamp")
+    small = mamp.with_flags({"width": 32, "heads": 4, "steps": 5}).configure(data="x", clips=9)
+    assert mamp.differences(small) == {"steps": (None, 5), "width": (256, 32), "heads": (8, 4)}
+    assert mamp.differences(run) == {"method": ("mamp", "stars")}
+    motion = load_recipe("skeattnclr").with_flags({"stream": "motion"})
+    made = motion.configure(data="x", clips=9)
+    assert motion.differences(made) == {}
+    assert load_recipe("skeattnclr").differences(made) == {"stream": ("joint", "motion")}
 
 
 def test_epochs_take_the_place_of_a_recipes_steps(tmp_path):
