@@ -1,0 +1,1 @@
+"""The tables and figures of the papers as data: rows, columns, printed numbers, encoders."""
