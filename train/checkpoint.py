@@ -87,6 +87,11 @@ class Checkpoint:
         return replace(self, weights={**self.weights, **taken}, history=history)
 
 
+def kept_name(number: int) -> str:
+    """File name of one of the checkpoints that a run keeps, counted from 1."""
+    return f"kept-{number}.safetensors"
+
+
 def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> None:
     """Write a checkpoint into the folder of a run; it replaces the old one in one rename."""
     header = {
@@ -104,8 +109,8 @@ def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> N
         save_file(tensors, beside, metadata={_HEADER: json.dumps(header)})
 
 
-def load_checkpoint(run: Path) -> Checkpoint:
-    """Read the checkpoint of a run, or a checkpoint file.
+def load_checkpoint(run: Path, *, tensors: bool = True) -> Checkpoint:
+    """Read the checkpoint of a run, or a checkpoint file; without `tensors`, its header only.
 
     Raises:
         ModelError: If there is none, it is damaged, or it has another schema.
@@ -116,7 +121,8 @@ def load_checkpoint(run: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()[_HEADER])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys() if tensors else ()
+            found = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint of stars-infer ({error})") from error
     if header["schema"] != SCHEMA:
@@ -125,13 +131,13 @@ def load_checkpoint(run: Path) -> Checkpoint:
         )
     optimizer = {
         name.removeprefix(_OPTIMIZER): tensor
-        for name, tensor in tensors.items()
+        for name, tensor in found.items()
         if name.startswith(_OPTIMIZER)
     }
     return Checkpoint(
         config=header["config"],
         step=header["step"],
-        weights={k: v for k, v in tensors.items() if not k.startswith(_OPTIMIZER)},
+        weights={k: v for k, v in found.items() if not k.startswith(_OPTIMIZER)},
         optimizer=optimizer,
         history=header["history"],
     )

@@ -24,6 +24,7 @@ from stars_infer.train.checkpoint import (
     BEST,
     Checkpoint,
     git_revision,
+    kept_name,
     load_checkpoint,
     load_weights,
     optimizer_tensors,
@@ -126,6 +127,8 @@ def fit(
                 module.eval()
                 recorder.record_validation(step, validate(), method)
                 module.train()
+            if number := kept_at(step, config):
+                recorder.keep(step, method, kept_name(number))
             if recorder.checkpoint_is_due():
                 recorder.checkpoint(step, method, optimizer)
     return recorder.checkpoint(step, method, optimizer)
@@ -167,6 +170,13 @@ def validates_at(step: int, config: RunConfig) -> bool:
     """Whether a run validates after this step: every `validate_every` epochs, and at the end."""
     every = config.in_steps(config.loop.validate_every)
     return step == config.steps or (every > 0 and step % every == 0)
+
+
+def kept_at(step: int, config: RunConfig) -> int:
+    """Number of the checkpoint that a run keeps after this step, counted from 1; 0 for none."""
+    count = config.loop.keep
+    number = step * count // config.steps
+    return number if number and step == math.ceil(number * config.steps / count) else 0
 
 
 def _any_stops(stop: bool, step: int, device: torch.device) -> bool:
@@ -243,14 +253,19 @@ class RunRecorder:
         if score <= self._best:
             return
         self._best = score
-        best = Checkpoint(
+        self.keep(step, method, BEST, validation=score)
+
+    def keep(self, step: int, method: Method, name: str, **facts: float) -> None:
+        """Write the weights after a step, without the optimizer, under a name of their own."""
+        kept = Checkpoint(
             config=self._config.to_json(),
             step=step,
             weights=method.state_dict(),
             optimizer={},
-            history={**self._history, "seconds": self._seconds(), "validation": score},
+            history={**self._history, "seconds": self._seconds(), **facts},
         )
-        save_checkpoint(best, self._run, name=BEST)
+        if self._fabric.is_global_zero:
+            save_checkpoint(kept, self._run, name=name)
 
     def log_step(self, step: int, loss: Tensor, rate: float) -> None:
         """Log and report the metrics of a step."""

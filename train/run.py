@@ -42,6 +42,8 @@ class LoopConfig:
         log_every: Steps between two lines of the log.
         validate_every: Epochs between two measurements of the 10-NN accuracy on the test part of
             the split; the best encoder is kept as `best.safetensors`. 0 measures never.
+        keep: Number of checkpoints that are kept, evenly over the run and with its end, as
+            `kept-1.safetensors` and so on, for learning curves.
     """
 
     epochs: float = 400
@@ -61,6 +63,7 @@ class LoopConfig:
     checkpoint_minutes: float = 10.0
     log_every: int = 10
     validate_every: float = 0
+    keep: int = 0
 
     def __post_init__(self) -> None:
         if min(self.batch, self.accumulate, self.log_every) < 1:
@@ -81,6 +84,8 @@ class LoopConfig:
             raise UsageError(f"milestone is a share up to 1, not {self.milestone:g}")
         if self.validate_every < 0:
             raise UsageError(f"validate_every must not be below 0, not {self.validate_every:g}")
+        if self.keep < 0:
+            raise UsageError(f"keep must not be below 0, not {self.keep}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise UsageError(f"layer_decay is a share up to 1, not {self.layer_decay:g}")
 
@@ -179,6 +184,8 @@ def build_method(config: RunConfig) -> Method:
         raise UsageError(
             f"{config.method} compares two views of a clip, but nothing makes them differ"
         )
+    if 0 < config.steps < config.loop.keep:
+        raise UsageError(f"{config.loop.keep} checkpoints cannot be kept of {config.steps} steps")
     first = -(-method.clips_to_begin // config.loop.batch)
     if 0 < config.steps <= first:
         raise UsageError(

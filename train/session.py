@@ -22,7 +22,10 @@ from stars_infer.train.views.views import Views
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 
-_FREE = {"loop.checkpoint_minutes", "loop.log_every", "loop.validate_every", "data", "start_from"}
+_FREE = {
+    "loop.checkpoint_minutes", "loop.log_every", "loop.validate_every", "loop.keep", "data",
+    "start_from",
+}  # fmt: skip
 """Settings that may change when a run is resumed: they do not influence its numbers."""
 
 MakeValidation = Callable[[Method, RunConfig, Fabric], Callable[[], float]]

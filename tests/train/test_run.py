@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from stars_infer.errors import ModelError
-from stars_infer.train.checkpoint import BEST, FILE, load_checkpoint, save_checkpoint
+from stars_infer.train.checkpoint import BEST, FILE, kept_name, load_checkpoint, save_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.splits import add_split
 from stars_infer.train.loop import fit
@@ -33,6 +33,7 @@ from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import open_views
 from stars_infer.train.views.config import ViewConfig
+from tests.conftest import call_stars
 from tests.train.random_pool import random_pool
 
 SHAPE = EncoderConfig(width=16, depth=2, heads=2)
@@ -246,3 +247,19 @@ def test_the_best_epoch_is_kept(stars, trained, tmp_path):
     )  # fmt: skip
     assert code == 0, err
     assert json.loads(out)["scores"][0]["accuracy"] == pytest.approx(best.history["validation"])
+
+
+def test_kept_checkpoints_are_spread_over_the_run_and_end_it(trained, tmp_path):
+    kept = tmp_path / "run"
+    tiny = ["--width", 16, "--depth", 2, "--heads", 2, "--decoder-depth", 1, "--batch", 8]
+    run = ["train", "pretrain", trained / "pack", "--out", kept, "--accelerator", "cpu", "--quiet"]
+    code, _, err = call_stars(*run, *tiny, "--steps", 5, "--keep", 2)
+    assert code == 0, err
+    steps = [load_checkpoint(kept / kept_name(number)).step for number in (1, 2)]
+    assert steps == [3, 5]
+    assert not (kept / kept_name(3)).exists()
+    last, of_end = load_checkpoint(kept), load_checkpoint(kept / kept_name(2))
+    assert of_end.optimizer == {}
+    assert all(torch.equal(last.weights[name], of_end.weights[name]) for name in last.weights)
+    code, _, err = call_stars(*run, *tiny, "--steps", 5, "--keep", 6, "--resume")
+    assert (code, "6 checkpoints cannot be kept of 5 steps" in err) == (2, True)
