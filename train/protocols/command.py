@@ -78,11 +78,12 @@ def measure_finetuned(
     how = FinetuneSettings(
         fabric=fabric,
         out=folder / f"{name}-{task.data}-{task.split}",
-        recipe=load_recipe(training.recipe),
+        recipe=load_recipe(training.recipe or options.how.finetune),
         flags=flags,
         resume=training.resume,
         compiled=training.compiles(fabric),
-        crop=options.crop,
+        crop=options.how.crop,
+        average=training.average,
     )
     with output.bar("{task.fields[course]}") as bar:
         try:
@@ -105,7 +106,7 @@ def open_measurement(
         like=options.like,
         seed=seed,
         weights=options.weights,
-        samplings=options.samplings,
+        samplings=options.how.samplings,
     )
     if options.data is None:
         own = measured.config.split if measured.config else None

@@ -26,6 +26,8 @@ CPU_BATCH, BATCH = 8, 256
 
 Encode = Callable[[Tensor], Tensor]
 """Maps bodies (N, T, V, 3) to their features (N, F)."""
+Finish = Callable[[Tensor], Tensor]
+"""Maps the features (B, S, F) of the samplings of clips to what is kept of the clips (B, ...)."""
 
 
 class Track(Protocol):
@@ -49,7 +51,7 @@ def clip_features(
     fabric: Fabric,
     crop: float = CROP,
     samplings: int = 1,
-    finish: Encode | None = None,
+    finish: Finish | None = None,
     track: Track = untracked,
     what: str = "encoding",
 ) -> Tensor:
@@ -64,8 +66,9 @@ def clip_features(
             that repeats the first, gives the same mean as `present`.
         fabric: From `open_fabric`; decides device and precision.
         crop: Share of the clip that is kept.
-        samplings: Number of uniform samplings of the clip whose features are averaged.
-        finish: Runs after the mean over bodies, from (B, F) to (B, F').
+        samplings: Number of uniform samplings of the clip, S.
+        finish: Runs after the mean over bodies, on the features of each sampling, (B, S, F); by
+            default, they are averaged.
         track: Shows progress.
         what: Title of the progress.
 
@@ -79,15 +82,21 @@ def clip_features(
         pack, views=views, crop=crop, samplings=samplings, device=fabric.device, size=size
     )
     encode = _autocast(encode, fabric)
-    finish = finish and _autocast(finish, fabric)
+    finish = _autocast(finish or _mean_over_samplings, fabric)
     zero = zero_body(encode, pack, views=views, device=fabric.device)
+    if zero is not None:
+        zero = zero.repeat(samplings)
     parts = []
     for batch in track(batches, what, -(-len(pack.clips) // size)):
         runs = batch.bodies.reshape(-1, views.frames, *batch.bodies.shape[2:])
-        features = encode(runs).view(len(batch.bodies), samplings, -1).mean(dim=1)
+        features = encode(runs).view(len(batch.bodies), -1)
         means = means_over_bodies(batch, features, zero)
-        parts.append(finish(means) if finish else means)
+        parts.append(finish(means.unflatten(1, (samplings, -1))))
     return torch.cat(parts)
+
+
+def _mean_over_samplings(features: Tensor) -> Tensor:
+    return features.mean(dim=1)
 
 
 def pooled_features(
@@ -96,10 +105,14 @@ def pooled_features(
     *,
     fabric: Fabric,
     crop: float = CROP,
+    finish: Finish | None = None,
     track: Track = untracked,
     what: str = "encoding",
 ) -> Tensor:
-    """Frozen features (clips, D) of the clips of a pack: means over bodies, time and joints."""
+    """Frozen features (clips, D) of the clips of a pack: means over bodies, time and joints.
+
+    `finish` makes something else of the features of each sampling, as in `clip_features`.
+    """
     return clip_features(
         pack,
         measured.encoder.to(fabric.device).pool,
@@ -107,6 +120,7 @@ def pooled_features(
         fabric=fabric,
         crop=crop,
         samplings=measured.samplings,
+        finish=finish,
         track=track,
         what=what,
     )
@@ -122,8 +136,10 @@ def random_crop_features(
     fabric: Fabric,
     seed: int = 0,
     track: Track = untracked,
-) -> Tensor:
-    """Features of several random views of every clip, (crops, clips, F) on the CPU.
+) -> Iterator[Tensor]:
+    """Features (clips, F) of one random view of every clip after another, on the device.
+
+    A view is made when it is asked for, so that a hundred of them take the memory of one.
 
     Args:
         pack: The clips.
@@ -134,25 +150,29 @@ def random_crop_features(
         seed: Seed of the views.
         track: Shows progress.
     """
+    if crops < 1:
+        raise UsageError(f"crops must be at least 1, not {crops}")
     size, clips = batch_size(fabric), len(pack.clips)
     present = replace(config, absent_bodies="present")
     views = Views(pack, present, batch=size, seed=seed, tokens=0, device=str(fabric.device))
     steps = -(-crops * clips // size)
-    found: Tensor | None = None
     encode = _autocast(encode, fabric)
     zero = zero_body(encode, pack, views=config, device=fabric.device)
     batches = (views.draw(step)[0] for step in range(steps))
+    found: dict[int, Tensor] = {}
     for step, batch in enumerate(track(batches, f"encoding {crops} crops", steps)):
-        means = means_over_bodies(batch, encode(batch.bodies), zero).cpu()
-        if found is None:
-            found = torch.empty(crops, clips, means.shape[1])
-        # One pass over the clips, in whatever order, is one crop of each.
-        positions = torch.arange(step * size, (step + 1) * size)
-        kept = positions < crops * clips
-        found[positions[kept] // clips, views.clips_of_step(step)[kept]] = means[kept]
-    if found is None:
-        raise UsageError(f"crops must be at least 1, not {crops}")
-    return found
+        means = means_over_bodies(batch, encode(batch.bodies), zero)
+        # One pass over the clips, in whatever order, is one crop of each; a batch may end one crop
+        # and begin the next.
+        crop = torch.arange(step * size, (step + 1) * size) // clips
+        numbers = views.clips_of_step(step)
+        for number in crop.unique().tolist():
+            if number not in found:
+                found[number] = means.new_empty(clips, means.shape[1])
+            mine = crop == number
+            found[number][numbers[mine].to(means.device)] = means[mine.to(means.device)]
+            if number < crops and (step + 1) * size >= (number + 1) * clips:
+                yield found.pop(number)
 
 
 def _autocast(network: Encode, fabric: Fabric) -> Encode:

@@ -23,8 +23,10 @@ from stars_infer.train.checkpoint import FILE, Checkpoint, load_weights
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import Report
 from stars_infer.train.methods.classifier import Classifier
+from stars_infer.train.protocols.averaging import SCORES, classify_samplings
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import CROP, Track, clip_features, untracked
+from stars_infer.train.protocols.paper_settings import FINETUNE
 from stars_infer.train.protocols.results import (
     Result,
     Score,
@@ -37,8 +39,6 @@ from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe
 from stars_infer.train.run import RunConfig
 from stars_infer.train.session import train
-
-RECIPE = "finetune"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,7 @@ class FinetuneSettings:
         resume: Continue from the checkpoint in `out`, if there is one.
         compiled: Run the network through `torch.compile`.
         crop: Share of a test clip that the center crop keeps.
+        average: What is averaged over the samplings of a test clip, `scores` or `features`.
         report: Called with the metrics of each logged step.
         track: Shows the progress of classifying the test clips.
     """
@@ -64,6 +65,7 @@ class FinetuneSettings:
     resume: bool = False
     compiled: bool = False
     crop: float = CROP
+    average: str = SCORES
     report: Report | None = None
     track: Track = untracked
 
@@ -150,11 +152,11 @@ def finetune_config(
     Raises:
         UsageError: If the recipe is not that of a classifier.
     """
-    recipe = how.recipe or load_recipe(RECIPE)
+    recipe = how.recipe or load_recipe(FINETUNE)
     if recipe.method != Classifier.name:
         raise UsageError(
             f"recipe {recipe.name}: {recipe.method} learns without labels; fine-tuning needs a "
-            f"recipe of the method {Classifier.name!r}, as {RECIPE!r} is"
+            f"recipe of the method {Classifier.name!r}, as {FINETUNE!r} is"
         )
     flags = {
         **measured.views.inherited,
@@ -219,9 +221,10 @@ def classify_clips(
     shape = config.encoder
 
     def finish(features: Tensor) -> Tensor:
-        """Logits and pooled features (B, classes + D) of joint features (B, V'*D)."""
-        pooled = features.view(-1, shape.tokens_per_step, shape.width).mean(dim=1)
-        return torch.cat((classifier.head(features).float(), pooled), dim=1)
+        """Logits, then pooled features (B, classes + D), of joint features (B, S, V'*D)."""
+        joints = features.mean(dim=1).unflatten(1, (-1, shape.width))
+        logits = classify_samplings(classifier.head, features, how.average)
+        return torch.cat((logits, joints.mean(dim=1)), dim=1)
 
     found = clip_features(
         task.test,
@@ -245,6 +248,7 @@ def describe_settings(config: RunConfig, how: FinetuneSettings) -> dict[str, Any
     """The settings of a fine-tuning that a result keeps."""
     return {
         "crop": how.crop,
+        "average": how.average,
         "clips": config.clips,
         "steps": config.steps,
         **{part: asdict(getattr(config, part)) for part in ("loop", "views", "settings")},

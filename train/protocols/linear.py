@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
 from stars_infer.train.optimizer import DROP
+from stars_infer.train.protocols.averaging import SCORES, classify_samplings
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import (
     CROP,
@@ -46,8 +49,11 @@ class LinearConfig:
         momentum: Momentum of SGD.
         crops: Number of random crops of each training clip, which the epochs use in turn. 0
             encodes the center crop once; as many as epochs give each epoch a fresh crop, as in
-            the papers.
-        rotation: Largest random angle about each axis of random crops, radians.
+            STARS and Skeleton2vec.
+        shortest_crop: Smallest share of a clip that a random crop keeps.
+        uniform_sampling: Take the frames of random crops at random times (Skeleton2vec).
+        rotation: Largest random angle about each axis of random crops, radians; 0.3 in MAMP's
+            code and Skeleton2vec, not named in STARS.
         seed: Seed of initial weights, order and crops.
     """
 
@@ -57,6 +63,8 @@ class LinearConfig:
     milestone: float | None = None
     momentum: float = 0.9
     crops: int = 0
+    shortest_crop: float = 0.5
+    uniform_sampling: bool = False
     rotation: float = 0.3
     seed: int = 0
 
@@ -82,6 +90,7 @@ def linear(
     fabric: Fabric,
     config: LinearConfig | None = None,
     crop: float = CROP,
+    average: str = SCORES,
     track: Track = untracked,
 ) -> Result:
     """Measure an encoder by a linear classifier on its frozen features.
@@ -92,36 +101,53 @@ def linear(
         fabric: From `open_fabric`.
         config: Constants; by default, those of the papers.
         crop: Share of each clip kept by the center crop.
+        average: What is averaged over the samplings of a tested clip, `scores` or `features`.
         track: Shows progress.
     """
     config = config or LinearConfig()
+    features: Iterable[Tensor]
     if config.crops:
         views = ViewConfig(
             frames=measured.shape.frames,
             rotation=config.rotation,
+            shortest_crop=config.shortest_crop,
+            uniform_sampling=config.uniform_sampling,
             **measured.views.inherited,
         )
         features = random_crop_features(
             task.train,
             measured.encoder.to(fabric.device).pool,
             views,
-            crops=config.crops,
+            crops=min(config.crops, config.epochs),
             fabric=fabric,
             seed=config.seed,
             track=track,
         )
     else:
-        features = pooled_features(
+        once = pooled_features(
             measured, task.train, fabric=fabric, crop=crop, track=track, what="encoding to learn"
-        )[None]
-    test = pooled_features(
-        measured, task.test, fabric=fabric, crop=crop, track=track, what="encoding to name"
-    )
+        )
+        features = (once,)
     head = fit_linear(
         features, task.train_labels, classes=len(task.classes), config=config, device=fabric.device
     )
-    with torch.no_grad():
-        scores = head(test).cpu().numpy()
+
+    def finish(features: Tensor) -> Tensor:
+        """Scores, then mean features (B, C + D), of the features of samplings (B, S, D)."""
+        with torch.autocast(fabric.device.type, enabled=False):
+            scores = classify_samplings(head, features, average)
+        return torch.cat((scores, features.mean(dim=1)), dim=1)
+
+    found = pooled_features(
+        measured,
+        task.test,
+        fabric=fabric,
+        crop=crop,
+        finish=finish,
+        track=track,
+        what="encoding to name",
+    )
+    scores, embedding = np.split(found.cpu().numpy(), [len(task.classes)], axis=1)
     named = scores.argmax(axis=1)
     labels = task.test_labels
     return make_result(
@@ -129,8 +155,8 @@ def linear(
         measured,
         task,
         scores=(Score(setting="accuracy", accuracy=accuracy(named, labels)),),
-        settings={"crop": crop, **{name: getattr(config, name) for name in config.__slots__}},
-        embedding=test.cpu().numpy(),
+        settings={"crop": crop, "average": average, **asdict(config)},
+        embedding=embedding,
         confusion=confusion_matrix(labels, named, len(task.classes)),
         predictions={"accuracy": named},
         class_scores={"accuracy": scores},
@@ -138,7 +164,7 @@ def linear(
 
 
 def fit_linear(
-    features: Tensor,
+    features: Iterable[Tensor],
     labels: NDArray[np.intp],
     *,
     classes: int,
@@ -148,14 +174,16 @@ def fit_linear(
     """Fit a linear classifier by SGD without weight decay.
 
     Args:
-        features: One or more encodings of every clip, (crops, N, D); epoch e uses crop e modulo
-            their number.
+        features: One or more encodings of every clip, (N, D) each. An epoch uses the next one;
+            when there are no more, those of the first epochs are used again in turn.
         labels: Class numbers, (N,).
         classes: Number of classes.
         config: Constants.
         device: Device on which it is fitted.
     """
-    crops, clips, width = features.shape
+    crops = _in_turn(features, reused=config.crops < config.epochs)
+    seen = next(crops)
+    clips, width = seen.shape
     random = torch.Generator().manual_seed(config.seed)
     head = nn.Linear(width, classes)
     nn.init.xavier_uniform_(head.weight, generator=random)
@@ -165,7 +193,7 @@ def fit_linear(
     optimizer = torch.optim.SGD(head.parameters(), lr=config.lr, momentum=config.momentum)
     steps, step = config.epochs * math.ceil(clips / config.batch), 0
     for epoch in range(config.epochs):
-        seen = features[epoch % crops].to(device)
+        seen = (next(crops) if epoch else seen).to(device)
         for places in torch.split(torch.randperm(clips, generator=random), config.batch):
             optimizer.param_groups[0]["lr"] = config.rate(step, steps)
             some = places.to(device)
@@ -175,3 +203,13 @@ def fit_linear(
             optimizer.step()
             step += 1
     return head
+
+
+def _in_turn(features: Iterable[Tensor], *, reused: bool) -> Iterator[Tensor]:
+    """The encodings one after another, and again; only those that are reused are kept."""
+    kept = []
+    for one in features:
+        if reused:
+            kept.append(one.cpu())
+        yield one
+    yield from cycle(kept)

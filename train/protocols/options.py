@@ -18,9 +18,9 @@ from stars_infer.train.options import (
     Weights,
     config_flags,
 )
-from stars_infer.train.protocols.features import CROP
-from stars_infer.train.protocols.finetune import RECIPE
+from stars_infer.train.protocols.averaging import SCORES
 from stars_infer.train.protocols.linear import LinearConfig
+from stars_infer.train.protocols.paper_settings import PaperSettings, paper_settings
 from stars_infer.train.protocols.plots import CLASSES
 from stars_infer.train.run import LoopConfig
 from stars_infer.train.views.config import ViewConfig
@@ -28,6 +28,13 @@ from stars_infer.train.views.config import ViewConfig
 Plots = Annotated[
     Path | None,
     typer.Option("--plots", help="Folder for t-SNE and confusion matrix: PNG and one HTML page."),
+]
+Average = Annotated[
+    str,
+    typer.Option(
+        help="What is averaged over the samplings of a tested clip: scores, as in Skeleton2vec, "
+        "or features."
+    ),
 ]
 PlotClasses = Annotated[int, typer.Option(help="Actions in the t-SNE plot; more are sampled.")]
 
@@ -44,18 +51,39 @@ class _EncoderOptions:
         str | None,
         typer.Option(help="Split of the pack.", show_default="the run's own, or the only one"),
     ] = None
-    crop: Annotated[
-        float,
-        typer.Option(help="Share of a tested clip kept, from its middle; MAMP's code has 0.95."),
-    ] = CROP
-    samplings: Annotated[
-        int,
+    paper: Annotated[
+        str | None,
         typer.Option(
-            help="Uniform samplings of a tested clip whose features are averaged; "
-            "Skeleton2vec has 10."
+            "--paper",
+            help="Measure as a paper does: stars, mamp-code, skeleton2vec or skeattnclr. That sets "
+            "crop, samplings, linear classifier and recipe; flags still win.",
+            show_default="center crops once",
         ),
-    ] = 1
+    ] = None
+    crop: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of a tested clip kept, from its middle; MAMP's code has 0.95.",
+            show_default="the paper's, or 0.9",
+        ),
+    ] = None
+    samplings: Annotated[
+        int | None,
+        typer.Option(
+            help="Uniform samplings of a tested clip; Skeleton2vec has 10.",
+            show_default="the paper's, or 1",
+        ),
+    ] = None
     weights: Weights = TEACHER
+
+    @property
+    def how(self) -> PaperSettings:
+        """How a paper measures, or this package, with the flags that are given.
+
+        Raises:
+            UsageError: If there is no such paper.
+        """
+        return paper_settings(self.paper, crop=self.crop, samplings=self.samplings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +121,14 @@ class FinetuneOptions(TrainingOptions):
     """A fine-tuning: its recipe, whether it is resumed, and its machines."""
 
     recipe: Annotated[
-        str, typer.Option("--recipe", help="Recipe of a classifier, by name or as a .toml file.")
-    ] = RECIPE
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="Recipe of a classifier, by name or as a .toml file.",
+            show_default="the paper's, or finetune",
+        ),
+    ] = None
+    average: Average = SCORES
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Go on where an interrupted call with these flags ended."),

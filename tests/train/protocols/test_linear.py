@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,39 @@ def test_every_crop_is_used_in_its_epoch():
     )
     torch.testing.assert_close(one.weight.detach(), first)
     assert (two.weight.detach() - first).diagonal().min() > 0
+
+
+def test_two_crops_are_used_in_turn_and_a_hundred_once():
+    crops = list(torch.randn(3, 4, 2, generator=torch.Generator().manual_seed(0)))
+    asked = []
+
+    def made():
+        for number, crop in enumerate(crops):
+            asked.append(number)
+            yield crop
+
+    fit = {"labels": np.array([0, 1, 0, 1]), "classes": 2, "device": CPU}
+    config = LinearConfig(epochs=3, crops=3, batch=4)
+    fresh = fit_linear(made(), config=config, **fit)
+    assert asked == [0, 1, 2]
+    two = fit_linear(crops[:2], config=LinearConfig(epochs=3, crops=2, batch=4), **fit)
+    again = fit_linear([*crops[:2], crops[0]], config=config, **fit)
+    torch.testing.assert_close(two.weight, again.weight, rtol=0, atol=0)
+    assert not torch.equal(two.weight, fresh.weight)
+
+
+def test_scores_of_samplings_are_averaged_after_the_classifier(task, measured, fabric):
+    config = LinearConfig(epochs=5, batch=6)
+    several = replace(measured, samplings=3)
+    by_scores, by_features = (
+        linear(several, task, fabric=fabric, config=config, average=average)
+        for average in ("scores", "features")
+    )
+    np.testing.assert_allclose(by_scores.embedding, by_features.embedding)
+    np.testing.assert_allclose(np.exp(by_scores.class_scores["accuracy"]).sum(axis=1), 1, rtol=1e-5)
+    assert by_scores.settings["average"] == "scores"
+    with pytest.raises(UsageError, match="--average is scores or features, not 'votes'"):
+        linear(several, task, fabric=fabric, config=config, average="votes")
 
 
 @pytest.mark.parametrize("crops", [0, 2])
