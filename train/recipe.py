@@ -29,7 +29,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
 
 _FREE = {
     "absent_bodies", "accumulate", "checkpoint_minutes", "classes", "log_every", "precision",
-    "seed", "validate_every",
+    "keep", "seed", "validate_every",
 }  # fmt: skip
 """Settings in which runs of a recipe may differ."""
 
