@@ -152,5 +152,24 @@ class ExportError(StarsError):
     """An exported graph failed its verification; nothing was kept."""
 
 
+class ServerError(StarsError):
+    """A server does not answer a request: it is full, forbids it, or something in it is wrong.
+
+    Args:
+        status: The status of HTTP.
+        problem: One sentence.
+        retry_after: Whole seconds after which the request may be answered, if that helps.
+    """
+
+    def __init__(self, status: int, problem: str, *, retry_after: int | None = None) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type[ServerError], tuple[int, str], dict[str, int | None]]:
+        """As for `ClipError`."""
+        return type(self), (self.status, str(self)), {"retry_after": self.retry_after}
+
+
 class StarsWarning(UserWarning):
     """Something that was asked for or kept earlier is left aside; what happens instead is said."""

@@ -67,7 +67,7 @@ def ordered_map(
         if len(items) - done <= chunk:
             yield from map(function, items[done:])
             return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), begin_worker)
     try:
         if patience is not None:
             there = [pool.submit(_nothing) for _ in range(workers)]
@@ -123,8 +123,8 @@ def _nothing() -> None:
     """Do nothing; that it was done shows that a process has started."""
 
 
-def _begin() -> None:
-    """Set up a worker: use one core, ignore Ctrl-C, and end when the parent is killed."""
+def begin_worker() -> None:
+    """Set up a process: use one core, ignore Ctrl-C, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import_module("numpy")  # the limit applies only to libraries that are loaded
     single_threaded().__enter__()
