@@ -34,6 +34,7 @@ from stars_infer.train.checkpoint import (
 from stars_infer.train.distributed import all_gather, all_reduce, world_size
 from stars_infer.train.methods.method import Method
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
+from stars_infer.train.plateau import PLATEAU, Plateau
 from stars_infer.train.pools.batches import PoolBatches
 from stars_infer.train.run import RunConfig
 from stars_infer.train.views.views import Views
@@ -104,6 +105,7 @@ def fit(
         restore_optimizer(optimizer, resume.optimizer)
     module.train()
     step = resume.step if resume else 0
+    plateau = Plateau.of(config, resume.history if resume else {})
     recorder = RunRecorder(
         run=run,
         fabric=fabric,
@@ -116,11 +118,18 @@ def fit(
     with _stop_signals() as stop:
         while step < config.steps and not _any_stops(stop.is_set(), step, fabric.device):
             rate = set_learning_rate(
-                wrapped.optimizer, loop, step, steps=config.steps, warmup=config.warmup_steps
+                wrapped.optimizer,
+                loop,
+                step,
+                steps=config.steps,
+                warmup=config.warmup_steps,
+                factor=plateau.factor if plateau else 1.0,
             )
             _reseed(loop.seed, step, fabric.global_rank)
             loss = _step(module, wrapped, method, views, step, config, fabric)
             step += 1
+            if plateau:
+                plateau.add(loss)
             if step % loop.log_every == 0 or step == config.steps:
                 recorder.log_step(step, loss, rate)
             if validate is not None and validates_at(step, config) and fabric.is_global_zero:
@@ -130,8 +139,8 @@ def fit(
             if number := kept_at(step, config):
                 recorder.keep(step, method, kept_name(number))
             if recorder.checkpoint_is_due():
-                recorder.checkpoint(step, method, optimizer)
-    return recorder.checkpoint(step, method, optimizer)
+                recorder.checkpoint(step, method, optimizer, plateau)
+    return recorder.checkpoint(step, method, optimizer, plateau)
 
 
 def _step(
@@ -288,14 +297,21 @@ class RunRecorder:
         """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._saved > self._config.loop.checkpoint_minutes * 60
 
-    def checkpoint(self, step: int, method: Method, optimizer: torch.optim.Optimizer) -> Checkpoint:
+    def checkpoint(
+        self,
+        step: int,
+        method: Method,
+        optimizer: torch.optim.Optimizer,
+        plateau: Plateau | None = None,
+    ) -> Checkpoint:
         """Write the state after a step, and return it."""
+        course = {PLATEAU: plateau.state()} if plateau else {}
         state = Checkpoint(
             config=self._config.to_json(),
             step=step,
             weights=method.state_dict(),
             optimizer=optimizer_tensors(optimizer),
-            history={**self._history, "seconds": self._seconds()},
+            history={**self._history, **course, "seconds": self._seconds()},
         )
         if self._fabric.is_global_zero:
             save_checkpoint(state, self._run)

@@ -1,4 +1,4 @@
-"""AdamW and SGD as in the papers: layer-wise rates, warm-up, then a cosine or a milestone."""
+"""AdamW and SGD as in the papers: rates by layer, warm-up, then a cosine, milestone or plateau."""
 
 from __future__ import annotations
 
@@ -55,7 +55,13 @@ def make_optimizer(
 
 
 def set_learning_rate(
-    optimizer: torch.optim.Optimizer, config: LoopConfig, step: int, *, steps: int, warmup: int
+    optimizer: torch.optim.Optimizer,
+    config: LoopConfig,
+    step: int,
+    *,
+    steps: int,
+    warmup: int,
+    factor: float = 1.0,
 ) -> float:
     """Set the learning rates of a step and return the unscaled rate.
 
@@ -65,9 +71,12 @@ def set_learning_rate(
         step: Number of the step, counted from 0.
         steps: Number of steps of the schedule.
         warmup: Number of warm-up steps.
+        factor: What the peak rate is multiplied by after the warm-up, with `plateau`.
     """
     if step < warmup:
         rate = config.lr * (step + 1) / warmup
+    elif config.plateau is not None:
+        rate = config.lr * factor
     elif config.milestone is not None:
         rate = config.lr * (DROP if step >= round(config.milestone * steps) else 1.0)
     else:

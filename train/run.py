@@ -30,6 +30,9 @@ class LoopConfig:
         final_lr: Learning rate at the end of the cosine.
         milestone: Share of the steps after which the rate drops to a tenth; replaces the cosine.
             5/6 in SkeAttnCLR.
+        plateau: Epochs without a lower mean loss that are borne before the rate drops to a tenth,
+            as in PyTorch's ReduceLROnPlateau; replaces the cosine. 10 in the fine-tuning of
+            SkeAttnCLR.
         warmup: Epochs of linear warm-up from zero.
         optimizer: adamw or sgd.
         sgd_momentum: Momentum of sgd.
@@ -53,6 +56,7 @@ class LoopConfig:
     lr: float = 1e-3
     final_lr: float = 5e-4
     milestone: float | None = None
+    plateau: int | None = None
     warmup: float = 0
     optimizer: str = ADAMW
     sgd_momentum: float = 0.9
@@ -82,6 +86,10 @@ class LoopConfig:
             raise UsageError(f"sgd_momentum is a share below 1, not {self.sgd_momentum:g}")
         if self.milestone is not None and not 0 < self.milestone <= 1:
             raise UsageError(f"milestone is a share up to 1, not {self.milestone:g}")
+        if self.plateau is not None and (self.plateau < 0 or self.milestone is not None):
+            raise UsageError(
+                f"plateau is a number of epochs and goes without milestone, not {self.plateau}"
+            )
         if self.validate_every < 0:
             raise UsageError(f"validate_every must not be below 0, not {self.validate_every:g}")
         if self.keep < 0:

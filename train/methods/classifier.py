@@ -23,6 +23,8 @@ from stars_infer.train.networks.encoder_config import NETWORKS
 from stars_infer.train.networks.norm import SharedBatchNorm
 from stars_infer.train.views.batch import Batch
 
+HEADS = MLP, LINEAR = "mlp", "linear"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifierConfig:
@@ -30,7 +32,9 @@ class ClassifierConfig:
 
     Attributes:
         classes: Number of actions.
-        hidden: Hidden width of the head.
+        head: mlp (over the mean over time, joints concatenated, as in MAMP and STARS) or linear
+            (over the mean over time and joints, as in SkeAttnCLR's code).
+        hidden: Hidden width of the head, if it is an mlp.
         dropout: Share of the values of the final tokens that are dropped during training.
         drop_path: Share of the sequences that skip a branch of the last block; it rises linearly
             from 0 in the first block. For the transformer only.
@@ -39,6 +43,7 @@ class ClassifierConfig:
     """
 
     classes: int = 60
+    head: str = MLP
     hidden: int = 2048
     dropout: float = 0.3
     drop_path: float = 0.3
@@ -46,6 +51,8 @@ class ClassifierConfig:
     beta2: float = 0.999
 
     def __post_init__(self) -> None:
+        if self.head not in HEADS:
+            raise UsageError(f"head is {' or '.join(HEADS)}, not {self.head!r}")
         if self.classes < 2 or self.hidden < 1:
             raise UsageError(
                 f"classes ({self.classes}) must be at least 2, hidden ({self.hidden}) at least 1"
@@ -68,12 +75,7 @@ class Classifier(Method):
         super().__init__(encoder)
         self.config = config
         self.dropout = nn.Dropout(config.dropout)
-        self.head = nn.Sequential(
-            nn.Linear(encoder.tokens_per_step * encoder.width, config.hidden),
-            SharedBatchNorm(config.hidden),
-            nn.ReLU(),
-            nn.Linear(config.hidden, config.classes),
-        )
+        self.head = _make_head(encoder, config)
         self.head.apply(init_linear)
         shares = torch.linspace(0, config.drop_path, encoder.depth).tolist()
         for block, share in zip(self.encoder.blocks, shares, strict=True):
@@ -98,13 +100,31 @@ class Classifier(Method):
         features: Tensor = by_joint.mean(dim=1).flatten(1).float()
         return features
 
+    def classify(self, features: Tensor) -> Tensor:
+        """Logits (B, classes) of joint features (B, V'*D)."""
+        if self.config.head == LINEAR:
+            features = features.unflatten(1, (-1, self.encoder.config.width)).mean(dim=1)
+        logits: Tensor = self.head(features)
+        return logits
+
     def forward(self, *views: Batch) -> StepOutput:
         """Cross-entropy of a batch with smoothed labels."""
         (batch,) = views
         if batch.labels is None:
             raise UsageError("fine-tuning needs labels, which these clips do not have")
-        logits = self.head(batch.mean_over_bodies(self.joint_features(batch.bodies)))
+        logits = self.classify(batch.mean_over_bodies(self.joint_features(batch.bodies)))
         loss = F.cross_entropy(
             logits.float(), batch.labels, label_smoothing=self.config.label_smoothing
         )
         return StepOutput(loss * batch.share_of_clips)
+
+
+def _make_head(encoder: EncoderConfig, config: ClassifierConfig) -> nn.Module:
+    if config.head == LINEAR:
+        return nn.Linear(encoder.width, config.classes)
+    return nn.Sequential(
+        nn.Linear(encoder.tokens_per_step * encoder.width, config.hidden),
+        SharedBatchNorm(config.hidden),
+        nn.ReLU(),
+        nn.Linear(config.hidden, config.classes),
+    )

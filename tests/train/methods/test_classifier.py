@@ -48,6 +48,21 @@ def test_head_and_loss_by_hand():
     assert method(batch).loss.item() == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_a_linear_head_by_hand():
+    method = classifier(head="linear", dropout=0.0, drop_path=0.0, label_smoothing=0.0).train()
+    assert [tuple(p.shape) for p in method.head.parameters()] == [(5, 8), (5,)]
+    bodies = torch.randn(3, 8, 25, 3)
+    with torch.no_grad():
+        means = method.encoder(bodies).mean(dim=1)
+        clips = torch.stack([means[:2].mean(0), means[2]])
+        logits = torch.log_softmax(clips @ method.head.weight.T + method.head.bias, dim=1)
+        expected = -(logits[0, 4] + logits[1, 0]) / 2
+    batch = batch_of(bodies, [0, 0, 1], [4, 0])
+    assert method(batch).loss.item() == pytest.approx(float(expected), rel=1e-5)
+    with pytest.raises(UsageError, match="head is mlp or linear, not 'conv'"):
+        classifier(head="conv")
+
+
 def test_dropout_only_while_training():
     method = classifier(drop_path=0.0)
     bodies = torch.randn(2, 8, 25, 3)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import Checkpoint
+from stars_infer.train.checkpoint import Checkpoint, load_checkpoint
 from stars_infer.train.protocols.encoders import load_encoder
 from stars_infer.train.protocols.finetune import (
     FinetuneSettings,
@@ -52,6 +52,22 @@ def test_finetuning_learns_three_motions(task, measured, fabric, tmp_path):
     resumed = replace(how(fabric, tmp_path / "run", **still), resume=True)
     again = finetune(measured, task, how=resumed)
     assert (again.predictions["accuracy"] == result.predictions["accuracy"]).all()
+
+
+def test_finetuning_as_skeattnclr(task, measured, fabric, tmp_path):
+    setting = FinetuneSettings(
+        fabric=fabric,
+        out=tmp_path,
+        recipe=load_recipe("finetune-skeattnclr"),
+        flags={"epochs": 4, "batch": 6, "plateau": 0, "lr": 1e-12},
+        crop=1.0,
+    )
+    result = finetune(measured, task, how=setting)
+    assert result.settings["settings"]["head"] == "linear"
+    history = load_checkpoint(tmp_path).history["plateau"]
+    # A rate of next to nothing lowers no loss: it drops after the second epoch at the latest.
+    assert history["last_epoch"] == 4
+    assert history["factor"] <= 0.1
 
 
 def test_actions_keep_their_names_where_some_were_not_shown(task, measured, fabric, tmp_path):
