@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from stars_infer.train.views.augment import rotations
 from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.order import clips_of_step, derive_seed
+from stars_infer.train.views.upload import Sent, Upload
 
 _TURN = 0.08
 """Largest angle about each axis by which a body is turned anew in every pass, radians."""
@@ -43,7 +45,8 @@ class PoolBatches:
     ) -> None:
         self._take = take
         self.clips, self.batch, self.seed = clips, batch, seed
-        self._device = torch.device(device)
+        self.device = torch.device(device)
+        self._upload = Upload(self.device)
 
     def draw(self, step: int, part: slice = slice(None)) -> tuple[Batch, ...]:
         """Make the batch of a step, or a part of it.
@@ -52,24 +55,47 @@ class PoolBatches:
             step: Number of the step, from 0.
             part: Which clips of the batch; the random numbers of a clip do not depend on it.
         """
-        numbers = clips_of_step(step, batch=self.batch, clips=self.clips, seed=self.seed)[part]
-        bodies, vectors = (some.to(self._device, non_blocking=True) for some in self._take(numbers))
+        return self.finish(self.prepare(step, part))
+
+    def prepare(self, step: int, part: slice = slice(None)) -> PoolDraw:
+        """Read the clips of a step and begin to send them; another thread may do it."""
+        numbers = self.clips_of_step(step)[part]
         random = torch.Generator().manual_seed(derive_seed(self.seed, step, _NOISE))
         angles = _TURN * (torch.rand(self.batch, 3, generator=random)[part] * 2 - 1)
-        size = _JITTER * torch.rand(self.batch, generator=random)[part].to(self._device)
-        noise = torch.Generator(self._device).manual_seed(derive_seed(self.seed, step, _NOISE + 1))
+        size = _JITTER * torch.rand(self.batch, generator=random)[part]
+        given = (*self._take(numbers), rotations(angles), size)
+        return PoolDraw(step=step, part=part, sent=self._upload.send(given))
+
+    def finish(self, drawn: PoolDraw) -> tuple[Batch, ...]:
+        """Turn and shake the bodies on the device."""
+        bodies, vectors, turns, size = drawn.sent.receive()
+        seed = derive_seed(self.seed, drawn.step, _NOISE + 1)
+        noise = torch.Generator(self.device).manual_seed(seed)
         shape = (self.batch, *bodies.shape[1:])
-        shaken = torch.randn(shape, generator=noise, device=self._device)[part]
-        turned = torch.einsum("nij,ntvj->ntvi", rotations(angles).to(self._device), bodies)
-        count = len(numbers)
+        shaken = torch.randn(shape, generator=noise, device=self.device)[drawn.part]
+        turned = torch.einsum("nij,ntvj->ntvi", turns, bodies)
+        count = len(bodies)
         return (
             Batch(
                 bodies=turned + shaken * size[:, None, None, None],
-                clip=torch.arange(count, device=self._device),
+                clip=torch.arange(count, device=self.device),
                 clips=count,
-                noise=torch.empty(count, 0, device=self._device),
+                noise=torch.empty(count, 0, device=self.device),
                 vectors=vectors,
                 share_of_bodies=count / self.batch,
                 share_of_clips=count / self.batch,
             ),
         )
+
+    def clips_of_step(self, step: int) -> Tensor:
+        """Numbers (B,) of the clips of a step."""
+        return clips_of_step(step, batch=self.batch, clips=self.clips, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolDraw:
+    """What the host gives to a step, or to a part of it: bodies, vectors, rotations and jitter."""
+
+    step: int
+    part: slice
+    sent: Sent

@@ -11,13 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from stars_infer.errors import UsageError
-from stars_infer.preprocessing.resample import moments
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.views.batch import Batch
+from stars_infer.train.views.center import CenterCrops
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.normalize import frames_to_normalize, normalize
-from stars_infer.train.views.views import Views, resident, resize_tracks
+from stars_infer.train.views.views import Views
 
 CROP = 0.9
 """Share of a clip that the center crop keeps (STARS, section 4.2); 0.95 in MAMP's code."""
@@ -78,7 +77,7 @@ def clip_features(
     if not 0 < crop <= 1:
         raise UsageError(f"--crop is a share up to 1, not {crop:g}")
     size = max(1, batch_size(fabric) // samplings)
-    batches = center_batches(
+    batches = CenterCrops(
         pack, views=views, crop=crop, samplings=samplings, device=fabric.device, size=size
     )
     encode = _autocast(encode, fabric)
@@ -188,43 +187,6 @@ def _autocast(network: Encode, fabric: Fabric) -> Encode:
     return run
 
 
-def center_batches(
-    pack: Pack,
-    *,
-    views: ViewConfig,
-    crop: float,
-    samplings: int,
-    device: torch.device,
-    size: int,
-) -> Iterator[Batch]:
-    """Center crops of all clips in order, `size` clips at a time, as `prepare` makes them."""
-    joints = resident(pack, device)
-    bodies = torch.tensor([clip.bodies for clip in pack.clips])
-    length = torch.tensor([clip.frames for clip in pack.clips])
-    bias = torch.tensor([int((1 - crop) * clip.frames / 2) for clip in pack.clips])
-    start = torch.tensor([clip.start for clip in pack.clips])
-    for at in range(0, len(pack.clips), size):
-        these = slice(at, at + size)
-        count = bodies[these]
-        clip = torch.repeat_interleave(torch.arange(len(count)), count)
-        slot = torch.arange(len(clip)) - (count.cumsum(0) - count)[clip]
-        first = start[these][clip] + slot * length[these][clip] + bias[these][clip]
-        kept = (length - 2 * bias)[these][clip]
-        frames = frames_to_normalize(views)
-        taken = torch.from_numpy(moments(frames, 1 if views.pace else samplings))
-        tracks = first.to(joints.device), kept.to(joints.device)
-        made = resize_tracks(joints, *tracks, frames, moments=taken.to(joints.device))
-        clip, slot = clip.to(device), slot.to(device)
-        yield Batch(
-            bodies=normalize(
-                made.to(device), clip, slot, clips=len(count), config=views, samplings=samplings
-            ),
-            clip=clip,
-            clips=len(count),
-            noise=torch.empty(len(clip), 0),
-        )
-
-
 def zero_body(
     encode: Encode, pack: Pack, *, views: ViewConfig, device: torch.device
 ) -> Tensor | None:
@@ -239,7 +201,7 @@ def means_over_bodies(batch: Batch, features: Tensor, zero: Tensor | None) -> Te
     means = batch.mean_over_bodies(features)
     if zero is None:
         return means
-    alone = torch.bincount(batch.clip, minlength=batch.clips) == 1
+    alone = batch.count_bodies() == 1
     return torch.where(alone[:, None], (means + zero) / 2, means)
 
 

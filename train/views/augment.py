@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from stars_infer.layouts import get_layout
+from stars_infer.train.constant import Constant
 
 COUNTERPARTS = list(get_layout("ntu25").counterparts)
 """For each NTU-25 joint, the one on the other side of the body."""
+_COUNTERPARTS, _X_NEGATED = Constant(COUNTERPARTS), Constant([-1.0, 1.0, 1.0])
 
 
 def rotations(angles: Tensor) -> Tensor:
@@ -37,7 +39,8 @@ def axis_masks(axes: Tensor) -> Tensor:
 
 def mirror(bodies: Tensor, which: Tensor) -> Tensor:
     """Mirror bodies (N, T, V, 3) where `which` (N,) is true: negate x, swap left and right."""
-    mirrored = bodies[:, :, COUNTERPARTS] * bodies.new_tensor([-1.0, 1.0, 1.0])
+    swapped = bodies.index_select(2, _COUNTERPARTS.on(bodies.device))
+    mirrored = swapped * _X_NEGATED.like(bodies)
     return torch.where(which[:, None, None, None], mirrored, bodies)
 
 

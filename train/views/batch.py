@@ -37,7 +37,9 @@ class Batch:
     def mean_over_bodies(self, features: Tensor) -> Tensor:
         """Average body features (N, D) by clip to clip features (B, D)."""
         sums = features.new_zeros(self.clips, features.shape[1]).index_add(0, self.clip, features)
-        counts = torch.zeros(self.clips, device=features.device).index_add(
-            0, self.clip, torch.ones(len(self.clip), device=features.device)
-        )
-        return sums / counts[:, None]
+        return sums / self.count_bodies()[:, None]
+
+    def count_bodies(self) -> Tensor:
+        """Number of bodies of each clip, (B,), float32; unlike `bincount`, nobody waits for it."""
+        ones = torch.ones(len(self.clip), device=self.clip.device)
+        return torch.zeros(self.clips, device=self.clip.device).index_add(0, self.clip, ones)

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from stars_infer.layouts import NTU25_JOINTS
-from stars_infer.preprocessing.normalize import CHAIN, PACE_FRAMES
+from stars_infer.preprocessing.normalize import PACE_FRAMES
+from stars_infer.train.constant import Constant
 from stars_infer.train.views import sensor
 from stars_infer.train.views.augment import COUNTERPARTS, rotations
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.normalize import bones, rebuild
+from stars_infer.train.views.normalize import PARTS_OF_CHAIN, bones, rebuild
 
 _JOINTS = len(NTU25_JOINTS)
 _UNIFORM = 3 * (_JOINTS + len(sensor.LIMBS)) + 3
@@ -49,19 +50,17 @@ class Corruption:
             else None
         )
 
-    def of(self, part: slice | Tensor, clip: Tensor, slot: Tensor) -> BodyCorruption:
-        """Corruption of bodies, given by their clips (N,) in a part of the batch and slots (N,)."""
-        device = self._uniform.device
-        clip, slot = clip.to(device), slot.to(device)
+    def of(self, position: Tensor, slot: Tensor) -> BodyCorruption:
+        """Corruption of bodies, given by their clips' positions in the batch (N,), and slots."""
         return BodyCorruption(
             config=self.config,
-            uniform=self._uniform[part][clip, slot],
+            uniform=self._uniform[position, slot],
             # Frame rate, noise level and layout belong to the camera, so both bodies share them.
-            camera=self._uniform[part][clip, 0, -3:],
-            depth=self._scale[part][clip],
-            legs=self._legs[part][clip],
-            normal=self._normal[part][clip, slot],
-            jitter=None if self._jitter is None else self._jitter[part][clip, slot],
+            camera=self._uniform[:, 0, -3:][position],
+            depth=self._scale[position],
+            legs=self._legs[position],
+            normal=self._normal[position, slot],
+            jitter=None if self._jitter is None else self._jitter[position, slot],
         )
 
 
@@ -124,7 +123,7 @@ class BodyCorruption:
         if config.reduced_layouts:
             kinds = len(sensor.REDUCED)
             drawn = (self.camera[:, 2] / config.reduced_layouts * kinds).long()
-            bodies = sensor.reduce_layouts(bodies, drawn.where(drawn < kinds, -1))
+            bodies = sensor.reduce_layouts(bodies, drawn.masked_fill(drawn >= kinds, -1))
         return bodies * present
 
     def _jitter_at_camera_rate(self, frames: int, length: Tensor) -> Tensor:
@@ -142,7 +141,7 @@ class BodyCorruption:
         return torch.lerp(noise[row, before % kept], noise[row, (before + 1) % kept], weight)
 
 
-_ONE_OF_A_PAIR = [min(pair) for pair in enumerate(COUNTERPARTS)]
+_ONE_OF_A_PAIR = Constant([min(pair) for pair in enumerate(COUNTERPARTS)])
 """For each NTU-25 joint, the one of its pair whose random number both sides use."""
 
 
@@ -154,7 +153,7 @@ def stretch_bones(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
         noise: Normal numbers, (N, 25).
         deviation: Standard deviation of the logarithm of a bone's length.
     """
-    stretch = (deviation * noise[:, _ONE_OF_A_PAIR]).exp()
+    stretch = (deviation * noise[:, _ONE_OF_A_PAIR.on(noise.device)]).exp()
     return rebuild(bodies, bones(bodies) * stretch[:, None, :, None])
 
 
@@ -168,7 +167,7 @@ def turn_bones(bodies: Tensor, noise: Tensor, deviation: float) -> Tensor:
         noise: Normal numbers, (N, 25, 3).
         deviation: Standard deviation of the angles about x, y and z, radians.
     """
-    chain = torch.from_numpy(CHAIN).to(bodies)
+    chain = PARTS_OF_CHAIN.like(bodies)
     angles = (chain @ (noise * deviation)).flatten(0, 1)
     turns = rotations(angles).view(len(bodies), len(NTU25_JOINTS), 3, 3)
     return rebuild(bodies, torch.einsum("nvij,ntvj->ntvi", turns, bones(bodies)))

@@ -117,11 +117,30 @@ class Mix:
     joints: tuple[int, ...]
     frames: slice
 
+    @property
+    def mask(self) -> Tensor:
+        """Whether each joint is borrowed, (25,)."""
+        borrowed = torch.zeros(len(NTU25_JOINTS), dtype=torch.bool)
+        borrowed[list(self.joints)] = True
+        return borrowed
+
     def apply(self, bodies: Tensor, lenders: Tensor) -> Tensor:
         """Put the borrowed joints of the lenders (N, T, V, 3) into bodies (N, T, V, 3)."""
-        mixed = bodies.clone()
-        mixed[:, self.frames, self.joints] = lenders[:, self.frames, self.joints]
-        return mixed
+        return mix_parts(bodies, lenders, self.mask, self.frames)
+
+
+def mix_parts(bodies: Tensor, lenders: Tensor, borrowed: Tensor, window: slice) -> Tensor:
+    """Put joints of lenders (N, T, V, 3) into bodies (N, T, V, 3), in a window of frames.
+
+    Args:
+        bodies: Who borrow.
+        lenders: Who lend.
+        borrowed: Whether each joint is borrowed, (V,).
+        window: The frames.
+    """
+    mixed = bodies.clone()
+    mixed[:, window] = torch.where(borrowed[:, None], lenders[:, window], bodies[:, window])
+    return mixed
 
 
 def lenders_of(clip: Tensor, lending: Tensor, clips: int) -> Tensor:

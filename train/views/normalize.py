@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -11,8 +13,25 @@ from stars_infer.layouts.bones import STANDARD_LENGTHS
 from stars_infer.preprocessing.normalize import CHAIN, PACE_FRAMES, SIDES, STRETCH, smoothing_kernel
 from stars_infer.preprocessing.prepare import CENTER_JOINT
 from stars_infer.preprocessing.resample import moments
+from stars_infer.train.constant import Constant
 from stars_infer.train.views.augment import rotations
 from stars_infer.train.views.config import ViewConfig
+
+PARTS_OF_CHAIN = Constant(CHAIN)
+"""Matrix from bones to the positions of joints relative to the base of the spine."""
+_PARENTS, _STANDARD_LENGTHS = Constant(NTU25_PARENTS), Constant(STANDARD_LENGTHS)
+_SIDES = tuple(Constant(side) for side in zip(*SIDES, strict=True))
+_KERNEL = Constant(smoothing_kernel())
+
+
+@cache
+def _moments(frames: int, samplings: int) -> Constant:
+    return Constant(moments(frames, samplings))
+
+
+def moments_on(device: torch.device, frames: int, samplings: int) -> Tensor:
+    """`stars_infer.preprocessing.resample.moments` on a device."""
+    return _moments(frames, samplings).on(device)
 
 
 def frames_to_normalize(config: ViewConfig) -> int:
@@ -57,8 +76,8 @@ def face_camera(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tenso
         slot: Number of each body within its clip, (N,).
         clips: Number of clips, B.
     """
-    lefts, rights = zip(*SIDES, strict=True)
-    across = (bodies[:, :, rights] - bodies[:, :, lefts]).sum(dim=(1, 2))
+    lefts, rights = (bodies.index_select(2, side.on(bodies.device)) for side in _SIDES)
+    across = (rights - lefts).sum(dim=(1, 2))
     angle = torch.atan2(across[:, 2], across[:, 0])
     first = angle.new_zeros(clips).index_add(0, clip, angle * (slot == 0))
     turns = rotations(F.pad(first[clip, None], (1, 1)))
@@ -70,8 +89,9 @@ def standard_body(bodies: Tensor) -> Tensor:
     lengths = bones(bodies).norm(dim=3)
     present = bodies.flatten(2).any(dim=2)
     median = lengths.masked_fill(~present[:, :, None], torch.nan).nanmedian(dim=1).values
-    standard = torch.from_numpy(STANDARD_LENGTHS).to(bodies)
-    stretch = (standard / median.nan_to_num(1.0).clamp(min=1e-6)).clamp(*STRETCH)
+    stretch = (_STANDARD_LENGTHS.like(bodies) / median.nan_to_num(1.0).clamp(min=1e-6)).clamp(
+        *STRETCH
+    )
     return rebuild(bodies, bones(bodies) * stretch[:, None, :, None])
 
 
@@ -95,7 +115,7 @@ def even_pace(
     steps = steps.new_zeros(clips, steps.shape[1]).index_add(0, clip, steps)
     pace = share * steps / steps.mean(dim=1, keepdim=True).clamp(min=1e-9) + (1 - share)
     path = F.pad(pace.double().cumsum(dim=1), (1, 0))
-    taken = torch.from_numpy(moments(frames, samplings)).to(fine.device)
+    taken = moments_on(fine.device, frames, samplings)
     wanted = taken / frames * path[:, -1:]
     after = torch.searchsorted(path, wanted).clamp(1, fine.shape[1] - 1)
     low, high = path.gather(1, after - 1), path.gather(1, after)
@@ -107,14 +127,13 @@ def even_pace(
 
 def bones(bodies: Tensor) -> Tensor:
     """Bones of bodies (N, T, 25, 3): vectors from each joint's parent to the joint."""
-    return bodies - bodies[:, :, NTU25_PARENTS]
+    return bodies - bodies.index_select(2, _PARENTS.on(bodies.device))
 
 
 def rebuild(bodies: Tensor, new_bones: Tensor) -> Tensor:
     """Build bodies (N, T, 25, 3) of other bones; base of the spine and empty frames stay."""
     present = bodies.flatten(2).any(dim=2)[:, :, None, None]
-    chain = torch.from_numpy(CHAIN).to(bodies)
-    return (bodies[:, :, :1] + chain @ new_bones) * present
+    return (bodies[:, :, :1] + PARTS_OF_CHAIN.like(bodies) @ new_bones) * present
 
 
 def _center(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
@@ -128,7 +147,7 @@ def _center(bodies: Tensor, clip: Tensor, slot: Tensor, clips: int) -> Tensor:
 
 def _smooth(joints: Tensor) -> Tensor:
     """Smooth (N, T, V, 3) in time, with the first and the last frame repeated at the ends."""
-    kernel = torch.from_numpy(smoothing_kernel()).to(joints)
+    kernel = _KERNEL.like(joints)
     series = joints.flatten(2).transpose(1, 2)
     held = F.pad(series, (len(kernel) // 2,) * 2, mode="replicate")
     smooth = F.conv1d(held.flatten(0, 1)[:, None], kernel[None, None])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from stars_infer.layouts import NTU25_JOINTS, Layout, get_layout
+from stars_infer.train.constant import Constant
 
 LIMBS = (
     ("left elbow", "left wrist", "left hand", "tip of left hand", "left thumb"),
@@ -32,9 +33,7 @@ _HIDDEN = (0.1, 0.4)
 
 def scale_jitter(noise: Tensor, deviation: Tensor) -> Tensor:
     """Scale normal noise (N, T, 25, 3) to jitter with standard deviations (N,) in meters."""
-    weight = torch.ones(len(NTU25_JOINTS), device=noise.device)
-    weight[_joints(LIMBS[0][2:] + LIMBS[1][2:] + LIMBS[2][1:] + LIMBS[3][1:])] = _SHAKY
-    return noise * weight[:, None] * deviation[:, None, None, None]
+    return noise * _WEIGHTS.like(noise)[:, None] * deviation[:, None, None, None]
 
 
 def hide_limbs(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
@@ -50,17 +49,18 @@ def hide_limbs(bodies: Tensor, uniform: Tensor, rate: float) -> Tensor:
     """
     chance, start, share = uniform.unbind(1)
     frames = bodies.shape[1]
-    for limb, names in enumerate(LIMBS):
+    for limb in range(len(LIMBS)):
         length = (_HIDDEN[0] + (_HIDDEN[1] - _HIDDEN[0]) * share[:, limb]) * frames
         first = (start[:, limb] * (frames - length)).long()
         row = torch.arange(len(bodies), device=bodies.device)
         chosen = (chance[:, limb] < rate) & bodies[row, first].flatten(1).any(dim=1)
         during = _during(first, first + length.long(), frames) & chosen[:, None]
-        joints = _joints(names)
+        joints = _LIMBS[limb].on(bodies.device)
         # The limb keeps its position relative to the body, which moves on.
-        last = bodies[row, first][:, None, joints] - bodies[row, first][:, None, :1]
-        held = torch.where(during[:, :, None, None], bodies[:, :, :1] + last, bodies[:, :, joints])
-        bodies = bodies.index_copy(2, torch.tensor(joints, device=bodies.device), held)
+        then, now = bodies[row, first][:, None], bodies.index_select(2, joints)
+        last = then.index_select(2, joints) - then[:, :, :1]
+        held = torch.where(during[:, :, None, None], bodies[:, :, :1] + last, now)
+        bodies = bodies.index_copy(2, joints, held)
     return bodies
 
 
@@ -113,8 +113,7 @@ def reduce_layouts(bodies: Tensor, which: Tensor) -> Tensor:
         bodies: Bodies.
         which: Position in `REDUCED` of the layout of each body, (N,); -1 leaves a body as it is.
     """
-    matrices = torch.stack([torch.eye(len(NTU25_JOINTS)), *map(reduction, REDUCED)]).to(bodies)
-    return torch.einsum("nuv,ntvc->ntuc", matrices[which + 1], bodies)
+    return torch.einsum("nuv,ntvc->ntuc", _REDUCTIONS.like(bodies)[which + 1], bodies)
 
 
 def reduction(layout: Layout) -> Tensor:
@@ -136,5 +135,16 @@ def _during(first: Tensor, end: Tensor, frames: int) -> Tensor:
     return (times >= first[..., None]) & (times < end[..., None])
 
 
+def _weights() -> Tensor:
+    """Jitter of each joint, relative to that of most, (25,)."""
+    weights = torch.ones(len(NTU25_JOINTS))
+    weights[_joints(LIMBS[0][2:] + LIMBS[1][2:] + LIMBS[2][1:] + LIMBS[3][1:])] = _SHAKY
+    return weights
+
+
 REDUCED = tuple(map(get_layout, ("kinect20", "h36m17", "openni15")))
 """Layouts with fewer joints than NTU-25; the draws of a run depend on their number and order."""
+_WEIGHTS, _LIMBS = Constant(_weights()), [Constant(_joints(names)) for names in LIMBS]
+_REDUCTIONS = Constant(
+    torch.stack([torch.eye(len(NTU25_JOINTS)), *(reduction(layout) for layout in REDUCED)])
+)

@@ -1,7 +1,8 @@
 """Random views of training clips: crop, resize and augment a whole batch on its device.
 
 All random numbers of a step follow from the seed and the number of the step. A resumed run, and a
-run of several processes, therefore see the same views as an uninterrupted run of one process.
+run of several processes, therefore see the same views as an uninterrupted run of one process. The
+host draws them (`plan.py`), one copy sends them (`upload.py`), and the device makes the views.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from stars_infer.train.views.corruption import Corruption
 from stars_infer.train.views.mixing import Mixing, lenders_of
 from stars_infer.train.views.normalize import frames_to_normalize, normalize
 from stars_infer.train.views.order import clips_of_step, derive_seed
+from stars_infer.train.views.plan import MixPlan, StepPlan, ViewPlan, pair_up, send_plan, tracks_of
+from stars_infer.train.views.rows import Rows, resize_tracks
 from stars_infer.train.views.times import warped_times
+from stars_infer.train.views.upload import Upload
 
-_MOST_OF_THE_GPU = 0.5
-"""Largest share of a GPU's free memory that a pack may take."""
 _CORRUPTION, _MIXING, _TIMES = 1, 2, 3
 """Follow the number of a view in the seeds of its corruption, of its mixing and of its times."""
 
@@ -65,7 +67,7 @@ class Views:
         self.mixing = mixing
         self.clips = len(pack.clips)
         self.classes = tuple(sorted({clip.label for clip in pack.clips}))
-        self._joints = resident(pack, self.device)
+        self._rows, self._upload = Rows.of(pack, self.device), Upload(self.device)
         self._start = torch.tensor([clip.start for clip in pack.clips])
         self._frames = torch.tensor([clip.frames for clip in pack.clips])
         self._bodies = torch.tensor([clip.bodies for clip in pack.clips])
@@ -86,80 +88,122 @@ class Views:
         Returns:
             The global views, then the local ones, then the mixed one.
         """
+        return self.finish(self.prepare(step, part))
+
+    def prepare(self, step: int, part: slice = slice(None)) -> StepPlan:
+        """Draw the random numbers of a step, or of a part of it, and begin to send them.
+
+        Nothing here waits for the device, and another thread may do it.
+        """
         clips = self.clips_of_step(step)
-        views = [self._view(clips, step, number, part) for number in range(self.num_views)]
+        positions = torch.arange(self.batch)[part]
+        views = [self._plan(clips, step, number, positions) for number in range(self.num_views)]
         views += [
-            self._view(clips, step, self.num_views + number, part, local=True)
+            self._plan(clips, step, self.num_views + number, positions, local=True)
             for number in range(self.num_local_views)
         ]
-        if self.mixing is not None:
-            views.append(self._mixed_view(clips, step, part, views[0], self.mixing))
+        mix = self._plan_mix(clips, step, positions, views[0]) if self.mixing is not None else None
+        return send_plan(StepPlan(views=views, mix=mix), self._upload)
+
+    def finish(self, drawn: StepPlan) -> tuple[Batch, ...]:
+        """Make the views of a step on the device, from what `prepare` sent."""
+        plan = drawn.receive()
+        views = [self._view(each) for each in plan.views]
+        if plan.mix is not None:
+            first, lending = views[0], self._view(plan.mix.lending)
+            bodies = plan.mix.apply(first.bodies, lending.bodies)
+            views.append(replace(first, bodies=bodies))
         return tuple(views)
 
-    def _mixed_view(
-        self, clips: Tensor, step: int, part: slice, first: Batch, mixing: Mixing
-    ) -> Batch:
-        """The first view of a step's clips with parts of the first view of others."""
+    def _plan_mix(self, clips: Tensor, step: int, positions: Tensor, first: ViewPlan) -> MixPlan:
+        """Which parts of the first view of other clips the first view of each clip borrows."""
+        assert self.mixing is not None
         random = torch.Generator().manual_seed(derive_seed(self.seed, step, 0, _MIXING))
-        mix = mixing.draw(random, batch=self.batch, frames=self.config.frames)
+        mix = self.mixing.draw(random, batch=self.batch, frames=self.config.frames)
         # The lender of a clip may belong to another process, so its view is made once more here.
-        lender = (torch.arange(self.batch)[part] + mix.shift) % self.batch
-        lending = self._view(clips, step, 0, lender)
-        bodies = lending.bodies[lenders_of(first.clip, lending.clip, first.clips)]
-        return replace(first, bodies=mix.apply(first.bodies, bodies))
+        lending = self._plan(clips, step, 0, (positions + mix.shift) % self.batch)
+        lenders = lenders_of(first.clip, lending.clip, first.clips)
+        return MixPlan(lending=lending, lenders=lenders, borrowed=mix.mask, window=mix.frames)
 
-    def _view(
-        self, clips: Tensor, step: int, number: int, part: slice | Tensor, *, local: bool = False
-    ) -> Batch:
-        """One view of a step's clips, or of those that a slice or positions select."""
+    def _plan(
+        self, clips: Tensor, step: int, number: int, positions: Tensor, *, local: bool = False
+    ) -> ViewPlan:
+        """Draw one view of those of a step's clips that are at some positions of the batch."""
         config = self.config
         random = torch.Generator().manual_seed(derive_seed(self.seed, step, number))
-        share, place = torch.rand(2, self.batch, generator=random)[:, part]
-        matrices, mirrored = (x[part] for x in self._transformations(random))
-        noise = torch.rand(self.batch, 2, self.tokens, generator=random)[part]
+        share, place = torch.rand(2, self.batch, generator=random)[:, positions]
+        matrices, mirrored = (x[positions] for x in self._transformations(random))
+        noise = torch.rand(self.batch, 2, self.tokens, generator=random)[positions]
         moments = self._moments(random, step, number)
-        shift = torch.rand(self.batch, generator=random)[part] if config.padding else None
+        shift = torch.rand(self.batch, generator=random)[positions] if config.padding else None
 
         bodies_of_step = int(self._bodies[clips].sum())
-        clips = clips[part]
+        clips = clips[positions]
         start, length = self._crop(clips, share, place, local=local)
-        track, clip, slot = self._tracks(clips)
-        corruption = None
-        if config.corrupts:
-            seed = derive_seed(self.seed, step, number, _CORRUPTION)
-            corruption = Corruption(config, self.batch, seed, self.device).of(part, clip, slot)
-        joints = self._joints.device
-        bodies = resize_tracks(
-            self._joints,
-            (start[clip] + track).to(joints),
-            length[clip].to(joints),
-            frames_to_normalize(config),
-            keep=None if corruption is None else corruption.rate.to(joints),
-            moments=None if moments is None else moments[part][clip].to(joints),
-        ).to(self.device)
-        if corruption is not None:
-            bodies = corruption.apply(bodies, length[clip])
+        offset, clip, slot = tracks_of(self._bodies[clips], self._frames[clips])
+        length = length[clip]
+        start, rows = self._rows.to_send(start[clip] + offset, length)
+        track, body, here = positions[clip], slot, None
         if config.absent_bodies != "present":
-            bodies, clip, slot = _with_second_bodies(
-                bodies, clip, slot, len(clips), copied=config.absent_bodies == "copy"
-            )
+            here, there, clip, slot = pair_up(clip, slot, len(clips))
             bodies_of_step = 2 * self.batch
-        if config.mirror:
-            bodies = mirror(bodies, mirrored[clip].to(self.device))
-        if config.rotation or config.shear or config.axis_mask or config.yaw:
-            bodies = torch.einsum("nij,ntvj->ntvi", matrices[clip].to(self.device), bodies)
-        owner = clip.to(self.device), slot.to(self.device)
-        bodies = normalize(bodies, *owner, clips=len(clips), config=config)
-        if shift is not None:
-            bodies = shift_in_time(bodies, shift[clip].to(self.device), padding=config.padding)
+        else:
+            there = None
+        turns = config.rotation or config.shear or config.axis_mask or config.yaw
+        return ViewPlan(
+            seed=derive_seed(self.seed, step, number, _CORRUPTION),
+            clips=len(clips),
+            share_of_bodies=len(clip) / bodies_of_step,
+            start=start,
+            length=length,
+            rows=rows,
+            position=track if config.corrupts else None,
+            body=body if config.corrupts else None,
+            moments=None if moments is None else moments[track],
+            source=here,
+            present=None if config.absent_bodies == "copy" else there,
+            clip=clip,
+            slot=slot,
+            mirrored=mirrored[clip] if config.mirror else None,
+            matrices=matrices[clip] if turns else None,
+            shift=None if shift is None else shift[clip],
+            noise=noise[clip, slot],
+            labels=self._labels[clips],
+        )
+
+    def _view(self, plan: ViewPlan) -> Batch:
+        """Make a view on the device."""
+        config = self.config
+        corruption = None
+        if plan.position is not None and plan.body is not None:
+            drawn = Corruption(config, self.batch, plan.seed, self.device)
+            corruption = drawn.of(plan.position, plan.body)
+        bodies = resize_tracks(
+            self._rows.joints if plan.rows is None else plan.rows,
+            plan.start,
+            plan.length,
+            frames_to_normalize(config),
+            keep=None if corruption is None else corruption.rate,
+            moments=plan.moments,
+        )
+        if corruption is not None:
+            bodies = corruption.apply(bodies, plan.length)
+        bodies = plan.with_second_bodies(bodies)
+        if plan.mirrored is not None:
+            bodies = mirror(bodies, plan.mirrored)
+        if plan.matrices is not None:
+            bodies = torch.einsum("nij,ntvj->ntvi", plan.matrices, bodies)
+        bodies = normalize(bodies, plan.clip, plan.slot, clips=plan.clips, config=config)
+        if plan.shift is not None:
+            bodies = shift_in_time(bodies, plan.shift, padding=config.padding)
         return Batch(
             bodies=bodies,
-            clip=clip.to(self.device),
-            clips=len(clips),
-            noise=noise[clip, slot].to(self.device),
-            labels=self._labels[clips].to(self.device),
-            share_of_bodies=len(bodies) / bodies_of_step,
-            share_of_clips=len(clips) / self.batch,
+            clip=plan.clip,
+            clips=plan.clips,
+            noise=plan.noise,
+            labels=plan.labels,
+            share_of_bodies=plan.share_of_bodies,
+            share_of_clips=plan.clips / self.batch,
         )
 
     def _transformations(self, random: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -202,74 +246,3 @@ class Views:
         kept = torch.minimum(kept.clamp(min=shortest), frames)
         bias = (place * (frames - kept + 1)).floor().long()
         return self._start[clips] + bias, kept
-
-    def _tracks(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Row offset, clip and slot (N,) of each actor of the clips."""
-        bodies = self._bodies[clips]
-        clip = torch.repeat_interleave(torch.arange(len(clips)), bodies)
-        slot = torch.arange(len(clip)) - (bodies.cumsum(0) - bodies)[clip]
-        return slot * self._frames[clips][clip], clip, slot
-
-
-def resident(pack: Pack, device: torch.device) -> Tensor:
-    """Joints of a pack (rows, V, 3): on the GPU if they fit well, else memory-mapped."""
-    joints = torch.from_numpy(pack.joints)
-    if device.type != "cuda":
-        return joints
-    free, _ = torch.cuda.mem_get_info(device)
-    return joints.to(device) if pack.joints.nbytes < _MOST_OF_THE_GPU * free else joints
-
-
-def resize_tracks(
-    joints: Tensor,
-    start: Tensor,
-    length: Tensor,
-    frames: int,
-    *,
-    keep: Tensor | None = None,
-    moments: Tensor | None = None,
-) -> Tensor:
-    """Resample tracks, as `stars_infer.preprocessing.resample.resize` does for one clip.
-
-    Args:
-        joints: (rows, V, 3).
-        start: First row of each track, (N,).
-        length: Number of rows of each track, (N,).
-        frames: Frames of the result, T.
-        keep: Share of the rows that are used, (N,), as if recorded at a lower frame rate; by
-            default all.
-        moments: Sampling times, (N, T') or (T',), float64, in frames of the result; by default
-            the middle of each frame.
-
-    Returns:
-        (N, T, V, 3), or (N, T', V, 3) if there are moments.
-    """
-    steps = moments
-    if steps is None:
-        steps = torch.arange(frames, device=joints.device, dtype=torch.float64) + 0.5
-    last = (length - 1)[:, None]
-    position = steps * (length.double() / frames)[:, None] - 0.5
-    position = torch.minimum(position.clamp(min=0), last.double())
-    if keep is None:
-        before = position.floor().long()
-        after = torch.minimum(before + 1, last)
-        weight = (position - before).float()[:, :, None, None]
-    else:
-        seen = position * keep[:, None]
-        before = torch.minimum((seen.floor() / keep[:, None]).round().long(), last)
-        after = torch.minimum(((seen.floor() + 1) / keep[:, None]).round().long(), last)
-        weight = (seen - seen.floor()).float()[:, :, None, None]
-    first = start[:, None]
-    return torch.lerp(joints[first + before], joints[first + after], weight)
-
-
-def _with_second_bodies(
-    bodies: Tensor, clip: Tensor, slot: Tensor, clips: int, *, copied: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Give every clip two bodies; a missing one is zeros or a copy of the other."""
-    full = bodies.new_zeros(clips, 2, *bodies.shape[1:])
-    if copied:
-        full[:] = bodies[(slot == 0).to(bodies.device)][:, None]
-    full[clip.to(bodies.device), slot.to(bodies.device)] = bodies
-    positions = torch.arange(clips * 2)
-    return full.flatten(0, 1), positions // 2, positions % 2

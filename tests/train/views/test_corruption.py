@@ -23,7 +23,7 @@ def corrupted(config, batch, *, seed=0, part=slice(None), bodies=1):
     clips = len(range(batch)[part])
     clip = torch.repeat_interleave(torch.arange(clips), bodies)
     slot = torch.arange(bodies).repeat(clips)
-    return Corruption(config, batch, seed, CPU).of(part, clip, slot)
+    return Corruption(config, batch, seed, CPU).of(torch.arange(batch)[part][clip], slot)
 
 
 def there(count, frames=PACE_FRAMES):

@@ -13,7 +13,8 @@ from stars_infer.synthetic.actions import perform
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.views.augment import axis_masks, mirror, rotations, shears
 from stars_infer.train.views.config import ViewConfig
-from stars_infer.train.views.views import Views, resize_tracks
+from stars_infer.train.views.rows import resize_tracks
+from stars_infer.train.views.views import Views
 
 
 def source(frames, bodies=1, seed=0):
