@@ -59,7 +59,10 @@ def new_beside(path: Path) -> Path:
     owner = f"{_machine()}-{os.getpid()}"
     beside = path.with_name(f".stars-{owner}-{secrets.token_hex(8)}{path.suffix}")
     # Exclusively: a name that is there already, be it a link, is refused and never followed.
-    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    try:
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return beside
 
 

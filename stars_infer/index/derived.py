@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.calibration import Calibration
 from stars_infer.encoder.model import ModelInfo
+from stars_infer.index.checksums import Damage, checksum_of
 from stars_infer.index.file import IndexFile
+from stars_infer.index.values import read_values, write_value
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
@@ -124,23 +126,26 @@ def _read_tables(
 ) -> tuple[NDArray[np.int64], tuple[FloatArray, FloatArray]]:
     """Numbers of exemplars and their tables; none where another comparison made them."""
     row = connection.execute(
-        "SELECT ids, matrix, mirrored FROM similarity WHERE comparison = ?", (digest,)
+        "SELECT ids, matrix, mirrored, checksum FROM similarity WHERE comparison = ?", (digest,)
     ).fetchone()
     if row is None:
         empty = np.zeros((0, 0), np.float32)
         return np.zeros(0, np.int64), (empty, empty)
+    if checksum_of(digest, *row[:3]) != row[3]:
+        raise Damage("the kept similarities are damaged")
     ids = np.frombuffer(row[0], "<i8")
-    plain, mirrored = (np.frombuffer(blob, "<f4").reshape(len(ids), len(ids)) for blob in row[1:])
+    plain, mirrored = (np.frombuffer(blob, "<f4").reshape(len(ids), len(ids)) for blob in row[1:3])
     return ids, (plain, mirrored)
 
 
 def _write_tables(
     connection: sqlite3.Connection, digest: str, ids: NDArray[np.int64], tables: Tables
 ) -> None:
+    blobs = (ids.astype("<i8").tobytes(), *(one.astype("<f4").tobytes() for one in tables))
     connection.execute("DELETE FROM similarity")
     connection.execute(
-        "INSERT INTO similarity VALUES (?, ?, ?, ?)",
-        (digest, ids.astype("<i8").tobytes(), *(one.astype("<f4").tobytes() for one in tables)),
+        "INSERT INTO similarity VALUES (?, ?, ?, ?, ?)",
+        (digest, *blobs, checksum_of(digest, *blobs)),
     )
 
 
@@ -160,12 +165,10 @@ def read_calibration(
         sizes: How many exemplars and actions it holds.
         model: Its model.
     """
-    row = connection.execute(
-        "SELECT value FROM settings WHERE key = ?", (_CALIBRATION_KEY,)
-    ).fetchone()
-    if row is None:
+    text = read_values(connection).get(_CALIBRATION_KEY)
+    if text is None:
         return None
-    stored = json.loads(row[0])
+    stored = json.loads(text)
     changed = [
         abs(now - then) > TOLERATED_CHANGE * then
         for now, then in zip(sizes, stored["sizes"], strict=True)
@@ -188,9 +191,7 @@ def write_calibration(
         "prior": _prior(model),
         "calibration": calibration.to_json(),
     }
-    connection.execute(
-        "INSERT OR REPLACE INTO settings VALUES (?, ?)", (_CALIBRATION_KEY, json.dumps(stored))
-    )
+    write_value(connection, _CALIBRATION_KEY, json.dumps(stored))
 
 
 def _prior(model: ModelInfo) -> object:

@@ -7,17 +7,29 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError, check_range
+from stars_infer.index.checksums import (
+    ABOUT,
+    about_checksum,
+    check_about,
+    checksum_of,
+    data_checksum,
+)
 from stars_infer.index.labels import check_label
-from stars_infer.index.network_inputs import EncodedBodies, encode_bodies
+from stars_infer.index.network_inputs import EncodedBodies, encode_bodies, write_input
 from stars_infer.similarity.features import Features
 
-COLUMNS = "id, label, source, content_hash, added"
+_COLUMNS = (
+    "id, label, label_checksum, source, content_hash, added, bodies, checksum, sequence_checksum, "
+    "vector_checksum, sequence, vector"
+)
+_INSERT = f"INSERT INTO exemplars ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"
 _GREATEST_ID = 2**63 - 1
 """What SQLite can hold; no exemplar has it."""
 VALUES_PER_STATEMENT = 500
@@ -61,9 +73,9 @@ class Exemplar:
     added: str
 
     @classmethod
-    def of_row(cls, row: tuple[int, str, str, str, str]) -> Exemplar:
-        """From the values of `COLUMNS`."""
-        id_, label, source, content_hash, added = row
+    def of_row(cls, row: Sequence[Any]) -> Exemplar:
+        """From a row that begins with the columns `stars_infer.index.checksums.ABOUT`."""
+        id_, label, source, content_hash, added = row[:5]
         return cls(id=id_, label=label, source=source, content_hash=content_hash, added=added)
 
 
@@ -72,14 +84,41 @@ class EncodedExemplar:
     """A new exemplar as the tables hold it.
 
     Attributes:
-        values: Label, source, content hash, time of adding, number of bodies, sequence, vector.
+        label: Its action.
+        source: Where it comes from.
         content_hash: `Clip.content_hash`.
+        added: Time of adding.
+        bodies: How many it shows.
+        sequence: As bytes.
+        vector: As bytes.
         network_input: What the vector can be made of, where there is none.
     """
 
-    values: tuple[object, ...]
+    label: str
+    source: str
     content_hash: str
+    added: str
+    bodies: int
+    sequence: bytes | None
+    vector: bytes | None
     network_input: EncodedBodies | None
+
+    def row(self, number: int) -> tuple[object, ...]:
+        """What the table of exemplars holds of it: the values of `_COLUMNS`."""
+        return (
+            number,
+            self.label,
+            checksum_of(self.label),
+            self.source,
+            self.content_hash,
+            self.added,
+            self.bodies,
+            about_checksum(number, self.source, self.content_hash, self.added, self.bodies),
+            data_checksum(number, self.sequence),
+            data_checksum(number, self.vector),
+            self.sequence,
+            self.vector,
+        )
 
 
 def encode_exemplars(exemplars: Sequence[NewExemplar], model: ModelInfo) -> list[EncodedExemplar]:
@@ -138,34 +177,30 @@ def insert(
     Returns:
         For each, the exemplar that already holds the same clip, or None where it was added.
     """
-    (before,) = connection.execute("SELECT coalesce(max(id), 0) FROM exemplars").fetchone()
-    inserted = connection.executemany(
-        "INSERT OR IGNORE INTO exemplars "
-        "(label, source, content_hash, added, bodies, sequence, vector) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [one.values for one in exemplars],
-    )
-    connection.executemany(
-        "INSERT OR IGNORE INTO network_inputs "
-        "SELECT id, ?, ? FROM exemplars WHERE content_hash = ? AND vector IS NULL",
-        [
-            (one.network_input.scale, one.network_input.steps, one.content_hash)
-            for one in exemplars
-            if one.network_input is not None
-        ],
-    )
-    if inserted.rowcount == len(exemplars):
-        return [None] * len(exemplars)
     hashes = [one.content_hash for one in exemplars]
-    there = exemplars_with("content_hash", hashes, connection)
-    by_hash = {one.content_hash: one for one in there}
+    known = {one.content_hash: one for one in exemplars_with("content_hash", hashes, connection)}
+    (number,) = connection.execute(
+        "SELECT max(coalesce((SELECT max(id) FROM exemplars), 0), "
+        "coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'exemplars'), 0))"
+    ).fetchone()
     result: list[Exemplar | None] = []
-    new: set[str] = set()
-    for content_hash in hashes:
-        known = by_hash[content_hash]
-        added = known.id > before and content_hash not in new
-        new.add(content_hash)
-        result.append(None if added else known)
+    for one in exemplars:
+        if one.content_hash in known:
+            result.append(known[one.content_hash])
+            continue
+        number += 1
+        row = one.row(number)
+        connection.execute(_INSERT, row)
+        if one.network_input is not None:
+            write_input(connection, number, one.network_input)
+        known[one.content_hash] = Exemplar(
+            id=number,
+            label=one.label,
+            source=one.source,
+            content_hash=one.content_hash,
+            added=one.added,
+        )
+        result.append(None)
     return result
 
 
@@ -177,8 +212,9 @@ def exemplars_with(
     for start in range(0, len(values), VALUES_PER_STATEMENT):
         some = values[start : start + VALUES_PER_STATEMENT]
         rows = connection.execute(
-            f"SELECT {COLUMNS} FROM exemplars WHERE {column} IN ({','.join('?' * len(some))})", some
-        )
+            f"SELECT {ABOUT} FROM exemplars WHERE {column} IN ({','.join('?' * len(some))})", some
+        ).fetchall()
+        check_about(rows)
         found += [Exemplar.of_row(row) for row in rows]
     return found
 
@@ -208,16 +244,13 @@ def _encode(exemplar: NewExemplar, added: str) -> EncodedExemplar:
     features = exemplar.features
     sequence, vector = features.sequence, features.vector
     return EncodedExemplar(
-        values=(
-            check_label(exemplar.label),
-            exemplar.source,
-            exemplar.content_hash,
-            added,
-            1 if sequence is None else len(sequence),
-            None if sequence is None else _blob(sequence, "<f2"),
-            None if vector is None else _blob(vector, "<f4"),
-        ),
+        label=check_label(exemplar.label),
+        source=exemplar.source,
         content_hash=exemplar.content_hash,
+        added=added,
+        bodies=1 if sequence is None else len(sequence),
+        sequence=None if sequence is None else _blob(sequence, "<f2"),
+        vector=None if vector is None else _blob(vector, "<f4"),
         network_input=(
             encode_bodies(features.bodies)
             if vector is None and features.bodies is not None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,14 +14,14 @@ from pathlib import Path
 from stars_infer.atomic import written_beside
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError
-from stars_infer.index.schema import set_up
+from stars_infer.index.holders import Waiting
+from stars_infer.index.schema import is_busy, set_up
 
 WAIT = 30.0
 """Seconds for which a change waits until other programs have finished theirs."""
 _WAIT_LOCKED = 0.05
 """Seconds of that in which our own threads wait, too; then they may read for a while."""
 _PAUSE = 0.005
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _LOGS = ("-wal", "-journal")
 """Endings of the files beside an index in which SQLite keeps changes."""
 _IN_MEMORY = "index in memory"
@@ -27,6 +29,8 @@ _IN_MEMORY = "index in memory"
 
 class IndexFile:
     """A connection to the file (WAL mode), and the lock that its threads share.
+
+    A process that was forked off goes on with a connection of its own.
 
     Args:
         path: The file; None for an index in memory.
@@ -46,28 +50,34 @@ class IndexFile:
 
     def __init__(self, path: Path | None, model: ModelInfo, *, wait: float = WAIT) -> None:
         self.path = path
-        self.lock = threading.RLock()
+        self._model = model
         self._wait = wait
-        self._own_changes = 0
+        self._own_changes = self._connections = 0
         self._opened: object = None
-        self.closed = False
+        self._forked = self.closed = False
+        self._connect_to_model()
+        _OPEN.add(self)
+
+    def _connect_to_model(self) -> None:
+        """Open the file, and make sure that it is of the model."""
+        model = self._model
+        self.lock = threading.RLock()
+        self._connections += 1
         try:
             self.connection = self._open(model)
-            milliseconds = round(1000 * min(wait, _WAIT_LOCKED))
-            self.connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            self.connection.execute(f"PRAGMA busy_timeout = {self._patience}")
             name, fingerprint = self.connection.execute(
                 "SELECT name, fingerprint FROM model"
             ).fetchone()
-        except sqlite3.OperationalError as error:
-            if _is_busy(error):
+        except (sqlite3.Error, TypeError, ValueError) as error:  # ValueError: a zero in its name
+            if isinstance(error, sqlite3.Error) and is_busy(error):
                 raise self._busy_error("it was not opened") from error
             raise self._unusable_error(error) from error
-        except (sqlite3.Error, TypeError, ValueError) as error:  # ValueError: a zero in its name
-            raise self._unusable_error(error) from error
         if fingerprint != model.fingerprint:
-            self.close()
+            self.connection.close()
+            self.closed = True
             raise ExemplarIndexError(
-                f"{self}: made by the model {name!r} ({fingerprint[:12]}), but this is "
+                f"{self}: made by the model {name!r} ({str(fingerprint)[:12]}), but this is "
                 f"{model.name!r} ({model.fingerprint[:12]}); use that model, or another --index"
             )
 
@@ -77,7 +87,8 @@ class IndexFile:
     def close(self) -> None:
         """Close the connection."""
         with self.lock:
-            self.connection.close()
+            if not self._forked:  # else it is the other process's
+                self.connection.close()
             self.closed = True
 
     @contextmanager
@@ -89,19 +100,20 @@ class IndexFile:
         Raises:
             ExemplarIndexError: If the file is damaged, or gone.
         """
+        self._follow_fork()
         with self.lock:
             self._check_open()
-            self._follow_immutable()
-            if self._in_transaction():
-                yield self.connection
-                return
             try:
-                self.connection.execute("BEGIN")
+                if self._in_transaction():
+                    yield self.connection
+                    return
+                self._follow_immutable()
+                self._begin_reading()
                 yield self.connection
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.Error, OSError) as error:
                 raise ExemplarIndexError(
-                    f"{self}: cannot be read ({error}); bring back a copy, or make it again with "
-                    "`stars fewshot add-class`"
+                    f"{self}: cannot be read ({error}); bring back a copy, or see what can be "
+                    "saved with `stars fewshot verify` and `stars fewshot repair`"
                 ) from error
             finally:
                 with suppress(sqlite3.Error):  # of a damaged file; there is nothing to lose
@@ -119,26 +131,44 @@ class IndexFile:
             ExemplarIndexError: If another program does not finish its change in time, or the file
                 cannot be written.
         """
+        self._follow_fork()
+        waited = Waiting(self.path)
         try:
-            self._begin_writing()
+            self._begin_writing(waited)
             try:
                 yield self.connection
                 self.connection.execute("COMMIT")
                 self._own_changes += 1
             except BaseException:
-                if self._in_transaction():
-                    self.connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the one that is raised says more
+                    if self._in_transaction():
+                        self.connection.execute("ROLLBACK")
                 raise
             finally:
                 self.lock.release()
-        except sqlite3.DatabaseError as error:
-            if _is_busy(error):
-                raise self._busy_error(nothing_done) from error
+        except sqlite3.Error as error:
+            if is_busy(error):
+                raise self._busy_error(nothing_done, waited) from error
             raise ExemplarIndexError(
-                f"{self}: cannot be written ({error}); {nothing_done}"
+                f"{self}: cannot be written ({_reason(error)}); {nothing_done}"
             ) from error
 
-    def _begin_writing(self) -> None:
+    def _begin_reading(self) -> None:
+        """Begin with one state of the file; another program may be bringing it up to date."""
+        end = time.monotonic() + self._wait
+        while True:
+            try:
+                self.connection.execute("BEGIN")
+                self.connection.execute("SELECT count(*) FROM tallies").fetchone()
+                return
+            except sqlite3.OperationalError as error:
+                if self._in_transaction():
+                    self.connection.execute("ROLLBACK")
+                if not is_busy(error) or time.monotonic() > end:
+                    raise
+            time.sleep(_PAUSE)
+
+    def _begin_writing(self, waited: Waiting) -> None:
         """Take the lock and begin when no other program writes; our threads read meanwhile."""
         end = time.monotonic() + self._wait
         while True:
@@ -149,7 +179,9 @@ class IndexFile:
                 return
             except BaseException as error:
                 self.lock.release()
-                busy = isinstance(error, sqlite3.Error) and _is_busy(error)
+                busy = isinstance(error, sqlite3.Error) and is_busy(error)
+                if busy:
+                    waited.look(last=time.monotonic() > end)
                 if not busy or time.monotonic() > end:
                     raise
             time.sleep(_PAUSE)
@@ -162,32 +194,36 @@ class IndexFile:
         Returns:
             Whether it was written.
         """
+        self._follow_fork()
         with self.lock:
-            if self._in_transaction():
+            if self.closed or self._in_transaction():
                 return False
             try:
+                self.connection.execute("PRAGMA busy_timeout = 0")  # who reads does not wait
                 self.connection.execute("BEGIN IMMEDIATE")
                 write(self.connection)
                 self.connection.execute("COMMIT")
-            except sqlite3.OperationalError:
+            except sqlite3.Error:
                 return False
             finally:
-                if self._in_transaction():
-                    self.connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):
+                    if self._in_transaction():
+                        self.connection.execute("ROLLBACK")
+                    self.connection.execute(f"PRAGMA busy_timeout = {self._patience}")
         return True
 
     def version(self) -> object:
         """A value that differs after every change, for use within `reading`."""
         # data_version moves with the changes of other connections, not with our own.
         (others,) = self.connection.execute("PRAGMA data_version").fetchone()
-        return others, self._own_changes, self._opened
+        return others, self._own_changes, self._opened, self._connections
 
     def save(self, path: Path) -> None:
         """Write a copy, beside its place and renamed; saving to the file itself does nothing.
 
         Raises:
             UsageError: If another file is there, or what is left of one.
-            OSError: If it cannot be written.
+            ExemplarIndexError: If it cannot be written.
         """
         if path.exists():
             if self.path is not None and self.path.exists() and path.samefile(self.path):
@@ -199,27 +235,30 @@ class IndexFile:
                     f"{log}: was left behind by an index that is gone; remove it, or save under "
                     "another name"
                 )
-        with written_beside(path) as beside, self.lock:
-            self._check_open()
-            try:
+        self._follow_fork()
+        try:
+            with written_beside(path) as beside, self.lock:
+                self._check_open()
                 copy = sqlite3.connect(beside)
                 try:
                     self.connection.backup(copy)
                     copy.execute("PRAGMA journal_mode = WAL")
                 finally:
                     copy.close()
-            except sqlite3.Error as error:
-                raise ExemplarIndexError(f"{path}: cannot be written ({error})") from error
+        except (sqlite3.Error, OSError) as error:
+            raise ExemplarIndexError(f"{path}: cannot be written ({_reason(error)})") from error
 
     def _open(self, model: ModelInfo) -> sqlite3.Connection:
         """Connect to the file, for reading only where its folder cannot be written."""
         # An absolute path, for SQLite takes names like ":memory:" for something else.
         connection = self._connect(":memory:" if self.path is None else str(self.path.absolute()))
         try:
-            set_up(connection, model)
+            set_up(connection, model, wait=self._wait)
         except sqlite3.OperationalError as error:
             connection.close()
-            if self.path is None or not self.path.is_file() or _is_busy(error):
+            if self.path is None or not self.path.is_file() or is_busy(error):
+                raise
+            if not self.path.stat().st_size:  # nothing was ever written
                 raise
             return self._open_immutable(model)
         except BaseException:
@@ -238,7 +277,7 @@ class IndexFile:
             )
         self._opened = _stamp(self.path)
         connection = self._connect_immutable()
-        set_up(connection, model)
+        set_up(connection, model, wait=self._wait)
         return connection
 
     def _connect_immutable(self) -> sqlite3.Connection:
@@ -247,7 +286,7 @@ class IndexFile:
 
     def _follow_immutable(self) -> None:
         """SQLite does not look for changes of a file that it was told is immutable: we do."""
-        if self._opened is None or self._in_transaction():
+        if self._opened is None:
             return
         assert self.path is not None
         now = _stamp(self.path)
@@ -273,19 +312,59 @@ class IndexFile:
     def _in_transaction(self) -> bool:
         return self.connection.in_transaction
 
-    def _busy_error(self, nothing_done: str) -> ExemplarIndexError:
-        return ExemplarIndexError(
-            f"{self}: another program has been writing to it for {self._wait:g} s; {nothing_done}; "
-            "try again when it is done"
-        )
+    @property
+    def _patience(self) -> int:
+        """Milliseconds for which SQLite itself waits."""
+        return round(1000 * min(self._wait, _WAIT_LOCKED))
+
+    def _follow_fork(self) -> None:
+        """Take a connection of our own in a process that was forked off: SQLite needs that."""
+        if self._forked and not self.closed:
+            self._connect_to_model()
+            self._forked = False
+
+    def after_fork(self) -> None:
+        """Leave connection and lock to the process from which this one was forked off.
+
+        What is in memory was copied, and stays.
+        """
+        self.lock = threading.RLock()  # a thread that is not here may have held the other one
+        self._connections += 1
+        if self.path is not None and not self.closed:
+            _LEFT.append(self.connection)  # which must not be closed here
+            self._forked = True
+
+    def _busy_error(self, nothing_done: str, waited: Waiting | None = None) -> ExemplarIndexError:
+        who = f"another program has been writing to it for {self._wait:g} s"
+        if waited is not None and waited.holder is not None:
+            since = time.strftime("%H:%M:%S", time.localtime(waited.since))
+            who = f"{waited.holder} has been writing to it since {since} or earlier"
+        return ExemplarIndexError(f"{self}: {who}; {nothing_done}; try again when it is done")
 
     def _unusable_error(self, error: Exception) -> ExemplarIndexError:
-        return ExemplarIndexError(f"{self}: not a usable exemplar index ({error})")
+        return ExemplarIndexError(f"{self}: not a usable exemplar index ({_reason(error)})")
 
 
-def _is_busy(error: sqlite3.Error) -> bool:
+_OPEN: weakref.WeakSet[IndexFile] = weakref.WeakSet()
+_LEFT: list[sqlite3.Connection] = []
+"""Connections of the process from which this one was forked off."""
+
+
+def _after_fork() -> None:
+    for file in list(_OPEN):
+        file.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _reason(error: Exception) -> str:
+    """Why SQLite gave up, in words."""
     code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in _BUSY
+    if code & 0xFF == sqlite3.SQLITE_FULL:
+        return "the disk is full: free some space"
+    return str(error)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

@@ -18,13 +18,15 @@ from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Pre
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError, check_path, check_range
-from stars_infer.index.exemplar import COLUMNS, check_features, check_ids, encode_exemplars, insert
+from stars_infer.index.checksums import ABOUT, check_about, check_tally, checksum_of
 from stars_infer.index.exemplar import Exemplar as Exemplar
 from stars_infer.index.exemplar import NewExemplar as NewExemplar
+from stars_infer.index.exemplar import check_features, check_ids, encode_exemplars, insert
 from stars_infer.index.file import WAIT, IndexFile
+from stars_infer.index.kept_features import features_of
 from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.index.network_inputs import make_vectors, read_inputs
-from stars_infer.index.rows import count_of, features_of
+from stars_infer.index.rows import count_of, counts_of
 from stars_infer.index.settings import IndexSettings
 from stars_infer.index.state import IndexState, no_progress
 from stars_infer.parallel import ReportProgress
@@ -185,7 +187,9 @@ class ExemplarIndex(IndexSettings):
         old, new = normalize_label(old), check_label(new)
         with self._file.writing("nothing was renamed") as connection:
             return connection.execute(
-                "UPDATE exemplars SET label = ?1 WHERE label = ?2 AND label <> ?1", (new, old)
+                "UPDATE exemplars SET label = ?1, label_checksum = ?3 "
+                "WHERE label = ?2 AND label <> ?1",
+                (new, old, checksum_of(new)),
             ).rowcount
 
     def relabel(self, ids: Sequence[int], label: str) -> int:
@@ -206,8 +210,9 @@ class ExemplarIndex(IndexSettings):
         with self._file.writing("nothing was relabeled") as connection:
             return sum(
                 connection.execute(
-                    "UPDATE exemplars SET label = ?1 WHERE id = ?2 AND label <> ?1",
-                    (label, id_),
+                    "UPDATE exemplars SET label = ?1, label_checksum = ?3 "
+                    "WHERE id = ?2 AND label <> ?1",
+                    (label, id_, checksum_of(label)),
                 ).rowcount
                 for id_ in ids
             )
@@ -217,10 +222,12 @@ class ExemplarIndex(IndexSettings):
         wanted = None if label is None else normalize_label(label)
         with self._file.reading() as connection:
             rows = connection.execute(
-                f"SELECT {COLUMNS} FROM exemplars "
-                "WHERE ?1 IS NULL OR label = ?1 ORDER BY label, id",
+                f"SELECT {ABOUT} FROM exemplars WHERE ?1 IS NULL OR label = ?1 ORDER BY label, id",
                 (wanted,),
             ).fetchall()
+            check_about(rows)
+            if wanted is None:
+                check_tally(connection, "labels", [row[6] for row in rows])
         return [Exemplar.of_row(row) for row in rows]
 
     def features(
@@ -254,10 +261,7 @@ class ExemplarIndex(IndexSettings):
     def counts(self) -> dict[str, int]:
         """Exemplars per label, by label."""
         with self._file.reading() as connection:
-            rows = connection.execute(
-                "SELECT label, count(*) FROM exemplars GROUP BY label ORDER BY label"
-            ).fetchall()
-        return {str(label): int(count) for label, count in rows}
+            return counts_of(connection)
 
     @property
     def labels(self) -> list[str]:

@@ -7,6 +7,7 @@ clip. So it runs for exemplars only when their vectors are asked for.
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
+from stars_infer.index.checksums import Damage, check_tally, checksum_of, data_checksum
 from stars_infer.index.file import IndexFile
 
 CLIPS_AT_ONCE = 32
@@ -35,6 +37,16 @@ class EncodedBodies:
     scale: float
     steps: bytes
 
+    def checksum(self, number: int) -> int:
+        """CRC-32, as those of an exemplar.
+
+        Raises:
+            Damage: If these are no bodies.
+        """
+        if not isinstance(self.scale, float):
+            raise Damage(f"what the vector of example {number} is made of is damaged")
+        return checksum_of(number, struct.pack("<d", self.scale), self.steps)
+
 
 def encode_bodies(bodies: FloatArray) -> EncodedBodies:
     """Bodies (M, T, 25, 3) in fixed point."""
@@ -49,14 +61,50 @@ def decode_bodies(encoded: EncodedBodies, frames: int) -> FloatArray:
 
 
 def count_waiting(connection: sqlite3.Connection) -> int:
-    """How many exemplars have no vector yet."""
-    return int(connection.execute("SELECT count(*) FROM network_inputs").fetchone()[0])
+    """How many exemplars have no vector yet.
+
+    Raises:
+        Damage: If it is not as many as there should be.
+    """
+    rows = connection.execute("SELECT checksum FROM network_inputs").fetchall()
+    check_tally(connection, "inputs", [checksum for (checksum,) in rows])
+    return len(rows)
 
 
-def read_inputs(connection: sqlite3.Connection, model: ModelInfo) -> dict[int, FloatArray]:
-    """Bodies (M, T, 25, 3) of the exemplars that have no vector, by number."""
-    rows = connection.execute("SELECT id, scale, bodies FROM network_inputs").fetchall()
-    return {number: _decode(scale, steps, model) for number, scale, steps in rows}
+def write_input(connection: sqlite3.Connection, number: int, encoded: EncodedBodies) -> None:
+    """Keep what the vector of an exemplar can be made of."""
+    connection.execute(
+        "INSERT INTO network_inputs VALUES (?, ?, ?, ?)",
+        (number, encoded.scale, encoded.steps, encoded.checksum(number)),
+    )
+
+
+def read_inputs(
+    connection: sqlite3.Connection, model: ModelInfo, *, most: int = -1
+) -> dict[int, FloatArray]:
+    """Bodies (M, T, 25, 3) of exemplars that have no vector, by number.
+
+    Args:
+        connection: The index.
+        model: Its model.
+        most: How many at most; all of them if negative.
+
+    Raises:
+        Damage: If they are not as they were written.
+    """
+    if most < 0:
+        count_waiting(connection)
+    rows = connection.execute(
+        "SELECT id, scale, bodies, checksum FROM network_inputs ORDER BY id LIMIT ?", (most,)
+    )
+    frames = model.preprocessing.samplings * model.preprocessing.frames
+    result = {}
+    for number, scale, steps, checksum in rows:
+        encoded = EncodedBodies(scale, steps)
+        if encoded.checksum(number) != checksum:
+            raise Damage(f"what the vector of example {number} is made of is damaged")
+        result[number] = decode_bodies(encoded, frames)
+    return result
 
 
 def make_vectors(
@@ -86,31 +134,23 @@ def make_vectors(
     done = 0
     while True:
         with file.reading() as connection:
-            waiting = connection.execute(
-                "SELECT id, scale, bodies FROM network_inputs ORDER BY id LIMIT ?",
-                (CLIPS_AT_ONCE,),
-            ).fetchall()
+            waiting = read_inputs(connection, model, most=CLIPS_AT_ONCE)
         if not waiting:
             return done
-        bodies = [_decode(scale, steps, model) for _, scale, steps in waiting]
-        vectors = encoder.embed_prepared(bodies)
+        vectors = encoder.embed_prepared(list(waiting.values()))
         with file.writing("the vectors were not kept") as connection:
-            _write(connection, [number for number, _, _ in waiting], vectors)
+            _write(connection, list(waiting), vectors)
         done += len(waiting)
         progress(done, max(done, total))
 
 
-def _decode(scale: float, steps: bytes, model: ModelInfo) -> FloatArray:
-    frames = model.preprocessing.samplings * model.preprocessing.frames
-    return decode_bodies(EncodedBodies(scale, steps), frames)
-
-
 def _write(connection: sqlite3.Connection, ids: Sequence[int], vectors: FloatArray) -> None:
+    blobs = [vector.astype("<f4").tobytes() for vector in vectors]
     connection.executemany(
-        "UPDATE exemplars SET vector = ? WHERE id = ? AND vector IS NULL",
+        "UPDATE exemplars SET vector = ?, vector_checksum = ? WHERE id = ? AND vector IS NULL",
         [
-            (vector.astype("<f4").tobytes(), number)
-            for number, vector in zip(ids, vectors, strict=True)
+            (blob, data_checksum(number, blob), number)
+            for number, blob in zip(ids, blobs, strict=True)
         ],
     )
     connection.executemany("DELETE FROM network_inputs WHERE id = ?", [(one,) for one in ids])

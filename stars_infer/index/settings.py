@@ -10,6 +10,7 @@ from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.clips.convention import option
 from stars_infer.errors import ExemplarIndexError, check_range
 from stars_infer.index.file import IndexFile
+from stars_infer.index.values import read_values, write_value
 from stars_infer.similarity.features import Features
 
 _FALSE_ACCEPT = "false_accept_rate"
@@ -45,10 +46,10 @@ class IndexSettings:
             ExemplarIndexError: If they are not.
         """
         flat = {one.flat for one in clips}
-        row = connection.execute("SELECT 1 FROM settings WHERE key = ?", (_FLAT,)).fetchone()
-        if flat <= {row is not None}:
+        kept_flat = _FLAT in read_values(connection)
+        if flat <= {kept_flat}:
             return
-        if row is not None:
+        if kept_flat:
             raise ExemplarIndexError(
                 f"{self._file}: its exemplars are in 2D, and this clip is in 3D: pass "
                 f"{option('flat', '')} to leave out its depth, or use another index"
@@ -66,9 +67,7 @@ class IndexSettings:
         """
         (empty,) = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM exemplars)").fetchone()
         if empty and clips:
-            connection.execute("DELETE FROM settings WHERE key = ?", (_FLAT,))
-            if clips[0].flat:
-                connection.execute("INSERT INTO settings VALUES (?, '1')", (_FLAT,))
+            write_value(connection, _FLAT, "1" if clips[0].flat else None)
         self._check_flat(connection, clips)
 
     def set_false_accept_rate(self, share: float | None) -> None:
@@ -86,8 +85,8 @@ class IndexSettings:
 
     def unknown_share(self) -> UnknownShare:
         """What is known of the share of unknown clips among those that are asked."""
-        with self._file.reading():
-            said, known, unknown = map(self._read, (_EXPECTED, _KNOWN, _UNKNOWN))
+        with self._file.reading() as connection:
+            said, known, unknown = map(read_values(connection).get, (_EXPECTED, _KNOWN, _UNKNOWN))
         return UnknownShare(
             said=None if said is None else float(said),
             known=int(known or 0),
@@ -145,24 +144,19 @@ class IndexSettings:
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
         with self._file.writing("nothing was forgotten") as connection:
-            connection.execute("DELETE FROM settings WHERE key IN (?, ?)", (_KNOWN, _UNKNOWN))
+            for key in (_KNOWN, _UNKNOWN):
+                write_value(connection, key, None)
 
     def _read(self, key: str) -> str | None:
         with self._file.reading() as connection:
-            row = connection.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+            return read_values(connection).get(key)
 
     def _write(self, key: str, value: float | None, nothing_done: str) -> None:
         with self._file.writing(nothing_done) as connection:
-            connection.execute("DELETE FROM settings WHERE key = ?", (key,))
-            if value is not None:
-                connection.execute("INSERT INTO settings VALUES (?, ?)", (key, repr(float(value))))
+            write_value(connection, key, None if value is None else repr(float(value)))
 
     def _count(self, key: str, clips: int) -> None:
         check_range("number of clips", clips, at_least=1, whole=True)
         with self._file.writing("nothing was counted") as connection:
-            connection.execute(
-                "INSERT INTO settings VALUES (?1, ?2) ON CONFLICT (key) "
-                "DO UPDATE SET value = CAST(value AS INTEGER) + ?2",
-                (key, int(clips)),
-            )
+            before = read_values(connection).get(key, "0")
+            write_value(connection, key, str(int(before) + int(clips)))

@@ -70,7 +70,7 @@ class IndexState:
                 return None if gallery.similarity is None else gallery
             if self._count() > EXHAUSTIVE_LIMIT:
                 return None
-            store = SmallStore(RowReader(self._file, self._model).newer(), self._model)
+            store = SmallStore(RowReader(self._file, self._model).every(), self._model)
             similarity = ExemplarSimilarity(
                 self._file, store.ids, store.all_queries, self._model.comparison
             )

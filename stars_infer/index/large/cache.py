@@ -25,9 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ExemplarIndexError
+from stars_infer.index.checksums import Damage, check_tally, checksum_of
 from stars_infer.index.file import IndexFile
 from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.rows import Ids
+from stars_infer.index.values import read_values, write_value
 
 FORM = 1
 """Of the files; another one is made anew."""
@@ -152,8 +154,7 @@ class CacheFolder:
         with self._file.writing("no cache was made") as connection:
             if current_token(connection) != before:
                 return False
-            connection.execute("DELETE FROM settings WHERE key = ?", (_KEY,))
-            connection.execute("INSERT INTO settings VALUES (?, ?)", (_KEY, made.token))
+            write_value(connection, _KEY, made.token)
             gone = removed_ids(connection)
             known = gone[~np.isin(gone, made.ids)]
             connection.executemany(
@@ -183,22 +184,34 @@ def new_token() -> str:
 
 def current_token(connection: sqlite3.Connection) -> str | None:
     """Which cache counts; None if there is none."""
-    row = connection.execute("SELECT value FROM settings WHERE key = ?", (_KEY,)).fetchone()
-    return None if row is None else str(row[0])
+    return read_values(connection).get(_KEY)
 
 
 def removed_ids(connection: sqlite3.Connection) -> Ids:
-    """Numbers of removed exemplars that a cache may still hold."""
-    rows = connection.execute("SELECT id FROM removed").fetchall()
-    return np.array([number for (number,) in rows], np.int64)
+    """Numbers of removed exemplars that a cache may still hold.
+
+    Raises:
+        Damage: If they are not those that were written.
+    """
+    rows = [number for (number,) in connection.execute("SELECT id FROM removed")]
+    check_tally(connection, "removals", rows)
+    return np.array(rows, np.int64)
 
 
 def changed_labels(connection: sqlite3.Connection) -> tuple[dict[int, str], int]:
-    """Labels of exemplars that were changed since a cache was made, and the last such change."""
+    """Labels of exemplars that were changed since a cache was made, and the last such change.
+
+    Raises:
+        Damage: If they are not those that were written.
+    """
     rows = connection.execute(
-        "SELECT serial, id, label FROM relabeled JOIN exemplars USING (id)"
+        "SELECT serial, relabeled.id, label, label_checksum "
+        "FROM relabeled LEFT JOIN exemplars USING (id)"
     ).fetchall()
-    return {number: label for _, number, label in rows}, max((row[0] for row in rows), default=0)
+    if any(checksum_of(label) != checksum for _, _, label, checksum in rows):
+        raise Damage("a label is damaged")
+    check_tally(connection, "relabelings", [serial + number for serial, number, *_ in rows])
+    return {row[1]: row[2] for row in rows}, max((row[0] for row in rows), default=0)
 
 
 def _size_and_crc(file: Path) -> tuple[int, int]:

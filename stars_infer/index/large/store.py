@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.arrays import BoolArray, FloatArray
+from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
+from stars_infer.index.checksums import check_count
 from stars_infer.index.file import IndexFile
-from stars_infer.index.large.ann import RERANKED, IVFIndex, extend_lists
+from stars_infer.index.large.ann import IVFIndex, extend_lists
 from stars_infer.index.large.cache import (
     Cache,
     CacheFolder,
@@ -20,6 +20,7 @@ from stars_infer.index.large.cache import (
     new_token,
     removed_ids,
 )
+from stars_infer.index.large.searcher import LargeSearcher
 from stars_infer.index.rows import (
     ExemplarRows,
     Ids,
@@ -28,15 +29,12 @@ from stars_infer.index.rows import (
     labeled_ids,
     sources_of,
 )
-from stars_infer.machine import single_threaded
 from stars_infer.parallel import ReportProgress
-from stars_infer.similarity.features import Features, unit, vectors_of
+from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import (
     SHORTLIST,
     Matches,
-    coarse_descriptors,
     most_similar,
-    rank_shortlist,
 )
 
 FRESH = 5000
@@ -114,7 +112,9 @@ class LargeStore:
         """
         with self._file.lock:
             self._follow_cache()
-            if self._is_due() and self._folder.can_keep():
+            with self._file.reading():
+                due = self._is_due()
+            if due and self._folder.can_keep():
                 self._renew(progress)
 
     def read(self) -> bool:
@@ -129,6 +129,7 @@ class LargeStore:
             rows = self._reader.newer(self._fresh.last)
             self._fresh.add(rows, self._reader.unit_vectors_of(rows))
             self._lay_out(removed_ids(connection), changed_labels(connection)[0])
+            check_count(connection, "labels", int((self.classes >= 0).sum()))
         return True
 
     def candidates(self, query: Features, class_out: int | None = None) -> Matches:
@@ -162,10 +163,14 @@ class LargeStore:
 
     def _follow_cache(self) -> None:
         """Load the cache that counts, unless it is loaded; another may come to count meanwhile."""
-        while (token := current_token(self._file.connection)) != self._token:
+        while (token := self._current_token()) != self._token:
             self._token = token
             width = self._reader.searched_width
             self._take(None if token is None else self._folder.load(token, width))
+
+    def _current_token(self) -> str | None:
+        with self._file.reading() as connection:
+            return current_token(connection)
 
     def _take(self, cache: Cache | None) -> None:
         self._cache, self._fresh = cache, _Fresh()
@@ -198,7 +203,7 @@ class LargeStore:
         if self._folder.keep(made, before=self._token):
             self._token = made.token
             self._take(made)
-        elif current_token(self._file.connection) == self._token:
+        elif self._current_token() == self._token:
             self._take(replace(made, kept=False))
         else:
             self._follow_cache()
@@ -207,9 +212,8 @@ class LargeStore:
         with self._file.reading() as connection:
             ids, labels, names = labeled_ids(connection)
             _, until = changed_labels(connection)
-        lists = IVFIndex.of(
-            len(ids), lambda positions: self._reader.unit_vectors(ids[positions]), progress=progress
-        )
+            vectors = self._reader.unit_vectors_at(ids, labels, names)
+            lists = IVFIndex.of(len(ids), vectors, progress=progress)
         return Cache(
             token=new_token(),
             lists=lists,
@@ -224,22 +228,19 @@ class LargeStore:
         old = self._cache
         if old is None or old.lists.probes is None or not old.kept:
             return None
-        held, size = self._count_cached(), count_of(self._file.connection)
+        with self._file.reading() as connection:
+            held, size = self._count_cached(), count_of(connection)
         if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
             return None
         with self._file.reading() as connection:
             changed, until = changed_labels(connection)
             ids, labels, names = labeled_ids(connection, after=int(old.ids[-1]), known=old.names)
-        try:
-            lists = extend_lists(
-                self._folder.lists_of(old.token),
-                old.lists,
-                len(ids),
-                lambda positions: self._reader.unit_vectors(ids[positions]),
-                progress=progress,
-            )
-        except RuntimeError:  # deleted, or damaged since it was loaded
-            return None
+            vectors = self._reader.unit_vectors_at(ids, labels, names)
+            try:
+                file = self._folder.lists_of(old.token)
+                lists = extend_lists(file, old.lists, len(ids), vectors, progress=progress)
+            except RuntimeError:  # deleted, or damaged since it was loaded
+                return None
         numbers = {name: position for position, name in enumerate(names)}
         every = np.concatenate((old.ids, ids))
         return Cache(
@@ -298,99 +299,3 @@ def _relabel(
         if position < len(ids) and ids[position] == number:
             labels[position] = names.setdefault(label, len(names))
     return labels
-
-
-class LargeSearcher:
-    """Finds exemplars of a large index; see `stars_infer.similarity.nearest.Searcher`.
-
-    Where the model compares vectors, the `RERANKED` nearest by their codes are ranked again by
-    their vectors; similarities beyond those are by code. Where it compares sequences, the
-    `SHORTLIST` nearest by their coarse descriptors are warped, and no others are found; where
-    vectors count, too, they rank these.
-
-    Args:
-        lists: Of the exemplars at the first positions, if there are any.
-        fresh: Unit vectors or coarse descriptors of those at the following positions, (N, W).
-        ids: Numbers of the exemplars, ascending, (P,).
-        there: Which of them have not been removed, (P,).
-        reader: Reads them.
-    """
-
-    def __init__(
-        self,
-        lists: IVFIndex | None,
-        fresh: FloatArray,
-        *,
-        ids: Ids,
-        there: BoolArray,
-        reader: RowReader,
-    ) -> None:
-        self.size = len(ids)
-        self._lists, self._fresh, self._ids, self._reader = lists, fresh, ids, reader
-        self._there = there
-
-    def nearest(
-        self, queries: Sequence[Features], k: int, *, without: BoolArray | None = None
-    ) -> list[Matches]:
-        """See `Searcher`; of sequences at most `SHORTLIST` are found.
-
-        Args:
-            queries: From `Encoder.encode`.
-            k: How many.
-            without: Positions that are not to be found, (P,).
-        """
-        if not queries:
-            return []
-        there = self._there if without is None else self._there & ~without
-        if queries[0].sequence is None:
-            vectors = unit(vectors_of(queries))
-            likely = self._likely(vectors, max(k, RERANKED), there)
-            found = [
-                self._rank_by_vector(one, *at) for one, at in zip(vectors, likely, strict=True)
-            ]
-        else:
-            asked = [np.asarray(one.sequence) for one in queries]
-            drawn = unit(np.concatenate([coarse_descriptors(one[None]) for one in asked]))
-            most = SHORTLIST if without is None else min(k, SHORTLIST)
-            likely = self._likely(drawn, most, there)
-            found = [
-                self._rank_by_warping(one, positions)
-                for one, (positions, _) in zip(queries, likely, strict=True)
-            ]
-        return [(positions[:k], similar[:k]) for positions, similar in found]
-
-    def _likely(self, asked: FloatArray, most: int, there: BoolArray) -> list[Matches]:
-        """The nearest of each (N, W) by codes and fresh vectors."""
-        first = there[: self.size - len(self._fresh)]
-        listed: list[Matches] = [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(asked)
-        start = 0
-        if self._lists is not None:
-            bits = None if first.all() else np.packbits(first, bitorder="little")
-            listed = self._lists.nearest(asked, most, there=bits)
-            start = self._lists.size
-        with single_threaded():
-            cosines = asked @ self._fresh.T
-        cosines[:, ~there[len(first) :]] = -np.inf
-        result = []
-        for (positions, near), row in zip(listed, cosines, strict=True):
-            fresh = np.flatnonzero(np.isfinite(row))
-            positions = np.concatenate((positions, start + fresh))
-            result.append(most_similar(positions, np.concatenate((near, row[fresh])), most))
-        return result
-
-    def _rank_by_vector(
-        self, asked: FloatArray, positions: NDArray[np.intp], near: FloatArray
-    ) -> Matches:
-        """The nearest by their codes, ranked by their vectors; those by code alone come after."""
-        if self._lists is None or self._lists.probes is None:
-            return positions, near
-        rows = self._reader.with_ids(self._ids[positions[:RERANKED]])
-        exact = np.asarray(unit(rows.data) @ asked)
-        best, similar = most_similar(np.searchsorted(self._ids, rows.ids), exact, RERANKED)
-        rest = np.minimum(near[RERANKED:], similar[-1]) if len(similar) else near[RERANKED:]
-        return np.concatenate((best, positions[RERANKED:])), np.concatenate((similar, rest))
-
-    def _rank_by_warping(self, asked: Features, positions: NDArray[np.intp]) -> Matches:
-        rows = self._reader.with_ids(self._ids[positions])
-        at, how = np.searchsorted(self._ids, rows.ids), self._reader.comparison
-        return rank_shortlist(asked, at, self._reader.as_queries(rows), len(positions), how=how)

@@ -12,6 +12,7 @@ import pytest
 from stars_infer import ExemplarIndex
 from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN, chances_of, odds_of_known
 from stars_infer.encoder.model import PRESENT, ModelInfo
+from stars_infer.errors import ExemplarIndexError
 from stars_infer.index import derived, exemplar
 from stars_infer.index.index import NewExemplar
 from stars_infer.index.large import ann
@@ -261,14 +262,14 @@ def test_the_cache_of_another_file_of_that_name_is_not_believed(path):
         check(index)
 
 
-def test_a_row_that_was_changed_by_hand_is_seen(path):
+def test_a_label_that_was_changed_by_hand_is_told(path):
     other = sqlite3.connect(path)
     with open_index(path) as index:
         check(index)
         other.execute("UPDATE exemplars SET label = 'by hand' WHERE id < 100")
         other.commit()
-        check(index)
-        assert index._state._large.names[-1] == "by hand"
+        with pytest.raises(ExemplarIndexError, match="a label is damaged"):
+            check(index)
     other.close()
 
 
@@ -404,7 +405,7 @@ def moving(seed):
 
 
 def test_a_large_index_of_sequences_warps_the_likely(tmp_path, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.large.store.SHORTLIST", 90)
+    monkeypatch.setattr("stars_infer.index.large.searcher.SHORTLIST", 90)
     made = [moving(seed) for seed in range(120)]
     with open_index(tmp_path / "stars.db", COMPARING) as index:
         index.add(
