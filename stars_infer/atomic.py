@@ -28,9 +28,10 @@ def written_beside(path: Path) -> Iterator[Path]:
     """A file to write beside a path, which takes its place in one rename when all went well.
 
     On failure what was at the path before stays, and nothing is left beside it; what killed runs
-    have left there is removed. The file that is yielded is new, empty, and has the same ending. A
-    symbolic link stays one; what is no regular file, such as a pipe or `/dev/stdout`, is written
-    itself.
+    have left there is removed. In the end contents and name are on the disk, so that a power cut
+    leaves the old file or the new one. The file that is yielded is new, empty, and has the same
+    ending. A symbolic link stays one; what is no regular file, such as a pipe or `/dev/stdout`, is
+    written itself.
 
     Raises:
         OSError: If the file cannot be written.
@@ -43,9 +44,11 @@ def written_beside(path: Path) -> Iterator[Path]:
     beside = new_beside(target)
     try:
         yield beside
+        flush(beside)
         if target.exists():
             shutil.copymode(target, beside)
         beside.replace(target)
+        flush_folder(target.parent)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -107,6 +110,27 @@ def _runs(process: int) -> bool:
     except (OSError, OverflowError):  # another user's
         return True
     return True
+
+
+def flush(path: Path) -> None:
+    """Wait until the contents of a file are on the disk."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def flush_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk; Windows need not be asked."""
+    if os.name == "nt":
+        return
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # not every file system knows this of a folder
+            os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_text(path: Path, text: str) -> None:
