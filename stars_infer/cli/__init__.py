@@ -20,6 +20,7 @@ from stars_infer.cli.output import Output
 from stars_infer.cli.pose import pose
 from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
+from stars_infer.cli.serve import serve
 from stars_infer.cli.teach import teach
 from stars_infer.cli.terminal import print_plainly
 from stars_infer.cli.watch import watch
@@ -65,6 +66,9 @@ app.command(epilog="Example: stars watch --udp 127.0.0.1:9000", rich_help_panel=
 app.command(epilog="Example: stars teach wave --camera 0", rich_help_panel=_RUN)(teach)
 app.command(epilog="Example: stars pose clap.mp4 --out clap.json", rich_help_panel=_RUN)(pose)
 app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
+app.command(epilog="Example: stars serve --index stars.db --port 8000", rich_help_panel=_RUN)(
+    serve
+)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed
 )
