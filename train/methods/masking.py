@@ -12,26 +12,39 @@ from torch.nn import functional as F
 
 from stars_infer.train.networks.encoder import segment_tokens
 
+ROUNDINGS = DOWN, NEAREST = "down", "nearest"
+"""How a share of the tokens becomes a number of them."""
+INTENSITIES = RELATIVE, ABSOLUTE = "relative", "absolute"
+"""What the temperature of motion-aware masking divides."""
 
-def visible_count(tokens: int, ratio: float) -> int:
+
+def visible_count(tokens: int, ratio: float, rounding: str = DOWN) -> int:
     """Number of tokens that stay visible.
 
-    Evaluated in floating point as in MAMP's code, so that 750 tokens at a ratio of 0.9 leave 74.
+    Args:
+        tokens: Number of all tokens.
+        ratio: Share that is masked.
+        rounding: `down` as in the public codes, in floating point, so that 750 tokens at a ratio of
+            0.9 leave 74, and 25 joints at 0.8 leave 4; or `nearest`: 75 and 5.
     """
-    return int(tokens * (1 - ratio))
+    exact = tokens * (1 - ratio)
+    return round(exact) if rounding == NEAREST else int(exact)
 
 
-def motion_intensity(segments: Tensor) -> Tensor:
-    """Mean absolute change of each token from the segment before (STARS, equation 2).
+def motion_intensity(segments: Tensor, kind: str = RELATIVE) -> Tensor:
+    """Absolute change of each token from the segment before (STARS, equation 2).
 
     Args:
         segments: (N, Te, V, l*C).
+        kind: `relative` for the mean over the values of a token, as in MAMP's code; `absolute` for
+            their sum, as in equation 2.
 
     Returns:
         (N, Te*V); the first segment has the values of the second.
     """
-    change = (segments[:, 1:] - segments[:, :-1]).abs().mean(dim=3)
-    return torch.cat((change[:, :1], change), dim=1).flatten(1)
+    change = (segments[:, 1:] - segments[:, :-1]).abs()
+    of_tokens = change.sum(dim=3) if kind == ABSOLUTE else change.mean(dim=3)
+    return torch.cat((of_tokens[:, :1], of_tokens), dim=1).flatten(1)
 
 
 def gumbel(uniform: Tensor) -> Tensor:
@@ -39,7 +52,9 @@ def gumbel(uniform: Tensor) -> Tensor:
     return -torch.log(-torch.log(uniform + 1e-10) + 1e-10)
 
 
-def motion_aware_order(bodies: Tensor, uniform: Tensor, *, tau: float, segment: int) -> Tensor:
+def motion_aware_order(
+    bodies: Tensor, uniform: Tensor, *, tau: float, segment: int, kind: str = RELATIVE
+) -> Tensor:
     """Order tokens by a random score; those that move more tend to come last and to be masked.
 
     STARS, equations 2 and 3.
@@ -49,6 +64,8 @@ def motion_aware_order(bodies: Tensor, uniform: Tensor, *, tau: float, segment: 
         uniform: Noise in [0, 1], (N, Te*V).
         tau: Temperature; the larger, the more uniform.
         segment: Frames per token.
+        kind: What the temperature divides: the intensity in shares of the largest of the body
+            (`relative`, as in MAMP's code), or as it is (`absolute`, as in equation 2).
 
     Returns:
         Positions of all tokens by rising score, (N, Te*V): the first `visible_count` stay visible,
@@ -56,9 +73,12 @@ def motion_aware_order(bodies: Tensor, uniform: Tensor, *, tau: float, segment: 
     """
     n, frames, joints, _ = bodies.shape
     segments = segment_tokens(bodies, segment).view(n, frames // segment, joints, -1)
-    intensity = motion_intensity(segments)
-    scale = intensity.amax(dim=1, keepdim=True) * tau + 1e-10
-    scores = torch.log_softmax(intensity / scale, dim=1) + gumbel(uniform)
+    intensity = motion_intensity(segments, kind)
+    if kind == ABSOLUTE:
+        weighed = intensity / tau
+    else:
+        weighed = intensity / (intensity.amax(dim=1, keepdim=True) * tau + 1e-10)
+    scores = torch.log_softmax(weighed, dim=1) + gumbel(uniform)
     return torch.argsort(scores, dim=1)
 
 

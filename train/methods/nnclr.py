@@ -34,11 +34,14 @@ class NnclrConfig:
         queue: Number of past projections among which the nearest neighbor is searched.
         temperature: Softmax temperature of the contrast.
         hidden: Hidden width of the predictor.
+        predictor_norm: Whether a batch norm follows the predictor's first layer, as in NNCLR;
+            STARS (section 3.3) names none.
     """
 
     queue: int = 8192
     temperature: float = 0.07
     hidden: int = 4096
+    predictor_norm: bool = True
 
     def __post_init__(self) -> None:
         if min(self.queue, self.hidden) < 1:
@@ -56,7 +59,7 @@ class NeighborContrast(nn.Module):
         self.projector = SharedBatchNorm(width)
         self.predictor = nn.Sequential(
             nn.Linear(width, config.hidden),
-            SharedBatchNorm(config.hidden),
+            SharedBatchNorm(config.hidden) if config.predictor_norm else nn.Identity(),
             nn.ReLU(),
             nn.Linear(config.hidden, width),
         )

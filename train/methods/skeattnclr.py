@@ -28,6 +28,10 @@ from stars_infer.train.networks.norm import SharedBatchNorm
 from stars_infer.train.views.batch import Batch
 from stars_infer.train.views.mixing import Mixing
 
+PREDICTORS = NONE, PARTS, ALL = "none", "parts", "all"
+SALIENT, REST, CLIP = "predictor", "rest_predictor", "clip_predictor"
+"""Names of the heads behind the projector, by the features that they take."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkeAttnClrConfig:
@@ -44,6 +48,13 @@ class SkeAttnClrConfig:
         salient_loss: Whether salient features are compared (L_s, equation 8).
         non_salient_loss: Whether non-salient features are compared (L_ns, equation 9).
         mutual_negative: Whether the salient and non-salient features of a clip are a negative pair.
+        mutual_gradient: Whether that pair moves both sides, or, as in the public code, only the
+            side whose loss it is; the paper does not say.
+        predictor: Heads behind the projector of the query: none, as in section 3.2 (q_s =
+            P_q(f_s)); all, as in the public code, one each for clips, salient and non-salient
+            features; or parts, one that both kinds of features share.
+        mask_norm: Whether a layer norm precedes the attention of the mask, as in the public code;
+            equations 2 to 4 have none.
         sharpness: Lambda of the attention mask (equation 4); the larger, the closer the mask is to
             0 and 1.
         mask_heads: Number of attention heads of the mask.
@@ -63,6 +74,9 @@ class SkeAttnClrConfig:
     salient_loss: bool = True
     non_salient_loss: bool = True
     mutual_negative: bool = True
+    mutual_gradient: bool = True
+    predictor: str = PARTS
+    mask_norm: bool = True
     sharpness: float = 2.0
     mask_heads: int = 8
     mix: bool = True
@@ -75,6 +89,8 @@ class SkeAttnClrConfig:
         for name in ("queue", "hidden", "projection", "mask_heads"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.predictor not in PREDICTORS:
+            raise UsageError(f"predictor is {', '.join(PREDICTORS)}, not {self.predictor!r}")
         for name in ("temperature", "sharpness"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} must be above 0, not {getattr(self, name):g}")
@@ -99,6 +115,13 @@ class SkeAttnClrConfig:
             shortest=self.shortest_mix,
             longest=self.longest_mix,
         )
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of the predictors; without local losses, as in SkeletonCLR, there is none."""
+        if not self.local:
+            return ()
+        return {NONE: (), PARTS: (SALIENT,), ALL: (SALIENT, REST, CLIP)}[self.predictor]
 
     @property
     def local(self) -> bool:
@@ -153,10 +176,14 @@ class SkeAttnClr(Method):
         if self.mixing is not None:
             self.mixing.check(encoder.frames)
         self.projector = _make_head(encoder.width, config)
+        for name in config.predictors:
+            setattr(self, name, _make_head(config.projection, config))
         if config.local:
-            self.predictor = _make_head(config.projection, config)
             self.mask = AttentionMask(
-                encoder.width, heads=config.mask_heads, sharpness=config.sharpness
+                encoder.width,
+                heads=config.mask_heads,
+                sharpness=config.sharpness,
+                norm=config.mask_norm,
             )
         self.key_encoder = copy.deepcopy(self.encoder).requires_grad_(False)
         self.key_projector = copy.deepcopy(self.projector).requires_grad_(False)
@@ -184,7 +211,7 @@ class SkeAttnClr(Method):
         with torch.no_grad():
             k_tokens = self.key_encoder(key.bodies)
             k = _project(self.key_projector, key, k_tokens.mean(dim=1, dtype=torch.float32))
-        q = _project(self.projector, query, q_tokens.mean(dim=1, dtype=torch.float32))
+        q = _project(self._head(CLIP), query, q_tokens.mean(dim=1, dtype=torch.float32))
         loss = contrast(q, k, past, temperature)
         if self.config.local:
             mixed = others[0] if others else query
@@ -192,12 +219,21 @@ class SkeAttnClr(Method):
             loss = loss + self._local_loss(mixed, tokens, k_tokens)
         return StepOutput(loss * query.share_of_clips, k)
 
+    def _head(self, name: str) -> nn.Module:
+        """Projector and predictor of some features of the query."""
+        if name == REST and self.config.predictor == PARTS:
+            name = SALIENT
+        if name not in self.config.predictors:
+            return self.projector
+        return nn.Sequential(self.projector, getattr(self, name))
+
     def _local_loss(self, batch: Batch, tokens: Tensor, k_tokens: Tensor) -> Tensor:
         """Local loss (equation 10) of the tokens of a view and of its key, both (N, L, D)."""
         config, past = self.config, self.queue.vectors
         mask = self.mask(tokens)
-        head = nn.Sequential(self.projector, self.predictor)
-        q_s, q_ns = (_project(head, batch, mean) for mean in salient_means(tokens, mask))
+        salient, rest = salient_means(tokens, mask)
+        q_s = _project(self._head(SALIENT), batch, salient)
+        q_ns = _project(self._head(REST), batch, rest)
         with torch.no_grad():
             k_s, k_ns = (
                 _project(self.key_projector, batch, mean) for mean in salient_means(k_tokens, mask)
@@ -209,6 +245,8 @@ class SkeAttnClr(Method):
         ):
             if wanted:
                 against = other if config.mutual_negative else None
+                if against is not None and not config.mutual_gradient:
+                    against = against.detach()
                 loss = loss + weight * contrast(own, key, past, config.temperature, against=against)
         return loss
 
@@ -236,12 +274,13 @@ class AttentionMask(nn.Module):
         width: D.
         heads: Attention heads.
         sharpness: Lambda; the larger, the closer the mask is to 0 and 1.
+        norm: Whether a layer norm precedes the attention.
     """
 
-    def __init__(self, width: int, *, heads: int, sharpness: float) -> None:
+    def __init__(self, width: int, *, heads: int, sharpness: float, norm: bool = True) -> None:
         super().__init__()
         self.sharpness = sharpness
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width) if norm else nn.Identity()
         self.attention = Attention(width, heads)
 
     def forward(self, tokens: Tensor) -> Tensor:

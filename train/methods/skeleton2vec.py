@@ -94,7 +94,7 @@ class Skeleton2vec(Method):
         self.config = config
         if encoder.posture_tokens:
             raise UsageError("skeleton2vec masks joints, and posture_tokens have none of their own")
-        self.seen = visible_count(encoder.joints, config.mask_ratio)
+        self.seen = visible_count(encoder.joints, config.mask_ratio, config.rounding)
         if self.seen < 1:
             raise UsageError(
                 f"mask_ratio {config.mask_ratio:g} hides all {encoder.joints} joints of a tube; "

@@ -75,6 +75,7 @@ class HeadInit(Stars):
                 queue=config.queue,
                 temperature=config.temperature,
                 hidden=config.hidden,
+                predictor_norm=config.predictor_norm,
                 tuned_blocks=0,
             ),
         )

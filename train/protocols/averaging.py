@@ -1,14 +1,12 @@
 """One classification of several samplings of a clip (Skeleton2vec, section 4.2).
 
-The paper averages scores: each sampling is classified, and the probabilities of the classes are
-averaged, as in the public code of DG-STGCN, whose sampling the paper uses. The other form averages
-the features and classifies their mean. Before a linear layer both nearly agree; before the head of
-fine-tuning, which is not linear, they do not.
+The paper averages scores: each sampling is classified, and the scores of the classes are averaged,
+before any softmax in its public code. The other form averages the features and classifies their
+mean. A linear layer makes the same of both; the head of fine-tuning, which is not linear, does not.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from torch import Tensor
@@ -22,23 +20,19 @@ AVERAGES = SCORES, FEATURES = "scores", "features"
 def classify_samplings(
     classify: Callable[[Tensor], Tensor], features: Tensor, average: str = SCORES
 ) -> Tensor:
-    """Classify clips by the features of their samplings.
+    """Class scores (B, C) of clips by the features (B, S, F) of their samplings.
 
     Args:
         classify: Maps features (N, F) to logits (N, C).
-        features: Features of each sampling of each clip, (B, S, F).
+        features: Features of each sampling of each clip.
         average: `scores` or `features`.
-
-    Returns:
-        (B, C). Logits; with `scores` and several samplings, logarithms of mean probabilities.
 
     Raises:
         UsageError: If `average` is neither.
     """
     if average not in AVERAGES:
         raise UsageError(f"--average is {' or '.join(AVERAGES)}, not {average!r}")
-    clips, samplings, _ = features.shape
-    if samplings == 1 or average == FEATURES:
+    if average == FEATURES:
         return classify(features.mean(dim=1)).float()
-    logits = classify(features.flatten(0, 1)).float().unflatten(0, (clips, samplings))
-    return logits.log_softmax(dim=2).logsumexp(dim=1) - math.log(samplings)
+    scores = classify(features.flatten(0, 1)).float()
+    return scores.unflatten(0, features.shape[:2]).mean(dim=1)

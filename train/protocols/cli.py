@@ -12,7 +12,6 @@ from stars_infer.cli.options import with_options
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.protocols import fewshot as few
 from stars_infer.train.protocols import semi as semi_supervised
-from stars_infer.train.protocols.averaging import SCORES
 from stars_infer.train.protocols.command import finish, measure_finetuned, measure_frozen
 from stars_infer.train.protocols.finetune import finetune as tune
 from stars_infer.train.protocols.fusion import fuse_results
@@ -22,7 +21,6 @@ from stars_infer.train.protocols.linear import linear as fit
 from stars_infer.train.protocols.options import (
     FINETUNE_FLAGS,
     LINEAR_FLAGS,
-    Average,
     FinetuneOptions,
     FrozenOptions,
     MeasureOptions,
@@ -63,23 +61,12 @@ def knn(
 
 @app.command(epilog="Example: stars train eval linear runs/stars --data packs/ntu60 --split xsub")
 @with_options(measure=FrozenOptions, results=ResultOptions, flags=LINEAR_FLAGS)
-def linear(
-    measure: FrozenOptions,
-    results: ResultOptions,
-    flags: dict[str, Any],
-    average: Average = SCORES,
-) -> None:
+def linear(measure: FrozenOptions, results: ResultOptions, flags: dict[str, Any]) -> None:
     """A linear classifier on frozen features."""
     config = LinearConfig(**{**measure.how.linear, **flags}, seed=measure.seed)
     measure_frozen(
         lambda measured, task, fabric, track: fit(
-            measured,
-            task,
-            fabric=fabric,
-            config=config,
-            crop=measure.how.crop,
-            average=average,
-            track=track,
+            measured, task, fabric=fabric, config=config, crop=measure.how.crop, track=track
         ),
         measure,
         results,

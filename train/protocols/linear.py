@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
 from stars_infer.train.optimizer import DROP
-from stars_infer.train.protocols.averaging import SCORES, classify_samplings
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import (
     CROP,
@@ -90,7 +89,6 @@ def linear(
     fabric: Fabric,
     config: LinearConfig | None = None,
     crop: float = CROP,
-    average: str = SCORES,
     track: Track = untracked,
 ) -> Result:
     """Measure an encoder by a linear classifier on its frozen features.
@@ -101,7 +99,6 @@ def linear(
         fabric: From `open_fabric`.
         config: Constants; by default, those of the papers.
         crop: Share of each clip kept by the center crop.
-        average: What is averaged over the samplings of a tested clip, `scores` or `features`.
         track: Shows progress.
     """
     config = config or LinearConfig()
@@ -131,23 +128,12 @@ def linear(
     head = fit_linear(
         features, task.train_labels, classes=len(task.classes), config=config, device=fabric.device
     )
-
-    def finish(features: Tensor) -> Tensor:
-        """Scores, then mean features (B, C + D), of the features of samplings (B, S, D)."""
-        with torch.autocast(fabric.device.type, enabled=False):
-            scores = classify_samplings(head, features, average)
-        return torch.cat((scores, features.mean(dim=1)), dim=1)
-
-    found = pooled_features(
-        measured,
-        task.test,
-        fabric=fabric,
-        crop=crop,
-        finish=finish,
-        track=track,
-        what="encoding to name",
+    # The mean of the scores of several samplings is the score of their mean.
+    test = pooled_features(
+        measured, task.test, fabric=fabric, crop=crop, track=track, what="encoding to name"
     )
-    scores, embedding = np.split(found.cpu().numpy(), [len(task.classes)], axis=1)
+    with torch.no_grad():
+        scores = head(test).cpu().numpy()
     named = scores.argmax(axis=1)
     labels = task.test_labels
     return make_result(
@@ -155,8 +141,8 @@ def linear(
         measured,
         task,
         scores=(Score(setting="accuracy", accuracy=accuracy(named, labels)),),
-        settings={"crop": crop, "average": average, **asdict(config)},
-        embedding=embedding,
+        settings={"crop": crop, **asdict(config)},
+        embedding=test.cpu().numpy(),
         confusion=confusion_matrix(labels, named, len(task.classes)),
         predictions={"accuracy": named},
         class_scores={"accuracy": scores},

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import load_weights
 from stars_infer.train.methods.mamp import Mamp, MampConfig, motion_target
 from stars_infer.train.methods.masking import motion_aware_order, motion_intensity, visible_count
@@ -77,13 +78,45 @@ def test_tokens_are_one_joint_over_one_segment_frame_by_frame():
     torch.testing.assert_close(tokens[1, 3 + 2], bodies[1, 4:8, 2].flatten())
 
 
-def test_visible_tokens_are_74_as_published():
+def test_visible_tokens_are_74_as_published_or_75_as_the_ratio_says():
     assert visible_count(750, 0.9) == 74
+    assert visible_count(750, 0.9, "nearest") == 75
+    bodies = torch.randn(1, 120, 25, 3)
+    for rounding, seen in (("down", 74), ("nearest", 75)):
+        method = small(rounding=rounding)
+        given = []
+        method.encoder.blocks[0].register_forward_hook(
+            lambda _, inputs, __, given=given: given.append(inputs[0].shape[1])
+        )
+        method(batch_of(bodies))
+        assert given == [seen]
+    with pytest.raises(UsageError, match="rounding is down or nearest, not 'up'"):
+        small(rounding="up")
 
 
 def test_motion_intensity_by_hand():
     segments = torch.tensor([[[[0.0, 0.0]], [[1.0, -3.0]], [[1.0, -2.0]]]])
     torch.testing.assert_close(motion_intensity(segments), torch.tensor([[2.0, 2.0, 0.5]]))
+    sums = motion_intensity(segments, "absolute")
+    torch.testing.assert_close(sums, torch.tensor([[4.0, 4.0, 1.0]]))
+
+
+def test_masking_by_equation_2_and_as_in_the_public_code():
+    # One coordinate of one joint: sums 2, 2 and 1 over segments of two frames.
+    bodies = torch.zeros(1, 6, 1, 3)
+    bodies[0, :, 0, 0] = torch.tensor([0.0, 0.0, 1.0, 1.0, 1.5, 1.5])
+    # exp(-exp(-score)) is the noise whose Gumbel noise is the score: each token has its own.
+    noise = torch.exp(-torch.exp(-torch.tensor([[0.0, 0.5, 1.4]])))
+    # As it is: 2 / 0.5 + 0, 2 / 0.5 + 0.5, 1 / 0.5 + 1.4 are 4, 4.5 and 3.4. In shares of the
+    # largest: 1 / 0.5 + 0, 1 / 0.5 + 0.5, 0.5 / 0.5 + 1.4 are 2, 2.5 and 2.4.
+    absolute = motion_aware_order(bodies, noise, tau=0.5, segment=2, kind="absolute")
+    relative = motion_aware_order(bodies, noise, tau=0.5, segment=2, kind="relative")
+    assert absolute.tolist() == [[2, 0, 1]]
+    assert relative.tolist() == [[0, 2, 1]]
+    larger = motion_aware_order(100 * bodies, noise, tau=0.5, segment=2)
+    assert larger.tolist() == relative.tolist()
+    far = motion_aware_order(0.001 * bodies, noise, tau=0.5, segment=2, kind="absolute")
+    assert far.tolist() == [[0, 1, 2]]  # next to no motion: the noise decides
 
 
 def test_moving_tokens_are_masked_more_often():
@@ -108,6 +141,37 @@ def test_target_by_hand():
     motion = torch.tensor([1.0, 0, 0, 2.0, 0, 0, 3.0, 0, 0, 0, 0, 0])
     expected = (motion - motion.mean()) / (motion.var() + 1e-6).sqrt()
     torch.testing.assert_close(motion_target(bodies, stride=1, segment=4)[0, 0], expected)
+
+
+def test_target_by_equation_1():
+    """The motion since m = l frames before; the first m frames repeat that of the next m."""
+    bodies = torch.zeros(1, 4, 1, 3)
+    bodies[0, :, 0, 0] = torch.tensor([0.0, 1.0, 3.0, 6.0])
+    # Stride 2: frames 2 and 3 have moved 3 and 5 since frames 0 and 1.
+    motion = torch.tensor([3.0, 0, 0, 5.0, 0, 0])
+    expected = (motion - motion.mean()) / (motion.var() + 1e-6).sqrt()
+    got = motion_target(bodies, stride=2, segment=2, toward="previous")
+    torch.testing.assert_close(got[0], torch.stack([expected, expected]))
+    code = motion_target(bodies, stride=2, segment=2, toward="next")
+    torch.testing.assert_close(code[0, 0], expected)
+    torch.testing.assert_close(code[0, 1], torch.zeros(6))
+
+
+def test_the_paper_and_the_code_are_settings_apart():
+    paper = {"motion_stride": 4, "motion_target": "previous", "motion_intensity": "absolute"}
+    batch = batch_of(torch.randn(2, 120, 25, 3))
+    code, equations = small(), small(**paper)
+    assert code(batch).loss.item() != pytest.approx(equations(batch).loss.item(), rel=1e-6)
+    assert not code.order(batch).equal(equations.order(batch))
+    expected = motion_target(batch.bodies, stride=4, segment=4, toward="previous")
+    torch.testing.assert_close(equations.target(batch.bodies), expected)
+    for wrong, says in (
+        ({"motion_target": "last"}, "motion_target is next or previous, not 'last'"),
+        ({"motion_intensity": "mean"}, "motion_intensity is relative or absolute, not 'mean'"),
+        ({"motion_stride": 61}, r"motion_stride \(61\) is more than half of the 120 frames"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            small(**wrong)
 
 
 def test_target_over_a_longer_stride():

@@ -102,6 +102,81 @@ def info_nce(queries, keys, queue, others=None):
     return total
 
 
+def test_the_mask_with_and_without_its_norm_by_hand():
+    """Equations 2 to 4 attend to the features as they are; the public code normalizes them."""
+    torch.manual_seed(0)
+    tokens = torch.randn(1, 3, 4) * 3 + 1
+    plain, normed = (AttentionMask(4, heads=1, sharpness=2.0, norm=norm) for norm in (False, True))
+    plain.attention.load_state_dict(normed.attention.state_dict())
+    assert "norm.weight" not in plain.state_dict()
+
+    def mask_of(x):
+        q, k, v = (x @ plain.attention.qkv.weight.T + plain.attention.qkv.bias).chunk(3, dim=1)
+        attended = torch.softmax(q @ k.T / math.sqrt(4), dim=1) @ v
+        return torch.sigmoid(2 * (attended @ plain.attention.proj.weight.T
+                                  + plain.attention.proj.bias))  # fmt: skip
+
+    torch.testing.assert_close(plain(tokens)[0], mask_of(tokens[0]))
+    scaled = (tokens - tokens.mean(2, keepdim=True)) / tokens.std(2, keepdim=True, correction=0)
+    torch.testing.assert_close(normed(tokens)[0], mask_of(scaled[0]), atol=1e-4, rtol=1e-4)
+
+
+def test_the_predictor_of_the_paper_of_its_code_and_the_shared_one():
+    views = three_views()
+    query, key, mixed = views
+
+    def weights_of(method):
+        return {n.split(".")[0] for n in method.state_dict() if "predictor" in n}
+
+    paper = made(replace(CONFIG, predictor="none", mask_norm=False))
+    code = made(replace(CONFIG, predictor="all", mutual_gradient=False))
+    assert weights_of(paper) == set()
+    assert weights_of(made()) == {"predictor"}
+    assert weights_of(code) == {"predictor", "rest_predictor", "clip_predictor"}
+    for method in (paper, code):
+        tokens, k_tokens = method.encoder(mixed.bodies), method.key_encoder(key.bodies)
+        mask, past = method.mask(tokens), method.queue.vectors
+        behind = {
+            name: getattr(method, name, torch.nn.Identity())
+            for name in ("clip_predictor", "predictor", "rest_predictor")
+        }
+        q, q_s, q_ns = (
+            compared(lambda x, to=(method.projector, last): to[1](to[0](x)), view, means)
+            for last, view, means in zip(
+                behind.values(),
+                (query, mixed, mixed),
+                (method.encoder(query.bodies).mean(1), *salient_means(tokens, mask)),
+                strict=True,
+            )
+        )
+        k, k_s, k_ns = (
+            compared(method.key_projector, view, means)
+            for view, means in zip(
+                (key, mixed, mixed), (k_tokens.mean(1), *salient_means(k_tokens, mask)), strict=True
+            )
+        )
+        expected = (
+            info_nce(q, k, past)
+            + 0.5 * info_nce(q_s, k_s, past, q_ns)
+            + 0.5 * info_nce(q_ns, k_ns, past, q_s)
+        )
+        assert float(method(*views).loss) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_public_code_lets_the_mutual_negative_move_one_side():
+    """Detached, the loss is the same and the gradient of the other side's part is left out."""
+    both = made(replace(CONFIG, non_salient_loss=False, predictor="all"))
+    one = made(replace(CONFIG, non_salient_loss=False, predictor="all", mutual_gradient=False))
+    one.load_state_dict(both.state_dict())
+    views = three_views()
+    losses = [method(*views).loss for method in (both, one)]
+    assert losses[0].item() == losses[1].item()
+    for loss in losses:
+        loss.backward()
+    assert both.rest_predictor[3].weight.grad.abs().max() > 0
+    assert one.rest_predictor[3].weight.grad is None
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_loss_by_its_formula(network):
     config = replace(CONFIG, mu=0.3)
@@ -224,6 +299,7 @@ def test_following_by_hand():
         ({"temperature": 0}, "temperature must be above 0"),
         ({"sharpness": 0}, "sharpness must be above 0"),
         ({"momentum": 1.5}, "momentum is a share"),
+        ({"predictor": "some"}, "predictor is none, parts, all, not 'some'"),
         ({"mu": 1.0}, "mu is a share between 0 and 1"),
         ({"fewest_parts": 5}, r"fewest_parts \(5\) and most_parts \(4\)"),
         ({"shortest_mix": 9}, r"shortest_mix \(9\) and longest_mix \(3\)"),

@@ -66,6 +66,17 @@ def test_a_tube_shares_one_mask_and_tubes_differ():
     assert not hidden[0].equal(hidden[1])
 
 
+@pytest.mark.parametrize(
+    ("ratio", "code", "nearest"), [(0.8, 4, 5), (0.85, 3, 4), (0.9, 2, 2), (0.95, 1, 1)]
+)
+def test_visible_joints_as_in_the_public_code_and_nearest_to_the_ratio(ratio, code, nearest):
+    assert made(mask_ratio=ratio).seen == code
+    method = made(mask_ratio=ratio, rounding="nearest")
+    assert method.seen == nearest
+    hidden = torch.ones(2, 750).scatter(1, method.order(batch_of())[:, : nearest * SEGMENTS], 0)
+    assert hidden.mean().item() == pytest.approx((JOINTS - nearest) / JOINTS)
+
+
 @pytest.mark.parametrize(("ratio", "seen"), [(0.8, 4), (0.85, 3), (0.9, 2), (0.95, 1)])
 @pytest.mark.parametrize("tube", [1, 4, 5, 30, 40])
 def test_every_segment_hides_the_same_number_of_joints(ratio, seen, tube):

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from stars_infer.train.methods.stars import Stars, StarsConfig
+from stars_infer.train.methods.nnclr import NeighborContrast, NnclrConfig
+from stars_infer.train.methods.stars import HeadInit, Stars, StarsConfig
 from stars_infer.train.networks.encoder import EncoderConfig
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
 from stars_infer.train.run import LoopConfig
@@ -39,6 +40,35 @@ def test_loss_by_the_formula(method):
     assert loss.item() == pytest.approx(expected, rel=1e-4)
     torch.testing.assert_close(z, F.normalize(g, dim=1), atol=1e-4, rtol=1e-4)
     assert not z.requires_grad
+
+
+@pytest.mark.parametrize("norm", [True, False])
+def test_the_predictor_as_in_nnclr_and_as_section_3_3_names_it(norm):
+    """Two layers, with the batch norm of NNCLR between them or without it, by hand."""
+    contrast = NeighborContrast(2, NnclrConfig(queue=4, hidden=3, predictor_norm=norm)).train()
+    first, last = contrast.predictor[0], contrast.predictor[3]
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 2.0], [-1.0, 1.0]]))
+        last.weight.copy_(torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, -1.0]]))
+        for layer in (first, last):
+            layer.bias.zero_()
+    x = torch.tensor([[1.0, 3.0], [-2.0, 1.0]])
+    hidden = torch.tensor([[1.0, 6.0, 2.0], [-2.0, 2.0, 3.0]])
+    if norm:  # two rows are normalized to 1 and -1
+        hidden = torch.tensor([[1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
+    rectified = hidden.clamp(min=0)
+    expected = torch.stack(
+        [rectified[:, 0] + 2 * rectified[:, 2], rectified[:, 1] - rectified[:, 2]], dim=1
+    )
+    torch.testing.assert_close(contrast.predictor(x), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_three_stages_keep_the_form_of_the_predictor():
+    shape = EncoderConfig(width=16, depth=4, heads=2)
+    heads = HeadInit(shape, NnclrConfig(queue=8, hidden=4, predictor_norm=False))
+    tuned = Stars(shape, StarsConfig(queue=8, hidden=4, predictor_norm=False))
+    tuned.start_from(heads.state_dict(), source="heads")
+    assert tuned.contrast.predictor[0].weight.equal(heads.contrast.predictor[0].weight)
 
 
 def test_only_the_second_half_of_the_encoder_and_the_heads_learn(method):

@@ -13,20 +13,19 @@ def head(features):
 
 
 def test_scores_and_features_by_hand():
-    # Samplings 2 and -2: each has the logits 4 and 1; their mean feature is 0, logits 0 and 1.
+    # Samplings 2 and -2 have the scores 4 and 4; their mean feature is 0, whose score is 0.
     features = torch.tensor([[[2.0], [-2.0]], [[0.0], [2.0]]])
-    scores = classify_samplings(head, features, "scores").exp()
-    four, none = torch.softmax(torch.tensor([[4.0, 1.0], [0.0, 1.0]]), dim=1)
-    torch.testing.assert_close(scores, torch.stack([four, (four + none) / 2]))
+    by_scores = classify_samplings(head, features, "scores")
+    torch.testing.assert_close(by_scores, torch.tensor([[4.0, 1.0], [2.0, 1.0]]))
     by_features = classify_samplings(head, features, "features")
     torch.testing.assert_close(by_features, torch.tensor([[0.0, 1.0], [1.0, 1.0]]))
-    assert scores[0].argmax() != by_features[0].argmax()
+    assert by_scores[0].argmax() != by_features[0].argmax()
 
 
-def test_one_sampling_keeps_its_logits():
-    features = torch.tensor([[[3.0]]])
-    for average in ("scores", "features"):
-        logits = classify_samplings(head, features, average)
-        torch.testing.assert_close(logits, torch.tensor([[9.0, 1.0]]))
+def test_a_linear_layer_makes_the_same_of_both():
+    layer = torch.nn.Linear(4, 3)
+    features = torch.randn(5, 7, 4)
+    both = [classify_samplings(layer, features, average) for average in ("scores", "features")]
+    torch.testing.assert_close(*both)
     with pytest.raises(UsageError, match="--average is scores or features, not 'mean'"):
-        classify_samplings(head, features, "mean")
+        classify_samplings(layer, features, "mean")

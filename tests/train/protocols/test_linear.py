@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -78,20 +76,6 @@ def test_two_crops_are_used_in_turn_and_a_hundred_once():
     again = fit_linear([*crops[:2], crops[0]], config=config, **fit)
     torch.testing.assert_close(two.weight, again.weight, rtol=0, atol=0)
     assert not torch.equal(two.weight, fresh.weight)
-
-
-def test_scores_of_samplings_are_averaged_after_the_classifier(task, measured, fabric):
-    config = LinearConfig(epochs=5, batch=6)
-    several = replace(measured, samplings=3)
-    by_scores, by_features = (
-        linear(several, task, fabric=fabric, config=config, average=average)
-        for average in ("scores", "features")
-    )
-    np.testing.assert_allclose(by_scores.embedding, by_features.embedding)
-    np.testing.assert_allclose(np.exp(by_scores.class_scores["accuracy"]).sum(axis=1), 1, rtol=1e-5)
-    assert by_scores.settings["average"] == "scores"
-    with pytest.raises(UsageError, match="--average is scores or features, not 'votes'"):
-        linear(several, task, fabric=fabric, config=config, average="votes")
 
 
 @pytest.mark.parametrize("crops", [0, 2])

@@ -45,7 +45,7 @@ def test_a_paper_in_the_shell(stars, trained, pack, tmp_path):
     assert code == 0, err
     record = json.loads(out)
     assert record["samplings"] == 2
-    wanted = {"crop": 1.0, "average": "scores", "uniform_sampling": True, "epochs": 2, "crops": 100}
+    wanted = {"crop": 1.0, "uniform_sampling": True, "epochs": 2, "crops": 100}
     assert wanted.items() <= record["settings"].items()
     finetune = ["train", "eval", "finetune", tmp_path / "run", "--data", pack, "--steps", 1,
                 "--batch", 4, "--hidden", 8, "--accelerator", "cpu", "--json"]  # fmt: skip
