@@ -1,14 +1,19 @@
 """Checkpoints: safetensors files that describe themselves.
 
 The tensors (weights, optimizer moments, queue) and a JSON header (schema, configuration, step,
-history) share one file. It is written beside the old one and replaces it in one rename, so that a
-kill cannot leave an incomplete checkpoint.
+history) share one file, with a hash of both. It is written beside the old one and replaces it in
+one rename, so that a kill cannot leave an incomplete checkpoint. The one before is kept, and is
+used if a disk has damaged the new one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import shutil
 import subprocess
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +23,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stars_infer.atomic import written_beside
-from stars_infer.errors import ModelError, UsageError
+from stars_infer.atomic import flush, new_beside, written_beside
+from stars_infer.errors import ModelError, StarsWarning, UsageError
 
 SCHEMA = 2
 WEIGHTS = TEACHER, STUDENT = "teacher", "student"
 """The two networks of a run that trains a student with a teacher."""
 FILE = "checkpoint.safetensors"
+PREVIOUS = "checkpoint.previous.safetensors"
+"""The checkpoint before that."""
 BEST = "best.safetensors"
 """The checkpoint with the best validation score, if the run validates."""
-_HEADER = "stars"
+_HEADER, _HASH = "stars", "sha256"
 _OPTIMIZER = "optimizer/"
 
 
@@ -93,38 +100,76 @@ def kept_name(number: int) -> str:
 
 
 def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> None:
-    """Write a checkpoint into the folder of a run; it replaces the old one in one rename."""
-    header = {
-        "schema": SCHEMA,
-        "config": checkpoint.config,
-        "step": checkpoint.step,
-        "history": checkpoint.history,
-    }
+    """Write a checkpoint into the folder of a run, in one rename.
+
+    The checkpoint `FILE` that was there becomes `PREVIOUS`.
+    """
+    header = json.dumps(
+        {
+            "schema": SCHEMA,
+            "config": checkpoint.config,
+            "step": checkpoint.step,
+            "history": checkpoint.history,
+        }
+    )
     state = checkpoint.weights | {
         _OPTIMIZER + name: tensor for name, tensor in checkpoint.optimizer.items()
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     run.mkdir(parents=True, exist_ok=True)
     with written_beside(run / name) as beside:
-        save_file(tensors, beside, metadata={_HEADER: json.dumps(header)})
+        save_file(tensors, beside, metadata={_HEADER: header, _HASH: _hash(header, tensors)})
+        if name == FILE and (run / FILE).exists():
+            _link(run / FILE, run / PREVIOUS)
 
 
 def load_checkpoint(run: Path, *, tensors: bool = True) -> Checkpoint:
     """Read the checkpoint of a run, or a checkpoint file; without `tensors`, its header only.
 
+    If that of a run is damaged, the one before is read, with a warning.
+
     Raises:
         ModelError: If there is none, it is damaged, or it has another schema.
     """
     path = run / FILE if run.is_dir() else run
-    if not path.exists():
+    if not (path.exists() or (run / PREVIOUS).exists()):
         raise ModelError(f"{run}: no {FILE} here; name a folder that `stars train` wrote")
+    if not run.is_dir():
+        return _read(run, tensors=tensors)
+    try:
+        return _read(path, tensors=tensors)
+    except ModelError as error:
+        if not (run / PREVIOUS).exists():
+            raise
+        earlier = _read(run / PREVIOUS, tensors=tensors)
+        warnings.warn(
+            f"{error}; the one before it, of step {earlier.step:,}, is used",
+            StarsWarning,
+            stacklevel=2,
+        )
+        return earlier
+
+
+def newest_checkpoint(run: Path) -> int | None:
+    """Step of the checkpoint of a run; None if it has none that can be read."""
+    try:
+        return load_checkpoint(run, tensors=False).step
+    except ModelError:
+        return None
+
+
+def _read(path: Path, *, tensors: bool) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()[_HEADER])
+            facts = file.metadata()
+            header = json.loads(facts[_HEADER])
             names = file.keys() if tensors else ()
             found = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: not a readable checkpoint of stars-infer ({error})") from error
+    # Checkpoints of earlier versions have no hash.
+    if tensors and _HASH in facts and facts[_HASH] != _hash(facts[_HEADER], found):
+        raise ModelError(f"{path}: damaged: its contents are not those that were written")
     if header["schema"] != SCHEMA:
         raise ModelError(
             f"{path}: checkpoint of schema {header['schema']}, expected {SCHEMA}: train it again"
@@ -141,6 +186,32 @@ def load_checkpoint(run: Path, *, tensors: bool = True) -> Checkpoint:
         optimizer=optimizer,
         history=header["history"],
     )
+
+
+def _hash(header: str, tensors: dict[str, Tensor]) -> str:
+    """SHA-256 of a header and of tensors on the host, by their names."""
+    found = hashlib.sha256(header.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        if tensor.numel():
+            found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def _link(path: Path, other: Path) -> None:
+    """Give a file another name, too; where the disk knows no links, copy it."""
+    beside = new_beside(other)
+    try:
+        try:
+            beside.unlink()
+            os.link(path, beside)
+        except OSError:
+            shutil.copyfile(path, beside)
+            flush(beside)
+        beside.replace(other)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load_weights(module: nn.Module, weights: dict[str, Tensor], *, source: str) -> None:

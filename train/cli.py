@@ -16,7 +16,7 @@ from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
-from stars_infer.train.loop import StepMetrics
+from stars_infer.train.recorder import StepMetrics
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig

@@ -2,63 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import math
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from stars_infer.atomic import write_text
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import (
-    BEST,
     Checkpoint,
     git_revision,
     kept_name,
-    load_checkpoint,
     load_weights,
-    optimizer_tensors,
     restore_optimizer,
-    save_checkpoint,
 )
 from stars_infer.train.distributed import all_gather, all_reduce, world_size
+from stars_infer.train.divergence import LossWatch, all_finite
 from stars_infer.train.methods.method import Method
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
-from stars_infer.train.plateau import PLATEAU, Plateau
+from stars_infer.train.plateau import Plateau
 from stars_infer.train.pools.batches import PoolBatches
+from stars_infer.train.recorder import Report, RunRecorder
 from stars_infer.train.run import RunConfig
+from stars_infer.train.trackers import Tracker
+from stars_infer.train.views.batch import Batch
+from stars_infer.train.views.upload import draw_ahead
 from stars_infer.train.views.views import Views
 
-LOG = "log.jsonl"
 _STEPS_BETWEEN_CHECKS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepMetrics:
-    """The metrics of a step, which the progress bar shows and the log keeps."""
-
-    step: int
-    loss: float
-    lr: float
-    clips_per_second: float
-    seconds: float
-
-
-class Report(Protocol):
-    """Receives the metrics of logged steps; must be cheap."""
-
-    def __call__(self, metrics: StepMetrics) -> None:
-        """Show the metrics of a step."""
+Batches = Iterator[tuple[Batch, ...]]
 
 
 def fit(
@@ -73,6 +52,7 @@ def fit(
     report: Report | None = None,
     compiled: bool = False,
     validate: Callable[[], float] | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> Checkpoint:
     """Train a method to the end of its schedule.
 
@@ -89,10 +69,14 @@ def fit(
         history: What led to this run; kept in the checkpoint.
         report: Called with the metrics of each logged step.
         compiled: Run the method through `torch.compile`.
-        validate: Measures the encoder in its current state; the first process calls it.
+        validate: Measures the encoder in its current state; every process calls it.
+        trackers: Receive what the log receives, in the first process.
 
     Returns:
         The last checkpoint.
+
+    Raises:
+        DivergedError: If the loss of a step is no finite number; the last checkpoint is kept.
     """
     loop = config.loop
     optimizer = make_optimizer(method, loop, depth=method.layers, betas=method.betas)
@@ -114,8 +98,12 @@ def fit(
         first=step,
         spent=resume.history["seconds"] if resume else 0.0,
         history={"git": git_revision(), **(history or {})},
+        trackers=trackers,
     )
-    with _stop_signals() as stop:
+    watch = LossWatch(run, views, device=fabric.device)
+    parts = _divide(loop.batch, loop.accumulate, fabric)
+    drawn = draw_ahead(views, ((at, part) for at in range(step, config.steps) for part in parts))
+    with _stop_signals() as stop, closing(drawn):
         while step < config.steps and not _any_stops(stop.is_set(), step, fabric.device):
             rate = set_learning_rate(
                 wrapped.optimizer,
@@ -126,40 +114,46 @@ def fit(
                 factor=plateau.factor if plateau else 1.0,
             )
             _reseed(loop.seed, step, fabric.global_rank)
-            loss = _step(module, wrapped, method, views, step, config, fabric)
+            method.progress = step / config.steps
+            loss = _step(module, wrapped, method, len(parts), drawn, fabric)
             step += 1
+            watch.add(step, loss)
             if plateau:
                 plateau.add(loss)
             if step % loop.log_every == 0 or step == config.steps:
-                recorder.log_step(step, loss, rate)
-            if validate is not None and validates_at(step, config) and fabric.is_global_zero:
+                recorder.log_step(step, watch.look(loss), rate)
+            if validate is not None and validates_at(step, config):
+                watch.look()
                 module.eval()
                 recorder.record_validation(step, validate(), method)
                 module.train()
             if number := kept_at(step, config):
+                watch.look()
                 recorder.keep(step, method, kept_name(number))
-            if recorder.checkpoint_is_due():
+            if recorder.checkpoint_is_due() and all_finite(method):
                 recorder.checkpoint(step, method, optimizer, plateau)
+    watch.look()
     return recorder.checkpoint(step, method, optimizer, plateau)
 
 
 def _step(
-    module: Any,
-    optimizer: Any,
-    method: Method,
-    views: Views | PoolBatches,
-    step: int,
-    config: RunConfig,
-    fabric: Fabric,
+    module: Any, optimizer: Any, method: Method, parts: int, drawn: Batches, fabric: Fabric
 ) -> Tensor:
-    """Take an optimizer step over this process's share of the batch; return its loss."""
+    """Take an optimizer step over this process's share of the batch; return its loss.
+
+    Args:
+        module: The method as Fabric has wrapped it.
+        optimizer: As Fabric has wrapped it.
+        method: The method.
+        parts: Number of gradient steps.
+        drawn: Gives a batch to each of them.
+        fabric: From `fit`.
+    """
     optimizer.zero_grad()
-    method.progress = step / config.steps
-    parts = _divide(config.loop.batch, config.loop.accumulate, fabric)
     losses, keys = [], []
-    for number, part in enumerate(parts):
-        with fabric.no_backward_sync(module, enabled=number < len(parts) - 1):
-            output = module(*views.draw(step, part))
+    for number in range(parts):
+        with fabric.no_backward_sync(module, enabled=number < parts - 1):
+            output = module(*next(drawn))
             # Fabric averages gradients over processes, but the losses of the parts add up.
             fabric.backward(output.loss * fabric.world_size)
         losses.append(output.loss.detach())
@@ -228,128 +222,3 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class RunRecorder:
-    """Writes the log and the checkpoints of a run, and counts its time."""
-
-    def __init__(
-        self,
-        *,
-        run: Path,
-        fabric: Fabric,
-        config: RunConfig,
-        report: Report | None,
-        first: int,
-        spent: float,
-        history: dict[str, Any],
-    ) -> None:
-        self._run = run
-        self._fabric = fabric
-        self._config = config
-        self._report = report
-        self._spent = spent
-        self._history = history
-        self._log = _Log(run / LOG, first) if fabric.is_global_zero else None
-        self._began = self._saved = self._entered = time.monotonic()
-        self._entered_step = first
-        self._best = _best_before(run, first)
-
-    def record_validation(self, step: int, score: float, method: Method) -> None:
-        """Log the score of a step; keep its weights if no earlier score was as good."""
-        if self._log:
-            self._log.write({"step": step, "validation": score})
-        if score <= self._best:
-            return
-        self._best = score
-        self.keep(step, method, BEST, validation=score)
-
-    def keep(self, step: int, method: Method, name: str, **facts: float) -> None:
-        """Write the weights after a step, without the optimizer, under a name of their own."""
-        kept = Checkpoint(
-            config=self._config.to_json(),
-            step=step,
-            weights=method.state_dict(),
-            optimizer={},
-            history={**self._history, "seconds": self._seconds(), **facts},
-        )
-        if self._fabric.is_global_zero:
-            save_checkpoint(kept, self._run, name=name)
-
-    def log_step(self, step: int, loss: Tensor, rate: float) -> None:
-        """Log and report the metrics of a step."""
-        now = time.monotonic()
-        clips = (step - self._entered_step) * self._config.loop.batch
-        metrics = StepMetrics(
-            step=step,
-            loss=float(all_reduce(loss)),
-            lr=rate,
-            clips_per_second=round(clips / (now - self._entered), 1),
-            seconds=self._seconds(),
-        )
-        self._entered, self._entered_step = now, step
-        if self._log:
-            self._log.write({key: getattr(metrics, key) for key in StepMetrics.__slots__})
-        if self._report:
-            self._report(metrics)
-
-    def checkpoint_is_due(self) -> bool:
-        """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._saved > self._config.loop.checkpoint_minutes * 60
-
-    def checkpoint(
-        self,
-        step: int,
-        method: Method,
-        optimizer: torch.optim.Optimizer,
-        plateau: Plateau | None = None,
-    ) -> Checkpoint:
-        """Write the state after a step, and return it."""
-        course = {PLATEAU: plateau.state()} if plateau else {}
-        state = Checkpoint(
-            config=self._config.to_json(),
-            step=step,
-            weights=method.state_dict(),
-            optimizer=optimizer_tensors(optimizer),
-            history={**self._history, **course, "seconds": self._seconds()},
-        )
-        if self._fabric.is_global_zero:
-            save_checkpoint(state, self._run)
-        self._saved = time.monotonic()
-        return state
-
-    def _seconds(self) -> float:
-        """Seconds of training, including earlier calls."""
-        return round(self._spent + time.monotonic() - self._began, 1)
-
-
-class _Log:
-    """The log of a run, in JSON lines; a resumed run drops the steps that it repeats."""
-
-    def __init__(self, path: Path, first: int) -> None:
-        self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() and first else []
-        kept = [line for line in lines if _step_of(line) <= first]
-        write_text(path, "".join(f"{line}\n" for line in kept))
-
-    def write(self, values: dict[str, Any]) -> None:
-        line = json.dumps(values)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-
-def _best_before(run: Path, first: int) -> float:
-    """The best validation score of earlier calls, up to a step."""
-    if not first or not (run / BEST).exists():
-        return -math.inf
-    earlier = load_checkpoint(run / BEST)
-    return float(earlier.history["validation"]) if earlier.step <= first else -math.inf
-
-
-def _step_of(line: str) -> int:
-    """Step of a line of the log; that of an incomplete line is beyond any step."""
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return 1 << 62

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
+from lightning_fabric.strategies import DDPStrategy
 
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import FILE, Checkpoint, load_checkpoint
+from stars_infer.train.checkpoint import FILE, PREVIOUS, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.loop import Report, fit
+from stars_infer.train.loop import fit
 from stars_infer.train.methods.method import Method
 from stars_infer.train.pools.batches import PoolBatches
 from stars_infer.train.pools.pool import Pool
+from stars_infer.train.recorder import Report
 from stars_infer.train.run import RunConfig, build_method
+from stars_infer.train.trackers import open_trackers
 from stars_infer.train.views.views import Views
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
@@ -85,8 +88,12 @@ def open_fabric(
     try:
         device = Fabric(accelerator=accelerator, devices=1).device.type
         chosen = best_precision(device) if precision == "auto" else precision
+        # Queues, teachers and running statistics are the same in every process: sending them from
+        # the first one before each forward pass would cost more than the gradients.
+        several = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
         fabric = Fabric(
             accelerator=accelerator,
+            strategy=several if devices * nodes > 1 else "auto",
             devices=devices,
             num_nodes=nodes,
             plugins=[Bf16Products(device)] if chosen == "bf16-mixed" else None,
@@ -108,6 +115,7 @@ def train(
     report: Report | None = None,
     compiled: bool = False,
     make_validation: MakeValidation | None = None,
+    trackers: Sequence[str] = (),
 ) -> Checkpoint:
     """Train a run from fresh weights, from another run's encoder, or from its own checkpoint.
 
@@ -121,11 +129,14 @@ def train(
         report: Called with the metrics of each logged step.
         compiled: Run the method through `torch.compile`.
         make_validation: Makes the validation that `validate_every` asks for.
+        trackers: Names of `stars_infer.train.trackers.TRACKERS` that follow the run, too.
 
     Returns:
         The last checkpoint.
 
     Raises:
+        DivergedError: If the loss of a step is no finite number; the last checkpoint is kept.
+        MissingExtraError: If the package of a tracker is not installed.
         UsageError: If `out` holds a checkpoint and `resume` is false; if there is none to resume,
             or its configuration differs; or if the run asks for a validation that is impossible.
     """
@@ -144,18 +155,28 @@ def train(
         if make_validation is None:
             raise UsageError("validate_every: this run has no validation; set it to 0")
         validate = make_validation(method, config, fabric)
-    return fit(
-        method,
-        views,
-        config,
-        out,
-        fabric=fabric,
-        resume=earlier,
-        history=history,
-        report=report,
-        compiled=compiled,
-        validate=validate,
-    )
+    first = earlier.step if earlier else 0
+    opened = open_trackers(trackers, out, config.to_json(), first) if fabric.is_global_zero else []
+    failed = True
+    try:
+        last = fit(
+            method,
+            views,
+            config,
+            out,
+            fabric=fabric,
+            resume=earlier,
+            history=history,
+            report=report,
+            compiled=compiled,
+            validate=validate,
+            trackers=opened,
+        )
+        failed = False
+    finally:
+        for tracker in opened:
+            tracker.close(failed=failed)
+    return last
 
 
 def open_views(
@@ -205,7 +226,7 @@ def _load_earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint |
     Raises:
         UsageError: If there is a checkpoint and `resume` is false, or if its configuration differs.
     """
-    if not (out / FILE).exists():
+    if not ((out / FILE).exists() or (out / PREVIOUS).exists()):
         if resume:
             raise UsageError(f"{out}: no checkpoint to resume; leave --resume out to start")
         return None

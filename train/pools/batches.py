@@ -87,6 +87,10 @@ class PoolBatches:
             ),
         )
 
+    def source(self, number: int) -> str:
+        """A name for a clip."""
+        return f"clip {number} of the pool"
+
     def clips_of_step(self, step: int) -> Tensor:
         """Numbers (B,) of the clips of a step."""
         return clips_of_step(step, batch=self.batch, clips=self.clips, seed=self.seed)

@@ -13,7 +13,6 @@ from rich.progress import Progress
 
 from stars_infer.cli.output import Output
 from stars_infer.errors import UsageError
-from stars_infer.train.loop import StepMetrics
 from stars_infer.train.protocols.encoders import MeasuredEncoder, load_encoder
 from stars_infer.train.protocols.features import Track
 from stars_infer.train.protocols.finetune import FinetuneSettings, TrainingStoppedError
@@ -28,6 +27,7 @@ from stars_infer.train.protocols.plots import require_plots, write_plots
 from stars_infer.train.protocols.results import Result, save_result
 from stars_infer.train.protocols.task import Task, open_task
 from stars_infer.train.recipe import load_recipe
+from stars_infer.train.recorder import StepMetrics
 from stars_infer.train.session import open_fabric
 from stars_infer.train.views.batch import Batch
 

@@ -21,7 +21,6 @@ from stars_infer.arrays import FloatArray
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.checkpoint import FILE, Checkpoint, load_weights
 from stars_infer.train.datasets.pack import Pack
-from stars_infer.train.loop import Report
 from stars_infer.train.methods.classifier import Classifier
 from stars_infer.train.protocols.averaging import SCORES, classify_samplings
 from stars_infer.train.protocols.encoders import MeasuredEncoder
@@ -37,6 +36,7 @@ from stars_infer.train.protocols.results import (
 from stars_infer.train.protocols.task import Task, numbers_of
 from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe
+from stars_infer.train.recorder import Report
 from stars_infer.train.run import RunConfig
 from stars_infer.train.session import train
 

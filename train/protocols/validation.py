@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from stars_infer.errors import UsageError
+from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.distributed import all_gather
 from stars_infer.train.methods.method import Method
-from stars_infer.train.protocols.features import clip_features
+from stars_infer.train.protocols.features import Encode, clip_features
 from stars_infer.train.protocols.knn import nearest_votes
 from stars_infer.train.protocols.results import accuracy
 from stars_infer.train.protocols.task import open_task
 from stars_infer.train.run import RunConfig
+from stars_infer.train.views.config import ViewConfig
 
 NEIGHBORS = 10
 
@@ -27,6 +32,7 @@ def make_validation(method: Method, config: RunConfig, fabric: Fabric) -> Callab
 
     Returns:
         A function that gives the share of test clips that are classified correctly, in per cent.
+        Every process calls it and encodes its share of the clips.
 
     Raises:
         UsageError: If the run has no split, or fewer than ten clips to train on.
@@ -39,15 +45,22 @@ def make_validation(method: Method, config: RunConfig, fabric: Fabric) -> Callab
 
     def measure() -> float:
         gallery, queries = (
-            clip_features(
-                part,
-                method.encoder.pool,
-                views=config.views,
-                fabric=fabric,
-            )
+            shared_features(part, method.encoder.pool, views=config.views, fabric=fabric)
             for part in (task.train, task.test)
         )
         named = nearest_votes(gallery, task.train_labels, queries, ks=[NEIGHBORS])
         return accuracy(named[NEIGHBORS], task.test_labels)
 
     return measure
+
+
+def shared_features(pack: Pack, encode: Encode, *, views: ViewConfig, fabric: Fabric) -> Tensor:
+    """`clip_features`, to which every process contributes some of the clips."""
+    processes, clips = fabric.world_size, len(pack.clips)
+    share = -(-clips // processes)
+    # Process r has the clips r, r + P, ...; some are encoded twice, so that shares are equal.
+    mine = [(fabric.global_rank + processes * place) % clips for place in range(share)]
+    part = replace(pack, clips=tuple(pack.clips[number] for number in mine))
+    found = clip_features(part, encode, views=views, fabric=fabric)
+    everyone = all_gather(found).view(processes, share, -1)
+    return everyone.transpose(0, 1).flatten(0, 1)[:clips]

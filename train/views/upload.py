@@ -7,7 +7,7 @@ own, beside the computing of the step before; `Ahead` lets another thread draw i
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -103,7 +103,7 @@ class Source(Protocol, Generic[_Drawn]):
 
 def draw_ahead(
     source: Source[_Drawn], wanted: Iterable[tuple[int, slice]], *, ahead: int = _AHEAD
-) -> Iterator[tuple[Batch, ...]]:
+) -> Generator[tuple[Batch, ...], None, None]:
     """Make batches, of which another thread prepares the next ones while the device computes.
 
     On a CPU, which would have to do both, nothing is prepared ahead.

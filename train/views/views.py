@@ -73,6 +73,11 @@ class Views:
         self._bodies = torch.tensor([clip.bodies for clip in pack.clips])
         number = {label: place for place, label in enumerate(self.classes)}
         self._labels = torch.tensor([number[clip.label] for clip in pack.clips])
+        self._sources = [clip.source for clip in pack.clips]
+
+    def source(self, number: int) -> str:
+        """Where a clip comes from."""
+        return self._sources[number]
 
     def clips_of_step(self, step: int) -> Tensor:
         """Numbers (B,) of the clips of a step: the next ones of shuffled passes over the data."""
