@@ -78,7 +78,8 @@ def set_learning_rate(
     elif config.plateau is not None:
         rate = config.lr * factor
     elif config.milestone is not None:
-        rate = config.lr * (DROP if step >= round(config.milestone * steps) else 1.0)
+        drops = drops_before(step, steps, config.milestone, config.second_milestone)
+        rate = config.lr * DROP**drops
     else:
         done = (step - warmup) / max(1, steps - warmup)
         cosine = 0.5 * (1 + math.cos(math.pi * done))
@@ -86,6 +87,11 @@ def set_learning_rate(
     for group in optimizer.param_groups:
         group["lr"] = rate * group["lr_scale"]
     return rate
+
+
+def drops_before(step: int, steps: int, *milestones: float | None) -> int:
+    """Number of milestones, shares of the steps, that are behind a step."""
+    return sum(step >= round(share * steps) for share in milestones if share is not None)
 
 
 def _layer_scale(name: str, decay: float | None, depth: int) -> float:

@@ -30,6 +30,7 @@ class LoopConfig:
         final_lr: Learning rate at the end of the cosine.
         milestone: Share of the steps after which the rate drops to a tenth; replaces the cosine.
             5/6 in SkeAttnCLR.
+        second_milestone: Share of the steps after which it drops once more.
         plateau: Epochs without a lower mean loss that are borne before the rate drops to a tenth,
             as in PyTorch's ReduceLROnPlateau; replaces the cosine. 10 in the fine-tuning of
             SkeAttnCLR.
@@ -56,6 +57,7 @@ class LoopConfig:
     lr: float = 1e-3
     final_lr: float = 5e-4
     milestone: float | None = None
+    second_milestone: float | None = None
     plateau: int | None = None
     warmup: float = 0
     optimizer: str = ADAMW
@@ -84,8 +86,7 @@ class LoopConfig:
             raise UsageError(f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
         if not 0 <= self.sgd_momentum < 1:
             raise UsageError(f"sgd_momentum is a share below 1, not {self.sgd_momentum:g}")
-        if self.milestone is not None and not 0 < self.milestone <= 1:
-            raise UsageError(f"milestone is a share up to 1, not {self.milestone:g}")
+        check_milestones(self.milestone, self.second_milestone)
         if self.plateau is not None and (self.plateau < 0 or self.milestone is not None):
             raise UsageError(
                 f"plateau is a number of epochs and goes without milestone, not {self.plateau}"
@@ -96,6 +97,18 @@ class LoopConfig:
             raise UsageError(f"keep must not be below 0, not {self.keep}")
         if self.layer_decay is not None and not 0 < self.layer_decay <= 1:
             raise UsageError(f"layer_decay is a share up to 1, not {self.layer_decay:g}")
+
+
+def check_milestones(first: float | None, second: float | None) -> None:
+    """Refuse shares of the steps at which a rate cannot drop.
+
+    Raises:
+        UsageError: If they are no shares, or not in order.
+    """
+    if first is not None and not 0 < first <= 1:
+        raise UsageError(f"milestone is a share up to 1, not {first:g}")
+    if second is not None and not (first or 1) < second <= 1:
+        raise UsageError(f"second_milestone is a share after milestone, up to 1, not {second:g}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
-from stars_infer.train.optimizer import DROP
+from stars_infer.train.optimizer import DROP, drops_before
 from stars_infer.train.protocols.encoders import MeasuredEncoder
 from stars_infer.train.protocols.features import (
     CROP,
@@ -32,6 +32,7 @@ from stars_infer.train.protocols.results import (
     make_result,
 )
 from stars_infer.train.protocols.task import Task
+from stars_infer.train.run import check_milestones
 from stars_infer.train.views.config import ViewConfig
 
 
@@ -45,6 +46,7 @@ class LinearConfig:
         lr: Learning rate at the start of the cosine, which ends at 0.
         milestone: Share of the steps after which the rate drops to a tenth; replaces the cosine.
             0.6 in SkeAttnCLR, at a rate of 3.
+        second_milestone: Share of the steps after which it drops once more.
         momentum: Momentum of SGD.
         crops: Number of random crops of each training clip, which the epochs use in turn. 0
             encodes the center crop once; as many as epochs give each epoch a fresh crop, as in
@@ -60,6 +62,7 @@ class LinearConfig:
     batch: int = 256
     lr: float = 0.1
     milestone: float | None = None
+    second_milestone: float | None = None
     momentum: float = 0.9
     crops: int = 0
     shortest_crop: float = 0.5
@@ -72,13 +75,13 @@ class LinearConfig:
             raise UsageError("epochs and batch must be at least 1, crops at least 0")
         if not (self.lr > 0 and 0 <= self.momentum < 1 and self.rotation >= 0):
             raise UsageError("lr must be above 0, momentum a share below 1, rotation not below 0")
-        if self.milestone is not None and not 0 < self.milestone <= 1:
-            raise UsageError(f"milestone is a share up to 1, not {self.milestone:g}")
+        check_milestones(self.milestone, self.second_milestone)
 
     def rate(self, step: int, steps: int) -> float:
         """Learning rate of a step, counted from 0, of a schedule of `steps`."""
         if self.milestone is not None:
-            return self.lr * (DROP if step >= round(self.milestone * steps) else 1.0)
+            drops = drops_before(step, steps, self.milestone, self.second_milestone)
+            return self.lr * float(DROP**drops)
         return self.lr * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 

@@ -55,8 +55,9 @@ class _EncoderOptions:
         str | None,
         typer.Option(
             "--paper",
-            help="Measure as a paper does: stars, mamp-code, skeleton2vec or skeattnclr. That sets "
-            "crop, samplings, linear classifier and recipe; flags still win.",
+            help="Measure as a paper or its code does: stars, mamp-code, skeleton2vec, skeattnclr "
+            "or skeattnclr-code. That sets crop, samplings, linear classifier and recipe; flags "
+            "win.",
             show_default="center crops once",
         ),
     ] = None

@@ -328,10 +328,14 @@ def test_sgd_and_its_drop():
     rates = [set_learning_rate(optimizer, loop, n, steps=60, warmup=0) for n in range(60)]
     assert rates[:50] == [0.1] * 50
     assert rates[50:] == pytest.approx([0.01] * 10)
+    twice = LoopConfig(steps=60, optimizer="sgd", lr=0.1, milestone=0.5, second_milestone=0.75)
+    rates = [set_learning_rate(optimizer, twice, n, steps=60, warmup=0) for n in (29, 30, 44, 45)]
+    assert rates == pytest.approx([0.1, 0.01, 0.01, 0.001])
     for wrong, says in (
         ({"optimizer": "adam"}, "optimizer is one of adamw, sgd"),
         ({"sgd_momentum": 1.0}, "sgd_momentum is a share"),
         ({"milestone": 0.0}, "milestone is a share"),
+        ({"milestone": 0.5, "second_milestone": 0.5}, "second_milestone is a share after"),
     ):
         with pytest.raises(UsageError, match=says):
             LoopConfig(**wrong)

@@ -92,11 +92,15 @@ def test_the_rate_drops_or_follows_a_cosine():
     cosine, drop = LinearConfig(lr=3.0), LinearConfig(lr=3.0, milestone=0.6)
     assert [cosine.rate(step, 10) for step in (0, 5)] == pytest.approx([3.0, 1.5])
     assert [drop.rate(step, 10) for step in (0, 5, 6, 9)] == pytest.approx([3.0, 3.0, 0.3, 0.3])
+    twice = LinearConfig(lr=3.0, milestone=0.4, second_milestone=2 / 3)
+    rates = [twice.rate(step, 150) for step in (59, 60, 99, 100, 149)]
+    assert rates == pytest.approx([3.0, 0.3, 0.3, 0.03, 0.03])
 
 
 def test_impossible_settings():
     for wrong in (
         {"epochs": 0}, {"crops": -1}, {"lr": 0.0}, {"momentum": 1.0}, {"milestone": 0.0},
+        {"second_milestone": 0.5}, {"milestone": 0.5, "second_milestone": 0.4},
     ):  # fmt: skip
         with pytest.raises(UsageError):
             LinearConfig(**wrong)

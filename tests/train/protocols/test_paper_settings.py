@@ -24,6 +24,9 @@ def test_settings_of_the_papers():
     skeattnclr = probes["skeattnclr"]
     assert (skeattnclr.lr, skeattnclr.batch, skeattnclr.milestone) == (3, 128, 0.6)
     assert (skeattnclr.crops, PAPERS["skeattnclr"].crop) == (0, 1)
+    code = probes["skeattnclr-code"]
+    assert [round(code.rate(n, 150), 9) for n in (0, 60, 100)] == [3, 0.3, 0.03]
+    assert (code.epochs, code.batch) == (150, 128)
     for paper in (OWN, *PAPERS.values()):
         assert load_recipe(paper.finetune).method == "classifier"
 
