@@ -13,7 +13,7 @@ from stars_infer.errors import UsageError
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.distributed import all_gather
 from stars_infer.train.methods.method import Method
-from stars_infer.train.protocols.features import Encode, clip_features
+from stars_infer.train.protocols.features import CROP, Encode, clip_features
 from stars_infer.train.protocols.knn import nearest_votes
 from stars_infer.train.protocols.results import accuracy
 from stars_infer.train.protocols.task import open_task
@@ -54,6 +54,11 @@ def make_validation(method: Method, config: RunConfig, fabric: Fabric) -> Callab
     return measure
 
 
+def crop_of(views: ViewConfig) -> float:
+    """Crop of the clips that are measured: none if the encoder has learned whole clips only."""
+    return 1.0 if views.shortest_crop == 1 else CROP
+
+
 def shared_features(pack: Pack, encode: Encode, *, views: ViewConfig, fabric: Fabric) -> Tensor:
     """`clip_features`, to which every process contributes some of the clips."""
     processes, clips = fabric.world_size, len(pack.clips)
@@ -61,6 +66,6 @@ def shared_features(pack: Pack, encode: Encode, *, views: ViewConfig, fabric: Fa
     # Process r has the clips r, r + P, ...; some are encoded twice, so that shares are equal.
     mine = [(fabric.global_rank + processes * place) % clips for place in range(share)]
     part = replace(pack, clips=tuple(pack.clips[number] for number in mine))
-    found = clip_features(part, encode, views=views, fabric=fabric)
+    found = clip_features(part, encode, views=views, fabric=fabric, crop=crop_of(views))
     everyone = all_gather(found).view(processes, share, -1)
     return everyone.transpose(0, 1).flatten(0, 1)[:clips]

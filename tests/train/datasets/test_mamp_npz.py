@@ -6,6 +6,7 @@ import pytest
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.datasets.pku.actions import PKU_ACTIONS
 from tests.conftest import call_stars
 from tests.miniature import write_mamp_npz
 from tests.train.datasets.test_prepare import prepare
@@ -13,7 +14,13 @@ from tests.train.datasets.test_prepare import prepare
 
 @pytest.mark.parametrize(
     ("dataset", "split"),
-    [("ntu60", "xview"), ("ntu120", "xsub"), ("ntu120", "xset"), ("pku2", "xsub")],
+    [
+        ("ntu60", "xview"),
+        ("ntu120", "xsub"),
+        ("ntu120", "xset"),
+        ("pku1", "xsub"),
+        ("pku2", "xsub"),
+    ],
 )
 def test_miniature_becomes_a_pack(tmp_path, dataset, split):
     raw = write_mamp_npz(tmp_path / "mini.npz", dataset=dataset)
@@ -29,11 +36,11 @@ def test_miniature_becomes_a_pack(tmp_path, dataset, split):
         for part in ("train", "test"):
             clips = pack.part(split, part).clips
             labels = arrays[f"y_{part}"].argmax(1)
-            if dataset != "pku2":
-                assert [c.label for c in clips] == [NTU_ACTIONS[n] for n in labels[: len(clips)]]
+            names = PKU_ACTIONS if dataset.startswith("pku") else NTU_ACTIONS
+            assert [c.label for c in clips] == [names[n] for n in labels[: len(clips)]]
         # Where the one body fills both places, it is kept once.
         assert pack.clips[0].bodies == 1
-        assert pack.clips[-1].bodies == (1 if dataset == "pku2" else 2)
+        assert pack.clips[-1].bodies == (1 if dataset.startswith("pku") else 2)
         rows = arrays["x_test"][0].reshape(300, 2, 25, 3)[: pack.clips[0].frames, 0]
         np.testing.assert_array_equal(pack.joints[: len(rows)], rows - rows[0, 1])
 
