@@ -47,8 +47,10 @@ CLUSTERS = ["--prototypes", "1024", "--hidden", "1024"]
 GRAPH = [
     "--steps", "900", "--batch", "64", "--lr", "0.03", "--queue", "1024", *TEACHER,
     "--width", "64", "--depth", "6", "--frames", "60", "--dropout", "0",
+    "--predictor", "parts", "--mutual-gradient",
 ]  # fmt: skip
-"""SkeAttnCLR's own network, so small that its steps cost about what the transformer's do."""
+"""SkeAttnCLR's own network, so small that its steps cost about what the transformer's do, with the
+one predictor that the page was measured with."""
 
 ROWS = (
     Row(name="mamp", start=None, arguments=STAGE_1),

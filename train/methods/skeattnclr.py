@@ -123,6 +123,12 @@ class SkeAttnClrConfig:
             return ()
         return {NONE: (), PARTS: (SALIENT,), ALL: (SALIENT, REST, CLIP)}[self.predictor]
 
+    def moves(self, predictor: str) -> bool:
+        """Whether a loss has a gradient for a predictor."""
+        own = {SALIENT: self.salient_loss, REST: self.non_salient_loss}.get(predictor, True)
+        shared = self.predictor == PARTS
+        return own or shared or (self.mutual_negative and self.mutual_gradient)
+
     @property
     def local(self) -> bool:
         """Whether there is a local contrast."""
@@ -177,7 +183,9 @@ class SkeAttnClr(Method):
             self.mixing.check(encoder.frames)
         self.projector = _make_head(encoder.width, config)
         for name in config.predictors:
-            setattr(self, name, _make_head(config.projection, config))
+            predictor = _make_head(config.projection, config)
+            # What no loss moves would keep several processes waiting for its gradient.
+            setattr(self, name, predictor.requires_grad_(config.moves(name)))
         if config.local:
             self.mask = AttentionMask(
                 encoder.width,

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -175,6 +176,25 @@ def test_the_public_code_lets_the_mutual_negative_move_one_side():
         loss.backward()
     assert both.rest_predictor[3].weight.grad.abs().max() > 0
     assert one.rest_predictor[3].weight.grad is None
+
+
+@pytest.mark.parametrize("predictor", ["none", "parts", "all"])
+def test_in_every_ablation_what_learns_has_a_gradient(predictor):
+    """Several processes would wait for one that never comes."""
+    views = three_views()
+    for salient, rest, negative, gradient in product((True, False), repeat=4):
+        config = replace(
+            CONFIG,
+            predictor=predictor,
+            salient_loss=salient,
+            non_salient_loss=rest,
+            mutual_negative=negative,
+            mutual_gradient=gradient,
+        )
+        method = made(config)
+        method(*views if method.mixing else views[:2]).loss.backward()
+        for name, parameter in method.named_parameters():
+            assert (parameter.grad is not None) == parameter.requires_grad, (config, name)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
