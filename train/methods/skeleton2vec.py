@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from stars_infer.errors import UsageError
 from stars_infer.train.methods.masked import MaskedConfig, masked_error
-from stars_infer.train.methods.masking import tube_order, visible_count
+from stars_infer.train.methods.masking import NEAREST, tube_order, visible_count
 from stars_infer.train.methods.method import Method, StepOutput
 from stars_infer.train.methods.momentum import follow
 from stars_infer.train.networks.decoder import MaskedDecoder
@@ -96,9 +96,10 @@ class Skeleton2vec(Method):
             raise UsageError("skeleton2vec masks joints, and posture_tokens have none of their own")
         self.seen = visible_count(encoder.joints, config.mask_ratio, config.rounding)
         if self.seen < 1:
+            most = 1 - (0.5 if config.rounding == NEAREST else 1) / encoder.joints
             raise UsageError(
                 f"mask_ratio {config.mask_ratio:g} hides all {encoder.joints} joints of a tube; "
-                f"at most {1 - 1 / encoder.joints:g} leaves one"
+                f"at most {most:g} leaves one"
             )
         self.student = copy.deepcopy(self.encoder)
         self.encoder.requires_grad_(False)

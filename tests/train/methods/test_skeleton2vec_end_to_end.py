@@ -137,7 +137,7 @@ def test_every_protocol_measures_teacher_and_student(runs, tmp_path):
     found = {path.name.split("-")[0]: json.loads(path.read_text())
              for path in (tmp_path / "eval").glob("*.json")}  # fmt: skip
     assert found.keys() == {"knn", "linear", "fewshot", "finetune", "semi"}
-    assert found["knn"]["method"] == "Skeleton2vec"
+    assert found["knn"]["method"] == "Skeleton2vec momentum 0.5"
     assert [found[name].get("samplings") for name in ("knn", "finetune", "semi")] == [3, 2, None]
     done("train", "eval", "knn", run, "--k", 1, "--weights", "student", *CPU)
     (student,) = (run / "eval" / "student").glob("knn*.json")
@@ -151,8 +151,12 @@ def test_what_does_not_go_is_refused_in_a_line(runs):
     code, err = refused(*mamp, "--tube-length", 3)
     assert (code, "--tube-length does not go with the method 'mamp'" in err) == (2, True)
     own = [*mamp, "--recipe", "skeleton2vec"]
-    code, err = refused(*own, "--mask-ratio", 0.98)
-    assert (code, "hides all 25 joints of a tube; at most 0.96 leaves one" in err) == (2, True)
+    for rounding, ratio, most in (("nearest", 0.99, 0.98), ("down", 0.97, 0.96)):
+        code, err = refused(*own, "--mask-ratio", ratio, "--rounding", rounding)
+        assert (code, f"hides all 25 joints of a tube; at most {most} leaves one" in err) == (
+            2,
+            True,
+        )
     assert "both say when frames are taken" in refused(*own, "--pace", 0.5)[1]
     code, err = refused("export", "--onnx", runs / "stars", "--weights", "student")
     assert (code, "stars keeps one encoder only; leave --weights student out" in err) == (2, True)
