@@ -103,7 +103,7 @@ class Classifier(Method):
     def classify(self, features: Tensor) -> Tensor:
         """Logits (B, classes) of joint features (B, V'*D)."""
         if self.config.head == LINEAR:
-            features = features.unflatten(1, (-1, self.encoder.config.width)).mean(dim=1)
+            features = features.view(len(features), -1, self.encoder.config.width).mean(dim=1)
         logits: Tensor = self.head(features)
         return logits
 

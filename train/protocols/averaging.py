@@ -35,4 +35,4 @@ def classify_samplings(
     if average == FEATURES:
         return classify(features.mean(dim=1)).float()
     scores = classify(features.flatten(0, 1)).float()
-    return scores.unflatten(0, features.shape[:2]).mean(dim=1)
+    return scores.view(*features.shape[:2], -1).mean(dim=1)

@@ -29,7 +29,8 @@ from stars_infer.train.protocols.options import (
     ResultOptions,
     TransferOptions,
 )
-from stars_infer.train.protocols.plots import CLASSES, require_plots
+from stars_infer.train.protocols.pictures import CLASSES
+from stars_infer.train.protocols.plots import require_plots
 from stars_infer.train.protocols.transfer import transfer as carry_over
 
 app = typer.Typer(

@@ -90,7 +90,7 @@ def clip_features(
         runs = batch.bodies.reshape(-1, views.frames, *batch.bodies.shape[2:])
         features = encode(runs).view(len(batch.bodies), -1)
         means = means_over_bodies(batch, features, zero)
-        parts.append(finish(means.unflatten(1, (samplings, -1))))
+        parts.append(finish(means.view(len(means), samplings, -1)))
     return torch.cat(parts)
 
 
@@ -165,7 +165,7 @@ def random_crop_features(
         # and begin the next.
         crop = torch.arange(step * size, (step + 1) * size) // clips
         numbers = views.clips_of_step(step)
-        for number in crop.unique().tolist():
+        for number in range(int(crop[0]), int(crop[-1]) + 1):
             if number not in found:
                 found[number] = means.new_empty(clips, means.shape[1])
             mine = crop == number

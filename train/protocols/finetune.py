@@ -222,7 +222,7 @@ def classify_clips(
 
     def finish(features: Tensor) -> Tensor:
         """Logits, then pooled features (B, classes + D), of joint features (B, S, V'*D)."""
-        joints = features.mean(dim=1).unflatten(1, (-1, shape.width))
+        joints = features.mean(dim=1).view(len(features), -1, shape.width)
         logits = classify_samplings(classifier.classify, features, how.average)
         return torch.cat((logits, joints.mean(dim=1)), dim=1)
 

@@ -21,7 +21,7 @@ from stars_infer.train.options import (
 from stars_infer.train.protocols.averaging import SCORES
 from stars_infer.train.protocols.linear import LinearConfig
 from stars_infer.train.protocols.paper_settings import PaperSettings, paper_settings
-from stars_infer.train.protocols.plots import CLASSES
+from stars_infer.train.protocols.pictures import CLASSES
 from stars_infer.train.run import LoopConfig
 from stars_infer.train.views.config import ViewConfig
 
