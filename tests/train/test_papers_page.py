@@ -11,7 +11,7 @@ from tests.conftest import REPOSITORY
 from tests.train.test_docs import options_of
 
 PAGE = (REPOSITORY / "docs/papers.md").read_text(encoding="utf-8")
-FLAG = re.compile(r"--([a-z][\w-]*)(?: (\w+))?")
+FLAG = re.compile(r"--([a-z][\w-]*)(?: ([\w.]+))?")
 
 
 def rows():
@@ -30,7 +30,8 @@ def settings_in(cell):
     found = {}
     for name, value in FLAG.findall(cell):
         if value:
-            found[name.replace("-", "_")] = int(value) if value.isdigit() else value
+            number = re.fullmatch(r"[\d.]+", value)
+            found[name.replace("-", "_")] = float(value) if number else value
         elif name.startswith("no-"):
             found[name.removeprefix("no-").replace("-", "_")] = False
         else:

@@ -44,7 +44,8 @@ class SkeAttnClrConfig:
             by a cosine.
         hidden: Hidden width of projector and predictor.
         projection: Width of the vectors that are compared.
-        mu: Weight of the salient loss; the non-salient one has 1 - mu.
+        mu: Weight of the salient loss; the non-salient one has 1 - mu. 0.5 in the paper, 1 in the
+            configurations of its public code.
         salient_loss: Whether salient features are compared (L_s, equation 8).
         non_salient_loss: Whether non-salient features are compared (L_ns, equation 9).
         mutual_negative: Whether the salient and non-salient features of a clip are a negative pair.
@@ -96,10 +97,10 @@ class SkeAttnClrConfig:
                 raise UsageError(f"{name} must be above 0, not {getattr(self, name):g}")
         if not 0 <= self.momentum <= 1:
             raise UsageError(f"momentum is a share up to 1, not {self.momentum:g}")
-        if not 0 < self.mu < 1:
+        if not 0 < self.mu <= 1:
             raise UsageError(
-                f"mu is a share between 0 and 1, not {self.mu:g}; --no-salient-loss and "
-                "--no-non-salient-loss leave one of the losses out"
+                f"mu is a share above 0 and up to 1, not {self.mu:g}; --no-salient-loss leaves the "
+                "salient loss out"
             )
         self.mixing()
 

@@ -245,6 +245,8 @@ def test_ablations_leave_their_terms_out():
     assert whole == pytest.approx(no_rest + no_salient - only_global, rel=1e-5)
     salient, rest = 2 * (no_rest - only_global), 2 * (no_salient - only_global)
     assert half == pytest.approx(only_global + 0.25 * salient + 0.75 * rest, rel=1e-5)
+    # The configurations of the public code have mu = 1: the salient loss alone, fully counted.
+    assert loss_with(mu=1.0) == pytest.approx(only_global + salient, rel=1e-5)
     # One more negative in each of both losses.
     assert loss_with(mutual_negative=False) < whole
     for which in ("salient_loss", "non_salient_loss"):
@@ -320,7 +322,7 @@ def test_following_by_hand():
         ({"sharpness": 0}, "sharpness must be above 0"),
         ({"momentum": 1.5}, "momentum is a share"),
         ({"predictor": "some"}, "predictor is none, parts, all, not 'some'"),
-        ({"mu": 1.0}, "mu is a share between 0 and 1"),
+        ({"mu": 0.0}, "mu is a share above 0 and up to 1"),
         ({"fewest_parts": 5}, r"fewest_parts \(5\) and most_parts \(4\)"),
         ({"shortest_mix": 9}, r"shortest_mix \(9\) and longest_mix \(3\)"),
     ],
