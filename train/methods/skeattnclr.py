@@ -219,8 +219,8 @@ class SkeAttnClr(Method):
         q_tokens = self.encoder(query.bodies)
         with torch.no_grad():
             k_tokens = self.key_encoder(key.bodies)
-            k = _project(self.key_projector, key, k_tokens.mean(dim=1, dtype=torch.float32))
-        q = _project(self._head(CLIP), query, q_tokens.mean(dim=1, dtype=torch.float32))
+            k = _project(key, k_tokens.mean(dim=1, dtype=torch.float32), self.key_projector)
+        q = _project(query, q_tokens.mean(dim=1, dtype=torch.float32), *self._heads(CLIP))
         loss = contrast(q, k, past, temperature)
         if self.config.local:
             mixed = others[0] if others else query
@@ -228,24 +228,24 @@ class SkeAttnClr(Method):
             loss = loss + self._local_loss(mixed, tokens, k_tokens)
         return StepOutput(loss * query.share_of_clips, k)
 
-    def _head(self, name: str) -> nn.Module:
-        """Projector and predictor of some features of the query."""
+    def _heads(self, name: str) -> tuple[nn.Module, ...]:
+        """The projector, and the predictor, if any, of some features of the query."""
         if name == REST and self.config.predictor == PARTS:
             name = SALIENT
         if name not in self.config.predictors:
-            return self.projector
-        return nn.Sequential(self.projector, getattr(self, name))
+            return (self.projector,)
+        return self.projector, getattr(self, name)
 
     def _local_loss(self, batch: Batch, tokens: Tensor, k_tokens: Tensor) -> Tensor:
         """Local loss (equation 10) of the tokens of a view and of its key, both (N, L, D)."""
         config, past = self.config, self.queue.vectors
         mask = self.mask(tokens)
         salient, rest = salient_means(tokens, mask)
-        q_s = _project(self._head(SALIENT), batch, salient)
-        q_ns = _project(self._head(REST), batch, rest)
+        q_s = _project(batch, salient, *self._heads(SALIENT))
+        q_ns = _project(batch, rest, *self._heads(REST))
         with torch.no_grad():
             k_s, k_ns = (
-                _project(self.key_projector, batch, mean) for mean in salient_means(k_tokens, mask)
+                _project(batch, mean, self.key_projector) for mean in salient_means(k_tokens, mask)
             )
         loss = tokens.new_zeros((), dtype=torch.float32)
         for wanted, weight, own, key, other in (
@@ -271,9 +271,12 @@ class SkeAttnClr(Method):
         follow(self.key_projector, self.projector, momentum)
 
 
-def _project(head: nn.Module, batch: Batch, features: Tensor) -> Tensor:
-    """Unit vectors (B, P): average body features (N, D) by clip, apply the head, normalize."""
-    return F.normalize(head(batch.mean_over_bodies(features.float())).float(), dim=1)
+def _project(batch: Batch, features: Tensor, *heads: nn.Module) -> Tensor:
+    """Unit vectors (B, P): average body features (N, D) by clip, apply the heads, normalize."""
+    vectors = batch.mean_over_bodies(features.float())
+    for head in heads:
+        vectors = head(vectors)
+    return F.normalize(vectors.float(), dim=1)
 
 
 class AttentionMask(nn.Module):

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from stars_infer.errors import UsageError
+from stars_infer.train import loop
 from stars_infer.train.checkpoint import Checkpoint, load_checkpoint
 from stars_infer.train.protocols.encoders import load_encoder
 from stars_infer.train.protocols.finetune import (
     FinetuneSettings,
+    TrainingStoppedError,
     classify_clips,
     finetune,
     finetune_config,
@@ -68,6 +70,30 @@ def test_finetuning_as_skeattnclr(task, measured, fabric, tmp_path):
     # A rate of next to nothing lowers no loss: it drops after the second epoch at the latest.
     assert history["last_epoch"] == 4
     assert history["factor"] <= 0.1
+
+
+def test_a_plateau_goes_on_where_a_fine_tuning_was_stopped(
+    task, measured, fabric, tmp_path, monkeypatch
+):
+    """Three steps an epoch, of which the second is stopped in its middle; no loss gets lower."""
+    flags = {"epochs": 3, "batch": 6, "plateau": 0, "lr": 1e-12}
+    recipe = load_recipe("finetune-skeattnclr")
+
+    def tuned(out, **more):
+        how = FinetuneSettings(fabric=fabric, out=out, recipe=recipe, flags=flags, **more)
+        return finetune(measured, task, how=how)
+
+    whole = tuned(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_any_stops", lambda stop, step, device: step == 4)
+        with pytest.raises(TrainingStoppedError):
+            tuned(tmp_path / "stopped")
+    resumed = tuned(tmp_path / "stopped", resume=True)
+    kept = [load_checkpoint(tmp_path / name).history["plateau"] for name in ("whole", "stopped")]
+    assert kept[0] == kept[1]
+    assert kept[0]["factor"] < 1
+    scores = [result.class_scores["accuracy"] for result in (whole, resumed)]
+    np.testing.assert_array_equal(*scores)
 
 
 def test_actions_keep_their_names_where_some_were_not_shown(task, measured, fabric, tmp_path):
