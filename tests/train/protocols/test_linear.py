@@ -1,9 +1,13 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from stars_infer.errors import UsageError
+from stars_infer.train.protocols.features import random_crop_features
 from stars_infer.train.protocols.linear import LinearConfig, fit_linear, linear
+from stars_infer.train.protocols.paper_settings import PAPERS
 
 CPU = torch.device("cpu")
 
@@ -76,6 +80,26 @@ def test_two_crops_are_used_in_turn_and_a_hundred_once():
     again = fit_linear([*crops[:2], crops[0]], config=config, **fit)
     torch.testing.assert_close(two.weight, again.weight, rtol=0, atol=0)
     assert not torch.equal(two.weight, fresh.weight)
+
+
+@pytest.mark.parametrize(
+    ("paper", "shortest", "rotation", "uniform"),
+    [("stars", 0.5, 0.0, False), ("mamp-code", 0.5, 0.3, False), ("skeleton2vec", 1.0, 0.3, True)],
+)
+def test_the_views_of_the_papers_probes(
+    task, measured, fabric, monkeypatch, paper, shortest, rotation, uniform
+):
+    """A fresh view of every clip in every epoch, cropped, turned and sampled as the paper does."""
+    module, drawn = sys.modules[linear.__module__], []
+
+    def watched(pack, encode, views, **how):
+        drawn.append((views.shortest_crop, views.rotation, views.uniform_sampling, how["crops"]))
+        return random_crop_features(pack, encode, views, **how)
+
+    monkeypatch.setattr(module, "random_crop_features", watched)
+    probe = {**PAPERS[paper].linear, "epochs": 3}
+    linear(measured, task, fabric=fabric, config=LinearConfig(**probe))
+    assert drawn == [(shortest, rotation, uniform, 3)]
 
 
 @pytest.mark.parametrize("crops", [0, 2])
