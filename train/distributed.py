@@ -10,11 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.distributed.nn.functional
 from torch import Tensor
 from torch import distributed as dist
-
-_with_gradient: Any = torch.distributed.nn.functional
 
 
 def world_size() -> int:
@@ -34,25 +31,54 @@ def all_gather(x: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return x
-    if not x.requires_grad:
-        parts = [torch.empty_like(x) for _ in range(world_size())]
-        dist.all_gather(parts, x.contiguous())
-        return torch.cat(parts)
-    return torch.cat(_with_gradient.all_gather(x.contiguous()))
+    gathered: Tensor = _Gather.apply(x)
+    return gathered
 
 
 def all_reduce(x: Tensor) -> Tensor:
     """Sum a tensor over all processes."""
     if world_size() == 1:
         return x
-    if not x.requires_grad:
-        total = x.clone()
-        dist.all_reduce(total)
-        return total
-    sum_with_gradient: Tensor = _with_gradient.all_reduce(x)
-    return sum_with_gradient
+    total: Tensor = _Sum.apply(x)
+    return total
 
 
 def own_rows(count: int, device: torch.device) -> Tensor:
     """Positions of this process's `count` rows in what `all_gather` returns."""
     return rank() * count + torch.arange(count, device=device)
+
+
+class _Gather(torch.autograd.Function):
+    """The rows of all processes; the gradient of a row is the sum of what all send back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        everyone = x.new_empty(world_size() * len(x), *x.shape[1:])
+        dist.all_gather_into_tensor(everyone, x.contiguous())
+        ctx.rows = len(x)
+        return everyone
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        start = rank() * ctx.rows
+        return total[start : start + ctx.rows]
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _sum(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _sum(gradients[0])
+
+
+def _sum(x: Tensor) -> Tensor:
+    total = x.contiguous().clone()
+    dist.all_reduce(total)
+    return total

@@ -12,7 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-import torch.distributed.nn.functional
+import torch.distributed
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -45,15 +45,11 @@ class _Marking(TorchFunctionMode):
 @contextmanager
 def collectives_of_a_gpu() -> Iterator[None]:
     """Let collectives refuse tensors that are made on the host from here on."""
-    modules = {
-        torch.distributed: ("all_reduce", "all_gather", "broadcast", "reduce", "reduce_scatter"),
-        torch.distributed.nn.functional: ("all_reduce", "all_gather", "broadcast"),
-    }
+    names = ("all_reduce", "all_gather", "all_gather_into_tensor", "broadcast", "reduce_scatter")
     with ExitStack() as stack:
-        for module, names in modules.items():
-            for name in names:
-                refusing = _refusing(getattr(module, name))
-                stack.enter_context(patch.object(module, name, refusing))
+        for name in names:
+            refusing = _refusing(getattr(torch.distributed, name))
+            stack.enter_context(patch.object(torch.distributed, name, refusing))
         stack.enter_context(_Marking())
         yield
 

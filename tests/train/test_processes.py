@@ -85,17 +85,17 @@ def test_alone_there_is_nobody_to_ask():
 
 def test_the_stand_in_for_a_gpu_refuses_what_the_host_made():
     """All runs of two processes above train under it."""
-    everywhere, functions = torch.device("cpu"), torch.distributed.nn.functional
+    everywhere = torch.device("cpu")
     with collectives_of_a_gpu():
         on_host = torch.tensor([1.0])
         on_device = torch.tensor([1.0], device=everywhere)
-        for collective in (dist.all_reduce, functions.all_reduce, functions.all_gather):
-            for tensor in (on_host, on_host.clone() + 1, torch.ones(2)):
-                with pytest.raises(RuntimeError, match="NCCL"):
-                    collective(tensor)
-            # Nobody to talk to is as far as these come here.
-            for tensor in (on_device, on_host.to(everywhere), on_device * on_host):
-                with pytest.raises(ValueError, match="process group"):
-                    collective(tensor)
-        with pytest.raises(RuntimeError, match="NCCL"):
-            dist.all_gather([torch.empty(1, device=everywhere)], on_host)
+        for tensor in (on_host, on_host.clone() + 1, torch.ones(2)):
+            with pytest.raises(RuntimeError, match="NCCL"):
+                dist.all_reduce(tensor)
+        # Nobody to talk to is as far as these come here.
+        for tensor in (on_device, on_host.to(everywhere), on_device * on_host):
+            with pytest.raises(ValueError, match="process group"):
+                dist.all_reduce(tensor)
+        for gather in (dist.all_gather, dist.all_gather_into_tensor):
+            with pytest.raises(RuntimeError, match="NCCL"):
+                gather(torch.empty(1, device=everywhere), on_host)

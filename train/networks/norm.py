@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stars_infer.train.distributed import all_reduce, world_size
+from stars_infer.train.distributed import all_gather, world_size
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
@@ -36,9 +36,15 @@ def _normalize_over_processes(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tens
     """Normalize (B, D, ...) over all processes, which may have different numbers of rows."""
     x = input.float().transpose(1, -1)
     values = x.reshape(-1, x.shape[-1])
-    rows = all_reduce(values.new_tensor(float(len(values))))
-    mean = all_reduce(values.sum(dim=0)) / rows
-    variance = all_reduce((values - mean).square().sum(dim=0)) / rows
+    # One exchange for all statistics; the variance is put together from each process's own (Chan,
+    # Golub and LeVeque 1979), since a mean of squares would lose digits.
+    variances, means = torch.var_mean(values, dim=0, correction=0)
+    own = torch.cat((means, variances, values.new_full((1,), len(values))))
+    means, variances, counts = all_gather(own[None]).split((len(means), len(means), 1), dim=1)
+    rows = counts.sum()
+    weights = counts / rows
+    mean = (weights * means).sum(dim=0)
+    variance = (weights * (variances + (means - mean).square())).sum(dim=0)
     _update_statistics(norm, mean.detach(), variance.detach(), rows)
     normed = (x - mean) / (variance + norm.eps).sqrt() * norm.weight + norm.bias
     return normed.transpose(1, -1).to(input.dtype)
