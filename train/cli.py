@@ -16,17 +16,16 @@ from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
-from stars_infer.train.recorder import StepMetrics
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
-from stars_infer.train.options import MachineOptions, TrainingOptions, Weights, config_flags
+from stars_infer.train.options import TrainingOptions, Weights, config_flags
 from stars_infer.train.pools.pool import FACTS, SENSOR, Pool, PoolConfig, make_pool
 from stars_infer.train.protocols.cli import app as protocols_app
 from stars_infer.train.protocols.validation import make_validation
 from stars_infer.train.recipe import Recipe, load_recipe, recipe_names
-from stars_infer.train.reproduce import TARGETS, Recipes, Sources, plan, write_report
-from stars_infer.train.reproduce import reproduce as run_steps
+from stars_infer.train.recorder import StepMetrics
+from stars_infer.train.reproduction.cli import register
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.session import train
 from stars_infer.train.views.config import ViewConfig
@@ -38,6 +37,7 @@ app = typer.Typer(
 )
 
 app.add_typer(protocols_app, name="eval")
+register(app)
 
 RecipeName = Annotated[
     str, typer.Option(help="Name of a recipe (see `stars train recipes`), or a .toml file.")
@@ -190,47 +190,6 @@ def recipes(
             (each.name, each.stage, each.method, each.about.partition("\n")[0]) for each in found
         ]
         output.table(("recipe", "stage", "method", "what"), rows)
-
-
-@app.command(
-    epilog="Example: stars train reproduce ntu60-xsub --raw nturgb+d_skeletons/ --out ntu60"
-)
-@with_options(machine=MachineOptions)
-def reproduce(
-    target: Annotated[str, typer.Argument(help=f"One of {', '.join(TARGETS)}.")],
-    machine: MachineOptions,
-    raw: Annotated[Path, typer.Option(help="The data set as it was downloaded.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of packs, runs and report.")],
-    ntu120: Annotated[
-        Path | None, typer.Option(help="Raw NTU-120, for the few-shot protocol.")
-    ] = None,
-    pku2: Annotated[
-        Path | None, typer.Option(help="Raw PKU-MMD II, for the transfer protocol.")
-    ] = None,
-    pretrain_recipe: Annotated[
-        str | None, typer.Option(help="For stage 1.", show_default="the papers'")
-    ] = None,
-    tune_recipe: Annotated[
-        str | None, typer.Option(help="For stage 2.", show_default="the papers'")
-    ] = None,
-    finetune_recipe: Annotated[
-        str | None, typer.Option(help="For fine-tuning.", show_default="the papers'")
-    ] = None,
-    quiet: QuietFlag = False,
-) -> None:
-    """Prepare the data, run both stages and all protocols, and report; called again, it goes on."""
-    output = Output(quiet=quiet)
-    steps = plan(
-        target,
-        Sources(raw=raw, ntu120=ntu120, pku2=pku2),
-        out,
-        recipes=Recipes(pretrain=pretrain_recipe, tune=tune_recipe, finetune=finetune_recipe),
-        machine=machine.to_flags(),
-    )
-    run_steps(steps, say=output.note)
-    report = write_report(target, out)
-    output.note(f"{report}:")
-    typer.echo(report.read_text(encoding="utf-8"), nl=False)
 
 
 def _run_stage(

@@ -11,8 +11,6 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import fit
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder_config import EncoderConfig
-from stars_infer.train.options import MachineOptions
-from stars_infer.train.reproduce import Sources, plan
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import best_precision, open_fabric, open_views
 from stars_infer.train.views.config import ViewConfig
@@ -121,14 +119,3 @@ def test_emulated_bf16_does_not_count(monkeypatch, has_it, best):
         lambda including_emulation=True: including_emulation or has_it,
     )
     assert best_precision("cuda") == best
-
-
-def test_a_reproduction_hands_its_machine_to_every_training(tmp_path):
-    machine = MachineOptions(precision="32-true", devices=4).to_flags()
-    assert machine == (
-        "--precision", "32-true", "--accelerator", "auto", "--devices", "4", "--nodes", "1",
-    )  # fmt: skip
-    steps = plan("ntu60-xsub", Sources(raw=tmp_path), tmp_path / "out", machine=machine)
-    trainings = [s for s in steps if s.name.startswith(("stage", "finetune", "semi"))]
-    assert len(trainings) == 6
-    assert all("32-true" in step.command for step in trainings)

@@ -37,8 +37,8 @@ def commands(command, *path):
 
 OWN = [" ".join(path) for path in commands(get_command(app))]
 OF_EXTRAS = [
-    "train pretrain", "train tune", "train recipes", "train reproduce", "train eval knn",
-    "train eval linear", "train eval finetune", "train eval fewshot",
+    "train pretrain", "train tune", "train recipes", "train tables", "train reproduce",
+    "train eval knn", "train eval linear", "train eval finetune", "train eval fewshot",
 ]  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Tables of the papers from runs: what they need, in which order, how it was made, and reports."""
