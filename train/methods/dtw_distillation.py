@@ -73,7 +73,12 @@ class DTWDistillation(TuningMethod):
         self.register_buffer("known", torch.zeros((), dtype=torch.long))
         self.register_buffer("mixture", torch.zeros(encoder.width, encoder.width))
         self.register_buffer("center", torch.zeros(encoder.width))
+        self.ready = False
+        self._collected = 0
+        self.register_load_state_dict_post_hook(lambda module, _: module._count())
 
+    ready: bool
+    """Whether all landmarks are collected; learning begins with the next step."""
     landmarks: Tensor
     """Sequences (D, S, F) of the first D clips of the run, D being the width of the encoder."""
     known: Tensor
@@ -87,12 +92,6 @@ class DTWDistillation(TuningMethod):
     def clips_to_begin(self) -> int:
         """As many clips as there are landmarks."""
         return len(self.landmarks)
-
-    @property
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # a number of the host decides
-    def ready(self) -> bool:
-        """Whether all landmarks are collected; learning begins with the next step."""
-        return int(self.known) == len(self.landmarks)
 
     def forward(self, *views: Batch) -> StepOutput:
         """Mean of 1 - cosine between vectors and targets over the bodies of a batch."""
@@ -111,10 +110,12 @@ class DTWDistillation(TuningMethod):
         """Collect the clips of the first steps as landmarks."""
         if keys is None:
             return
-        known = int(self.known)
+        known = self._collected  # the host counts, too, so that it need not ask the device
         fresh = keys.view(-1, *self.landmarks.shape[1:])[: len(self.landmarks) - known]
         self.landmarks[known : known + len(fresh)] = fresh
         self.known += len(fresh)
+        self._collected += len(fresh)
+        self.ready = self._collected == len(self.landmarks)
         if self.ready:
             self._place_landmarks()
 
@@ -133,6 +134,11 @@ class DTWDistillation(TuningMethod):
             seen = max(1, visible_count(tokens.shape[1], self.config.mask_ratio))
             tokens = gather_tokens(tokens, batch.noise.argsort(dim=1)[:, :seen])
         return self.tail(self.trunk(tokens)).mean(dim=1).float()
+
+    def _count(self) -> None:
+        """Read how many landmarks there are, after they were loaded."""
+        self._collected = int(self.known)
+        self.ready = self._collected == len(self.landmarks)
 
     def _kernel(self, sequences: Tensor) -> Tensor:
         """Kernel values (N, D) of sequences (N, S, F) at the landmarks."""

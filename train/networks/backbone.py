@@ -7,6 +7,7 @@ from abc import abstractmethod
 from torch import Tensor, nn
 
 from stars_infer.train.networks.encoder_config import EncoderConfig
+from stars_infer.train.networks.streams import parents, stream_of
 
 
 class Backbone(nn.Module):
@@ -20,15 +21,21 @@ class Backbone(nn.Module):
 
     blocks: nn.ModuleList
     head: nn.Linear | None
+    parents: Tensor
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.config = config
+        self.register_buffer("parents", parents(), persistent=False)
         self.head = None if config.vector is None else nn.Linear(config.width, config.vector)
 
     @abstractmethod
     def forward(self, bodies: Tensor) -> Tensor:
         """Final tokens (N, Te*V', D), time-major, of bodies (N, T, V, 3) in meters."""
+
+    def seen(self, bodies: Tensor) -> Tensor:
+        """The input stream (N, T, V, 3) of bodies (N, T, V, 3)."""
+        return stream_of(bodies, self.config.stream, self.parents)
 
     def pool(self, bodies: Tensor) -> Tensor:
         """Average the final tokens of bodies (N, T, V, 3) to vectors (N, D)."""

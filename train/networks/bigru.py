@@ -6,12 +6,14 @@ per direction. Each frame is one token; single joints have no tokens.
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.encoder_config import EncoderConfig
 from stars_infer.train.networks.norm import SharedBatchNorm
-from stars_infer.train.networks.streams import stream_of
 
 
 class BiGru(Backbone):
@@ -34,9 +36,51 @@ class BiGru(Backbone):
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Final tokens (N, T, D) of bodies (N, T, V, 3)."""
-        seen = stream_of(bodies, self.config.stream).flatten(2)
+        seen = self.seen(bodies).flatten(2)
         x = self.embed(seen.transpose(1, 2)).transpose(1, 2)
         for number, block in enumerate(self.blocks):
-            x, _ = block(self.dropout(x) if number else x)
+            x = run_gru(block, self.dropout(x) if number else x)
         tokens: Tensor = x
         return tokens
+
+
+def run_gru(gru: nn.GRU, x: Tensor) -> Tensor:
+    """Outputs (N, T, D) of a recurrent layer.
+
+    `torch.compile` would take the layer apart, frame by frame, or stop at it. It takes it as one
+    operation instead, where torch knows such.
+    """
+    if _gru_as_one is None or torch.compiler.is_exporting() or not torch.compiler.is_compiling():
+        outputs: Tensor = gru(x)[0]
+        return outputs
+    whole: Tensor = _gru_as_one(gru, x, torch.is_autocast_enabled(x.device.type))[0]
+    return whole
+
+
+def _plain_gru(gru: nn.GRU, x: Tensor, half: bool) -> tuple[Tensor]:
+    """The layer in bf16 or float32, whatever the state of autocast."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+        outputs = gru(x if half else x.float())[0]
+    return (outputs.to(_type(half)),)
+
+
+def _shape_of_gru(gru: nn.GRU, x: Tensor, half: bool) -> tuple[Tensor]:
+    return (x.new_empty(*x.shape[:2], 2 * gru.hidden_size, dtype=_type(half)),)
+
+
+def _type(half: bool) -> torch.dtype:
+    return torch.bfloat16 if half else torch.float32
+
+
+def _as_one_operation() -> Any:
+    """`_plain_gru` as an operation of compiled graphs; None before torch 2.11."""
+    try:
+        from torch._dynamo.decorators import leaf_function
+    except ImportError:
+        return None
+    known: Any = leaf_function(_plain_gru)
+    known.register_fake(_shape_of_gru)
+    return known
+
+
+_gru_as_one = _as_one_operation()

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.encoder_config import EncoderConfig
 from stars_infer.train.networks.norm import SharedBatchNorm2d
-from stars_infer.train.networks.streams import stream_of
 
 SLOPE = 0.1
 """Slope of the leaky ReLU below zero."""
@@ -126,7 +125,7 @@ class Dsta(Backbone):
 
     def forward(self, bodies: Tensor) -> Tensor:
         """Final tokens (N, T/4 * V, D) of bodies (N, T, V, 3)."""
-        x = self.embed(stream_of(bodies, self.config.stream).permute(0, 3, 1, 2))
+        x = self.embed(self.seen(bodies).permute(0, 3, 1, 2))
         for block in self.blocks:
             x = block(x)
         tokens: Tensor = x.flatten(2).transpose(1, 2)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.blocks import Block, PositionEmbedding, init_linear
 from stars_infer.train.networks.encoder_config import EncoderConfig as EncoderConfig
-from stars_infer.train.networks.streams import stream_of
 
 
 def segment_tokens(x: Tensor, segment: int) -> Tensor:
@@ -36,7 +35,7 @@ class SkeletonEncoder(Backbone):
 
     def tokens(self, bodies: Tensor) -> Tensor:
         """Embedded tokens (N, Te*V, D) of bodies (N, T, V, 3), with position embeddings."""
-        seen = stream_of(bodies, self.config.stream)
+        seen = self.seen(bodies)
         if self.config.posture_tokens:
             hips = seen[:, :, :1]
             seen = torch.cat((hips, seen[:, :, 1:] - hips), dim=2)

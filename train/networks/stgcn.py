@@ -15,7 +15,6 @@ from stars_infer.train.networks.backbone import Backbone
 from stars_infer.train.networks.encoder_config import EncoderConfig
 from stars_infer.train.networks.norm import SharedBatchNorm, SharedBatchNorm2d
 from stars_infer.train.networks.skeleton_graph import spatial_partition
-from stars_infer.train.networks.streams import stream_of
 
 KERNEL = 9
 """Frames of the convolution over time."""
@@ -100,7 +99,7 @@ class StGcn(Backbone):
     def forward(self, bodies: Tensor) -> Tensor:
         """Final tokens (N, T/4 * V, D) of bodies (N, T, V, 3)."""
         n, frames, joints, _ = bodies.shape
-        seen = stream_of(bodies, self.config.stream).flatten(2).transpose(1, 2)
+        seen = self.seen(bodies).flatten(2).transpose(1, 2)
         x = self.embed(seen).view(n, joints, 3, frames).permute(0, 2, 3, 1)
         for block in self.blocks:
             x = block(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -10,7 +11,12 @@ from stars_infer.layouts import NTU25_PARENTS
 STREAMS = JOINT, MOTION, BONE = "joint", "motion", "bone"
 
 
-def stream_of(bodies: Tensor, stream: str) -> Tensor:
+def parents() -> Tensor:
+    """Number of each joint's parent, (25,)."""
+    return torch.tensor(NTU25_PARENTS)
+
+
+def stream_of(bodies: Tensor, stream: str, parents: Tensor) -> Tensor:
     """Derive a stream (N, T, V, 3) from bodies (N, T, V, 3), meters.
 
     This is the first step of every encoder, and therefore of its exported graph.
@@ -19,9 +25,10 @@ def stream_of(bodies: Tensor, stream: str) -> Tensor:
         bodies: Joint positions, NTU-25.
         stream: `joint` is the positions; `motion` is x[t+1] - x[t], zero in the last frame; `bone`
             is each joint relative to its parent, zero at the base of the spine.
+        parents: From `parents`, on the device of the bodies, so that nothing is sent there.
     """
     if stream == MOTION:
         return F.pad(bodies[:, 1:] - bodies[:, :-1], (0, 0, 0, 0, 0, 1))
     if stream == BONE:
-        return bodies - bodies[:, :, NTU25_PARENTS]
+        return bodies - bodies.index_select(2, parents)
     return bodies

@@ -11,12 +11,13 @@ from stars_infer.layouts import NTU25_JOINTS, NTU25_PARENTS
 from stars_infer.train.methods.classifier import Classifier, ClassifierConfig
 from stars_infer.train.methods.mamp import Mamp, MampConfig
 from stars_infer.train.methods.stars import Stars, StarsConfig
+from stars_infer.train.networks import streams
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.dsta import sinusoids
 from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
 from stars_infer.train.networks.skeleton_graph import CENTER, spatial_partition
 from stars_infer.train.networks.stgcn import GraphBlock
-from stars_infer.train.networks.streams import STREAMS, stream_of
+from stars_infer.train.networks.streams import STREAMS
 
 SMALL = {
     "transformer": {"depth": 1, "heads": 2},
@@ -24,6 +25,10 @@ SMALL = {
     "bigru": {"depth": 2},
     "dsta": {"depth": 3, "heads": 2},
 }
+
+
+def stream_of(bodies, stream):
+    return streams.stream_of(bodies, stream, streams.parents())
 
 
 def small(network, **changes):
