@@ -68,7 +68,6 @@ def create_api(service: Service) -> FastAPI:
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
         telemetry={"auto_configure": False},
-        max_body_size=service.limits.body,
     )
     app.state.service = service
     for router in (clip_routes.router, exemplar_routes.router, watch_route.router):

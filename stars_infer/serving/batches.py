@@ -133,7 +133,7 @@ class Asking(_Together):
                 return {numbers[0]: error}
             alone = (self._of_group(batch, features, [number]) for number in numbers)
             return {number: answer for one in alone for number, answer in one.items()}
-        parts = {}
+        parts: dict[int, Answer | StarsError] = {}
         start = 0
         for number in numbers:
             end = start + len(features[number])

@@ -23,6 +23,8 @@ from stars_infer.serving.options import AddQuery
 router = APIRouter(prefix="/v1", responses=answers.PROBLEMS)
 _PAGE, _MOST_PAGE = 100, 1000
 _MOST_IDS = 10_000
+_MOST_RENAMED = 256 * 1024
+"""Bytes of a request to rename."""
 _UNKNOWN = "no such example; GET /v1/exemplars lists them"
 
 
@@ -73,7 +75,9 @@ async def list_(
     )
 
 
-@router.patch("/exemplars", response_model=answers.Changed, tags=["exemplars"])
+@router.patch(
+    "/exemplars", response_model=answers.Changed, tags=["exemplars"], max_body_size=_MOST_RENAMED
+)
 async def rename(request: Request, what: answers.Rename) -> JSONResponse:
     """Give an action another name, or single exemplars another label."""
     service = service_of(request)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -25,6 +26,7 @@ from stars_infer.parallel import begin_worker
 from stars_infer.readers.files import read_clip, read_clips
 from stars_infer.serving.settings import MEGABYTE, Limits
 
+_Item = TypeVar("_Item")
 Read = PreparedClip | ClipError
 """What becomes of a clip."""
 
@@ -82,12 +84,12 @@ class ReadingPool:
         """Read the recordings of an upload, parted by people."""
         return await self._read(_read_recordings, upload)
 
-    async def _read(self, function: object, upload: Upload) -> list[object]:
+    async def _read(self, function: Callable[[Upload], list[_Item]], upload: Upload) -> list[_Item]:
         seconds = self._limits.seconds
-        task = self._pool.schedule(function, (upload,), timeout=seconds)  # type: ignore[arg-type]
+        task = self._pool.schedule(function, (upload,), timeout=seconds)
         source = upload.files[0].name
         try:
-            return list(await asyncio.wrap_future(task))  # type: ignore[arg-type]
+            return await asyncio.wrap_future(task)
         except TimeoutError as error:
             raise ClipError(source, f"took longer than {seconds:g} s to read: cut it") from error
         except ProcessExpired as error:
@@ -98,7 +100,7 @@ class ReadingPool:
 
     def close(self) -> None:
         """End the processes."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
 

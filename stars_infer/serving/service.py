@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
@@ -23,6 +23,7 @@ from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.segmentation.segment import SegmentOptions, Timeline, segment
 from stars_infer.serving.batches import Adding, Asking, Chances, Embedding, Lesson, Question
 from stars_infer.serving.gate import Gate
+from stars_infer.serving.logs import LOGGER
 from stars_infer.serving.metrics import Gauges, Metrics
 from stars_infer.serving.problems import come_again
 from stars_infer.serving.reading import Read, ReadingPool, Upload
@@ -98,6 +99,7 @@ class Service(Gauges):
             yield
         finally:
             self._ready = False
+            LOGGER.info("stopping")
             for together in (self._asking, self._embedding, self._adding):
                 await together.finish()
             for executor in (self._naming, self._changing, self._segmenting):
@@ -105,6 +107,7 @@ class Service(Gauges):
             await asyncio.to_thread(self._reading.close)
             self.index.close()
             self.spool.close()
+            LOGGER.info("stopped")
 
     def _prepare(self) -> None:
         """Do now what naming the first clip would have to do."""
@@ -274,7 +277,9 @@ class Service(Gauges):
         self.metrics.clips.labels("read").inc(read)
         self.metrics.clips.labels("refused").inc(len(failures))
 
-    async def _within(self, work: Callable[[], Any], *, seconds: float | None = None) -> Any:
+    async def _within(
+        self, work: Callable[[], Awaitable[_Result]], *, seconds: float | None = None
+    ) -> _Result:
         """Take a place for a while, and answer in time."""
         seconds = seconds or self.limits.seconds
         with self.gate.enter():
