@@ -115,7 +115,7 @@ def fit(
             )
             _reseed(loop.seed, step, fabric.global_rank)
             method.progress = step / config.steps
-            loss = _step(module, wrapped, method, len(parts), drawn, fabric)
+            loss = take_step(module, wrapped, method, len(parts), drawn, fabric)
             step += 1
             watch.add(step, loss)
             if plateau:
@@ -136,7 +136,7 @@ def fit(
     return recorder.checkpoint(step, method, optimizer, plateau)
 
 
-def _step(
+def take_step(
     module: Any, optimizer: Any, method: Method, parts: int, drawn: Batches, fabric: Fabric
 ) -> Tensor:
     """Take an optimizer step over this process's share of the batch; return its loss.

@@ -8,6 +8,7 @@ is, because encoders were taught by it, and checkpoints of runs hold such sequen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -62,7 +63,9 @@ def motion_sequences(bodies: Tensor, how: MotionSequenceConfig) -> Tensor:
         rows = F.interpolate(rows, how.preprocessing.frames, mode="linear", align_corners=False)
         bodies = rows.transpose(1, 2).view(count, -1, joints, axes)
     steps = bodies.view(count, how.steps, -1, joints, axes).mean(dim=2)
-    posture = (steps - steps[:, :, :1])[:, :, how.joints]
+    moved = steps - steps[:, :, :1]
+    # Slices, since an index would be sent to the device in every step.
+    posture = torch.cat([moved[:, :, run] for run in _runs(how.joints)], dim=2)
     (motion,) = torch.gradient(posture, dim=1)
     parts = (
         (1 - how.motion) ** 0.5 * _scale(posture, least=1e-6),
@@ -125,6 +128,17 @@ def _warping_distances(costs: Tensor) -> Tensor:
         before, last, here = last, here, before
     distances: Tensor = last[steps]
     return distances
+
+
+def _runs(numbers: Sequence[int]) -> list[slice]:
+    """The same numbers as slices: 0, 1, 5 gives 0:2 and 5:6."""
+    runs: list[slice] = []
+    for number in numbers:
+        if runs and runs[-1].stop == number:
+            runs[-1] = slice(runs[-1].start, number + 1)
+        else:
+            runs.append(slice(number, number + 1))
+    return runs
 
 
 def _scale(x: Tensor, *, least: float) -> Tensor:
