@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stars_infer.train.protocols.pictures import LINE, PALETTE, new_figure, save_figure
+from stars_infer.arrays import FloatArray
+from stars_infer.train.protocols.pictures import LINE, MARKERS, PALETTE, new_figure, save_figure
 
 Point = tuple[float, float]
 _SIZE = (7.5, 4.8)
@@ -28,8 +29,8 @@ def line_chart(
     for number, (name, points) in enumerate(lines):
         xs, ys = zip(*sorted(points), strict=True)
         axes.plot(
-            xs, ys, marker="o", markersize=6, linewidth=2, label=name,
-            color=PALETTE[number % len(PALETTE)],
+            xs, ys, marker=MARKERS[number % len(MARKERS)], markersize=7, alpha=0.9, label=name,
+            linewidth=max(1.5, 3.0 - 0.5 * number), color=PALETTE[number % len(PALETTE)],
         )  # fmt: skip
     if log:
         axes.set_xscale("log", base=2)
@@ -86,19 +87,24 @@ def bar_chart(
 
 
 def map_panels(
-    rows: Sequence[tuple[str, Sequence[tuple[str, Any]]]], *, title: str, path: Path
+    rows: Sequence[tuple[str, Sequence[tuple[str, FloatArray]]]], *, title: str, path: Path
 ) -> None:
-    """Draw matrices in rows of panels, each with its title and scale."""
-    columns = max(len(panels) for _, panels in rows)
-    figure = new_figure(5.2 * columns, 4.6 * len(rows) + 0.4)
+    """Draw square matrices, a row of panels each; a column of panels has one scale."""
+    columns = list(zip(*(panels for _, panels in rows), strict=True))
+    most = [max(float(values.max()) for _, values in column) for column in columns]
+    figure = new_figure(5.2 * len(columns), 4.6 * len(rows) + 0.4)
     for down, (name, panels) in enumerate(rows):
         for across, (what, values) in enumerate(panels):
-            axes = figure.add_subplot(len(rows), columns, down * columns + across + 1)
-            image = axes.imshow(values, cmap="viridis", vmin=0, interpolation="nearest")
-            axes.set_title(f"{name}: {what}", fontsize=11, loc="left", fontweight="bold")
+            axes = figure.add_subplot(len(rows), len(columns), down * len(columns) + across + 1)
+            image = axes.imshow(
+                values, cmap="viridis", vmin=0, vmax=most[across], interpolation="nearest"
+            )  # fmt: skip
+            axes.set_title(f"{name}\n{what}", fontsize=11, loc="left", fontweight="bold")
             axes.set_xlabel("attended to")
             axes.set_ylabel("attending")
-            figure.colorbar(image, ax=axes, shrink=0.85).outline.set_visible(False)
+            bar = figure.colorbar(image, ax=axes, shrink=0.85)
+            bar.set_label("times equal attention")
+            bar.outline.set_visible(False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     save_figure(figure, path)
 

@@ -104,7 +104,7 @@ def _tsne(report: Report, places: Places, path: Path, fabric: Fabric) -> tuple[P
         arrays, names = _arrays(cell, places)
         vectors, labels = arrays["embedding"], arrays["labels"]
         projection = project_vectors(vectors, labels, classes=report.plan.table.classes)
-        panels.append((cell.row.name, projection))
+        panels.append((_name(cell, report), projection))
     file = path.with_suffix(".png")
     tsne_png(panels, names, file)
     return (file,)
@@ -118,8 +118,8 @@ def _projection(report: Report, places: Places, path: Path, fabric: Fabric) -> t
     panels = [
         (name, project_vectors(made, labels, classes=report.plan.table.classes))
         for name, made in (
-            (f"{cell.row.name}, before", vectors),
-            (f"{cell.row.name}, after random heads", random_heads(vectors)),
+            (f"{_name(cell, report)}, before", vectors),
+            (f"{_name(cell, report)}, after random heads", random_heads(vectors)),
         )
     ]
     file = path.with_suffix(".png")
@@ -140,7 +140,7 @@ def _confusion(report: Report, places: Places, path: Path, fabric: Fabric) -> tu
     ((cell,),), ((number,),) = report.plan.cells, report.numbers
     arrays, names = _arrays(cell, places)
     labels, named = arrays["labels"], arrays[f"predictions {cell.setting}"]
-    title = f"{cell.row.name}, {cell.column}: {number} % correct at {cell.setting}"
+    title = f"{_name(cell, report)}, {cell.column}: {number} % correct at {cell.setting}"
     file = path.with_suffix(".png")
     confusion_png(confusion_matrix(labels, named, len(names)), names, title, file)
     return (file,)
@@ -155,8 +155,11 @@ def _attention(report: Report, places: Places, path: Path, fabric: Fabric) -> tu
         found = mean_attention(
             places.run(cell.node), places.pack(part.dataset), part.split, fabric=fabric
         )
-        name = f"{cell.row.name} (spread {found.spread:.2f})"
-        rows.append((name, [("tokens by time", found.tokens), ("joints", found.joints)]))
+        panels = [
+            ("from token to token, in the order of time", found.tokens * len(found.tokens)),
+            ("from joint to joint", found.joints * len(found.joints)),
+        ]
+        rows.append((f"{cell.row.name}, spread {found.spread:.2f}", panels))
     file = path.with_suffix(".png")
     map_panels(rows, title=title_of_figure(report), path=file)
     return (file,)
@@ -167,11 +170,13 @@ def _time(report: Report, places: Places, path: Path, fabric: Fabric) -> tuple[P
     for (cell,), (number,) in zip(report.plan.cells, report.numbers, strict=True):
         if isinstance(cell.node, Evaluation) and cell.node.of is not None:
             seconds = sum(_seconds(stage, places) for stage in cell.node.of.stages)
-            points.append((cell.row.name, (seconds / 3600, _value(number))))
+            points.append((cell.row.name, (seconds, _value(number))))
     files = (path.with_suffix(".png"), path.with_suffix(".svg"))
+    longest = max((x for _, (x, _) in points), default=0.0)
+    unit, seconds = ("hours", 3600) if longest >= 0.2 * 3600 else ("seconds", 1)
     scatter_chart(
-        points, title=title_of_figure(report), x="hours of training, on the machine that ran it",
-        y=_accuracy(report), paths=files,
+        [(name, (x / seconds, y)) for name, (x, y) in points], title=title_of_figure(report),
+        x=f"{unit} of training, on the machine that ran it", y=_accuracy(report), paths=files,
     )  # fmt: skip
     return files
 
@@ -200,6 +205,11 @@ DRAWINGS: Mapping[str, Draw] = {
     "memory": _memory,
 }
 """Kinds of tables that have a picture."""
+
+
+def _name(cell: Cell, report: Report) -> str:
+    """Name of a row, which says if its settings are not the paper's."""
+    return cell.row.name + (" (other settings)" if report.plan.overrides else "")
 
 
 def _arrays(cell: Cell, places: Places) -> tuple[dict[str, Any], list[str]]:

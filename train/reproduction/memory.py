@@ -42,7 +42,7 @@ def step_memory(config: RunConfig) -> float:
             module.eval()  # a batch of one has no variance; the memory is the same
     views: Any = open_views(method, _one_clip(config.views.frames), alone, device="cpu")
     optimizer = make_optimizer(method, loop, depth=method.layers, betas=method.betas)
-    with _Alive((*method.parameters(), *method.buffers())) as alive:
+    with LiveTensors((*method.parameters(), *method.buffers())) as alive:
         for step in range(_STEPS):
             optimizer.zero_grad()
             output = method(*views.draw(step))
@@ -59,16 +59,17 @@ def _one_clip(frames: int) -> Pack:
     return Pack.from_clips([SourceClip(actors=joints, label="", subject="", source="one")])
 
 
-class _Alive(TorchDispatchMode):
+class LiveTensors(TorchDispatchMode):
     """Counts the bytes of all tensors that exist.
 
     Attributes:
-        most: Largest number so far.
+        bytes: Their number now.
+        most: The largest number so far.
     """
 
     def __init__(self, there: tuple[Tensor, ...]) -> None:
         super().__init__()
-        self.most = self._bytes = 0
+        self.most = self.bytes = 0
         self._seen: set[int] = set()
         for tensor in there:
             self._see(tensor)
@@ -88,10 +89,10 @@ class _Alive(TorchDispatchMode):
         if key in self._seen:
             return
         self._seen.add(key)
-        self._bytes += size
-        self.most = max(self.most, self._bytes)
+        self.bytes += size
+        self.most = max(self.most, self.bytes)
         weakref.finalize(storage, self._forget, key, size)
 
     def _forget(self, key: int, size: int) -> None:
         self._seen.discard(key)
-        self._bytes -= size
+        self.bytes -= size

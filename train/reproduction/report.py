@@ -148,25 +148,33 @@ def markdown(report: Report) -> str:
     elif table.kind == "diagram":
         lines.append("A drawing of the method: there is nothing to measure.")
     elif plan.columns:
-        head = [table.unit]
-        for column in plan.columns:
-            head += [column, "paper"]
-        lines += [_row(head), _row(["---"] * len(head))]
-        for cells, numbers in zip(plan.cells, report.numbers, strict=True):
-            words = [cells[0].row.name + (" (other settings)" if plan.overrides else "")]
-            for cell, number in zip(cells, numbers, strict=True):
-                words += [str(number), _printed(cell.paper)]
-            lines.append(_row(words))
-        for name, printed in table.others:
-            words = [f"{name}, paper"]
-            for number in printed:
-                words += [DASH, _printed(number)]
-            lines.append(_row(words))
+        lines += _table_lines(report)
     lines += [""] + [f"- {note}" for note in report.notes] if report.notes else []
     for picture in report.pictures:
         if picture.suffix == ".png":
             lines += ["", f"![{table.shows}]({picture.name})"]
     return "\n".join(lines) + "\n"
+
+
+def _table_lines(report: Report) -> Iterator[str]:
+    """Rows of a table; without the columns of the paper where it prints no number."""
+    plan, table = report.plan, report.plan.table
+    printed = table.others or any(cell.paper is not None for row in plan.cells for cell in row)
+    head = [table.unit]
+    for column in plan.columns:
+        head += [column, "paper"] if printed else [column]
+    yield _row(head)
+    yield _row(["---"] * len(head))
+    for cells, numbers in zip(plan.cells, report.numbers, strict=True):
+        words = [cells[0].row.name + (" (other settings)" if plan.overrides else "")]
+        for cell, number in zip(cells, numbers, strict=True):
+            words += [str(number), _printed(cell.paper)] if printed else [str(number)]
+        yield _row(words)
+    for name, others in table.others:
+        words = [f"{name}, paper"]
+        for value in others:
+            words += [DASH, _printed(value)]
+        yield _row(words)
 
 
 def comma_separated(report: Report) -> str:
