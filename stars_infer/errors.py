@@ -89,6 +89,11 @@ def check_path(name: str, value: str | os.PathLike[str]) -> Path:
     return Path(text)
 
 
+def brief(error: BaseException) -> str:
+    """The first line of an error of another package, cut to a length that a message can hold."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 class ClipError(StarsError):
     """A clip cannot be read or used; the message opens with its source."""
 

@@ -163,10 +163,14 @@ def _read(path: Path, *, tensors: bool) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             facts = file.metadata()
             header = json.loads(facts[_HEADER])
+            if not isinstance(header, dict) or not _KEYS <= header.keys():
+                raise ValueError(f"its header has no {', '.join(sorted(_KEYS))}")
             names = file.keys() if tensors else ()
             found = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: not a readable checkpoint of stars-infer ({error})") from error
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path}: not a readable checkpoint of stars-infer ({brief(error)})"
+        ) from error
     # Checkpoints of earlier versions have no hash.
     if tensors and _HASH in facts and facts[_HASH] != _hash(facts[_HEADER], found):
         raise ModelError(f"{path}: damaged: its contents are not those that were written")
