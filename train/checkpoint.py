@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stars_infer.atomic import flush, new_beside, written_beside
-from stars_infer.errors import ModelError, StarsWarning, UsageError
+from stars_infer.errors import ModelError, StarsWarning, UsageError, brief
 
 SCHEMA = 2
 WEIGHTS = TEACHER, STUDENT = "teacher", "student"
@@ -35,6 +35,7 @@ PREVIOUS = "checkpoint.previous.safetensors"
 BEST = "best.safetensors"
 """The checkpoint with the best validation score, if the run validates."""
 _HEADER, _HASH = "stars", "sha256"
+_KEYS = {"schema", "config", "step", "history"}
 _OPTIMIZER = "optimizer/"
 
 
@@ -163,7 +164,7 @@ def _read(path: Path, *, tensors: bool) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             facts = file.metadata()
             header = json.loads(facts[_HEADER])
-            if not isinstance(header, dict) or not _KEYS <= header.keys():
+            if not isinstance(header, dict) or not header.keys() >= _KEYS:
                 raise ValueError(f"its header has no {', '.join(sorted(_KEYS))}")
             names = file.keys() if tensors else ()
             found = {name: file.get_tensor(name) for name in names}
