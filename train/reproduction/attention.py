@@ -95,5 +95,5 @@ def attention_weights(layer: Attention, x: Tensor) -> Tensor:
     n, length, width = x.shape
     qkv = layer.qkv(x).view(n, length, 3, layer.heads, width // layer.heads)
     q, k, _ = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-    scaled = q.float() @ k.float().transpose(-2, -1) / (width // layer.heads) ** 0.5
+    scaled: Tensor = q.float() @ k.float().transpose(-2, -1) / (width // layer.heads) ** 0.5
     return scaled.softmax(dim=-1)

@@ -15,7 +15,12 @@ from torch import nn
 from stars_infer.arrays import FloatArray
 from stars_infer.train.checkpoint import load_checkpoint
 from stars_infer.train.methods.nnclr import NeighborContrast, NnclrConfig
-from stars_infer.train.protocols.pictures import confusion_png, project_vectors, tsne_png
+from stars_infer.train.protocols.pictures import (
+    Projection,
+    confusion_png,
+    project_vectors,
+    tsne_png,
+)
 from stars_infer.train.protocols.results import confusion_matrix
 from stars_infer.train.reproduction.attention import mean_attention
 from stars_infer.train.reproduction.charts import bar_chart, line_chart, map_panels, scatter_chart
@@ -99,7 +104,8 @@ def _curves(report: Report, places: Places, path: Path, fabric: Fabric) -> tuple
 
 
 def _tsne(report: Report, places: Places, path: Path, fabric: Fabric) -> tuple[Path, ...]:
-    panels, names = [], []
+    panels: list[tuple[str, Projection]] = []
+    names: list[str] = []
     for (cell,) in report.plan.cells:
         arrays, names = _arrays(cell, places)
         vectors, labels = arrays["embedding"], arrays["labels"]

@@ -51,7 +51,7 @@ def _evaluation(evaluation: Evaluation) -> float:
         network = _shape(trained).network
         seen = _seen(LoopConfig(**evaluation.recipe.loop), train) / _speeds()["finetune"][network]
         if evaluation.protocol != "semi":
-            return seen + tested
+            return float(seen + tested)
         shares = evaluation.flags.get("share", SHARES)
         runs = evaluation.flags.get("runs", RUNS)
         return float(runs * (sum(shares) * seen + len(shares) * tested))

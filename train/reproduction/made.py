@@ -98,7 +98,7 @@ def _differing(
     if (before is None) != (training.start is None):
         yield _differ("start", training.start and training.start.title,
                       before and before["config"]["method"])  # fmt: skip
-    elif training.start is not None:
+    elif training.start is not None and before is not None:
         for line in _differing(training.start, before["config"], before, source):
             yield f"the run it starts from: {line}"
         steps = RunConfig.from_json(before["config"], source=str(source)).steps

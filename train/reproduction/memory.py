@@ -50,7 +50,7 @@ def step_memory(config: RunConfig) -> float:
             optimizer.step()
             method.after_step(output.keys)
             del output
-    return alive.most / MEGABYTE
+    return float(alive.most) / MEGABYTE
 
 
 def _one_clip(frames: int) -> Pack:
@@ -59,7 +59,7 @@ def _one_clip(frames: int) -> Pack:
     return Pack.from_clips([SourceClip(actors=joints, label="", subject="", source="one")])
 
 
-class LiveTensors(TorchDispatchMode):
+class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that exist.
 
     Attributes:
@@ -68,7 +68,7 @@ class LiveTensors(TorchDispatchMode):
     """
 
     def __init__(self, there: tuple[Tensor, ...]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.most = self.bytes = 0
         self._seen: set[int] = set()
         for tensor in there:

@@ -15,6 +15,7 @@ from typing import Any
 
 from stars_infer.train.checkpoint import BEST, FILE, TEACHER
 from stars_infer.train.methods.method import PRETRAIN
+from stars_infer.train.protocols.linear import LinearConfig
 from stars_infer.train.protocols.paper_settings import PaperSettings, paper_settings
 from stars_infer.train.protocols.titles import title_of
 from stars_infer.train.recipe import Recipe, load_recipe
@@ -88,12 +89,9 @@ def make_training(
     encoder = None if start is None or changed.stage == PRETRAIN else start.config.encoder
     config = changed.configure(data="", clips=1, split=part.split, encoder=encoder)
     content = {
-        "method": config.method,
-        "part": str(part),
-        "loop": {k: v for k, v in asdict(config.loop).items() if k not in _FREE},
+        **_decisive(config),
         "encoder": asdict(config.encoder),
-        "views": asdict(config.views),
-        "settings": asdict(config.settings),
+        "part": str(part),
         "start": None if start is None else start.key,
     }
     return Training(
@@ -176,11 +174,12 @@ def make_evaluation(
     content: dict[str, Any] = {"crop": how.crop, "samplings": how.samplings}
     own = {k: v for k, v in given.items() if k not in ("paper", "crop", "samplings", "recipe")}
     if protocol == "linear":
-        content |= dict(how.linear) | own
+        content |= asdict(LinearConfig(**{**how.linear, **own}))
     elif protocol in TUNED:
-        outside = {k: own.pop(k) for k in ("share", "runs", "per_action", "average") if k in own}
+        names = [name for name in ("share", "runs", "per_action", "average") if name in own]
+        outside = {name: own.pop(name) for name in names}
         recipe = load_recipe(given.get("recipe", how.finetune)).with_flags(own)
-        content |= {**outside, "recipe": asdict(recipe) | {"name": "", "about": ""}}
+        content |= outside | _decisive(recipe.configure(data="", clips=1))
     else:
         content |= own
     trained = of or like
@@ -280,6 +279,16 @@ def _history(start: Training | None) -> dict[str, Any]:
     if start is None:
         return {}
     return {"start": {"config": {"method": start.config.method}, **_history(start.start)}}
+
+
+def _decisive(config: RunConfig) -> dict[str, Any]:
+    """What decides the numbers of a run, but for network and data."""
+    return {
+        "method": config.method,
+        "loop": {k: v for k, v in asdict(config.loop).items() if k not in _FREE},
+        "views": asdict(config.views),
+        "settings": asdict(config.settings),
+    }
 
 
 def _hash(content: Any) -> str:
