@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from stars_infer.arrays import FloatArray
 from stars_infer.train.datasets.pack import Pack, SourceClip
 from stars_infer.train.methods import METHODS
 from stars_infer.train.networks.encoder_config import BIGRU, EncoderConfig
@@ -51,11 +52,17 @@ def miniature(recipe: Recipe, **flags: Any) -> RunConfig:
 
 
 def clips() -> Pack:
-    """Clips of one and of two people who move at random."""
+    """Clips of one and of two people, each of whom has a posture and moves at random."""
     random = np.random.default_rng(0)
+
+    def actors(people: int) -> FloatArray:
+        posture = random.normal(size=(people, 1, 25, 3))
+        motion = random.normal(size=(people, 85, 25, 3)).cumsum(axis=1)
+        return np.asarray(posture + 0.03 * motion, np.float32)
+
     return Pack.from_clips(
         SourceClip(
-            actors=random.normal(size=(1 + number % 2, 85, 25, 3)).astype(np.float32),
+            actors=actors(1 + number % 2),
             label=f"action {number % 4}",
             subject="",
             source=f"clip {number}",
