@@ -257,6 +257,7 @@ class Clip:
         return made
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore")  # what overflows is missing
     def from_tracks(
         cls,
         bodies: FloatArray,

@@ -41,6 +41,8 @@ _ALWAYS = 0.9
 """Share of the frames from which on two joints count as always in one place."""
 _NEAR = 3
 """Bones between two joints, as between a thumb and a fingertip, that a sensor may confuse."""
+_PAIRS = 4_000_000
+"""Pairs of joints that are compared at a time."""
 _LOOKED_AT = 64
 """Frames, evenly spread, from which the size of a body is measured."""
 
@@ -164,12 +166,12 @@ class _Positions:
                 often &= ~one
         return np.asarray((sure | often) & ~fits)
 
-    def points(self) -> NDArray[np.intp]:
+    def points(self) -> NDArray[np.int32]:
         """Number the points (T, V) that are there often, from 1; others are 0.
 
         A frame that shows the one before again, but for lost joints, does not count.
         """
-        number = np.zeros(self.known.shape, np.intp)
+        number = np.zeros(self.known.shape, np.int32)
         both = self.known[1:] & self.known[:-1]
         same = (self.axes[:, 1:] == self.axes[:, :-1]).all(axis=0)
         held = np.zeros(len(self.known), np.bool_)
@@ -177,14 +179,24 @@ class _Positions:
         at = np.flatnonzero(self.known & ~held[:, None])
         first = self.axes[0].ravel()[at]
         order = np.argsort(first)
-        alike = np.flatnonzero(first[order][1:] == first[order][:-1])
-        if len(alike) < MOST_CHANCE - 1:
+        first = first[order]
+        alike = first[1:] == first[:-1]
+        if np.count_nonzero(alike) < MOST_CHANCE - 1:
             return number
-        at = at[np.unique(order[np.concatenate((alike, alike + 1))])]
+        chosen = np.zeros(len(at), np.bool_)
+        chosen[order[1:][alike]] = True
+        chosen[order[:-1][alike]] = True
+        del first, order, alike
+        at = at[chosen]
         points = self.joints.reshape(-1, 3)[at]
-        _, back, times = np.unique(points, axis=0, return_inverse=True, return_counts=True)
-        back = back.ravel()
-        number.ravel()[at] = np.where(times[back] >= MOST_CHANCE, back + 1, 0)
+        order = np.lexsort(points.T[::-1])
+        points = points[order]
+        fresh = np.ones(len(points), np.bool_)
+        fresh[1:] = (points[1:] != points[:-1]).any(axis=1)
+        del points
+        which = np.cumsum(fresh, dtype=np.int32)
+        often = np.bincount(which) >= MOST_CHANCE
+        number.ravel()[at[order]] = which * often[which]
         return number
 
     def coincident(self) -> BoolArray:
@@ -198,18 +210,28 @@ class _Positions:
         frames = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
         if not len(frames):
             return found
-        joints = self.joints[frames]
-        both = known[frames, :, None] & known[frames, None, :]
-        alike = both & (joints[:, :, None] == joints[:, None, :]).all(axis=3)
         near = np.eye(known.shape[1], dtype=np.bool_)
         for one, other in self.layout.bones:
             near[one, other] = near[other, one] = True
         near = np.linalg.matrix_power(near.astype(np.int64), _NEAR) > 0
         near |= near[:, list(self.layout.counterparts)]  # hands are clasped
+        parts = np.array_split(frames, 1 + len(frames) * near.size // _PAIRS)
+        times = np.sum([self.alike(part).sum(axis=0) for part in parts], axis=0)
         seen = known.astype(np.float32)
-        always = alike.sum(axis=0) >= np.maximum(_ALWAYS * (seen.T @ seen), 1)
-        found[frames] = (alike & ~near & ~always).any(axis=2)
+        apart = ~near & (times < np.maximum(_ALWAYS * (seen.T @ seen), 1))
+        if not (apart & (times > 0)).any():
+            return found
+        for part in parts:
+            found[part] = (self.alike(part) & apart).any(axis=2)
         return found
+
+    def alike(self, frames: NDArray[np.intp]) -> BoolArray:
+        """Which two joints are known and in one place, in each of some frames, (F, V, V)."""
+        joints, known = self.joints[frames], self.known[frames]
+        alike = known[:, :, None] & known[:, None, :]
+        for axis in range(3):
+            alike &= joints[:, :, None, axis] == joints[:, None, :, axis]
+        return alike
 
 
 def _from_middle(axes: FloatArray) -> FloatArray:

@@ -95,12 +95,15 @@ def distance(one: FloatArray, other: FloatArray) -> NDArray[np.float64]:
 def pair_nearest(costs: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Pair the rows and columns of finite costs, the cheapest pair first, each of them once."""
     pairs: list[tuple[int, int]] = []
+    rows, columns = set(range(costs.shape[0])), set(range(costs.shape[1]))
     for flat in np.argsort(costs, axis=None, kind="stable").tolist():
         row, column = divmod(flat, costs.shape[1])
-        if not np.isfinite(costs[row, column]):
+        if not rows or not columns or not np.isfinite(costs[row, column]):
             break
-        if all(row != one and column != two for one, two in pairs):
+        if row in rows and column in columns:
             pairs.append((row, column))
+            rows.remove(row)
+            columns.remove(column)
     return pairs
 
 

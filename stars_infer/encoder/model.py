@@ -17,7 +17,7 @@ from stars_infer.classification.model_calibration import (
     OF_VECTORS,
     ModelCalibration,
 )
-from stars_infer.errors import ModelError
+from stars_infer.errors import ModelError, brief
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import SequenceConfig
 
@@ -190,6 +190,8 @@ def read_model_info(folder: Path) -> ModelInfo:
     path = folder / INFO_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise TypeError(f"expected an object, found a {type(values).__name__}")
         if values.pop("schema", None) != SCHEMA:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}: update stars-infer")
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
@@ -201,8 +203,13 @@ def read_model_info(folder: Path) -> ModelInfo:
         if values["zero_body"] is not None:
             values["zero_body"] = tuple(values["zero_body"])
         return ModelInfo(**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: not a readable model description ({error})") from error
+    except ModelError as error:
+        said = str(error)
+        raise ModelError(said if said.startswith(str(path)) else f"{path}: {said}") from error
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
+    ) as error:  # fmt: skip
+        raise ModelError(f"{path}: not a readable model description ({brief(error)})") from error
 
 
 def _comparison(path: Path, values: Any) -> SequenceConfig:

@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, brief
 from stars_infer.layouts.layout import NTU25_JOINTS, Layout, Mixture
 
 _KEYS = ("name", "about", "center", "joints", "bones", "mirror", "ntu25")
 _OPTIONAL = ("by_name", "also_called", "aliases", "stand_in")
 _TOLERANCE = 1e-6
 """How far the weights of a mixture may be from one."""
+_MOST = 100
+"""Largest weight of a joint in a mixture."""
+_MOST_JOINTS = 500
+"""More than a body with fingers and face has."""
 
 
 def read_layout(path: Path, *, name: str | None = None) -> Layout:
@@ -33,8 +37,8 @@ def read_layout(path: Path, *, name: str | None = None) -> Layout:
         raise UsageError(f"{path}: no such layout file; `stars layouts` lists names") from None
     except RecursionError as error:
         raise UsageError(f"{path}: not a readable TOML file: nested too deeply") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: not a readable TOML file: {error}") from error
+    except (OSError, ValueError) as error:  # no TOML, no UTF-8, a number too long
+        raise UsageError(f"{path}: not a readable TOML file: {brief(error)}") from error
     return _File(str(path), table).layout(stem=path.stem, name=name)
 
 
@@ -94,6 +98,8 @@ class _File:
         names = self.table["joints"]
         if not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
             raise self.error("joints", "must be a list of names in quotes, in file order")
+        if len(names) > _MOST_JOINTS:
+            raise self.error("joints", f"has {len(names):,} names; a body has up to {_MOST_JOINTS}")
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise self.error("joints", f"names {twice[0]!r} twice: every joint has its own name")
@@ -124,16 +130,20 @@ class _File:
         value = self.table[key]
         if not isinstance(value, list):
             raise self.error(key, 'must be a list of pairs of joints, as [["neck", "head"]]')
+        if len(value) > _MOST_JOINTS:
+            raise self.error(key, f"has {len(value):,} pairs; a body has up to {_MOST_JOINTS}")
         for pair in value:
             if not isinstance(pair, list) or len(pair) != 2:
-                raise self.error(key, f"has {pair!r}, which is not a pair of joints")
+                raise self.error(key, f"has {str(pair)[:60]}, which is not a pair of joints")
             for joint in pair:
                 self.check_joint(key, joint, place)
         return tuple((place[one], place[two]) for one, two in value)
 
     def check_joint(self, key: str, joint: object, place: Mapping[str, int]) -> None:
-        if joint not in place:
-            raise self.error(key, f"names {joint!r}, which is not in 'joints': add it there")
+        if not isinstance(joint, str) or joint not in place:
+            raise self.error(
+                key, f"names {str(joint)[:60]!r}, which is not in 'joints': add it there"
+            )
 
     def check_tree(self, joints: tuple[str, ...], bones: tuple[tuple[int, int], ...]) -> None:
         children = [child for _, child in bones]
@@ -180,8 +190,14 @@ class _File:
             raise self.error(key, "must be a joint in quotes, or a table of joints and weights")
         for joint, weight in value.items():
             self.check_joint(key, joint, place)
-            if isinstance(weight, bool) or not isinstance(weight, int | float):
-                raise self.error(key, f"gives {joint!r} the weight {weight!r}: expected a number")
+            usual = isinstance(weight, int | float) and not isinstance(weight, bool)
+            if not usual or not -_MOST <= weight <= _MOST:
+                shown = (
+                    "…" if isinstance(weight, int) and abs(weight) > _MOST else repr(weight)[:24]
+                )
+                raise self.error(
+                    key, f"gives {joint!r} the weight {shown}: expected a number up to {_MOST}"
+                )
         total = sum(value.values())
         if not abs(total - 1) <= _TOLERANCE:
             raise self.error(key, f"has weights that sum to {total:g}: they must sum to 1")

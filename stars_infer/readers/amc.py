@@ -20,6 +20,8 @@ from stars_infer.readers.asf import Skeleton, read_asf, rotation_of
 from stars_infer.readers.recording import Recording, empty_tracks
 
 DEFAULTS = Convention(up="y", handedness="right", fps=120.0)
+_CHUNK = 4096
+"""Frames that are placed at a time."""
 _WAY = "or take the BVH of the same motion"
 
 
@@ -37,8 +39,11 @@ def read_amc(path: Path) -> tuple[Recording, ...]:
     motion = _Motion(path, skeleton)
     values = motion.values()
     bones = skeleton.bones
-    positions = empty_tracks(1, len(values), len(bones), source=source)
-    _place(skeleton, values, positions[0])
+    positions = empty_tracks(1, len(values), len(bones), source=source,
+                             size=path.stat().st_size)  # fmt: skip
+    for start in range(0, len(values), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        _place(skeleton, values[part], positions[0, part])
     names = (bones[0].name, *(f"{bones[bone.parent].name}_@_{bone.name}" for bone in bones[1:]))
     return (
         Recording(

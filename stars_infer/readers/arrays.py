@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +9,15 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError
+from stars_infer.readers.bounds import size_of
+from stars_infer.readers.members import MAGIC, Archive, read_array
 from stars_infer.readers.recording import Recording, convention_in
 
 DEFAULTS = Convention(layout="ntu25").over(STANDARD)
-_MAGIC = b"\x93NUMPY"
 _DESCRIPTION = ("layout", "units", "up", "handedness", "fps")
+_BESIDE = ("joint_names", "confidence")
+_LONGEST = 1_000
+"""Bytes of a value of the description, at most."""
 
 
 def read_npy(path: Path) -> tuple[Recording, ...]:
@@ -27,13 +30,15 @@ def read_npy(path: Path) -> tuple[Recording, ...]:
     """
     source = str(path)
     with path.open("rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
+        if file.read(len(MAGIC)) != MAGIC:
             raise ClipError(source, "not a NumPy array file (pickled data is never loaded)")
-    try:
-        # Mapping the file makes a header that promises too much fail before memory is taken.
-        joints = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header fails in NumPy's parser in many ways
-        raise ClipError(source, _explain(str(error))) from error
+        file.seek(0)
+        try:
+            joints = read_array(file, most=size_of(file))
+        except OSError:
+            raise
+        except Exception as error:  # a damaged header fails in NumPy's parser in many ways
+            raise ClipError(source, _explain(str(error)[:200])) from error
     return (Recording(joints=joints, source=source, default=DEFAULTS),)
 
 
@@ -49,25 +54,25 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     """
     source = str(path)
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            named = {name: _plain(name, archive[name]) for name in archive.files}
+        with Archive(path) as archive:
+            others = [name for name in archive.names if name not in (*_DESCRIPTION, *_BESIDE)]
+            if "joints" not in others and len(others) != 1:
+                raise ClipError(
+                    source, f"expected an array 'joints', found {sorted(others)[:8] or 'none'}"
+                )
+            wanted = "joints" if "joints" in others else others[0]
+            named = {name: archive.array(name) for name in archive.names
+                     if name in (wanted, *_DESCRIPTION, *_BESIDE)}  # fmt: skip
+        joints = named[wanted]
+        stated = {name: _stated(name, named[name]) for name in _DESCRIPTION if name in named}
+    except (ClipError, OSError):
+        raise
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         raise ClipError(
-            source, f"not a readable .npz archive of plain arrays ({error}); objects are never "
-            "unpickled: save it again with numpy.savez"
+            source, f"not a readable .npz archive of plain arrays ({str(error)[:200]}); objects "
+            "are never unpickled: save it again with numpy.savez"
         ) from error  # fmt: skip
-    stated = {
-        name: _stated(name, value)
-        for name in _DESCRIPTION
-        if (value := named.pop(name, None)) is not None
-    }
-    names, confidence = named.pop("joint_names", None), named.pop("confidence", None)
-    if "joints" in named:
-        joints = named["joints"]
-    elif len(named) == 1:
-        (joints,) = named.values()
-    else:
-        raise ClipError(source, f"expected an array 'joints', found {sorted(named) or 'none'}")
+    names, confidence = (named.get(name) for name in _BESIDE)
     convention = convention_in(source, **stated)
     if names is None and confidence is None:
         return (Recording(joints=joints, source=source, stated=convention, default=DEFAULTS),)
@@ -85,26 +90,17 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     )
 
 
-def _plain(name: str, value: object) -> NDArray[np.generic]:
-    """A member of an archive.
+def _stated(name: str, value: NDArray[np.generic]) -> object:
+    """A value of the description; None if it is empty text or a frame rate of 0.
 
     Raises:
-        ValueError: If it is no array, or text that no character has.
+        ValueError: If it is too long to be one.
     """
-    if not isinstance(value, np.ndarray):  # NumPy gives the bytes of files that are none
-        raise ValueError(f"{name!r} is no array")
-    if value.dtype.kind == "U":
-        letters = np.frombuffer(value.tobytes(), value.dtype.byteorder.replace("|", "=") + "u4")
-        if (letters > sys.maxunicode).any():
-            raise ValueError(f"{name!r} is no Unicode text")
-    return value
-
-
-def _stated(name: str, value: NDArray[np.generic]) -> object:
-    """A value of the description; None if it is empty text or a frame rate of 0."""
+    if value.nbytes > _LONGEST:
+        raise ValueError(f"{name!r} is too long")
     if name != "fps":
         return str(value) or None
-    return value if value.size != 1 or value else None
+    return (value.item() or None) if value.size == 1 else value
 
 
 def _tracks(joints: NDArray[np.generic], source: str) -> NDArray[np.float32]:

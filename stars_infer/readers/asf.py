@@ -128,11 +128,12 @@ class _Parser:
     def bone(self, name: str, parent: int) -> Bone:
         data = self.data[name]
         direction = np.array(self.numbers(data, "direction", 3, name))
-        size = float(np.linalg.norm(direction))
+        with np.errstate(over="ignore"):
+            size = float(np.linalg.norm(direction))
         (length,) = self.numbers(data, "length", 1, name)
         angles = np.array(self.numbers(data, "axis", 3, name))
         order = (data["axis"][3:] or [_ORDER])[0].upper()
-        if sorted(order) != list(_ORDER) or not size:
+        if sorted(order) != list(_ORDER) or not 0 < size < np.inf:
             raise ClipError(
                 self.source, f"bone {name[:24]!r}: a direction of no length, or axes in the order "
                 f"{order[:24]!r}"

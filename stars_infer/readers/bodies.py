@@ -22,13 +22,16 @@ DEFAULTS = Convention(units="m", up="y", handedness="right")
 KEYS = ("bodies", "joints")
 
 
-def recording_of_bodies(content: dict[str, Any], stated: Convention, source: str) -> Recording:
+def recording_of_bodies(
+    content: dict[str, Any], stated: Convention, source: str, size: int
+) -> Recording:
     """Read a whole clip from `bodies` and, if they are there, `confidence` and `joint_names`.
 
     Args:
         content: The object: `bodies` (M, T, V, 3), `confidence` (M, T, V), `joint_names` (V,).
         stated: What the file says of its units, axes and frame rate.
         source: Name of the file for messages.
+        size: Its size in bytes.
 
     Raises:
         ClipError: If lists differ in length or hold no numbers; the message says where.
@@ -50,7 +53,7 @@ def recording_of_bodies(content: dict[str, Any], stated: Convention, source: str
             pose = _pose(joints, certain, where, source, identity=str(number))
             if pose is not None:
                 frames[at].append(pose)
-    tracks, presence, confidence = tracks_of(frames, source=source)
+    tracks, presence, confidence = tracks_of(frames, source=source, size=size)
     return Recording(
         joints=tracks,
         presence=presence,

@@ -18,12 +18,22 @@ from numpy.typing import NDArray
 from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import LEAST_FPS, MOST_FPS, Convention
 from stars_infer.errors import ClipError
-from stars_infer.readers.recording import MOST_BODIES, MOST_JOINTS, Recording, convention_in
+from stars_infer.readers.recording import (
+    MOST_BODIES,
+    MOST_JOINTS,
+    Recording,
+    convention_in,
+    empty_tracks,
+)
 
 DEFAULTS = Convention(units="cm", up="y", handedness="right")
 _CHANNEL = re.compile(r"([xyz])(rotation|position)", re.IGNORECASE)
 _NAMESPACE = re.compile(r"^.*[:|]")
 _MOST_CHANNELS = 6
+_PIECE = 1 << 20
+"""Characters that are parsed at a time."""
+_CHUNK = 4096
+"""Frames that are placed at a time."""
 
 Float64Array = NDArray[np.float64]
 
@@ -54,9 +64,15 @@ def read_bvh(path: Path) -> tuple[Recording, ...]:
                         "again")  # fmt: skip
     joints = _Hierarchy(text[: motion.start()], source).joints()
     channels = sum(len(joint.channels) for joint in joints)
-    values, seconds = _motion(text[motion.end() :], text.count("\n", 0, motion.end()), channels,
-                              source)  # fmt: skip
-    positions = _forward_kinematics(joints, values)
+    lines = text.count("\n", 0, motion.end())
+    text = text[motion.end() :]
+    values, seconds = _motion(text, lines, channels, source)
+    del text
+    positions = empty_tracks(1, len(values), len(joints), source=source,
+                             size=path.stat().st_size)[0]  # fmt: skip
+    for start in range(0, len(values), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        positions[part] = _forward_kinematics(joints, values[part])
     names, bodies = _bodies(joints, positions, source)
     usable = 1 / MOST_FPS <= seconds <= 1 / LEAST_FPS
     note = f"a frame time of {seconds:g} s cannot be right: 30 Hz is assumed, or pass --fps"
@@ -190,23 +206,38 @@ def _motion(text: str, lines_before: int, channels: int, source: str) -> tuple[F
         raise ClipError(source, f"line {first + 1}: the frames or their time are not numbers "
                         f"({str(error)[:60]})") from error  # fmt: skip
     check_frame_count(frames, source=source, recording=True)
-    words = text[head.end() :].split()
-    if len(words) != frames * channels:
-        whole = len(words) // max(channels, 1)
+    found = 0
+    values = np.empty(min(frames * channels, len(text)))
+    for piece in _pieces(text, head.end()):
+        words = piece.split()
+        if found + len(words) <= len(values):
+            try:
+                values[found : found + len(words)] = words
+            except ValueError:
+                line, word = next(_bad_words(text[head.end() :]))
+                after = first + text.count("\n", 0, head.end())
+                raise ClipError(
+                    source, f"line {after + line}: {word[:24]!r} is not a number"
+                ) from None  # fmt: skip
+        found += len(words)
+    if found != frames * channels:
         raise ClipError(
-            source, f"the motion has {len(words):,} values, {whole:,} frames of {channels}, but "
-            f"the file says {frames:,} frames: copy or export it again"
+            source, f"the motion has {found:,} values, {found // max(channels, 1):,} frames of "
+            f"{channels}, but the file says {frames:,} frames: copy or export it again"
         )  # fmt: skip
-    try:
-        values = np.array(words, np.float64)
-    except ValueError:
-        line, word = next(_bad_words(text[head.end() :]))
-        after = first + text.count("\n", 0, head.end())
-        raise ClipError(source, f"line {after + line}: {word[:24]!r} is not a number") from None
     if not np.isfinite(values).all():
         frame = int(np.argmax(~np.isfinite(values))) // channels
         raise ClipError(source, f"frame {frame}: a channel is NaN or infinite: export it again")
     return values.reshape(frames, channels), seconds
+
+
+def _pieces(text: str, start: int) -> Iterator[str]:
+    """Cut a text into pieces between lines, so that its words are never all in memory."""
+    while start < len(text):
+        end = text.find("\n", start + _PIECE)
+        end = len(text) if end < 0 else end
+        yield text[start:end]
+        start = end
 
 
 def _bad_words(text: str) -> Iterator[tuple[int, str]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import LEAST_FPS, MOST_FPS, Convention
 from stars_infer.errors import ClipError, MissingExtraError, StarsError
+from stars_infer.readers.bounds import size_of
 from stars_infer.readers.points import recording_of_points
 from stars_infer.readers.recording import Recording, convention_in, empty_tracks
 
@@ -41,7 +42,7 @@ def read_c3d(path: Path) -> tuple[Recording, ...]:
             warnings.simplefilter("ignore")
             reader = c3d.Reader(file)
             labels = _labels(reader)
-            points, notes = _points(reader, len(labels), source)
+            points, notes = _points(reader, len(labels), source, size_of(file))
             rate = float(reader.point_rate)
             convention = convention_in(
                 source,
@@ -61,13 +62,15 @@ def read_c3d(path: Path) -> tuple[Recording, ...]:
     )
 
 
-def _points(reader: Any, labels: int, source: str) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+def _points(
+    reader: Any, labels: int, source: str, size: int
+) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Positions (T, P, 3) of the labeled points, NaN where one is not seen; and notes."""
     frames = int(reader.last_frame) - int(reader.first_frame) + 1
     check_frame_count(frames, source=source, recording=True)
     if labels > int(reader.point_used):
         raise ClipError(source, f"{labels} labels, but {int(reader.point_used)} points")
-    points = empty_tracks(1, frames, labels, source=source)[0]
+    points = empty_tracks(1, frames, labels, source=source, size=size)[0]
     read = 0
     for _, frame, _ in reader.read_frames(copy=False, analog_transform=False):
         seen = frame[:labels, 3] >= 0

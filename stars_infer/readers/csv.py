@@ -7,23 +7,29 @@ joint are told apart by what the fourth holds.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ClipError
+from stars_infer.readers.cells import MOST_COLUMNS, Cells, Columns, Row, Rows, each_line, lines_of
+from stars_infer.readers.columns import BODY, JOINT, plain
 from stars_infer.readers.headers import has_several_lines, read_several_lines
 from stars_infer.readers.recording import Recording
-from stars_infer.readers.table import Cells, Table, recording_of_table
+from stars_infer.readers.table import Table, recording_of_table
 from stars_infer.readers.text import read_text
+from stars_infer.readers.timing import unit_in
 
 _DELIMITERS = "\t;,"
 """The first of these that is in the header separates the columns."""
 _LOOKED_AT = 8
 """Lines in which a separator is looked for."""
+_LONGEST_NAME = 200
+"""Letters of a column's name that count."""
 _MOST_LEVEL = 3
 """Highest number of a tracking state."""
 
@@ -34,60 +40,78 @@ def read_csv(path: Path) -> tuple[Recording, ...]:
     Raises:
         ClipError: If the file is not such a table; the message names the line or the column.
     """
-    source = str(path)
-    lines = read_text(path).splitlines()
-    blank = next((number for number, line in enumerate(lines) if _holds(line)), len(lines))
-    lines = lines[blank:]
-    if not lines:
+    source, size = str(path), path.stat().st_size
+    text = _without_blank_end(lines_of(read_text(path)))
+    blank = _blank_lines(text)
+    if blank is None:
         raise ClipError(source, "the file is empty")
-    rows = _rows(lines, source)
-    if has_several_lines(rows):
-        return (read_several_lines(rows, source, first_line=blank + 1),)
-    header, *rows = rows
-    while rows and not any(cell.strip() for cell in rows[-1]):
-        rows.pop()
+    rows = Rows(text, source=source, delimiter=_delimiter(text), first=blank)
+    del text
+    if has_several_lines(rows, blank):
+        return (read_several_lines(rows, source, first_line=blank + 1, size=size),)
+    header, end = rows[blank], len(rows)
+    if len(header) > MOST_COLUMNS:
+        raise ClipError(source, f"{len(header):,} columns are too many to be those of joints")
+    while end > blank + 1 and not any(cell.strip() for cell in rows[end - 1]):
+        end -= 1
     if _are_numbers(header):
-        return (_read_without_header([header, *rows], source, blank + 1),)
-    columns = _columns(header, rows, source, blank + 1)
-    return (recording_of_table(Table(columns=columns, source=source, first_line=blank + 2)),)
+        return (_read_without_header(rows, blank, end, source, size),)
+    columns = _columns(header, rows.between(blank + 1, end), source, size, blank + 1)
+    return (
+        recording_of_table(Table(columns=columns, source=source, size=size, first_line=blank + 2)),
+    )
+
+
+def _without_blank_end(text: str) -> str:
+    """A text without the lines at its end that hold nothing."""
+    last = len(text.rstrip(" \t,;\n"))
+    end = text.find("\n", last) + 1
+    return text[:end] if end else text
+
+
+def _blank_lines(text: str) -> int | None:
+    """How many lines come before the first that holds something; None if none does."""
+    for number, line in enumerate(each_line(text)):
+        if _holds(line):
+            return number
+    return None
+
+
+def _delimiter(text: str) -> str | None:
+    """What separates columns: the first mark that is in one of the first lines with something."""
+    lines = list(islice(filter(_holds, each_line(text)), _LOOKED_AT))
+    # Numbers such as 0,5 have a comma within the cells of other separators.
+    return next((mark for mark in _DELIMITERS if any(mark in line for line in lines)), None)
 
 
 def _holds(line: str) -> bool:
     """Whether a line is neither blank nor a remark."""
-    return bool(line.strip(" \t,;")) and not line.lstrip().startswith("#")
-
-
-def _rows(lines: Sequence[str], source: str) -> list[list[str]]:
-    """Split lines into cells."""
-    marks = [mark for mark in _DELIMITERS if any(mark in line for line in lines[:_LOOKED_AT])]
-    # Numbers such as 0,5 have a comma within the cells of other separators.
-    if not marks:
-        return [line.split() for line in lines]
-    try:
-        return list(csv.reader(lines, delimiter=marks[0], skipinitialspace=True))
-    except csv.Error as error:
-        raise ClipError(source, f"not a readable table: {error}") from error
+    return bool(line.strip(" \t,;\n")) and not line.lstrip().startswith("#")
 
 
 def _columns(
-    header: Sequence[str], rows: Sequence[Sequence[str]], source: str, line: int
+    header: Sequence[str], rows: Iterable[Row], source: str, size: int, line: int
 ) -> dict[str, Cells]:
     """Map the names of columns to their cells; empty cells beyond the last name are left out."""
-    names = [name.strip() for name in header]
-    twice = next((name for name in names if name and names.count(name) > 1), None)
+    names = [name.strip()[:_LONGEST_NAME] for name in header]
+    times = Counter(names)
+    twice = next((name for name in names if name and times[name] > 1), None)
     if twice is not None:
         raise ClipError(source, f"line {line}: two columns are called {twice[:40]!r}")
     width = max((at for at, name in enumerate(names, start=1) if name), default=0)
-    cells = []
+    gathered = Columns(
+        [plain(name) in (*BODY, *JOINT) for name in names[:width]],
+        strict=[unit_in(name) is not None for name in names[:width]],
+        source=source,
+        size=size,
+    )
     for number, row in enumerate(rows, start=line + 1):
-        filled = max((at for at, cell in enumerate(row, start=1) if cell.strip()), default=0)
-        if len(row) < width or filled > width:
+        if len(row) < width or any(map(str.strip, row[width:])):
             raise ClipError(
                 source, f"line {number}: {len(row)} cells, but the header names {width}"
             )
-        cells.append(row[:width])
-    columns: dict[str, Cells] = dict(zip(names, zip(*cells, strict=True), strict=False)) \
-        if cells else dict.fromkeys(names[:width], ())  # fmt: skip
+        gathered.add(row[:width])
+    columns = dict(zip(names, gathered.cells(), strict=False))
     columns.pop("", None)
     return columns
 
@@ -101,19 +125,25 @@ def _are_numbers(row: Sequence[str]) -> bool:
         return False
 
 
-def _read_without_header(rows: Sequence[Sequence[str]], source: str, first_line: int) -> Recording:
+def _read_without_header(rows: Rows, start: int, end: int, source: str, size: int) -> Recording:
     """Read rows of numbers, x, y, z and perhaps a confidence for each joint."""
-    width = max(len(row) for row in rows)
-    names = [f"column {number}" for number in range(1, width + 1)]
     # Rows may end in a separator.
-    while width and not any(len(row) >= width and row[width - 1].strip() for row in rows):
-        width -= 1
-    table = Table(
-        columns=_columns(names[:width], rows, source, first_line - 1),
-        source=source,
-        first_line=first_line,
+    width = max(
+        at
+        for row in rows.between(start, end)
+        for at, cell in enumerate((".", *row))
+        if cell.strip()
     )
-    numbers = np.stack([table.numbers(name) for name in names[:width]], axis=1)
+    if width > MOST_COLUMNS:
+        raise ClipError(source, f"{width:,} columns are too many to be those of joints")
+    names = [f"column {number}" for number in range(1, width + 1)]
+    table = Table(
+        columns=_columns(names, rows.between(start, end), source, size, start),
+        source=source,
+        size=size,
+        first_line=start + 1,
+    )
+    numbers = np.stack([table.numbers(name) for name in names], axis=1)
     before, stride = _shape_of(numbers, source)
     columns: dict[str, Cells] = {}
     if before:
@@ -124,7 +154,7 @@ def _read_without_header(rows: Sequence[Sequence[str]], source: str, first_line:
     how = "x, y, z and a confidence" if stride == 4 else "x, y, z"
     note = f"no header: read as {how} for each of {(width - before) // stride} joints"
     return recording_of_table(
-        Table(columns=columns, source=source, first_line=first_line, notes=(note,))
+        Table(columns=columns, source=source, size=size, first_line=start + 1, notes=(note,))
     )
 
 

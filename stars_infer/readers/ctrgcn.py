@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError
-from stars_infer.readers.recording import MOST_POINTS, Recording
+from stars_infer.readers.bounds import check_memory, check_points
+from stars_infer.readers.members import read_header
+from stars_infer.readers.recording import Recording
 
 _PARTS = ("train", "test")
 _JOINTS, _AXES = 25, 3
-_MOST_LABELS = 200_000_000
-"""Bytes of the labels of a million clips of 25 classes."""
 
 
 def is_many(names: Set[str]) -> bool:
@@ -44,7 +43,7 @@ def read_many(path: Path) -> Iterator[Recording | ClipError]:
             names = archive.namelist()
             for part in _PARTS:
                 if f"x_{part}.npy" in names and f"y_{part}.npy" in names:
-                    yield from _part(archive, part, source)
+                    yield from _part(archive, part, source, path.stat().st_size)
     except ClipError:
         raise
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
@@ -52,8 +51,10 @@ def read_many(path: Path) -> Iterator[Recording | ClipError]:
         raise ClipError(source, f"damaged or cut short ({problem}): copy it again") from error
 
 
-def _part(archive: zipfile.ZipFile, part: str, source: str) -> Iterator[Recording | ClipError]:
-    classes = _classes(archive, part, source)
+def _part(
+    archive: zipfile.ZipFile, part: str, source: str, packed: int
+) -> Iterator[Recording | ClipError]:
+    classes = _classes(archive, part, source, packed)
     with archive.open(f"x_{part}.npy") as file:
         shape, dtype = _header(file, f"x_{part}", source)
         if len(shape) != 3 or shape[2] not in (150, 75) or shape[0] != len(classes):
@@ -62,8 +63,7 @@ def _part(archive: zipfile.ZipFile, part: str, source: str) -> Iterator[Recordin
                 "expected (N, T, 150) and N"
             )  # fmt: skip
         clips, frames, width = shape
-        if frames * width > _AXES * MOST_POINTS:
-            raise ClipError(source, f"clips of {frames:,} frames are too long")
+        check_points(frames * width // _AXES, source=source, size=packed)
         size = frames * width * dtype.itemsize
         for number in range(clips):
             content = file.read(size)
@@ -85,13 +85,14 @@ def _part(archive: zipfile.ZipFile, part: str, source: str) -> Iterator[Recordin
             )
 
 
-def _classes(archive: zipfile.ZipFile, part: str, source: str) -> NDArray[np.intp]:
+def _classes(archive: zipfile.ZipFile, part: str, source: str, packed: int) -> NDArray[np.intp]:
     """The class of each clip, from 0."""
     with archive.open(f"y_{part}.npy") as file:
         shape, dtype = _header(file, f"y_{part}", source)
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
-        if len(shape) not in (1, 2) or not size or size > _MOST_LABELS:
+        if len(shape) not in (1, 2) or not size:
             raise ClipError(source, f"y_{part} has the shape {shape}: expected (N, classes)")
+        check_memory(4 * size, f"y_{part} of the shape {shape}", source=source, size=packed)
         labels = np.frombuffer(file.read(size), dtype).reshape(shape)
     if len(shape) == 2:
         return np.asarray(labels.argmax(axis=1), np.intp)
@@ -102,9 +103,7 @@ def _header(
     file: IO[bytes], name: str, source: str
 ) -> tuple[tuple[int, ...], np.dtype[np.generic]]:
     """The shape and the type of an array, whose values follow in the file."""
-    version = npy.read_magic(file)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = read_header(file)
     if fortran or dtype.kind not in "fiub":
         raise ClipError(source, f"{name} is no plain array of numbers: save it again")
     return shape, dtype

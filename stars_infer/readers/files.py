@@ -16,6 +16,7 @@ from stars_infer.pose.pictures import VIDEO_ENDINGS
 from stars_infer.readers.amc import read_amc
 from stars_infer.readers.archives import is_many_in_npz, read_archive
 from stars_infer.readers.arrays import read_npy
+from stars_infer.readers.bounds import check_points
 from stars_infer.readers.bvh import read_bvh
 from stars_infer.readers.c3d import read_c3d
 from stars_infer.readers.csv import read_csv
@@ -334,8 +335,12 @@ def _recordings(path: Path) -> Iterator[Recording | ClipError]:
         known = ", ".join(READERS)
         raise ClipError(str(path), f"unknown file ending {path.suffix!r}; known: {known}")
     try:
-        if path.stat().st_size == 0:
+        size = path.stat().st_size
+        if size == 0:
             raise ClipError(str(path), "the file is empty")
-        yield from reader(path)
+        for found in reader(path):
+            if isinstance(found, Recording) and ending not in VIDEO_ENDINGS:
+                check_points(found.joints.size // 3, source=found.source, size=size)
+            yield found
     except OSError as error:
         raise ClipError(str(path), f"cannot be read: {error.strerror or error}") from error

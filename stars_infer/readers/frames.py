@@ -89,13 +89,14 @@ def _recording(files: list[Path], source: str, name: str) -> Recording:
             f"{numbers[-1]:,}: are these one recording?"
         )  # fmt: skip
     frames: list[Any] = [None] * span
+    size = sum(file.stat().st_size for file in files)
     for number, file in zip(numbers, files, strict=True):
         if file.stat().st_size > _LARGEST_FRAME:
             raise ClipError(str(file), "too large for one frame of a recording")
         frames[number - numbers[0]] = parse_json(file.read_text("utf-8-sig", "replace"), str(file))
     told = f"{len(files):,} files of one frame each, of one recording"
     try:
-        recording = recording_of_frames({}, frames, source)
+        recording = recording_of_frames({}, frames, source, size)
     except ClipError as error:
         raise ClipError(source, f"{told}: {_first_problem(frames) or error.problem}") from error
     flat = f"{told}: {recording.flat}" if recording.flat else ""

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from stars_infer.clips.convention import Convention
 from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError, MissingExtraError, StarsError
+from stars_infer.readers.bounds import check_memory
 from stars_infer.readers.recording import (
     MOST_JOINTS,
-    MOST_POINTS,
     Recording,
     empty_tracks,
 )
@@ -31,6 +31,8 @@ from stars_infer.readers.restricted_pickle import loads_plain
 DEFAULTS = Convention(units="m", up="y", handedness="right")
 _AXES = ("x", "y", "z")
 _SURE = "likelihood"
+_COPIES = 6
+"""Times that the values of an array are in memory, in one form or another."""
 _FLAT = "points in 2D, but positions in 3D are needed: triangulate them"
 
 
@@ -45,15 +47,15 @@ def read_h5(path: Path) -> tuple[Recording, ...]:
         import h5py
     except ImportError as error:
         raise MissingExtraError("reading .h5", "mocap", "h5py") from error
-    source = str(path)
+    source, size = str(path), path.stat().st_size
     try:
         with h5py.File(path, "r") as file:
             if _dataset(file, "tracks") is not None:
-                return (_of_sleap(file, source),)
+                return (_of_sleap(file, source, size),)
             for name in file:
-                columns, values = _pandas(_member(file, name), source)
+                columns, values = _pandas(_member(file, name), source, size)
                 if columns:
-                    return (_of_deeplabcut(columns, values, source),)
+                    return (_of_deeplabcut(columns, values, source, size),)
     except ClipError:
         raise
     except StarsError as error:  # of the pickle
@@ -82,31 +84,30 @@ def _dataset(group: Any, name: str) -> Any:
     return found
 
 
-def _values(dataset: Any, source: str) -> NDArray[Any]:
+def _values(dataset: Any, source: str, size: int) -> NDArray[Any]:
     """The values of a dataset.
 
     Raises:
         ClipError: If there are too many: a few bytes may unpack to any number.
     """
-    size = int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
-    if size > 8 * 4 * MOST_POINTS:
-        raise ClipError(source, f"an array of the shape {dataset.shape}: cut it into parts")
+    taken = _COPIES * int(np.prod(dataset.shape, dtype=object)) * dataset.dtype.itemsize
+    check_memory(taken, f"an array of the shape {dataset.shape}", source=source, size=size)
     return np.asarray(dataset[()])
 
 
-def _of_sleap(file: Any, source: str) -> Recording:
+def _of_sleap(file: Any, source: str, size: int) -> Recording:
     tracks = _dataset(file, "tracks")
     shape = tracks.shape
     if len(shape) == 4 and shape[3] in (2, 3):  # of a triangulation: frames first
-        values = _values(tracks, source).swapaxes(0, 1)
+        values = _values(tracks, source, size).swapaxes(0, 1)
     elif len(shape) == 4 and shape[1] in (2, 3):  # of an analysis: frames last
-        values = _values(tracks, source).transpose(0, 3, 2, 1)
+        values = _values(tracks, source, size).transpose(0, 3, 2, 1)
     else:
         raise ClipError(
             source, f"tracks of the shape {shape}: expected (frames, tracks, nodes, 3)"
         )  # fmt: skip
     axes = values.shape[3]
-    joints = empty_tracks(*values.shape[:3], source=source)
+    joints = empty_tracks(*values.shape[:3], source=source, size=size)
     with np.errstate(over="ignore"):  # what overflows is missing
         joints[..., :axes] = values
     if axes == 2:
@@ -115,23 +116,23 @@ def _of_sleap(file: Any, source: str) -> Recording:
         joints=joints,
         presence=presence_of(joints),
         source=source,
-        joint_names=_node_names(_dataset(file, "node_names"), joints.shape[2], source),
+        joint_names=_node_names(_dataset(file, "node_names"), joints.shape[2], source, size),
         default=DEFAULTS,
         flat=_FLAT if axes == 2 else "",
     )
 
 
-def _node_names(dataset: Any, nodes: int, source: str) -> tuple[str, ...]:
+def _node_names(dataset: Any, nodes: int, source: str, size: int) -> tuple[str, ...]:
     if dataset is None or dataset.shape != (nodes,):
         return ()
-    return tuple(_decode(name) for name in _values(dataset, source).tolist())
+    return tuple(_decode(name) for name in _values(dataset, source, size).tolist())
 
 
 def _decode(text: object) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
 
 
-def _pandas(group: Any, source: str) -> tuple[list[tuple[str, ...]], NDArray[Any]]:
+def _pandas(group: Any, source: str, size: int) -> tuple[list[tuple[str, ...]], NDArray[Any]]:
     """The columns of a table of pandas and its values (rows, columns); no columns if it is none."""
     import h5py
 
@@ -142,9 +143,9 @@ def _pandas(group: Any, source: str) -> tuple[list[tuple[str, ...]], NDArray[Any
     if table is not None and "values_block_0" in (table.dtype.names or ()):
         kind = table.attrs.get("values_block_0_kind", b"")
         named = loads_plain(kind.encode() if isinstance(kind, str) else bytes(kind), source)
-        values = _values(table, source)["values_block_0"]
+        values = _values(table, source, size)["values_block_0"]
     elif (block := _dataset(group, "block0_values")) is not None:
-        named, values = _levels(group, source), _values(block, source)
+        named, values = _levels(group, source, size), _values(block, source, size)
     else:
         return nothing
     columns = [tuple(map(str, one)) for one in named if isinstance(one, tuple)]
@@ -154,7 +155,7 @@ def _pandas(group: Any, source: str) -> tuple[list[tuple[str, ...]], NDArray[Any
     return columns, values
 
 
-def _levels(group: Any, source: str) -> list[tuple[str, ...]]:
+def _levels(group: Any, source: str, size: int) -> list[tuple[str, ...]]:
     """The names of the columns of a table in the form `fixed`, level by level."""
     names: list[list[str]] = []
     for level in range(8):
@@ -162,12 +163,14 @@ def _levels(group: Any, source: str) -> list[tuple[str, ...]]:
         codes = _dataset(group, f"block0_items_label{level}")
         if texts is None or codes is None:
             break
-        known = [_decode(text) for text in _values(texts, source).tolist()]
-        names.append([known[code] for code in _values(codes, source).tolist()])
+        known = [_decode(text) for text in _values(texts, source, size).tolist()]
+        names.append([known[code] for code in _values(codes, source, size).tolist()])
     return list(zip(*names, strict=True))
 
 
-def _of_deeplabcut(columns: list[tuple[str, ...]], values: NDArray[Any], source: str) -> Recording:
+def _of_deeplabcut(
+    columns: list[tuple[str, ...]], values: NDArray[Any], source: str, size: int
+) -> Recording:
     kinds = Counter(column[-1].lower() for column in columns)
     if not {"x", "y"} <= kinds.keys() or any(len(column) < 3 for column in columns):
         raise ClipError(source, "no columns of scorer, body part and x, y, z")
@@ -179,7 +182,7 @@ def _of_deeplabcut(columns: list[tuple[str, ...]], values: NDArray[Any], source:
         joints.setdefault(column[-2], len(joints))
     if len(joints) > MOST_JOINTS:
         raise ClipError(source, f"{len(joints)} body parts, more than {MOST_JOINTS}")
-    tracks = empty_tracks(len(bodies), len(values), len(joints), source=source)
+    tracks = empty_tracks(len(bodies), len(values), len(joints), source=source, size=size)
     sure = np.ones(tracks.shape[:3], np.float32)
     for at, column in enumerate(columns):
         body, joint, kind = bodies[column[1:-2]], joints[column[-2]], column[-1].lower()

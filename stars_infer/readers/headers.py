@@ -15,6 +15,8 @@ import numpy as np
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
 from stars_infer.layouts import match_names
+from stars_infer.readers.bounds import check_points
+from stars_infer.readers.cells import MOST_COLUMNS, Cells, Columns, Row, Rows
 from stars_infer.readers.columns import FRAME, plain, unit_of
 from stars_infer.readers.confidence import rank
 from stars_infer.readers.points import recording_of_points
@@ -22,9 +24,9 @@ from stars_infer.readers.recording import Recording, convention_in
 from stars_infer.readers.table import Table, recording_of_table
 from stars_infer.readers.timing import unit_in
 
-Row = Sequence[str]
 _MOST_HEADER = 16
 """Lines within which the header of a section ends."""
+_MOST_SECTIONS = 50
 _KINDS = ("position", "rotation", "mean marker error", "marker quality", "error", "quality")
 _MOTIVE = "format version"
 _NEXUS = ("model outputs", "joints", "trajectories", "segments")
@@ -42,7 +44,8 @@ class _Section:
         parts: `x`, `y`, `z` or a word of confidence for each column, "" for others.
         owners: Whose column it is, "" if the file does not say.
         others: The columns of frame numbers and times, by name.
-        rows: Its rows, each as wide as `names`.
+        rows: The rows of the file, of which its own begin at `first_line` and end at a blank one.
+        size: Bytes of the file.
         first_line: Line of the first row in the file, from 1.
         unit: The unit of its positions, if it says one.
         kinds: What each column is of, such as `bone`, if the file says so.
@@ -52,8 +55,9 @@ class _Section:
     parts: Sequence[str]
     owners: Sequence[str]
     others: Mapping[str, int]
-    rows: Sequence[Row]
+    rows: Rows
     first_line: int
+    size: int
     unit: str | None
     kinds: Sequence[str] = ()
 
@@ -63,48 +67,60 @@ class _Section:
         columns = zip(self.owners, self.names, strict=True)
         return list(dict.fromkeys(column for column in columns if column[1]))
 
+    def cells(self, columns: Sequence[int], source: str) -> dict[int, Cells]:
+        """The cells of some columns, by their number."""
+        named = {column: name for name, column in self.others.items()}
+        gathered = Columns(
+            [False] * len(columns),
+            strict=[unit_in(named.get(column, "")) is not None for column in columns],
+            source=source,
+            size=self.size,
+        )
+        for row in _data(self.rows, self.first_line - 1, len(self.names)):
+            gathered.add([row[column] for column in columns])
+        return dict(zip(columns, gathered.cells(), strict=True))
 
-def has_several_lines(rows: Sequence[Row]) -> bool:
-    """Whether the header of a table takes several lines."""
-    if not rows:
-        return False
-    first = rows[0][0].strip().lower() if rows[0] else ""
-    return first == _MOTIVE or first in _NEXUS or _axes_line(rows) not in (None, 0)
+
+def has_several_lines(rows: Rows, start: int) -> bool:
+    """Whether the header of a table, which begins in this row, takes several lines."""
+    first = rows[start][0].strip().lower() if rows[start] else ""
+    return first == _MOTIVE or first in _NEXUS or _axes_line(rows, start) not in (None, start)
 
 
-def read_several_lines(rows: Sequence[Row], source: str, *, first_line: int) -> Recording:
+def read_several_lines(rows: Rows, source: str, *, first_line: int, size: int) -> Recording:
     """Read a table whose header takes several lines.
 
     Args:
         rows: The cells of each line of the file; blank lines are empty.
         source: Name of the file for messages.
-        first_line: Line of the first row in the file.
+        first_line: Line of the first row that holds something, from 1.
+        size: Bytes of the file.
 
     Raises:
         ClipError: If no positions are found, or they cannot be used.
     """
-    rows = [*([""] for _ in range(1, first_line)), *rows]
-    first = rows[first_line - 1][0].strip().lower()
+    start = first_line - 1
+    first = rows[start][0].strip().lower()
     if first == _MOTIVE:
-        return _read_motive(rows[first_line - 1 :], source)
+        return _read_motive(rows, start, source, size)
     if first in _NEXUS:
-        return _read_nexus(rows, source)
-    section = _section(rows, first_line - 1, source)
+        return _read_nexus(rows, source, size)
+    section = _section(rows, start, source, size)
     return recording_of_table(_table(section, source))
 
 
-def _read_motive(rows: Sequence[Row], source: str) -> Recording:
+def _read_motive(rows: Rows, start: int, source: str, size: int) -> Recording:
     """Read a take of OptiTrack Motive: bones if it has them, else rigid bodies or markers."""
     about = {
         key.strip().lower(): value.strip()
-        for key, value in zip(rows[0][::2], rows[0][1::2], strict=False)
+        for key, value in zip(rows[start][::2], rows[start][1::2], strict=False)
     }
     if about.get("coordinate space", "global").lower() not in ("global", "world"):
         raise ClipError(
             source, "positions relative to other bones: export it from Motive with Coordinate "
             "Space 'Global'"
         )  # fmt: skip
-    section = _section(rows, 1, source)
+    section = _section(rows, start + 1, source, size)
     kinds = [kind for kind in ("bone", "bone marker", "marker") if kind in section.kinds]
     wanted = {kinds[0]} if kinds else set(section.kinds)
     return _points(
@@ -117,14 +133,16 @@ def _read_motive(rows: Sequence[Row], source: str) -> Recording:
     )  # fmt: skip
 
 
-def _read_nexus(rows: Sequence[Row], source: str) -> Recording:
+def _read_nexus(rows: Rows, source: str, size: int) -> Recording:
     """Read an export of Vicon Nexus: the section whose names are those of a layout, or markers."""
     sections: list[tuple[str, str, _Section]] = []
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows.between(0)):
         title = row[0].strip().lower() if row else ""
         if title in _NEXUS and number + 1 < len(rows):
             rate = next((cell for cell in rows[number + 1] if cell.strip()), "")
-            sections.append((title, rate, _section(rows, number + 2, source)))
+            sections.append((title, rate, _section(rows, number + 2, source, size)))
+            if len(sections) > _MOST_SECTIONS:
+                raise ClipError(source, f"more than {_MOST_SECTIONS} sections: export it again")
     known = [
         one for one in sections
         if match_names([name for _, name in one[2].labeled]) is not None
@@ -159,33 +177,32 @@ def _points(
             label = f"{owner}:{name}" if owner else name
             columns.setdefault(label, {}).setdefault(section.parts[column], column)
     whole = {label: parts for label, parts in columns.items() if len(parts) == 3}
+    wanted = [column for parts in whole.values() for column in parts.values()]
+    cells = section.cells(wanted, source)
     table = Table(
-        columns={
-            str(column): [row[column] for row in section.rows]
-            for parts in whole.values()
-            for column in parts.values()
-        },
+        columns={str(column): cells[column] for column in wanted},
         source=source,
+        size=section.size,
         first_line=section.first_line,
     )
+    check_points(len(table) * len(whole), source=source, size=section.size)
+    if not whole:
+        raise ClipError(source, "no columns with x, y and z of a joint or marker: export positions")
     points = np.stack(
         [
             np.stack([table.numbers(str(parts[axis])) for axis in "xyz"], axis=-1)
             for parts in whole.values()
         ],
         axis=1,
-    ).astype(np.float32)
+    )
+    with np.errstate(over="ignore"):  # what overflows is missing
+        points = points.astype(np.float32)
     return recording_of_points(list(whole), points, source=source, stated=stated, default=default)
 
 
 def _table(section: _Section, source: str) -> Table:
     """Make a table with one line of names of a section; several people come one below another."""
     owners = list(dict.fromkeys(owner for owner, _ in section.labeled))
-    columns: dict[str, list[str]] = {}
-    if len(owners) > 1:
-        columns["body"] = [owner for owner in owners for _ in section.rows]
-    for name, column in section.others.items():
-        columns[name] = [row[column] for _ in owners for row in section.rows]
     places = {
         (owner, f"{name}_{part}"): column
         for column, (owner, name, part) in enumerate(
@@ -193,19 +210,38 @@ def _table(section: _Section, source: str) -> Table:
         )
         if name and part
     }
+    wanted = list(dict.fromkeys((*section.others.values(), *places.values())))
+    cells = section.cells(wanted, source)
+    length = len(next(iter(cells.values()), ()))
+    columns: dict[str, Cells] = {}
+    if len(owners) > 1:
+        columns["body"] = [owner for owner in owners for _ in range(length)]
+    for name, column in section.others.items():
+        columns[name] = _joined([cells[column]] * max(len(owners), 1))
     for name in dict.fromkeys(name for _, name in places):
-        columns[name] = [
-            row[places[owner, name]] if (owner, name) in places else ""
+        columns[name] = _joined([
+            cells[places[owner, name]] if (owner, name) in places else np.full(length, np.nan)
             for owner in owners
-            for row in section.rows
-        ]
+        ])  # fmt: skip
     if len(owners) > 1 and "frame" not in columns:
-        columns["frame"] = [str(number) for _ in owners for number in range(len(section.rows))]
+        columns["frame"] = np.tile(np.arange(length), len(owners))
     stated = Convention(units=section.unit)
-    return Table(columns=columns, source=source, first_line=section.first_line, stated=stated)
+    return Table(
+        columns=columns, source=source, size=section.size, first_line=section.first_line,
+        stated=stated,
+    )  # fmt: skip
 
 
-def _axes_line(rows: Sequence[Row], start: int = 0) -> int | None:
+def _joined(parts: list[Cells]) -> Cells:
+    """Columns one below another."""
+    if len(parts) == 1:
+        return parts[0]
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return np.concatenate([np.asarray(part) for part in parts])
+    return [cell for part in parts for cell in part]
+
+
+def _axes_line(rows: Rows, start: int) -> int | None:
     """Find the line that says which of x, y and z each column holds."""
     for number, row in enumerate(rows[start : start + _MOST_HEADER], start=start):
         cells = [cell.strip().lower() for cell in row]
@@ -216,7 +252,7 @@ def _axes_line(rows: Sequence[Row], start: int = 0) -> int | None:
     return None
 
 
-def _section(rows: Sequence[Row], start: int, source: str) -> _Section:
+def _section(rows: Rows, start: int, source: str, size: int) -> _Section:
     """Read the header and the rows of a section that begins at a line, counted from 0."""
     at = _axes_line(rows, start)
     if at is None or at == start:
@@ -225,6 +261,8 @@ def _section(rows: Sequence[Row], start: int, source: str) -> _Section:
             "export positions of joints or markers"
         )  # fmt: skip
     width = len(rows[at])
+    if width > MOST_COLUMNS:
+        raise ClipError(source, f"{width:,} columns are too many to be those of joints")
     head = [[cell.strip() for cell in (*row, *[""] * width)][:width] for row in rows[start:at]]
     parts = [_part(cell) for cell in rows[at]]
     others = {
@@ -254,7 +292,7 @@ def _section(rows: Sequence[Row], start: int, source: str) -> _Section:
     names = [name if part else "" for name, part in zip(names, parts, strict=True)]
     return _Section(
         names=names, parts=parts, owners=owners, others=others, unit=unit, kinds=kinds,
-        rows=list(_data(rows, below, width)), first_line=below + 1,
+        rows=rows, first_line=below + 1, size=size,
     )  # fmt: skip
 
 
@@ -283,9 +321,9 @@ def _names(head: Sequence[Row], parts: Sequence[str]) -> tuple[list[str], list[s
     return names, owners, kinds
 
 
-def _data(rows: Sequence[Row], start: int, width: int) -> Iterator[Row]:
+def _data(rows: Rows, start: int, width: int) -> Iterator[Row]:
     """Yield the rows of a section, up to a blank line."""
-    for row in rows[start:]:
+    for row in rows.between(start):
         if not any(cell.strip() for cell in row):
             return
         yield [*row[:width], *[""] * (width - len(row))]

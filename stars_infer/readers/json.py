@@ -18,6 +18,8 @@ from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import Convention, option
 from stars_infer.errors import ClipError, FlatError
 from stars_infer.readers import bodies, landmarks, openpose, tracked
+from stars_infer.readers.bounds import check_memory
+from stars_infer.readers.cells import each_line
 from stars_infer.readers.poses import Pose, tracks_of
 from stars_infer.readers.printed import printed_results
 from stars_infer.readers.recording import Recording, convention_in
@@ -73,19 +75,21 @@ def read_json(path: Path) -> tuple[Recording, ...]:
         ClipError: If the file is not JSON, or in none of the known forms; the message names the
             line or the frame.
     """
-    source = str(path)
+    source, size = str(path), path.stat().st_size
     text = read_text(path)
+    check_memory(_memory_of(text), "its lists and objects", source=source, size=size)
     content = printed_results(text) or parse_json(text, source)
+    del text
     if isinstance(content, list):
-        return (recording_of_frames({}, content, source),)
+        return (recording_of_frames({}, content, source, size),)
     if not isinstance(content, dict):
         raise ClipError(source, f"expected an object or a list of frames. {KNOWN_FORMS}")
     if (frames := tracked.frames_by_time(content)) is not None:
-        return (recording_of_frames({}, frames, source),)
+        return (recording_of_frames({}, frames, source, size),)
     for key in _FRAMES:
         frames = content.get(key)
         if isinstance(frames, list) and (key == "frames" or _are_frames(frames)):
-            return (recording_of_frames(content, frames, source),)
+            return (recording_of_frames(content, frames, source, size),)
     if frame_form_of(content) not in (None, "bodies"):
         raise ClipError(
             source, "holds a single frame, but a motion needs more: put the frames into one list, "
@@ -93,7 +97,7 @@ def read_json(path: Path) -> tuple[Recording, ...]:
         )  # fmt: skip
     if "bodies" not in content:
         raise ClipError(source, f"no bodies and no frames. {KNOWN_FORMS}")
-    return (bodies.recording_of_bodies(content, header_convention(content, source), source),)
+    return (bodies.recording_of_bodies(content, header_convention(content, source), source, size),)
 
 
 def _are_frames(values: list[Any]) -> bool:
@@ -108,22 +112,32 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
     Raises:
         ClipError: As for `read_json`.
     """
-    source = str(path)
+    source, size = str(path), path.stat().st_size
     text = read_text(path)
     if (printed := printed_results(text)) is not None:
-        return (recording_of_frames({}, printed, source),)
-    lines = [
-        (number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()
+        return (recording_of_frames({}, printed, source, size),)
+    check_memory(_memory_of(text), "its lists and objects", source=source, size=size)
+    frames = [
+        parse_json(line.rstrip("\r\n"), source, line=number)
+        for number, line in enumerate(each_line(text), start=1)
+        if line.strip()
     ]
-    if not lines:
+    del text
+    if not frames:
         raise ClipError(source, "the file is empty")
-    frames = [parse_json(line, source, line=number) for number, line in lines]
     header: dict[str, Any] = {}
     if isinstance(frames[0], dict) and frames[0] and frame_form_of(frames[0]) is None:
         header = frames.pop(0)
-    return (recording_of_frames(header, frames, source),)
+    return (recording_of_frames(header, frames, source, size),)
 
 
+def _memory_of(text: str) -> int:
+    """About how many bytes the values of a JSON text take, at most."""
+    return sum(cost * text.count(mark) for mark, cost in _COSTS.items())
+
+
+_COSTS = {"[": 72, "{": 140, ",": 32, ":": 100, '"': 20, "\n": 8}
+"""Bytes of memory for each of these marks."""
 KNOWN_FORMS = (
     "Known forms are MediaPipe world landmarks, OpenPose people with pose_keypoints_3d, bodies "
     "of Azure Kinect, ZED and other trackers, and bodies as nested lists (docs/sources.md)"
@@ -156,13 +170,16 @@ def header_convention(header: dict[str, Any], source: str) -> Convention:
     return convention_in(source, **{key: header.get(key) for key in DESCRIPTION})
 
 
-def recording_of_frames(header: dict[str, Any], frames: list[Any], source: str) -> Recording:
+def recording_of_frames(
+    header: dict[str, Any], frames: list[Any], source: str, size: int
+) -> Recording:
     """Make a recording of frames, which must all have the same form.
 
     Args:
         header: What the file says of them.
         frames: The frames as JSON has them; None for one in which nobody is seen.
-        source: Name of the file for messages.
+        source: Name of the file or folder for messages.
+        size: Its size in bytes.
 
     Raises:
         ClipError: If a frame is in none of the known forms, or in another than the first.
@@ -187,7 +204,7 @@ def recording_of_frames(header: dict[str, Any], frames: list[Any], source: str) 
     times = _times(frames, source)
     timing = None if times is None else timing_of(times, source=source)
     tracks, presence, confidence = tracks_of(
-        people, source=source, numbers=None if timing is None else timing.numbers
+        people, source=source, size=size, numbers=None if timing is None else timing.numbers
     )
     if form == "tracked bodies":
         default = tracked.convention_of(header, frames)

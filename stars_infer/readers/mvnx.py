@@ -48,7 +48,7 @@ def read_mvnx(path: Path) -> tuple[Recording, ...]:
     if any(person.segments != names for person in people) or not names:
         raise ClipError(source, "no segments, or people with different ones: export them apart")
     frames = max(len(person.frames) for person in people)
-    joints = empty_tracks(len(people), frames, len(names), source=source)
+    joints = empty_tracks(len(people), frames, len(names), source=source, size=path.stat().st_size)
     presence = np.zeros(joints.shape[:2], np.bool_)
     for track, seen, person in zip(joints, presence, people, strict=True):
         for frame, values in enumerate(person.frames):

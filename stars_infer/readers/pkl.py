@@ -15,6 +15,7 @@ import numpy as np
 
 from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError, StarsError
+from stars_infer.readers.bounds import check_memory
 from stars_infer.readers.recording import Recording
 from stars_infer.readers.restricted_pickle import PickledArray, load_plain
 
@@ -41,11 +42,22 @@ def read_pkl(path: Path) -> Iterator[Recording | ClipError]:
     annotations = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(annotations, list) or not annotations:
         raise ClipError(source, "no PYSKL annotations, which are a list under 'annotations'")
+    check_memory(
+        sum(map(_bytes_of, annotations)),
+        "its annotations share their arrays, and hold",
+        source=source,
+        size=path.stat().st_size,
+    )
     for number, annotation in enumerate(annotations):
         try:
             yield _recording(annotation, number, source)
         except ClipError as error:
             yield error
+
+
+def _bytes_of(annotation: Any) -> int:
+    keypoint = annotation.get("keypoint") if isinstance(annotation, dict) else None
+    return keypoint.nbytes if isinstance(keypoint, PickledArray) else 0
 
 
 def _recording(annotation: Any, number: int, source: str) -> Recording:

@@ -65,7 +65,8 @@ def recording_of_points(
         tracks = np.stack([points[:, list(group.values())] for group in groups])
         known = Convention(layout=None)
     else:
-        made = [_Markers(group, points, seen) for group in groups]
+        doubled = points.astype(np.float64)
+        made = [_Markers(group, doubled, seen) for group in groups]
         whole = [markers for markers in made if not markers.lacking] or made[:1]
         lacking = whole[0].lacking
         if lacking:
@@ -123,8 +124,10 @@ class _Markers:
         lacking: Joints that are needed and have no marker.
     """
 
-    def __init__(self, columns: Mapping[str, int], points: FloatArray, seen: BoolArray) -> None:
-        self.points = points.astype(np.float64)
+    def __init__(
+        self, columns: Mapping[str, int], points: NDArray[np.float64], seen: BoolArray
+    ) -> None:
+        self.points = points
         self.columns = {_fold(name): at for name, at in columns.items() if seen[at]}
         self.used: set[int] = set()
         self.regressed = False

@@ -34,13 +34,18 @@ class Pose:
 
 
 def tracks_of(
-    frames: Sequence[Sequence[Pose]], *, source: str, numbers: NDArray[np.intp] | None = None
+    frames: Sequence[Sequence[Pose]],
+    *,
+    source: str,
+    size: int | None = None,
+    numbers: NDArray[np.intp] | None = None,
 ) -> tuple[FloatArray, BoolArray, FloatArray | None]:
     """Lay the poses of frames into tracks, each of one person.
 
     Args:
         frames: The people of each frame that was recorded.
         source: Name for messages.
+        size: Bytes of the file that they come from, if they come from one.
         numbers: Number of each of these frames, rising from 0; consecutive if not given.
 
     Returns:
@@ -56,10 +61,10 @@ def tracks_of(
     bodies = 1 + max((place for row in places for place in row), default=0)
     joints = next((len(pose.points) for poses in frames for pose in poses), 1)
     length = int(numbers[-1]) + 1 if len(numbers) else 0
-    tracks = empty_tracks(bodies, length, joints, source=source)
+    tracks = empty_tracks(bodies, length, joints, source=source, size=size)
     presence = np.zeros(tracks.shape[:2], np.bool_)
-    confidence = np.full(tracks.shape[:3], np.nan, np.float32)
-    certain = False
+    certain = any(pose.points.shape[1] > 3 for poses in frames for pose in poses)
+    confidence = np.full(tracks.shape[:3] if certain else (0, 0, 0), np.nan, np.float32)
     for number, poses, row in zip(numbers, frames, places, strict=True):
         for pose, place in zip(poses, row, strict=True):
             presence[place, number] = True
@@ -67,7 +72,6 @@ def tracks_of(
                 tracks[place, number] = pose.points[:, :3]
                 if pose.points.shape[1] > 3:
                     confidence[place, number] = pose.points[:, 3]
-                    certain = True
     presence &= np.asarray(np.isfinite(tracks).all(axis=3)).any(axis=2)
     return tracks, presence, to_share(confidence) if certain else None
 
@@ -125,18 +129,33 @@ def _nearest(
     """Pair poses with free bodies, the nearest pair first, each of them once."""
     if len(these) == len(free) == 1:
         return [(these[0], free[0])]
-    pairs = sorted(
-        (_distance(poses[at].points, last[place]), at, place) for at in these for place in free
-    )
+    apart = _distances(
+        np.stack([poses[at].points[:, :3] for at in these]),
+        np.stack([last[place][:, :3] for place in free]),
+    ) if these and free else np.zeros((0, 0))  # fmt: skip
     chosen: list[tuple[int, int]] = []
-    for _, at, place in pairs:
-        if all(at != one and place != two for one, two in chosen):
-            chosen.append((at, place))
+    open_rows, open_columns = set(range(len(these))), set(range(len(free)))
+    for pair in np.argsort(apart, axis=None, kind="stable").tolist():
+        row, column = divmod(pair, len(free))
+        if row in open_rows and column in open_columns:
+            chosen.append((these[row], free[column]))
+            open_rows.remove(row)
+            open_columns.remove(column)
+            if not open_rows or not open_columns:
+                break
     return chosen
 
 
-def _distance(one: Points, two: Points) -> float:
-    """Mean distance over the joints that both poses have; infinite if there are none."""
-    apart = np.linalg.norm(one[:, :3] - two[:, :3], axis=1)
-    known = np.isfinite(apart)
-    return float(apart[known].mean()) if known.any() else np.inf
+def _distances(ones: Points, others: Points) -> NDArray[np.float64]:
+    """Mean distances (N, P) of poses (N, V, 3) and (P, V, 3) over the joints that both have.
+
+    Infinite where there are none.
+    """
+    means = np.full((len(ones), len(others)), np.inf)
+    for row, one in enumerate(ones):
+        apart = np.linalg.norm(one - others, axis=2)
+        known = np.isfinite(apart)
+        times = known.sum(axis=1)
+        sums = np.where(known, apart, 0).sum(axis=1)
+        means[row, times > 0] = sums[times > 0] / times[times > 0]
+    return means

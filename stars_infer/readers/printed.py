@@ -11,6 +11,8 @@ import re
 from typing import Any
 
 _RESULT = "PoseLandmarkerResult("
+_LONGEST = 1_000_000
+"""Characters of one result, at most: a hundred people have less."""
 _OBJECT = re.compile(r"<[^<>]*>")
 """What Python prints of an object that has no text of its own, such as a mask."""
 
@@ -25,6 +27,8 @@ def printed_results(text: str) -> list[Any] | None:
     if not starts or text[: starts[0]].strip(" \t\r\n[,"):
         return None
     ends = [*starts[1:], len(text)]
+    if any(end - start > _LONGEST for start, end in zip(starts, ends, strict=True)):
+        return None
     try:
         return [
             _plain(ast.parse(_OBJECT.sub("None", text[start:end]).strip(" \t\r\n,]"), mode="eval")

@@ -20,6 +20,7 @@ from stars_infer.layouts import (
     nearest_layout,
     numbers_in,
 )
+from stars_infer.readers.bounds import check_points
 
 _RATE = f"{STANDARD.fps:g} frames per second are taken"
 MOST_BODIES = 100
@@ -174,11 +175,21 @@ def _check_layout(name: str) -> None:
     get_layout(name[:40])
 
 
-def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> FloatArray:
+def empty_tracks(
+    bodies: int, frames: int, joints: int, *, source: str, size: int | None
+) -> FloatArray:
     """Make tracks (M, T, V, 3) in which all is missing (NaN).
 
+    Args:
+        bodies: M.
+        frames: T.
+        joints: V.
+        source: Name of the file for messages.
+        size: Its size in bytes; None if the tracks come from no file.
+
     Raises:
-        ClipError: If there are too few or too many frames, or too many bodies or joints.
+        ClipError: If there are too few or too many frames, or too many bodies or joints, or more
+            than a file of this size can hold.
     """
     check_frame_count(frames, source=source, recording=True)
     if bodies > MOST_BODIES:
@@ -190,6 +201,7 @@ def empty_tracks(bodies: int, frames: int, joints: int, *, source: str) -> Float
             source, f"{bodies} bodies of {joints} joints in {frames:,} frames are too many for one "
             "file: cut it into parts"
         )  # fmt: skip
+    check_points(bodies * frames * joints, source=source, size=size)
     return np.full((bodies, frames, joints, 3), np.nan, np.float32)
 
 

@@ -18,6 +18,7 @@ from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import STANDARD, Convention
 from stars_infer.errors import ClipError, NobodyError
 from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.readers.bounds import check_points
 from stars_infer.readers.recording import MOST_BODIES, Recording
 
 _JOINTS = len(NTU25_JOINTS)
@@ -43,6 +44,7 @@ class _Scanner:
     def __init__(self, content: bytes, source: str) -> None:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b" ").rstrip()
         self.source = source
+        self.size = len(content)
         self.plain = not content.translate(None, _NUMBER_BYTES)
         self.lines = content.decode("ascii", "backslashreplace").split("\n")
         self.at = 0
@@ -67,6 +69,8 @@ class _Scanner:
         return self.recording(frames)
 
     def recording(self, frames: int) -> Recording:
+        points = len(self.body_of_id) * frames * _JOINTS
+        check_points(points, source=self.source, size=self.size)
         bodies = np.zeros((len(self.body_of_id), frames, _JOINTS, 3), np.float32)
         presence = np.zeros(bodies.shape[:2], np.bool_)
         body, frame = np.array(self.owner).T

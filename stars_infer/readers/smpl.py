@@ -22,6 +22,7 @@ from stars_infer.clips.convention import LEAST_FPS, MOST_FPS, Convention
 from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.layouts import get_layout
+from stars_infer.readers.members import Archive
 from stars_infer.readers.recording import Recording, convention_in, empty_tracks
 
 LAYOUT = "smpl22"
@@ -34,7 +35,6 @@ _RATES = ("mocap_framerate", "mocap_frame_rate", "framerate", "fps")
 _JOINTS = 22
 _CHUNK = 4096
 """Frames that are computed at a time."""
-_LARGEST_ARRAY = 2**30
 
 MEAN_OFFSETS = np.array([
     (0, 0, 0), (0.09, -0.09, 0), (-0.09, -0.09, 0), (0, 0.115, 0), (0, -0.384, 0), (0, -0.384, 0),
@@ -68,7 +68,7 @@ def read_motion(path: Path) -> Iterator[Recording]:
                         f"({frames}, 3)")  # fmt: skip
     betas = arrays.get("betas", np.zeros(0)).reshape(-1).astype(np.float64)[:16]
     rest, told = rest_joints(betas, str(arrays.get("gender", "neutral")).strip("b'").lower())
-    joints = empty_tracks(1, frames, _JOINTS, source=source)
+    joints = empty_tracks(1, frames, _JOINTS, source=source, size=path.stat().st_size)
     for start in range(0, frames, _CHUNK):
         part = slice(start, start + _CHUNK)
         moved = _move(rest, poses[part].astype(np.float64)) + place[part, None].astype(np.float64)
@@ -96,14 +96,9 @@ def _arrays(path: Path, wanted: tuple[str, ...]) -> dict[str, NDArray[np.generic
         ClipError: If the archive is damaged, or one of them is too large or no plain array.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            sizes = {info.filename: info.file_size for info in archive.zip.infolist()}
-            found = [name for name in wanted if name in archive.files]
-            large = [name for name in found if sizes.get(f"{name}.npy", 0) > _LARGEST_ARRAY]
-            if large:
-                raise ClipError(str(path), f"{large[0]} is too large: cut it into parts")
-            arrays = {name: np.asarray(archive[name]) for name in found}
-    except ClipError:
+        with Archive(path) as archive:
+            arrays = {name: archive.array(name) for name in wanted if name in archive.names}
+    except OSError:
         raise
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         problem = (str(error).splitlines() or [type(error).__name__])[0][:100]

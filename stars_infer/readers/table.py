@@ -20,6 +20,7 @@ from stars_infer.clips.convention import Convention
 from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import ClipError
 from stars_infer.layouts import numbers_in
+from stars_infer.readers.cells import Cells, number_in
 from stars_infer.readers.columns import (
     BODY,
     FRAME,
@@ -41,9 +42,6 @@ from stars_infer.readers.recording import (
 from stars_infer.readers.timing import Timing, seconds_of, timing_of, unit_in
 
 DEFAULTS = Convention(units="m", up="y", handedness="right")
-_MISSING = ("", "na", "n/a", "null", "none", "nan", "-nan", "#n/a", "-", "?", "missing")
-
-Cells = Sequence[object] | NDArray[np.generic]
 Numbers = NDArray[np.float64]
 Confidence = NDArray[np.float64]
 
@@ -55,6 +53,7 @@ class Table:
     Attributes:
         columns: Names of the columns, as in the file, and their cells.
         source: Name of the file for messages.
+        size: Bytes of the file.
         first_line: Line of the first row in the file; None if the file has no lines.
         stated: What the file says beside its columns.
         default: What is usual in the file's format.
@@ -63,6 +62,7 @@ class Table:
 
     columns: Mapping[str, Cells]
     source: str
+    size: int
     first_line: int | None = None
     stated: Convention = Convention()  # noqa: RUF009 (it is frozen)
     default: Convention = DEFAULTS
@@ -88,7 +88,7 @@ class Table:
         for row, cell in enumerate(cells):
             text = "" if cell is None else str(cell).strip()
             try:
-                made[row] = np.nan if text.lower() in _MISSING else _number(text)
+                made[row] = number_in(text)
             except ValueError:
                 raise self.error(row, f"{text[:24]!r} in column {column[:40]!r} is not a number") \
                     from None  # fmt: skip
@@ -112,11 +112,6 @@ class Table:
         """Say what is wrong in a row, counted from 0."""
         place = f"row {row}" if self.first_line is None else f"line {self.first_line + row}"
         return ClipError(self.source, f"{place}: {problem}")
-
-
-def _number(text: str) -> float:
-    """Read a number, whose decimal mark may be a comma."""
-    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 def recording_of_table(table: Table) -> Recording:
@@ -226,7 +221,7 @@ def _wide(table: Table, frame: NDArray[np.intp], body: NDArray[np.intp]) -> Reco
     if names[0].isdigit() and numbers_in(names) is None:
         raise ClipError(table.source, "numbered joints must run from 0 or 1 without a gap")
     shape = (int(body.max()) + 1, int(frame.max()) + 1, len(names))
-    tracks = empty_tracks(*shape, source=table.source)
+    tracks = empty_tracks(*shape, source=table.source, size=table.size)
     sure = np.full(shape, np.nan)
     for joint, name in enumerate(names):
         for at, part in enumerate("xyz"):
@@ -261,7 +256,7 @@ def _long(
         count, named = len(names), tuple(names)
     _check_once(table, frame, body, joint)
     shape = (int(body.max()) + 1, int(frame.max()) + 1, count)
-    tracks = empty_tracks(*shape, source=table.source)
+    tracks = empty_tracks(*shape, source=table.source, size=table.size)
     for axis, part in enumerate("xyz"):
         _put(tracks, (body, frame, joint, axis), table.numbers(axes[part]))
     certain = sure_column(table.columns)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.clip import DEFAULT_FPS, check_frame_count
 from stars_infer.clips.gaps import MAX_GAP
+from stars_infer.readers.bounds import check_points
 from stars_infer.readers.recording import Recording, frame_numbers
 
 Seconds = NDArray[np.float64]
@@ -40,6 +41,8 @@ _SLOWEST, _FASTEST = 2.0, 999.0
 """Frame rates that tell the unit of times, frames per second; less than a factor of 1000 apart."""
 _MOST_LEFT_OUT = 0.1
 """Share of an even grid that may be without a frame; if it is more, times are uneven."""
+_BYTES_OF_A_POINT = 6
+"""Three numbers and what parts them, at least."""
 _MOST_OFF = 0.5
 """Frames by which the time of a frame may differ from its place on an even grid."""
 
@@ -148,7 +151,7 @@ def timing_of(times: Seconds, *, source: str) -> Timing:
     if len(times) < 2:
         return Timing(numbers=numbers, fps=None)
     steps, counts = np.diff(times), np.diff(numbers)
-    close = steps * DEFAULT_FPS <= MAX_GAP
+    close = steps <= MAX_GAP / DEFAULT_FPS
     if not close.any():
         return Timing(numbers=numbers, fps=fps)
     span, there = float(steps[close].sum()), int(close.sum())
@@ -169,6 +172,9 @@ def _resample(recording: Recording, times: Seconds, fps: float) -> Recording:
     assert recording.presence is not None
     count = int(np.floor((times[-1] - times[0]) * fps)) + 1
     check_frame_count(count, source=recording.source, recording=True)
+    bodies, frames, joints = recording.joints.shape[:3]
+    size = _BYTES_OF_A_POINT * bodies * frames * joints
+    check_points(bodies * count * joints, source=recording.source, size=size)
     at = times[0] + np.arange(count) / fps
     after = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
     before = after - 1

@@ -46,7 +46,8 @@ def read_trc(path: Path) -> tuple[Recording, ...]:
     if rows and not _begins_with_number(rows[0][1]):
         del rows[0]  # X1 Y1 Z1 …
     check_frame_count(len(rows), source=source, recording=True)
-    points = empty_tracks(1, len(rows), len(labels), source=source)[0]
+    points = empty_tracks(1, len(rows), len(labels), source=source,
+                          size=path.stat().st_size)[0]  # fmt: skip
     times = np.empty(len(rows))
     for row, (at, line) in enumerate(rows):
         values = _numbers(line, 2 + 3 * len(labels), at, source)

@@ -17,7 +17,8 @@ from stars_infer.errors import (
     ProviderError,
     StarsError,
     StarsWarning,
-    UsageError,
+    brief,
+    check_range,
 )
 from stars_infer.machine import cpu_name
 from stars_infer.runtimes.open import open_automatic, open_runtime
@@ -46,6 +47,12 @@ class SavedRuntime:
     cpu: str
     clips_per_second: float
     measured: str
+
+    def __post_init__(self) -> None:
+        texts = (self.model, self.fingerprint, self.cpu, self.measured)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("model, fingerprint, cpu and measured must be texts")
+        check_range("clips_per_second", self.clips_per_second, above=0)
 
     def why_not(self, fingerprint: str) -> str | None:
         """Why it does not apply to a model on this machine; None if it applies."""
@@ -91,14 +98,18 @@ def read_saved_runtime() -> SavedRuntime | None:
     file = saved_file()
     try:
         values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise TypeError(f"expected an object, found a {type(values).__name__}")
         if values.pop("schema", None) != SCHEMA:
             raise StarsError(f"{file}: unknown schema, expected {SCHEMA}")
         values["choice"] = RuntimeChoice(**values["choice"])
         return SavedRuntime(**values)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
-        raise StarsError(f"{file}: not a readable runtime ({error})") from error
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
+    ) as error:  # fmt: skip
+        raise StarsError(f"{file}: not a readable runtime ({brief(error)})") from error
 
 
 def open_default(graph: Path, fingerprint: str) -> Runtime:

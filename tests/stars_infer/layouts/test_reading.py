@@ -96,7 +96,7 @@ def test_equal_clips_of_equal_layouts_are_equal(own, tmp_path):
         (('head = "head"\n', "head = 3\n"), "ntu25.'head' must be a joint in quotes, or a table"),
         (('head = "head"\n', 'head = "nose"\n'), "ntu25.'head' names 'nose', which is not in"),
         (('head = "head"\n', "head = { head = true }\n"), "gives 'head' the weight True"),
-        (('head = "head"\n', "head = { head = nan }\n"), "has weights that sum to nan"),
+        (('head = "head"\n', "head = { head = nan }\n"), "the weight nan: expected a number"),
         (("head = 0.5", "head = 0.6"), "ntu25.'neck' has weights that sum to 1.1: they must"),
         (("[ntu25]", "[ntu"), "not a readable TOML file: .* line"),
         (("[ntu25]", "[ntu24]"), "ntu25 is missing"),

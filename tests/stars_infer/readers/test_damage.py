@@ -136,4 +136,4 @@ def test_text_that_no_character_has(tmp_path, waving):
     beyond = np.array([0x110000], "<u4").view("<U1")
     for spoilt in ({"layout": beyond[0:1].reshape(())}, {"joint_names": beyond.repeat(25)}):
         np.savez(path, joints=waving, **spoilt)
-        assert "is no Unicode text" in refusal(path)
+        assert "no Unicode text" in refusal(path)
