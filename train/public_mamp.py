@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
 import re
+import warnings
+import zipfile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from stars_infer.errors import ModelError, UsageError
+from stars_infer.errors import ModelError, UsageError, brief
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.train.checkpoint import Checkpoint
 from stars_infer.train.methods.mamp import MampConfig
@@ -26,6 +27,8 @@ _RENAMED = (
     (re.compile(r"\bjoints_embed\.proj\b"), "embed"),
 )
 _DECODER = "decoder_"
+_MOST_UNPACKED, _BESIDE = 2, 1_000_000
+"""Times its size, and bytes beside them, to which an archive may unpack."""
 
 
 def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros") -> Checkpoint:
@@ -40,6 +43,7 @@ def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros"
         ModelError: If the file is missing, damaged, or holds another network.
     """
     public = _tensors(path)
+    _check_sizes(public, path)
     try:
         shape = _shape(public, heads)
         config = RunConfig(
@@ -55,9 +59,10 @@ def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros"
         weights["encoder.embed.weight"] = _as_linear(weights["encoder.embed.weight"])
     except KeyError as error:
         raise ModelError(f"{path}: not a MAMP checkpoint, it has no tensor {error}") from error
-    except UsageError as error:
-        raise ModelError(f"{path}: {error}") from error
-    expected = build_method(config).state_dict()
+    except (ValueError, IndexError, RuntimeError) as error:
+        raise ModelError(f"{path}: not a MAMP checkpoint: {brief(error)}") from error
+    with torch.device("meta"):  # shapes only: nothing is as large as a file says until it fits
+        expected = build_method(config).state_dict()
     wrong = sorted(
         name
         for name in expected.keys() | weights.keys()
@@ -81,16 +86,48 @@ def read_public_mamp(path: Path, *, heads: int = 8, absent_bodies: str = "zeros"
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        _check_archive(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: no such file") from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path}: not a readable torch checkpoint of tensors: {reason}") from error
+    except Exception as error:  # damage fails in torch in many ways
+        raise ModelError(
+            f"{path}: not a readable torch checkpoint of tensors: {brief(error)}"
+        ) from error
     model = loaded.get("model") if isinstance(loaded, dict) else None
     if not isinstance(model, dict) or not all(isinstance(t, Tensor) for t in model.values()):
         raise ModelError(f"{path}: expected the weights under the key 'model', as MAMP saves them")
     return {str(name).removeprefix("module."): tensor for name, tensor in model.items()}
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive whose members are packed, as torch writes none: few bytes hold many.
+
+    Raises:
+        ValueError: If it says that it unpacks to more than its size.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > _MOST_UNPACKED * path.stat().st_size + _BESIDE:
+        raise ValueError(f"it unpacks to {unpacked:,} bytes")
+
+
+def _check_sizes(public: dict[str, Tensor], path: Path) -> None:
+    """Refuse tensors that show more numbers than the file holds, as those of stride 0 do.
+
+    Raises:
+        ModelError: If there are any, or tensors without numbers.
+    """
+    for name, tensor in public.items():
+        if tensor.device.type != "cpu" or tensor.layout != torch.strided or tensor.is_complex():
+            raise ModelError(f"{path}: {name[:60]!r} is no plain tensor of numbers")
+    shown = sum(tensor.numel() * tensor.element_size() for tensor in public.values())
+    if shown > path.stat().st_size:
+        raise ModelError(f"{path}: its tensors show {shown:,} bytes, more than the file has")
 
 
 def _shape(public: dict[str, Tensor], heads: int) -> EncoderConfig:
@@ -112,6 +149,8 @@ def _depth(public: dict[str, Tensor], prefix: str) -> int:
     numbers = [int(name.split(".")[1]) for name in public if name.startswith(f"{prefix}.")]
     if not numbers:
         raise KeyError(f"{prefix}.0")
+    if not 0 <= max(numbers) < len(public):
+        raise ValueError(f"{prefix} are numbered up to {max(numbers)}")
     return 1 + max(numbers)
 
 

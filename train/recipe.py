@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, brief
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN
 from stars_infer.train.networks.encoder import EncoderConfig
@@ -182,11 +182,13 @@ def load_recipe(name: str) -> Recipe:
 def _parse(name: str, text: str, *, source: str) -> Recipe:
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"recipe {source}: {error}") from error
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        raise UsageError(f"recipe {source}: {brief(error)}") from error
     method = table.pop("method", None)
-    if method not in METHODS:
-        raise UsageError(f"recipe {source}: method is one of {', '.join(METHODS)}, not {method!r}")
+    if not isinstance(method, str) or method not in METHODS:
+        raise UsageError(
+            f"recipe {source}: method is one of {', '.join(METHODS)}, not {str(method)[:40]!r}"
+        )
     kinds = {**_SECTIONS, "settings": METHODS[method].config_class}
     for section, values in table.items():
         if section not in kinds or not isinstance(values, dict):
@@ -208,8 +210,8 @@ def _parse(name: str, text: str, *, source: str) -> Recipe:
     )
     try:
         recipe.configure(data="", clips=1)
-    except (TypeError, UsageError) as error:
-        raise UsageError(f"recipe {source}: {error}") from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise UsageError(f"recipe {source}: {brief(error)}") from error
     return recipe
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text, written_beside
-from stars_infer.errors import StarsError, UsageError
+from stars_infer.errors import StarsError, UsageError, brief
 from stars_infer.layouts import NTU25_JOINTS
 
 SCHEMA = 1
@@ -54,6 +54,13 @@ class PackedClip:
     label: str
     subject: str
     source: str
+
+    def __post_init__(self) -> None:
+        numbers, texts = (self.start, self.frames, self.bodies), (self.label, self.subject)
+        if not all(type(number) is int and 0 <= number < 1 << 48 for number in numbers):
+            raise ValueError(f"a clip of {numbers} rows, frames and bodies")
+        if not all(isinstance(text, str) for text in (*texts, self.source)):
+            raise TypeError("label, subject and source of a clip must be texts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,17 +138,19 @@ class Pack:
             )
         try:
             facts = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+            if not isinstance(facts, dict):
+                raise TypeError(f"expected an object, found a {type(facts).__name__}")
             if facts.get("schema") != SCHEMA:
                 raise StarsError(
                     f"{folder}: pack of schema {facts.get('schema')}, expected {SCHEMA}: "
                     "make it again with `stars data`"
                 )
             clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
-            splits = facts.pop("splits", {})
+            splits = _splits(facts.pop("splits", {}), len(clips))
             joints = np.memmap(folder / "joints.f32", np.float32, "c").reshape(-1, *_ROW)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StarsError(
-                f"{folder}: not a readable pack ({error}): make it again with `stars data`"
+                f"{folder}: not a readable pack ({brief(error)}): make it again with `stars data`"
             ) from error
         rows = max((clip.start + clip.bodies * clip.frames for clip in clips), default=0)
         if rows != len(joints):
@@ -211,6 +220,24 @@ class PackWriter:
         clips = [asdict(clip) for clip in self.clips]
         write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
         (self._folder / UNFINISHED).unlink(missing_ok=True)
+
+
+def _splits(found: Any, clips: int) -> Splits:
+    """Check the splits of a pack.
+
+    Raises:
+        ValueError: If they name clips that are not there, or are no splits.
+    """
+    parts = [part for split in found.values() for part in split.values()] \
+        if isinstance(found, dict) and all(isinstance(one, dict) for one in found.values()) \
+        else [None]  # fmt: skip
+    for part in parts:
+        if not isinstance(part, list) or not all(
+            type(number) is int and 0 <= number < clips for number in part
+        ):
+            raise ValueError("its splits do not number its clips")
+    splits: Splits = found
+    return splits
 
 
 def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
