@@ -16,7 +16,7 @@ from stars_infer.train.reproduction.attention import mean_attention
 from stars_infer.train.reproduction.made import run_differences
 from stars_infer.train.reproduction.memory import LiveTensors, step_memory
 from stars_infer.train.reproduction.overrides import Overrides
-from stars_infer.train.reproduction.places import DONE
+from stars_infer.train.reproduction.places import BEGUN, DONE
 from stars_infer.train.reproduction.planning import plan_table
 from stars_infer.train.reproduction.report import markdown, read_numbers
 from stars_infer.train.reproduction.reproduce import Selection, plan_selection, reproduce
@@ -167,6 +167,19 @@ def test_a_run_that_fails_says_how_to_go_on(tmp_path, small):
     told = "train MAMP on NTU-60 XSub ended with exit code 3; the same command goes on from here"
     with pytest.raises(StarsError, match=told):
         run_nodes(nodes_of(small), places, say=lambda line: None, run=lambda command: 3)
+
+
+def test_an_interrupted_run_is_resumed(copied):
+    places, *_ = copied
+    nodes = nodes_of(copied)
+    mamp = nodes[0]
+    save_checkpoint(replace(load_checkpoint(places.run(mamp)), step=1), places.run(mamp))
+    assert places.state(mamp) == BEGUN
+    said = []
+    run_nodes(nodes, places, say=said.append, run=run_here)
+    assert said[0].endswith("--resume")
+    assert all(line.endswith("done before") for line in said[1:])
+    assert load_checkpoint(places.run(mamp), tensors=False).step == 2
 
 
 def test_commands_show_tables_and_plans(small, stars):

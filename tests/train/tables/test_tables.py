@@ -1,5 +1,7 @@
 """The tables as data: complete, printed numbers in their columns, encoders that exist."""
 
+import re
+
 import pytest
 
 from stars_infer.errors import UsageError
@@ -31,6 +33,17 @@ def test_the_shorter_version_of_stars_is_complete():
     assert find_table("stars-8").where == "STARS, Table 8 (Table 9 in the shorter version)"
     assert find_table("stars-6").where == "STARS, Table 6"
     assert find_table("stars-12").where == "STARS, Table 12 (longer version)"
+
+
+SETTINGS = {"knn": r"k=\d+", "semi": r"\d+%", "fewshot": r"\d+-shot"}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.id)
+def test_settings_are_those_of_the_protocol(table):
+    for row in table.rows if table.protocol else ():
+        for column in table.columns:
+            form = SETTINGS.get(table.protocol, "accuracy")
+            assert re.fullmatch(form, table.setting_of(row, column)), row.name
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.id)
