@@ -95,7 +95,7 @@ class Doors:
         keys = self._access.keys
         changes = path.startswith(self._writes) and (method in _WRITES or path != self._writes)
         allowed = keys.may_write(key) if changes else keys.may_read(key)
-        if not allowed and (key is None or not keys.may_read(key)):
+        if not allowed and not keys.knows(key):
             raise ServerError(401, "show a key: Authorization: Bearer KEY")
         if not allowed:
             raise ServerError(403, "a key for writing is needed to change or copy the index")

@@ -64,7 +64,11 @@ class Keys:
 
         Without keys for reading, everybody may.
         """
-        return not self.reading or _is_one_of(key, (*self.reading, *self.writing))
+        return not self.reading or self.knows(key)
+
+    def knows(self, key: str | None) -> bool:
+        """Whether it is a key at all."""
+        return _is_one_of(key, (*self.reading, *self.writing))
 
     def may_write(self, key: str | None) -> bool:
         """Whether somebody who shows this key, or None, may write.
@@ -101,14 +105,18 @@ def _checked(key: str) -> bytes:
 
 
 def _keys_in(path: Path | None, variable: str, option: str) -> list[str]:
-    lines = os.environ.get(variable, "").splitlines()
+    keys = _lines_of(os.environ.get(variable, ""))
     if path is not None:
         try:
-            lines += path.read_text(encoding="utf-8").splitlines()
+            own = _lines_of(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "no UTF-8 text"
             raise UsageError(f"{option} {path}: cannot be read: {why}") from error
-    keys = [key for line in lines if (key := line.partition("#")[0].strip())]
-    if path is not None and not keys:
-        raise UsageError(f"{option} {path}: holds no key; write one a line")
+        if not own:
+            raise UsageError(f"{option} {path}: holds no key; write one a line")
+        keys += own
     return keys
+
+
+def _lines_of(text: str) -> list[str]:
+    return [key for line in text.splitlines() if (key := line.partition("#")[0].strip())]
