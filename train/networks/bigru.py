@@ -48,7 +48,7 @@ def run_gru(gru: nn.GRU, x: Tensor) -> Tensor:
     """Outputs (N, T, D) of a recurrent layer.
 
     `torch.compile` would take the layer apart, frame by frame, or stop at it. It takes it as one
-    operation instead, where torch knows such.
+    operation instead, after `know_gru_as_one`.
     """
     if _gru_as_one is None or torch.compiler.is_exporting() or not torch.compiler.is_compiling():
         outputs: Tensor = gru(x)[0]
@@ -72,15 +72,18 @@ def _type(half: bool) -> torch.dtype:
     return torch.bfloat16 if half else torch.float32
 
 
-def _as_one_operation() -> Any:
-    """`_plain_gru` as an operation of compiled graphs; None before torch 2.11."""
+def know_gru_as_one() -> None:
+    """Teach `torch.compile` the layer as one operation; torch before 2.11 stops at it instead."""
+    global _gru_as_one
     try:
+        from torch._dynamo import config
         from torch._dynamo.decorators import leaf_function
     except ImportError:
-        return None
-    known: Any = leaf_function(_plain_gru)
-    known.register_fake(_shape_of_gru)
-    return known
+        return
+    if _gru_as_one is None:
+        config.allow_rnn = True  # to be handed to an operation, not to be taken apart
+        _gru_as_one = leaf_function(_plain_gru)
+        _gru_as_one.register_fake(_shape_of_gru)
 
 
-_gru_as_one = _as_one_operation()
+_gru_as_one: Any = None
