@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import re
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -24,6 +25,10 @@ class StarsError(Exception):
         ...     print(error)
         nowhere.npy: no such file
     """
+
+    def __str__(self) -> str:
+        """The message in one line that a terminal shows as it is, whatever a file is called."""
+        return printable(super().__str__())
 
 
 class UsageError(StarsError, ValueError):
@@ -87,6 +92,22 @@ def check_path(name: str, value: str | os.PathLike[str]) -> Path:
     if not isinstance(text, str):
         raise UsageError(f"{name} must be a path, not {value!r}")
     return Path(text)
+
+
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that end lines, steer a terminal or turn its text around, and halves of characters."""
+
+
+def printable(text: str) -> str:
+    r"""A text in which characters that are not to be shown are spelled out, such as `\x1b`."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def escape_unprintable(text: str) -> str:
+    """A JSON text in which the same characters are escaped as JSON has it."""
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def brief(error: BaseException) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from stars_infer.cli.options import reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import StarsError
+from stars_infer.errors import StarsError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,10 +111,10 @@ def _show(found: Inspection, drawn: Clip | None, console: Console) -> None:
 
     from stars_infer.inspection.report import clip_line, clip_notes
 
-    console.print(Text(found.source, style="bold"), soft_wrap=True)
-    console.print(Text(clip_line(found)))
+    console.print(Text(printable(found.source), style="bold"), soft_wrap=True)
+    console.print(Text(printable(clip_line(found))))
     for note in clip_notes(found):
-        console.print(Text(note, style="yellow"))
+        console.print(Text(printable(note), style="yellow"))
     if drawn is not None:
         from stars_infer.inspection.drawing import draw_clip
 

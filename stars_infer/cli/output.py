@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, escape_unprintable, printable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object per result on stdout.")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, tab-separated.")]
@@ -77,7 +77,7 @@ class Output:
         """Print results as a table, or as tab-separated lines with `--quiet`."""
         if self.quiet:
             for row in rows:
-                sys.stdout.write("\t".join(str(cell) for cell in row) + "\n")
+                sys.stdout.write("\t".join(printable(str(cell)) for cell in row) + "\n")
             sys.stdout.flush()
             return
         shown = Table(header_style="bold")
@@ -85,14 +85,17 @@ class Output:
             shown.add_column(column, overflow="fold")
         for row in rows:
             shown.add_row(
-                *(cell if isinstance(cell, Text | PathCell) else Text(str(cell)) for cell in row)
+                *(
+                    cell if isinstance(cell, Text | PathCell) else Text(printable(str(cell)))
+                    for cell in row
+                )
             )
         console = Console()
         if not console.is_terminal and "COLUMNS" not in os.environ:
             # A file or another program has no width into which cells have to be squeezed.
             console.width = max(console.width, _MOST_WIDTH)
         if title is not None:  # not folded to the width of the table
-            console.print(Text(title, style="bold"), soft_wrap=True)
+            console.print(Text(printable(title), style="bold"), soft_wrap=True)
         console.print(shown)
 
     def paragraph(self, heading: str, lines: Sequence[str]) -> None:
@@ -100,22 +103,22 @@ class Output:
         if self.quiet:
             return
         console = Console(soft_wrap=True)
-        console.print(Text(heading, style="bold"))
+        console.print(Text(printable(heading), style="bold"))
         for line in lines:
-            console.print(Text(f"  {line}"))
+            console.print(Text(f"  {printable(line)}"))
 
     def note(self, text: str) -> None:
         """Print a note for people, on stderr."""
         if not (self.json or self.quiet):
             console = Console(stderr=True)
-            console.print(Text(text), soft_wrap=not console.is_terminal)
+            console.print(Text(printable(text)), soft_wrap=not console.is_terminal)
 
     def clip_notes(self, source: str, notes: Sequence[str]) -> None:
         """Print what was mended in a clip or is odd about it; with `--json` the record says it."""
         for note in notes:
             self.noted += 1
             if self.noted <= _MOST_NOTES and not (self.json or self.quiet):
-                text = Text(f"note: {source}: {note}", style="yellow")
+                text = Text(printable(f"note: {source}: {note}"), style="yellow")
                 Console(stderr=True, soft_wrap=True).print(text)
 
     def failure(self, error: ClipError) -> None:
@@ -152,7 +155,9 @@ class Output:
             said = {"source": source, "error": problem or text}
             sys.stderr.write(_json_line(said, sys.stderr.encoding))
         else:
-            Console(stderr=True, soft_wrap=True).print(Text(f"error: {text}", style="red"))
+            Console(stderr=True, soft_wrap=True).print(
+                Text(printable(f"error: {text}"), style="red")
+            )
 
     def progress(self, items: Iterable[_Item], what: str, total: int) -> Iterator[_Item]:
         """Iterate with a progress bar on stderr, which disappears at the end."""
@@ -200,7 +205,7 @@ class Output:
 def _json_line(values: dict[str, Any], encoding: str | None) -> str:
     """Write a line of JSON; where an encoding has not got all characters, in ASCII."""
     everything = (encoding or "utf-8").lower().startswith("utf")
-    return json.dumps(values, ensure_ascii=not everything) + "\n"
+    return escape_unprintable(json.dumps(values, ensure_ascii=not everything)) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ class PathCell:
         return Measurement(min(length, _NARROWEST_PATH), length)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield Text(shorten_path(self.path, options.max_width), overflow="fold")
+        yield Text(shorten_path(printable(self.path), options.max_width), overflow="fold")
 
 
 def shorten_path(path: str, width: int) -> str:

@@ -225,10 +225,12 @@ def legend_of(labels: Sequence[str]) -> Text:
     """Say which letter stands for which label."""
     from rich.text import Text
 
+    from stars_infer.errors import printable
+
     legend = Text()
     for position, label in enumerate(labels):
         legend.append(f" {_LETTERS[position % len(_LETTERS)]} ", style=_style(position))
-        legend.append(f" {label}   ")
+        legend.append(f" {printable(label)}   ")
     return legend
 
 

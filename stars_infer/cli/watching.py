@@ -18,7 +18,7 @@ from rich.text import Text
 from stars_infer.classification.prediction import UNKNOWN
 from stars_infer.cli.output import Output
 from stars_infer.clips.people import people_in_words
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, printable
 from stars_infer.streaming.classifier import StreamAnswer
 from stars_infer.streaming.session import StreamSession
 
@@ -131,7 +131,7 @@ class Watching:
             row = [*_who(answer), answer.answer]
             if not self._output.quiet:
                 row = [f"{answer.time:.1f} s", *row, f"{answer.confidence:.2f}"]
-            sys.stdout.write("\t".join(row) + "\n")
+            sys.stdout.write("\t".join(map(printable, row)) + "\n")
         sys.stdout.flush()
 
     def _note(self, notes: Sequence[str]) -> None:

@@ -245,7 +245,8 @@ def _encode(exemplar: NewExemplar, added: str) -> EncodedExemplar:
     sequence, vector = features.sequence, features.vector
     return EncodedExemplar(
         label=check_label(exemplar.label),
-        source=exemplar.source,
+        # SQLite takes UTF-8 only, which the name of a file may be none of.
+        source=exemplar.source.encode("utf-8", "backslashreplace").decode(),
         content_hash=exemplar.content_hash,
         added=added,
         bodies=1 if sequence is None else len(sequence),

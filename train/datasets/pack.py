@@ -142,7 +142,7 @@ class Pack:
                 raise TypeError(f"expected an object, found a {type(facts).__name__}")
             if facts.get("schema") != SCHEMA:
                 raise StarsError(
-                    f"{folder}: pack of schema {facts.get('schema')}, expected {SCHEMA}: "
+                    f"{folder}: pack of schema {str(facts.get('schema'))[:24]}, expected {SCHEMA}: "
                     "make it again with `stars data`"
                 )
             clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
