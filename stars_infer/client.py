@@ -359,11 +359,10 @@ def _file(clip: Any, name: str) -> tuple[str, bytes]:
         return f"{name}.npy", file.getvalue()
     if not isinstance(clip, str | os.PathLike):
         raise UsageError(f"a {type(clip).__name__} is no clip: pass a path, an array, or a list")
-    path = Path(clip)
     try:
-        return path.name, path.read_bytes()
+        return Path(clip).name, Path(clip).read_bytes()
     except OSError as error:
-        raise ClipError(str(path), f"cannot be read: {error.strerror or error}") from error
+        raise ClipError(str(clip), f"cannot be read: {error.strerror or error}") from error
 
 
 def _text(value: Any) -> Any:
