@@ -6,6 +6,7 @@ file that is cut short while it is read is refused, and does not end the process
 
 from __future__ import annotations
 
+import io
 import sys
 import zipfile
 from pathlib import Path
@@ -41,7 +42,7 @@ def read_array(file: IO[bytes], *, most: int) -> NDArray[np.generic]:
     if size > most:
         raise ValueError(f"an array {shape} of {kind} has {size:,} bytes, but {most:,} can be here")
     content = np.empty(size, np.uint8)
-    view, at = memoryview(content), 0
+    view, at = memoryview(content.data), 0
     while at < size:
         got = file.readinto(view[at : at + (1 << 24)])  # type: ignore[attr-defined]
         if not got:
@@ -95,7 +96,7 @@ class Archive:
         Raises:
             ValueError: If it is no array, is cut short, or is too large for this archive.
         """
-        with self._zip.open(self._files[name]) as file:
+        with self._zip.open(self._files[name]) as member, io.BufferedReader(member) as file:  # type: ignore[type-var]
             if not file.peek(len(MAGIC)).startswith(MAGIC):
                 raise ValueError(f"{name!r} is no array")
             try:

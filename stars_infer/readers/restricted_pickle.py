@@ -272,6 +272,11 @@ def _calling(operation: _Operation) -> _Operation:
     return calling
 
 
+def _load_byte_array(self: Any) -> None:
+    (length,) = struct.unpack("<Q", self.read(8))
+    self.append(bytearray(self.read(length)))
+
+
 class _PlainUnpickler(pickle._Unpickler):
     """Gives stand-ins for the few names that arrays need, and refuses all others.
 
@@ -307,10 +312,6 @@ class _PlainUnpickler(pickle._Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         raise StarsError(f"{self._source}: this pickle refers to an object outside of it: refused")
 
-    def load_byte_array(self) -> None:
-        (length,) = struct.unpack("<Q", self.read(8))
-        self.append(bytearray(self.read(length)))
-
     dispatch: ClassVar[dict[int, _Operation]] = {
         **_DISPATCH,
         **{code[0]: _counted(_DISPATCH[code[0]], cost) for code, cost in _COSTS.items()},
@@ -321,5 +322,5 @@ class _PlainUnpickler(pickle._Unpickler):
         pickle.FROZENSET[0]: _filling(_DISPATCH[pickle.FROZENSET[0]], 1),
         pickle.REDUCE[0]: _calling(_DISPATCH[pickle.REDUCE[0]]),
         pickle.NEWOBJ[0]: _calling(_DISPATCH[pickle.NEWOBJ[0]]),
-        pickle.BYTEARRAY8[0]: load_byte_array,
+        pickle.BYTEARRAY8[0]: _load_byte_array,
     }

@@ -36,7 +36,7 @@ COMMANDS = {
     "info": ("fewshot", "info", "--index", "i.db"),
     "check": ("fewshot", "check", "--index", "i.db"),
     "threshold": ("fewshot", "threshold", "--false-accept", "5", "--index", "i.db"),
-    "suggest": ("fewshot", "suggest", "{clips}/wave", "--index", "i.db"),
+    "suggest": ("fewshot", "suggest", "{clips}", "--index", "i.db"),
     "eval": ("fewshot", "eval", "{clips}", "--shots", "1", "--draws", "2"),
     "rename": ("fewshot", "rename", "clap", "clapping", "--index", "i.db"),
     "classify": ("classify", "{clips}/wave", "--index", "i.db", "--json"),
@@ -59,8 +59,10 @@ COMMANDS = {
     "demo": ("demo", "--out", "demo"),
 }  # fmt: skip
 """Every command that does something, in an order in which each has what it needs."""
-ELSEWHERE = {"watch", "pose", "teach", "serve", "remove", "relabel", "expect", "confirm", "deny", "repair",
-             "verify", "split", "prepare", "tune", "pool", "reproduce", "fuse", "knn"}  # fmt: skip
+ELSEWHERE = frozenset({
+    "watch", "pose", "teach", "serve", "remove", "relabel", "expect", "confirm", "deny", "repair",
+    "verify", "split", "prepare", "tune", "pool", "reproduce", "fuse", "knn",
+})  # fmt: skip
 """Of a camera or a stream, a network that is asked for, or of the same parts as the others."""
 
 
