@@ -1,4 +1,4 @@
-"""What `[gpu]` and `[train-gpu]` install is of one CUDA major; Windows gets what has wheels there."""
+"""What `[gpu]` and `[train-gpu]` install is of one CUDA major, and can be had on Windows."""
 
 import json
 import re
@@ -52,7 +52,8 @@ def test_one_cuda_major_is_resolved(tmp_path):
     report = tmp_path / "report.json"
     command = [
         sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
-        "--only-binary", ":all:", "--report", str(report), *map(str, requirements("linux").values()),
+        "--only-binary", ":all:", "--report", str(report),
+        *map(str, requirements("linux").values()),
     ]  # fmt: skip
     if sys.platform != "linux":
         pytest.skip("the packages of Linux are resolved on Linux")

@@ -9,7 +9,7 @@ search looks only into the lists of the centroids nearest to the query. How many
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError
+from stars_infer.index.large.gpu import GpuCopy
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.nearest import Matches
 
@@ -55,11 +56,13 @@ class IVFIndex:
         index: The index of FAISS, flat or of inverted lists.
         probes: Lists that a search looks into; None where all vectors are compared.
         trained: How many vectors there were when the centroids were found.
+        gpu: The same on a GPU, if there is one.
     """
 
     index: faiss.Index
     probes: int | None
     trained: int
+    gpu: GpuCopy = field(default_factory=GpuCopy)
 
     @classmethod
     def of(
@@ -152,12 +155,17 @@ class IVFIndex:
         if not end:
             return [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(unit_vectors)
         if self.probes is None:
+            copy = self.gpu.of(self.index, faiss, most=end, chosen=bool(how))
+            if copy is not None:
+                return _without_gaps(*copy.search(unit_vectors, end))
             parameters = faiss.SearchParameters(**how)
             return _without_gaps(*self.index.search(unit_vectors, end, params=parameters))
         probes = self.probes * -(-end // _REACH)
         while True:
             parameters = faiss.SearchParametersIVF(nprobe=probes, **how)
-            found = _without_gaps(*self.index.search(unit_vectors, end, params=parameters))
+            most, chosen = max(end, probes), bool(how)
+            searched = self.gpu.of(self.index, faiss, most=most, chosen=chosen) or self.index
+            found = _without_gaps(*searched.search(unit_vectors, end, params=parameters))
             lists = faiss.extract_index_ivf(self.index).nlist
             if probes >= lists or all(len(positions) == end for positions, _ in found):
                 return found

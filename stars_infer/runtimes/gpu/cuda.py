@@ -95,21 +95,43 @@ class FixedBatch:
             ModelError: If the graph cannot be loaded.
             MissingExtraError: If ONNX Runtime is not installed.
         """
-        self.session, self.recorded = _open_recorded(graph, batch=batch, device=device)
-        (given,), (made,) = self.session.get_inputs(), self.session.get_outputs()
-        self._input = _on_device((batch, *given.shape[1:]), device)
-        self._output = _on_device((batch, *made.shape[1:]), device)
-        self._binding = self.session.io_binding()
+        self._graph, self._batch, self._device = graph, batch, device
+        session, self.recorded = _open_recorded(graph, batch=batch, device=device)
+        self._use(session)
+        self._seen = False
+
+    def _use(self, session: onnxruntime.InferenceSession) -> None:
+        """Give a session its memory."""
+        self.session, device = session, self._device
+        (given,), (made,) = session.get_inputs(), session.get_outputs()
+        shape = (self._batch, *given.shape[1:])
+        self._input = _on_device(shape, device)
+        self._output = _on_device((self._batch, *made.shape[1:]), device)
+        self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(given.name, self._input)
         self._binding.bind_ortvalue_output(made.name, self._output)
-        shape = (batch, *given.shape[1:])
         # ONNX Runtime copies faster from page-locked memory, but cannot allocate it.
         locked = device == DEVICE and cuda_memory.is_installed()
         self._host = HostBuffer(shape) if locked else None
         self._given = self._host.array if self._host else np.zeros(shape, np.float32)
 
     def run(self, bodies: FloatArray) -> FloatArray:
-        """Vectors (B, D) of at most one batch of bodies (B, T, 25, 3); a smaller one is padded."""
+        """Vectors (B, D) of at most one batch of bodies (B, T, 25, 3); a smaller one is padded.
+
+        The first run records the launches. If that fails, it is done again without recording.
+        """
+        try:
+            found = self._run(bodies)
+        except Exception:  # ONNX Runtime's own exceptions share no useful base
+            if self._seen or not self.recorded:
+                raise
+            self.recorded = False
+            self._use(open_session(self._graph, self._device, batch=self._batch, settings=SETTINGS))
+            found = self._run(bodies)
+        self._seen = True
+        return found
+
+    def _run(self, bodies: FloatArray) -> FloatArray:
         self._given[: len(bodies)] = bodies
         self._input.update_inplace(self._given)
         self._binding.synchronize_inputs()

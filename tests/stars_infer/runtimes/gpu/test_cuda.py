@@ -55,6 +55,7 @@ class OnCpu:
     def __init__(self):
         self.opened, self.taken = [], []
         self.refuses_graphs = False
+        self.fails_to_record = False
         self.falls_back = False
         self.module = types.SimpleNamespace(
             SessionOptions=onnxruntime.SessionOptions,
@@ -72,7 +73,12 @@ class OnCpu:
         real = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         running = "CPUExecutionProvider" if self.falls_back else provider
         real.get_providers = lambda: [running]
+        if self.fails_to_record and settings.get("enable_cuda_graph") == "1":
+            real.run_with_iobinding = self.fail_to_record
         return real
+
+    def fail_to_record(self, binding):
+        raise RuntimeError("CUDA failure 900: operation not permitted when stream is capturing")
 
     def value(self, shape, kind, device, number):
         self.taken.append((tuple(shape), kind, device, number))
@@ -162,6 +168,24 @@ def test_what_cannot_be_recorded_runs_without(gpu, graph):
     assert gpu.opened == [{"use_tf32": "0", "enable_cuda_graph": "1"}, {"use_tf32": "0"}]
     assert not runtime.recorded
     assert runtime.run(some_bodies(1)).shape == (1, 32)
+
+
+def test_a_recording_that_fails_in_the_first_run_is_given_up(gpu, graph):
+    gpu.fails_to_record = True
+    runtime = open_runtime(graph, FP32)
+    assert runtime.recorded
+    bodies = some_bodies(1)
+    expected = open_session(graph, "cpu").run(None, {"bodies": bodies})[0]
+    assert smallest_cosine(runtime.run(bodies), expected) > 0.999999
+    assert not runtime.recorded
+    assert gpu.opened == [{"use_tf32": "0", "enable_cuda_graph": "1"}, {"use_tf32": "0"}]
+
+
+def test_what_fails_without_recording_is_an_error(gpu, graph, monkeypatch):
+    fixed = FixedBatch(graph, batch=1, device="cuda")
+    monkeypatch.setattr(fixed, "_run", lambda bodies: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fixed.run(some_bodies(1))
 
 
 def test_a_gpu_that_does_not_run(gpu, graph):
