@@ -26,6 +26,7 @@ from stars_infer.cli.options import (
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
+from stars_infer.cli.salvage import repair, verify
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -233,5 +234,7 @@ app.command(epilog="Example: stars fewshot confirm clips/monday/")(confirm)
 app.command(epilog="Example: stars fewshot deny clips/monday/7.npy")(deny)
 app.command(epilog="Example: stars fewshot suggest clips/ -n 10")(suggest)
 app.command(epilog="Example: stars fewshot check --strict")(check)
+app.command(epilog="Example: stars fewshot verify")(verify)
+app.command(epilog="Example: stars fewshot repair --out saved.db")(repair)
 app.command(epilog="Example: stars fewshot rename wave 'wave right hand'")(rename)
 app.command(epilog="Example: stars fewshot relabel clap wave/3.npy")(relabel)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -205,7 +206,20 @@ class Output:
 def _json_line(values: dict[str, Any], encoding: str | None) -> str:
     """Write a line of JSON; where an encoding has not got all characters, in ASCII."""
     everything = (encoding or "utf-8").lower().startswith("utf")
-    return escape_unprintable(json.dumps(values, ensure_ascii=not everything)) + "\n"
+    try:
+        text = json.dumps(values, ensure_ascii=not everything, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(values), ensure_ascii=not everything, allow_nan=False)
+    return escape_unprintable(text) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """The same, with null for numbers that JSON has not got."""
+    if isinstance(value, dict):
+        return {_finite(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True, slots=True)

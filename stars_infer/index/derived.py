@@ -48,7 +48,7 @@ class ExemplarSimilarity:
         self._queries = queries
         self._how = how
         self._digest = "" if how is None else how.digest()
-        self._kept = _read_tables(file.connection, self._digest)
+        self._kept = read_tables(file.connection, self._digest)
         self._tables: Tables | None = None
         self._lock = threading.Lock()
 
@@ -121,7 +121,7 @@ def _fill(
     table[np.ix_(new, new)] = among
 
 
-def _read_tables(
+def read_tables(
     connection: sqlite3.Connection, digest: str
 ) -> tuple[NDArray[np.int64], tuple[FloatArray, FloatArray]]:
     """Numbers of exemplars and their tables; none where another comparison made them."""

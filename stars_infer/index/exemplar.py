@@ -189,10 +189,7 @@ def insert(
             result.append(known[one.content_hash])
             continue
         number += 1
-        row = one.row(number)
-        connection.execute(_INSERT, row)
-        if one.network_input is not None:
-            write_input(connection, number, one.network_input)
+        insert_rows(connection, [(number, one)])
         known[one.content_hash] = Exemplar(
             id=number,
             label=one.label,
@@ -202,6 +199,16 @@ def insert(
         )
         result.append(None)
     return result
+
+
+def insert_rows(
+    connection: sqlite3.Connection, numbered: Sequence[tuple[int, EncodedExemplar]]
+) -> None:
+    """Write exemplars under numbers that nothing has had, within the transaction that is open."""
+    for number, one in numbered:
+        connection.execute(_INSERT, one.row(number))
+        if one.network_input is not None:
+            write_input(connection, number, one.network_input)
 
 
 def exemplars_with(

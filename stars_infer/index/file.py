@@ -65,10 +65,14 @@ class IndexFile:
         self._connections += 1
         try:
             self.connection = self._open(model)
-            self.connection.execute(f"PRAGMA busy_timeout = {self._patience}")
-            name, fingerprint = self.connection.execute(
-                "SELECT name, fingerprint FROM model"
-            ).fetchone()
+            try:
+                self.connection.execute(f"PRAGMA busy_timeout = {self._patience}")
+                name, fingerprint = self.connection.execute(
+                    "SELECT name, fingerprint FROM model"
+                ).fetchone()
+            except BaseException:
+                self.connection.close()
+                raise
         except (sqlite3.Error, TypeError, ValueError) as error:  # ValueError: a zero in its name
             if isinstance(error, sqlite3.Error) and is_busy(error):
                 raise self._busy_error("it was not opened") from error
@@ -277,7 +281,11 @@ class IndexFile:
             )
         self._opened = _stamp(self.path)
         connection = self._connect_immutable()
-        set_up(connection, model, wait=self._wait)
+        try:
+            set_up(connection, model, wait=self._wait)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _connect_immutable(self) -> sqlite3.Connection:

@@ -254,8 +254,12 @@ def finite(data: FloatArray) -> FloatArray:
 
 
 def count_of(connection: sqlite3.Connection) -> int:
-    """How many exemplars there are."""
-    return int(connection.execute("SELECT count(*) FROM exemplars").fetchone()[0])
+    """How many exemplars there are, by the tally, against which they are counted when read.
+
+    Raises:
+        Damage: If that cannot be told.
+    """
+    return tally_of(connection, "examples")[0]
 
 
 def labeled_ids(

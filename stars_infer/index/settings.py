@@ -10,13 +10,16 @@ from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.clips.convention import option
 from stars_infer.errors import ExemplarIndexError, check_range
 from stars_infer.index.file import IndexFile
-from stars_infer.index.values import read_values, write_value
+from stars_infer.index.values import (
+    EXPECTED,
+    FALSE_ACCEPT,
+    FLAT,
+    KNOWN,
+    UNKNOWN,
+    read_values,
+    write_value,
+)
 from stars_infer.similarity.features import Features
-
-_FALSE_ACCEPT = "false_accept_rate"
-_EXPECTED = "unknown_share"
-_KNOWN, _UNKNOWN = "known_clips", "unknown_clips"
-_FLAT = "flat"
 
 
 class IndexSettings:
@@ -31,13 +34,13 @@ class IndexSettings:
 
     def options(self) -> ClassifyOptions:
         """How clips are named if nothing else is said: with the threshold that the index keeps."""
-        rate = self._read(_FALSE_ACCEPT)
+        rate = self._read(FALSE_ACCEPT)
         return ClassifyOptions(false_accept_rate=None if rate is None else float(rate))
 
     @property
     def flat(self) -> bool:
         """Whether the exemplars are in 2D."""
-        return self._read(_FLAT) is not None
+        return self._read(FLAT) is not None
 
     def _check_flat(self, connection: sqlite3.Connection, clips: Sequence[Features]) -> None:
         """Make sure that clips are in 2D if the exemplars are, and else in 3D.
@@ -46,7 +49,7 @@ class IndexSettings:
             ExemplarIndexError: If they are not.
         """
         flat = {one.flat for one in clips}
-        kept_flat = _FLAT in read_values(connection)
+        kept_flat = FLAT in read_values(connection)
         if flat <= {kept_flat}:
             return
         if kept_flat:
@@ -67,7 +70,7 @@ class IndexSettings:
         """
         (empty,) = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM exemplars)").fetchone()
         if empty and clips:
-            write_value(connection, _FLAT, "1" if clips[0].flat else None)
+            write_value(connection, FLAT, "1" if clips[0].flat else None)
         self._check_flat(connection, clips)
 
     def set_false_accept_rate(self, share: float | None) -> None:
@@ -81,12 +84,12 @@ class IndexSettings:
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
         ClassifyOptions(false_accept_rate=share)
-        self._write(_FALSE_ACCEPT, share, "the threshold is as it was")
+        self._write(FALSE_ACCEPT, share, "the threshold is as it was")
 
     def unknown_share(self) -> UnknownShare:
         """What is known of the share of unknown clips among those that are asked."""
         with self._file.reading() as connection:
-            said, known, unknown = map(read_values(connection).get, (_EXPECTED, _KNOWN, _UNKNOWN))
+            said, known, unknown = map(read_values(connection).get, (EXPECTED, KNOWN, UNKNOWN))
         return UnknownShare(
             said=None if said is None else float(said),
             known=int(known or 0),
@@ -108,7 +111,7 @@ class IndexSettings:
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
         UnknownShare(said=share)
-        self._write(_EXPECTED, share, "what is expected is as it was")
+        self._write(EXPECTED, share, "what is expected is as it was")
 
     def confirm(self, clips: int = 1) -> None:
         """Count clips that were asked and show actions of the index, whatever the answers were.
@@ -123,7 +126,7 @@ class IndexSettings:
             UsageError: If that is no whole number above 0.
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
-        self._count(_KNOWN, clips)
+        self._count(KNOWN, clips)
 
     def deny(self, clips: int = 1) -> None:
         """Count clips that were asked and show none of the actions of the index; see `confirm`.
@@ -135,7 +138,7 @@ class IndexSettings:
             UsageError: If that is no whole number above 0.
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
-        self._count(_UNKNOWN, clips)
+        self._count(UNKNOWN, clips)
 
     def forget_feedback(self) -> None:
         """Forget what `confirm` and `deny` have counted, as when other clips are asked from now on.
@@ -144,7 +147,7 @@ class IndexSettings:
             ExemplarIndexError: If the file cannot be written, or others write for too long.
         """
         with self._file.writing("nothing was forgotten") as connection:
-            for key in (_KNOWN, _UNKNOWN):
+            for key in (KNOWN, UNKNOWN):
                 write_value(connection, key, None)
 
     def _read(self, key: str) -> str | None:

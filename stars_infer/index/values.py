@@ -6,6 +6,13 @@ import sqlite3
 
 from stars_infer.index.checksums import Damage, check_tally, checksum_of
 
+FALSE_ACCEPT = "false_accept_rate"
+EXPECTED = "unknown_share"
+KNOWN, UNKNOWN = "known_clips", "unknown_clips"
+FLAT = "flat"
+LASTING = (FALSE_ACCEPT, EXPECTED, KNOWN, UNKNOWN, FLAT)
+"""Settings that do not follow from the exemplars."""
+
 
 def read_values(connection: sqlite3.Connection) -> dict[str, str]:
     """All settings of an index.

@@ -1,0 +1,79 @@
+"""`stars fewshot verify` and `repair`: what is damaged in an index, and what can be saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stars_infer.cli.options import DEFAULT_INDEX, IndexOption, ModelOption
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
+
+if TYPE_CHECKING:
+    from stars_infer.encoder.model import ModelInfo
+    from stars_infer.index.salvage import Verification
+
+
+def verify(
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Read all that an index holds and list what is damaged; exit code 1 if anything is."""
+    from stars_infer.index.salvage import verify_index
+
+    output = Output(json=json, quiet=quiet)
+    found = verify_index(index, _model(model))
+    _show(found, {"index": str(index), "sound": found.sound}, output)
+    output.note(
+        f"{index}: {count_in_words(found.sound, 'example')} as written; "
+        + (
+            "save what can be saved with `stars fewshot repair --out NEW.db`"
+            if found.problems
+            else "nothing is damaged"
+        )
+    )
+    if found.problems:
+        raise typer.Exit(1)
+
+
+def repair(
+    out: Annotated[Path, typer.Option("--out", help="The new file; nothing is replaced.")],
+    index: IndexOption = DEFAULT_INDEX,
+    model: ModelOption = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Save what can be saved of a damaged index to a new file, and list the rest.
+
+    The damaged file stays as it is.
+    """
+    from stars_infer.index.salvage import repair_index
+
+    output = Output(json=json, quiet=quiet)
+    found = repair_index(index, out, _model(model))
+    _show(found, {"index": str(index), "out": str(out), "saved": found.sound}, output)
+    output.note(
+        f"{out}: {count_in_words(found.sound, 'example')} saved"
+        + ("; what is listed is lost" if found.problems else "; nothing was damaged")
+    )
+
+
+def _model(model: str | None) -> ModelInfo:
+    from stars_infer.encoder.model import find_model, read_model_info
+
+    return read_model_info(find_model(model))
+
+
+def _show(found: Verification, summary: dict[str, Any], output: Output) -> None:
+    if output.json:
+        problems = [
+            {"place": one.place, "label": one.label, "source": one.source, "problem": one.problem}
+            for one in found.problems
+        ]
+        output.record({**summary, "problems": problems})
+    elif found.problems:
+        rows = [(one.place, one.label, one.source, one.problem) for one in found.problems]
+        output.table(("what", "action", "source", "problem"), rows)
