@@ -13,8 +13,9 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 demo: $(VENV)/.$(EXTRA)
 	$(VENV)/bin/stars demo
 
+# A process a core: a second thread in each of them would only wait for the others.
 test: lint types
-	$(VENV)/bin/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile
 
 speed: $(VENV)/.dev
 	for bench in $(SPEED); do \

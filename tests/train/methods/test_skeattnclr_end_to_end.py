@@ -19,7 +19,7 @@ from tests.conftest import call_stars
 
 CPU = ["--accelerator", "cpu", "--quiet"]
 TINY = ["--steps", 4, "--batch", 8, "--log-every", 1, "--queue", 32, "--hidden", 16, "--frames",
-        32, "--width", 16, "--depth", 3]  # fmt: skip
+        16, "--longest-mix", 4, "--width", 16, "--depth", 3]  # fmt: skip
 FUSED_WEIGHTS = (1.0, 0.5, 0.25)
 
 
@@ -71,11 +71,11 @@ def test_the_model_says_what_it_is_and_computes_it(folder, parts):
     assert info.facts["method"] == "SkeAttnCLR"
     assert info.facts["network"] == "ST-GCN, 3 blocks, 16 wide"
     assert info.facts["stream"] == "motion"
-    assert (info.width, info.preprocessing.frames) == (16, 32)
+    assert (info.width, info.preprocessing.frames) == (16, 16)
     checkpoint = load_checkpoint(folder / "runs/skeattnclr-motion")
     network = build_encoder(RunConfig.from_json(checkpoint.config, source="x").encoder).eval()
     load_weights(network, checkpoint.encoder_weights(), source="x")
-    bodies = np.random.default_rng(0).normal(size=(5, 32, 25, 3)).astype(np.float32)
+    bodies = np.random.default_rng(0).normal(size=(5, 16, 25, 3)).astype(np.float32)
     with torch.no_grad():
         expected = network.pool(torch.from_numpy(bodies)).numpy()
     got = Encoder.load(parts[1], device="cpu").embed_bodies(bodies)
@@ -85,7 +85,7 @@ def test_the_model_says_what_it_is_and_computes_it(folder, parts):
 @pytest.mark.parametrize(
     ("recipe", "more", "network"),
     [
-        ("skeattnclr-bigru", (), "BiGRU, 3 blocks, 16 wide"),
+        ("skeattnclr-bigru", ("--depth", 1), "BiGRU, 1 blocks, 16 wide"),
         ("skeattnclr-dsta", ("--heads", 2), "DSTA, 3 blocks, 16 wide, 2 heads"),
     ],
 )
@@ -142,7 +142,7 @@ def test_one_graph_with_one_input(fused):
     assert [value.name for value in graph.input] == ["bodies"]
     sizes = [[d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
              for value in (*graph.input, *graph.output)]  # fmt: skip
-    assert sizes == [["bodies", 32, 25, 3], ["bodies", 48]]
+    assert sizes == [["bodies", 16, 25, 3], ["bodies", 48]]
     assert "bone of skeattnclr-bone (16 numbers, weight 0.25)" in (fused / "README.md").read_text()
 
 
@@ -171,7 +171,7 @@ def test_models_that_cannot_be_fused(parts, fused, tiny_model, tmp_path):
     with pytest.raises(UsageError, match="is fused already"):
         fuse_models([fused, parts[0]], out)
     with pytest.raises(UsageError, match=r"tiny: preprocessing is .* 120 frames, but in .*joint "
-                       r".*32 frames; only models that prepare"):  # fmt: skip
+                       r".*16 frames; only models that prepare"):  # fmt: skip
         fuse_models([parts[0], tiny_model], out)
     code, _, err = call_stars("model", "fuse", *parts[:2], "--out", out, "--weight", 1, "--weight",
                               -1)  # fmt: skip
