@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -51,10 +52,12 @@ class Spool:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._folder = Path(tempfile.mkdtemp(prefix="stars-serve-"))
+        self._removing = ThreadPoolExecutor(1, thread_name_prefix="removing")
         self.kept = 0
 
     def close(self) -> None:
         """Remove the folder."""
+        self._removing.shutdown()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @asynccontextmanager
@@ -91,7 +94,7 @@ class Spool:
             yield folder, _clip_files(folder, names)
         finally:
             self.kept -= body.size
-            shutil.rmtree(folder, ignore_errors=True)
+            self._removing.submit(shutil.rmtree, folder, ignore_errors=True)  # takes milliseconds
 
     async def _receive(
         self, request: Request, body: _Body, folder: Path, name: str | None
