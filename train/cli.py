@@ -16,6 +16,7 @@ from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
+from stars_infer.train.forecast import Forecast
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
 from stars_infer.train.networks.encoder import EncoderConfig
@@ -28,6 +29,7 @@ from stars_infer.train.recorder import StepMetrics
 from stars_infer.train.reproduction.cli import register
 from stars_infer.train.run import LoopConfig, RunConfig
 from stars_infer.train.session import train
+from stars_infer.train.trackers import check_names
 from stars_infer.train.views.config import ViewConfig
 
 app = typer.Typer(
@@ -63,6 +65,14 @@ class RunOptions(TrainingOptions):
         bool,
         typer.Option("--resume", help="Go on from the checkpoint in --out, with the same flags."),
     ] = False
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show the run in tensorboard, wandb or mlflow, besides log.jsonl; wandb sends it "
+            "to its server. May be repeated.",
+            show_default=False,
+        ),
+    ] = None
     quiet: QuietFlag = False
 
 
@@ -203,6 +213,7 @@ def _run_stage(
 ) -> None:
     """Configure a run by recipe, flags and the run it starts from, and train it."""
     chosen = _load_recipe(recipe, stage)
+    check_names(run.log or ())
     start = before = None
     if start_from is not None:
         start = load_checkpoint(start_from).with_weights(weights, source=str(start_from))
@@ -272,6 +283,9 @@ def _train(
     with output.bar(*columns) as bar:
         task = bar.add_task(config.method, total=config.steps, loss=math.nan, rate=0.0)
 
+        def foretell(expected: Forecast) -> None:
+            output.note(expected.in_words())
+
         def report(metrics: StepMetrics) -> None:
             bar.update(
                 task, completed=metrics.step, loss=metrics.loss, rate=metrics.clips_per_second
@@ -287,6 +301,8 @@ def _train(
             report=report,
             compiled=run.compiles(fabric),
             make_validation=make_validation,
+            trackers=run.log or (),
+            foretell=None if run.quiet else foretell,
         )
     if last.step < config.steps:
         output.note(f"stopped at step {last.step:,}; the same command with --resume goes on")

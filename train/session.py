@@ -14,6 +14,7 @@ from lightning_fabric.strategies import DDPStrategy
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, PREVIOUS, Checkpoint, load_checkpoint
 from stars_infer.train.datasets.pack import Pack
+from stars_infer.train.forecast import Forecast, forecast
 from stars_infer.train.loop import fit
 from stars_infer.train.methods.method import Method
 from stars_infer.train.pools.batches import PoolBatches
@@ -116,6 +117,7 @@ def train(
     compiled: bool = False,
     make_validation: MakeValidation | None = None,
     trackers: Sequence[str] = (),
+    foretell: Callable[[Forecast], None] | None = None,
 ) -> Checkpoint:
     """Train a run from fresh weights, from another run's encoder, or from its own checkpoint.
 
@@ -130,6 +132,8 @@ def train(
         compiled: Run the method through `torch.compile`.
         make_validation: Makes the validation that `validate_every` asks for.
         trackers: Names of `stars_infer.train.trackers.TRACKERS` that follow the run, too.
+        foretell: Receives how long the run will take, measured by two small steps, before it
+            starts; not on a GPU or with several processes.
 
     Returns:
         The last checkpoint.
@@ -156,6 +160,9 @@ def train(
             raise UsageError("validate_every: this run has no validation; set it to 0")
         validate = make_validation(method, config, fabric)
     first = earlier.step if earlier else 0
+    alone = fabric.world_size == 1 and fabric.device.type != "cuda"
+    if foretell is not None and alone and first < config.steps:
+        foretell(forecast(method, views, config, fabric=fabric, first=first))
     opened = open_trackers(trackers, out, config.to_json(), first) if fabric.is_global_zero else []
     failed = True
     try:
