@@ -69,7 +69,8 @@ def test_commands_exist_and_have_their_options(page):
 def test_options_in_the_text_exist(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     known = set().union(*every_option().values())
-    for script in REPOSITORY.glob("benchmarks/**/*.py"):
+    scripts = [*REPOSITORY.glob("benchmarks/**/*.py"), *REPOSITORY.glob("tests/faults/*.py")]
+    for script in scripts:
         known |= set(re.findall(r"\"(--[\w-]+)\"", script.read_text(encoding="utf-8")))
     named = set(re.findall(r"`[^`]*?(?<![\w-])(--[a-z][\w-]*)", text))
     assert named <= known
