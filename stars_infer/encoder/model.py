@@ -26,6 +26,8 @@ DEFAULT_MODEL = "stars-mocap-small"
 GRAPH_FILE = "encoder.onnx"
 INFO_FILE = "model.json"
 CARD_FILE = "README.md"
+_DEEPEST = 32
+"""Levels of values in `model.json`, at most."""
 
 PRESENT = "mean over present bodies"
 ZEROS = "mean over two bodies, an absent one as all zeros"
@@ -192,6 +194,7 @@ def read_model_info(folder: Path) -> ModelInfo:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise TypeError(f"expected an object, found a {type(values).__name__}")
+        _check_depth(values, _DEEPEST)
         if values.pop("schema", None) != SCHEMA:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}: update stars-infer")
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
@@ -210,6 +213,19 @@ def read_model_info(folder: Path) -> ModelInfo:
         OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
     ) as error:  # fmt: skip
         raise ModelError(f"{path}: not a readable model description ({brief(error)})") from error
+
+
+def _check_depth(value: Any, left: int) -> None:
+    """Refuse values that are nested deeper than this.
+
+    Raises:
+        ValueError: If they are.
+    """
+    if not left:
+        raise ValueError("nested too deeply")
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            _check_depth(inner, left - 1)
 
 
 def _comparison(path: Path, values: Any) -> SequenceConfig:
