@@ -32,6 +32,8 @@ WEIGHTS = TEACHER, STUDENT = "teacher", "student"
 FILE = "checkpoint.safetensors"
 PREVIOUS = "checkpoint.previous.safetensors"
 """The checkpoint before that."""
+DAMAGED = "checkpoint.damaged.safetensors"
+"""A checkpoint that could not be read when the run went on."""
 BEST = "best.safetensors"
 """The checkpoint with the best validation score, if the run validates."""
 _HEADER, _HASH = "stars", "sha256"
@@ -124,10 +126,15 @@ def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> N
             _link(run / FILE, run / PREVIOUS)
 
 
-def load_checkpoint(run: Path, *, tensors: bool = True) -> Checkpoint:
+def load_checkpoint(run: Path, *, tensors: bool = True, set_aside: bool = False) -> Checkpoint:
     """Read the checkpoint of a run, or a checkpoint file; without `tensors`, its header only.
 
     If that of a run is damaged, the one before is read, with a warning.
+
+    Args:
+        run: Folder of the run, or the file.
+        tensors: Whether tensors are read, too.
+        set_aside: Whether a damaged one is renamed, so that it never becomes the one before.
 
     Raises:
         ModelError: If there is none, it is damaged, or it has another schema.
@@ -143,6 +150,8 @@ def load_checkpoint(run: Path, *, tensors: bool = True) -> Checkpoint:
         if not (run / PREVIOUS).exists():
             raise
         earlier = _read(run / PREVIOUS, tensors=tensors)
+        if set_aside and path.exists():
+            path.replace(run / DAMAGED)
         warnings.warn(
             f"{error}; the one before it, of step {earlier.step:,}, is used",
             StarsWarning,

@@ -239,7 +239,7 @@ def _load_earlier(config: RunConfig, out: Path, *, resume: bool) -> Checkpoint |
         return None
     if not resume:
         raise UsageError(f"{out}: holds a checkpoint; pass --resume to go on, or another --out")
-    checkpoint = load_checkpoint(out)
+    checkpoint = load_checkpoint(out, set_aside=True)
     earlier = RunConfig.from_json(checkpoint.config, source=str(out))
     before, now = _flatten_settings(earlier.to_json()), _flatten_settings(config.to_json())
     differing = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
