@@ -61,29 +61,37 @@ class Upload:
         """Begin to copy tensors of the host, of any types."""
         if self._device.type == "cpu":
             return Sent(tensors=tensors)
-        sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
-        starts = [0]
-        for size in sizes:
-            starts.append(starts[-1] + -(-size // _ALIGNED) * _ALIGNED)
-        host = page_locked(starts[-1], self._device)
-        places = [slice(at, at + size) for at, size in zip(starts, sizes, strict=False)]
-        for place, tensor in zip(places, tensors, strict=True):
-            _part(host, place, tensor).copy_(tensor)
+        host, places = lay_out(tensors, self._device)
         with torch.cuda.stream(self._stream):  # does nothing where there is no stream
             packed = host.to(self._device, non_blocking=True)
             ready = self._stream.record_event() if self._stream is not None else None
-        parts = [_part(packed, *each) for each in zip(places, tensors, strict=True)]
-        return Sent(tensors=parts, packed=packed, ready=ready)
+        return Sent(tensors=take_apart(packed, places, tensors), packed=packed, ready=ready)
+
+
+def lay_out(tensors: Sequence[Tensor], device: torch.device) -> tuple[Tensor, list[slice]]:
+    """Copy tensors end to end into memory that a device reads by itself, and say where they lie."""
+    sizes = [tensor.numel() * tensor.element_size() for tensor in tensors]
+    starts = [0]
+    for size in sizes:
+        starts.append(starts[-1] + -(-size // _ALIGNED) * _ALIGNED)
+    host = page_locked(starts[-1], device)
+    places = [slice(at, at + size) for at, size in zip(starts, sizes, strict=False)]
+    for part, tensor in zip(take_apart(host, places, tensors), tensors, strict=True):
+        part.copy_(tensor)
+    return host, places
+
+
+def take_apart(packed: Tensor, places: Sequence[slice], like: Sequence[Tensor]) -> list[Tensor]:
+    """The parts of packed bytes, in the types and shapes of other tensors."""
+    return [
+        packed[place].view(one.dtype).view(one.shape)
+        for place, one in zip(places, like, strict=True)
+    ]
 
 
 def page_locked(size: int, device: torch.device) -> Tensor:
     """Bytes of the host that a device reads by itself; torch keeps them until it has done so."""
     return torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
-
-
-def _part(packed: Tensor, place: slice, like: Tensor) -> Tensor:
-    """The part of packed bytes that holds a tensor of the same type and shape as another."""
-    return packed[place].view(like.dtype).view(like.shape)
 
 
 _Drawn = TypeVar("_Drawn")
