@@ -196,8 +196,8 @@ def _points(
         axis=1,
     )
     with np.errstate(over="ignore"):  # what overflows is missing
-        points = points.astype(np.float32)
-    return recording_of_points(list(whole), points, source=source, stated=stated, default=default)
+        single = points.astype(np.float32)
+    return recording_of_points(list(whole), single, source=source, stated=stated, default=default)
 
 
 def _table(section: _Section, source: str) -> Table:

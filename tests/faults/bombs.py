@@ -127,6 +127,7 @@ def _passers_by(frames: int, people: int) -> str:
 
 def _table(rows: int, cell: str = "1", separator: str = ",") -> str:
     names = separator.join(f"{name}_{axis}" for name in KINECT for axis in "xyz")
+    names = names.replace(" ", "_" if separator == " " else " ")
     row = separator.join([cell] * 60) + "\n"
     return names + "\n" + row * rows
 

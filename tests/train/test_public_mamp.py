@@ -1,4 +1,5 @@
 import pickle
+import zipfile
 
 import pytest
 import torch
@@ -60,3 +61,33 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     weights["pos_embed"] = weights["pos_embed"][:, :, :20]
     weights["decoder_pos_embed"] = weights["decoder_pos_embed"][:, :, :20]
     assert "expected 25 joints, the checkpoint has 20" in refusal(public_mamp.save(weights, path))
+
+
+def test_odd_names_and_shapes_are_refused_before_a_network_is_made(tmp_path):
+    path = tmp_path / "x.pth"
+    weights = public_mamp.random_weights()
+    for name, said in (("blocks.x.norm1.bias", "'x'"), ("blocks.99999999.norm1.bias", "99999999")):
+        odd = {**weights, name: torch.zeros(16)}
+        assert said in refusal(public_mamp.save(odd, path))
+    odd = {**weights, "joints_embed.proj.weight": torch.zeros(3, 3)}
+    assert "not a MAMP checkpoint" in refusal(public_mamp.save(odd, path))
+    odd = {**weights, "joints_embed.proj.weight": torch.zeros(20_000, 3, 4, 1)}
+    assert "does not fit" in refusal(public_mamp.save(odd, path))  # of 20,000 x 60,000 weights
+
+
+def test_files_that_show_more_than_they_hold_are_refused(tmp_path):
+    path = tmp_path / "x.pth"
+    weights = public_mamp.random_weights()
+    odd = {**weights, "mask_token": torch.zeros(1).expand(1, 10**9, 16)}
+    assert "more than the file has" in refusal(public_mamp.save(odd, path))
+    odd = {**weights, "mask_token": torch.zeros(1, 1, 16, device="meta")}
+    assert "no plain tensor" in refusal(public_mamp.save(odd, path))
+    packed = tmp_path / "packed.pth"
+    odd = {**weights, "mask_token": torch.zeros(1, 1, 2_000_000)}
+    with (
+        zipfile.ZipFile(public_mamp.save(odd, path)) as stored,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in stored.namelist():
+            archive.writestr(name, stored.read(name))
+    assert "it unpacks to" in refusal(packed)
