@@ -54,7 +54,8 @@ class Watching:
         self._past: deque[StreamAnswer] = deque(maxlen=_LAST)
         self._current: dict[tuple[str, ...], StreamAnswer] = {}
         self._reported = self._drawn = -_REPORT
-        self._unreported: list[ClipError] = []
+        self._unreported = 0
+        self._last: ClipError | None = None
         self._noted: set[str] = set()
         console = Console()
         alive = console.is_terminal and not (output.json or output.quiet)
@@ -85,7 +86,8 @@ class Watching:
                 if isinstance(event, StreamAnswer):
                     self._show(event)
                 elif event is not None:
-                    self._unreported.append(event)
+                    self._unreported += 1
+                    self._last = event
                 self._report(now=time.monotonic())
                 if self._live is not None and time.monotonic() - self._drawn >= _WAIT:
                     self._live.update(self._picture(), refresh=True)
@@ -146,15 +148,14 @@ class Watching:
         """Say, but not too often, that lines could not be read."""
         if not self._unreported or now - self._reported < _REPORT:
             return
-        last = self._unreported[-1]
-        if len(self._unreported) == 1:
+        last = self._last
+        assert last is not None
+        if self._unreported == 1:
             self._output.error(str(last), source=last.source, problem=last.problem)
         else:
-            self._output.error(
-                f"{len(self._unreported):,} lines could not be read; the last: {last}"
-            )
+            self._output.error(f"{self._unreported:,} lines could not be read; the last: {last}")
         self._reported = now
-        self._unreported.clear()
+        self._unreported = 0
 
     def _condition(self) -> str:
         """Rate, latency, and what was lost."""

@@ -26,6 +26,13 @@ from stars_infer.streaming.frames import MAX_LINE
 
 QUEUE = 256
 """Most lines that wait: 8 s at 30 frames a second."""
+MOST_CONNECTIONS = 4096
+"""Most connections to a socket at once."""
+MOST_BEGUN = 64_000_000
+"""Most bytes of lines that connections have begun and not ended."""
+_LONG = MOST_BEGUN // MOST_CONNECTIONS
+_NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PAUSE = 0.02
 _WAKE = 0.2
 """Seconds after which a reader that waits for a socket checks whether it is to stop."""
 
@@ -269,29 +276,64 @@ def lines_of_datagrams(udp: socket.socket) -> Lines:
 
 
 def lines_of_connections(listener: socket.socket) -> Lines:
-    """Lines of all connections to a listening socket, of any number at once."""
+    """Lines of all connections to a listening socket, of at most `MOST_CONNECTIONS` at once.
+
+    Where there would be more, or the system allows no more, those go that have been silent longest.
+    """
 
     def lines(stop: threading.Event) -> Iterator[bytes]:
         listener.setblocking(False)
-        rests: dict[socket.socket, bytes] = {}
+        rests: dict[socket.socket, bytes] = {}  # the one that was silent longest comes first
         with selectors.DefaultSelector() as selector:
             selector.register(listener, selectors.EVENT_READ)
             try:
                 while not stop.is_set():
                     for key, _ in selector.select(_WAKE):
                         if key.fileobj is listener:
-                            connection, _ = listener.accept()
-                            connection.setblocking(False)
-                            selector.register(connection, selectors.EVENT_READ)
-                            rests[connection] = b""
-                        else:
+                            _accept(listener, rests, selector)
+                        elif key.fileobj in rests:  # not one that had to go just now
                             assert isinstance(key.fileobj, socket.socket)
                             yield from _whole_lines(key.fileobj, rests, selector)
+                            if len(rests.get(key.fileobj, b"")) > _LONG:
+                                _bound(rests, selector)
             finally:
                 for connection in rests:
                     connection.close()
 
     return lines
+
+
+def _accept(
+    listener: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
+) -> None:
+    """Take a connection; where the system allows no more, one that is silent makes room."""
+    try:
+        connection, _ = listener.accept()
+    except OSError as error:
+        if error.errno in _NO_MORE and len(rests) > 1:
+            _drop(next(iter(rests)), rests, selector)
+        elif error.errno in _NO_MORE:
+            time.sleep(_PAUSE)
+        return  # it broke off, or comes again at once
+    connection.setblocking(False)
+    selector.register(connection, selectors.EVENT_READ)
+    rests[connection] = b""
+    if len(rests) > MOST_CONNECTIONS:
+        _drop(next(iter(rests)), rests, selector)
+
+
+def _bound(rests: dict[socket.socket, bytes], selector: selectors.BaseSelector) -> None:
+    """Drop connections that have begun lines and do not end them, where these take much memory."""
+    while len(rests) > 1 and sum(map(len, rests.values())) > MOST_BEGUN:
+        _drop(max(rests, key=lambda one: len(rests[one])), rests, selector)
+
+
+def _drop(
+    connection: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
+) -> None:
+    del rests[connection]
+    selector.unregister(connection)
+    connection.close()
 
 
 def _whole_lines(

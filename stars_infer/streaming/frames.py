@@ -24,6 +24,8 @@ from stars_infer.readers.json import (
 )
 from stars_infer.readers.poses import Pose
 
+_LATEST = 1e18
+"""Largest time of a frame, in whatever unit; microseconds since 1970 are far below it."""
 MAX_LINE = 1_000_000
 """Longest line, bytes: twice that of a hundred bodies of a hundred joints."""
 
@@ -70,7 +72,7 @@ class FrameReader:
         return self._wanted.over(self._stated).over(STANDARD).fps or 30.0
 
     def read(self, line: bytes, *, source: str) -> Frame | None:
-        """Read a line as a frame; None for a header line, which only describes the stream.
+        """Read a line as a frame; None for a header, and for nobody before layout or body is known.
 
         Args:
             line: JSON, UTF-8.
@@ -78,7 +80,7 @@ class FrameReader:
 
         Raises:
             ClipError: If the line is no frame.
-            UsageError: If nothing says which joint layout the stream has.
+            UsageError: If nothing says which joint layout the stream has, from its beginning.
         """
         if len(line) > MAX_LINE:
             raise ClipError(source, f"longer than {MAX_LINE:,} bytes: send one frame a line")
@@ -96,6 +98,16 @@ class FrameReader:
         poses_of, default = forms[form or "bodies"]
         poses = poses_of(value, "the frame", source) if form else []
         convention = self._wanted.over(self._stated).over(default).over(STANDARD)
+        if not poses and self._begun is not None:
+            convention = self._begun
+        if not poses and convention.layout is None:
+            return None  # nobody is seen yet, so nothing says which joints there will be
+        if self._begun is not None and self._begun.layout not in (None, convention.layout):
+            raise ClipError(
+                source,
+                f"a frame of another kind: the stream began with layout {self._begun.layout!r}, "
+                "and keeps it. Send other frames to a watch of their own",
+            )
         if convention.layout is None:
             raise UsageError(
                 "the stream does not say which joints these are: pass --layout "
@@ -143,10 +155,17 @@ def _time(value: object, source: str) -> float | None:
         said = value.get(key)
         if said is None:
             continue
-        if isinstance(said, bool) or not isinstance(said, int | float) or not np.isfinite(said):
-            raise ClipError(source, f"{key!r} must be a number, got {str(said)[:24]!r}")
+        if isinstance(said, bool) or not isinstance(said, int | float) or not abs(said) <= _LATEST:
+            raise ClipError(source, f"{key!r} must be a number, got {_short(said)}")
         return float(said) * seconds
     return None
+
+
+def _short(value: object) -> str:
+    """A value in a message; of numbers with thousands of digits Python makes no text."""
+    if isinstance(value, int) and abs(value) > _LATEST:
+        return "one of very many digits"
+    return repr(str(value)[:24])
 
 
 def _positions(poses: Sequence[Pose], convention: Convention, source: str) -> FloatArray:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, UsageError
 from stars_infer.streaming.classifier import StreamAnswer, StreamClassifier
 from stars_infer.streaming.feed import FrameFeed, Line
 from stars_infer.streaming.frames import FrameReader
@@ -125,7 +125,14 @@ class StreamSession:
         moment = frame.time
         if moment is None:
             moment = line.number / self._reader.fps if self._even else line.arrived
-        answers = self._classifier.push_people(frame.bodies, moment, identities=frame.identities)
+        try:
+            answers = self._classifier.push_people(
+                frame.bodies, moment, identities=frame.identities
+            )
+        except UsageError as problem:  # of this frame: the stream goes on
+            self.unreadable += 1
+            self.last_error = ClipError(f"line {line.number}", str(problem))
+            return [self.last_error]
         if answers:
             self._latencies.append(answers[0].latency)
             self.changes += sum(answer.changed for answer in answers)
