@@ -126,8 +126,8 @@ def _passers_by(frames: int, people: int) -> str:
 
 
 def _table(rows: int, cell: str = "1", separator: str = ",") -> str:
-    names = separator.join(f"{name}_{axis}" for name in KINECT for axis in "xyz")
-    names = names.replace(" ", "_" if separator == " " else " ")
+    joints = [name.replace(separator, "_") for name in KINECT]
+    names = separator.join(f"{name}_{axis}" for name in joints for axis in "xyz")
     row = separator.join([cell] * 60) + "\n"
     return names + "\n" + row * rows
 

@@ -17,6 +17,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from stars_infer.clips.convention import Convention
 from stars_infer.errors import StarsError
 from stars_infer.readers.bounds import BESIDE, TIMES
 from stars_infer.readers.files import read_clips
@@ -41,15 +43,20 @@ OFTEN = (".json", ".pkl", ".npz joints", ".npz names", ".npz amass", ".bvh hips"
 """Beginnings of the kinds that are read fastest, of which four files come for one of the others."""
 
 
+UNNAMED = (".json openpose", ".jsonl openpose", ".json own", ".jsonl own", ".pkl", ".csv spaces",
+           ".h5 sleap")  # fmt: skip
+"""Kinds that do not say which joints they hold."""
+
+
 class TooSlowError(BaseException):
     """A file took longer than `SECONDS`."""
 
 
-def _read_clips(path: Path) -> int:
-    """Read the clips of a file; the number of values that are not finite."""
+def _read_clips(path: Path, layout: str | None = None) -> int:
+    """Read the clips of a file; the number of clips with values that are not finite."""
     errors: list[StarsError] = []
     wrong = 0
-    for clip in read_clips(path, skip=errors.append):
+    for clip in read_clips(path, convention=Convention(layout=layout), skip=errors.append):
         wrong += int(not np.isfinite(clip.bodies).all() or not clip.fps > 0)
     if errors:
         raise errors[0]
@@ -147,7 +154,8 @@ class Runner:
     def __init__(self, kind: str, folder: Path) -> None:
         """Begin with a kind of `kinds`."""
         self.seed = seeds()[kind]
-        name, self.read = _OWN.get(kind, (f"c{kind.split()[0]}", _read_clips))
+        read = partial(_read_clips, layout="kinect20") if kind in UNNAMED else _read_clips
+        name, self.read = _OWN.get(kind, (f"c{kind.split()[0]}", read))
         self.path = folder / name
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if kind == ".amc":

@@ -31,7 +31,7 @@ def runners(tmp_path_factory):
 def test_good_files_are_read(runners, kind):
     runner = runners[kind]
     what, said = runner.outcome(runner.seed)
-    assert what == "read" or ".csv spaces" in kind or "layout" in said, said
+    assert what == "read" or kind == ".bvh hips", said  # which is no person
 
 
 @pytest.mark.parametrize("kind", kinds())
