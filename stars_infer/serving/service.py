@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
@@ -17,8 +19,8 @@ from stars_infer.clips.clip import Clip
 from stars_infer.embedding.additions import Addition
 from stars_infer.embedding.files import PreparedClip
 from stars_infer.encoder.encoder import Encoder
-from stars_infer.errors import ClipError, StarsError, UsageError
-from stars_infer.index.index import ExemplarIndex
+from stars_infer.errors import ClipError, MissingExtraError, StarsError, UsageError
+from stars_infer.index.index import ExemplarIndex, NewExemplar
 from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.segmentation.segment import SegmentOptions, Timeline, segment
 from stars_infer.serving.batches import Adding, Asking, Chances, Embedding, Lesson, Question
@@ -29,6 +31,8 @@ from stars_infer.serving.problems import come_again
 from stars_infer.serving.reading import Read, ReadingPool, Upload
 from stars_infer.serving.settings import Limits
 from stars_infer.serving.uploads import Spool
+from stars_infer.similarity.dtw import expect_many_pairs
+from stars_infer.synthetic.actions import perform
 
 _Result = TypeVar("_Result")
 Failures = list[ClipError]
@@ -110,7 +114,10 @@ class Service(Gauges):
             LOGGER.info("stopped")
 
     def _prepare(self) -> None:
-        """Do now what naming the first clip would have to do."""
+        """Do now what naming the first clips would have to do."""
+        expect_many_pairs()
+        with suppress(MissingExtraError):  # which each request is told
+            _name_one_clip(self.encoder)
         if len(self.index):
             self.index.prepare()
             self.index.calibration()
@@ -288,6 +295,16 @@ class Service(Gauges):
                     return await work()
             except TimeoutError as error:
                 raise come_again(f"not answered within {2 * seconds:g} s", seconds) from error
+
+
+def _name_one_clip(encoder: Encoder) -> None:
+    """Load, and compile, all that names clips."""
+    made = Clip.from_array(perform("wave", np.random.default_rng(0)))
+    (features,) = encoder.encode([made], defer_network=True)
+    example = NewExemplar(label="wave", features=features, source="", content_hash="")
+    with ExemplarIndex.in_memory(encoder.info) as index:
+        index.add([example])
+        index.classify([features])
 
 
 def open_service(

@@ -201,6 +201,12 @@ def _mean_of_kernels(
 _pairs_compared = 0
 
 
+def expect_many_pairs() -> None:
+    """Load Numba, if it is installed, with the next comparison: for programs that run for long."""
+    global _pairs_compared
+    _pairs_compared = max(_pairs_compared, _PATIENCE)
+
+
 def _compiling_pays(pairs: int) -> bool:
     """Count what is compared, and say whether it is enough for Numba to be worth loading."""
     global _pairs_compared

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from stars_infer import Clip
 from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.similarity import dtw
 from stars_infer.similarity.comparison import (
     COARSE,
     DEVIATION,
@@ -270,3 +271,9 @@ def test_a_part_of_a_clip_is_compared_with_a_part_of_an_exemplar():
     there, back = similarity(clip, exemplar, one_way), similarity(exemplar, clip, one_way)
     assert there == pytest.approx(plain_similarity(clip, exemplar, one_way), abs=1e-5)
     assert abs(there - back) > 0.01
+
+
+def test_programs_that_run_for_long_compile_at_once():
+    assert not dtw._compiling_pays(1)
+    dtw.expect_many_pairs()
+    assert dtw._compiling_pays(1)
