@@ -53,10 +53,10 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        everyone = x.new_empty(world_size() * len(x), *x.shape[1:])
-        dist.all_gather_into_tensor(everyone, x.contiguous())
+        everyone = x.new_empty(world_size(), *x.shape)
+        dist.all_gather(list(everyone), x.contiguous())
         ctx.rows = len(x)
-        return everyone
+        return everyone.flatten(0, 1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:

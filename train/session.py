@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
+from torch.nn.parallel import DistributedDataParallel
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import FILE, PREVIOUS, Checkpoint, load_checkpoint
@@ -31,6 +33,13 @@ _FREE = {
     "start_from",
 }  # fmt: skip
 """Settings that may change when a run is resumed: they do not influence its numbers."""
+
+_SENDS_BUFFERS = (
+    "forward_sync_buffers"  # its name since torch 2.13
+    if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters
+    else "broadcast_buffers"
+)
+"""Whether buffers are sent from the first process before each forward pass."""
 
 MakeValidation = Callable[[Method, RunConfig, Fabric], Callable[[], float]]
 """Makes the function that measures the encoder of a method during training, in per cent."""
@@ -91,7 +100,7 @@ def open_fabric(
         chosen = best_precision(device) if precision == "auto" else precision
         # Queues, teachers and running statistics are the same in every process: sending them from
         # the first one before each forward pass would cost more than the gradients.
-        several = DDPStrategy(broadcast_buffers=False, gradient_as_bucket_view=True)
+        several = DDPStrategy(**{_SENDS_BUFFERS: False}, gradient_as_bucket_view=True)
         fabric = Fabric(
             accelerator=accelerator,
             strategy=several if devices * nodes > 1 else "auto",

@@ -63,6 +63,14 @@ def test_every_process_ends_with_the_same_weights_and_queue(runs, method):
             torch.testing.assert_close(first[name], alone[name], rtol=1e-3, atol=1e-3, msg=name)
 
 
+def test_every_process_encodes_some_clips_and_has_the_features_of_all(runs):
+    alone = load_file(runs[0] / "features" / "process0.safetensors")["features"]
+    assert len(alone) == 7
+    for number in (0, 1):
+        found = load_file(runs[1] / "features" / f"process{number}.safetensors")["features"]
+        torch.testing.assert_close(found, alone, rtol=1e-5, atol=1e-6)
+
+
 def test_checkpoints_go_from_one_number_of_processes_to_another(runs, trained, tmp_path):
     saved = load_checkpoint(runs[0] / "stars")
     assert saved.step == 4

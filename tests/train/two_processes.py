@@ -8,9 +8,12 @@ Each process writes the weights it ended with to OUT/METHOD/processN.safetensors
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from host_tensors import collectives_of_a_gpu
+from lightning_fabric import Fabric
 from random_pool import random_pool
 from safetensors.torch import save_file
 
@@ -18,7 +21,9 @@ from stars_infer.train.checkpoint import load_checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.loop import fit
 from stars_infer.train.methods import METHODS
+from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.encoder import EncoderConfig
+from stars_infer.train.protocols.validation import shared_features
 from stars_infer.train.run import LoopConfig, RunConfig, build_method
 from stars_infer.train.session import open_fabric, open_views
 from stars_infer.train.views.config import ViewConfig
@@ -73,6 +78,18 @@ def main(pack: Path, out: Path, processes: int, resume: Path | None) -> None:
         (out / name).mkdir(parents=True, exist_ok=True)
         save_file(state, out / name / f"process{fabric.global_rank}.safetensors")
         fabric.barrier()
+    encode_together(clips, out, fabric)
+
+
+def encode_together(clips: Pack, out: Path, fabric: Fabric) -> None:
+    """Write the features of a few clips, of which every process encodes some."""
+    torch.manual_seed(0)
+    encoder = build_encoder(SHAPE).eval()
+    few = replace(clips, clips=clips.clips[:7])
+    found = shared_features(few, encoder.pool, views=ViewConfig(), fabric=fabric)
+    (out / "features").mkdir(parents=True, exist_ok=True)
+    name = f"process{fabric.global_rank}.safetensors"
+    save_file({"features": found.contiguous()}, out / "features" / name)
 
 
 if __name__ == "__main__":
