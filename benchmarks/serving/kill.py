@@ -97,13 +97,13 @@ def main() -> None:
 async def _teach(index: Path, teaching: Teaching, kills: int) -> int:
     """Teach all clips; how many times the server was killed meanwhile."""
     random = np.random.default_rng(1)
-    each = len(teaching.waiting) / (kills + 1)
     done = 0
     while teaching.waiting:
         server = Server(index, "--readers", "2")
         clients = [asyncio.create_task(teaching.client(server.port)) for _ in range(_CLIENTS)]
         if done < kills:
-            goal = len(teaching.told) + random.uniform(0.5, 1.5) * each
+            each = len(teaching.waiting) / (kills - done + 1)
+            goal = len(teaching.told) + random.uniform(0.3, 1.3) * each
             while len(teaching.told) < goal and not all(one.done() for one in clients):
                 await asyncio.sleep(random.uniform(0, 0.01))
             server.kill()
