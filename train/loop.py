@@ -26,7 +26,7 @@ from stars_infer.train.checkpoint import (
 from stars_infer.train.distributed import all_gather, all_reduce, world_size
 from stars_infer.train.divergence import LossWatch, all_finite
 from stars_infer.train.methods.method import Method
-from stars_infer.train.networks.bigru import know_gru_as_one
+from stars_infer.train.networks.compiled_gru import know_gru
 from stars_infer.train.optimizer import make_optimizer, set_learning_rate
 from stars_infer.train.plateau import Plateau
 from stars_infer.train.pools.batches import PoolBatches
@@ -86,7 +86,7 @@ def fit(
     # The checkpoint holds the unwrapped method, so that it fits any number of processes.
     trained: Any = method
     if compiled:
-        know_gru_as_one()
+        know_gru()
         trained = torch.compile(method, dynamic=True)
     module, wrapped = fabric.setup(trained, optimizer)
     if resume is not None:

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks.training.miniature import clips, miniature, pool
 from stars_infer.train.methods import METHODS
-from stars_infer.train.networks.bigru import know_gru_as_one
 from stars_infer.train.networks.build import build_encoder
+from stars_infer.train.networks.compiled_gru import know_gru
 from stars_infer.train.networks.encoder_config import EncoderConfig
 from stars_infer.train.recipe import load_recipe, recipe_names
 from stars_infer.train.run import build_method
@@ -29,7 +29,7 @@ COMPILER = pytest.mark.skipif(
 @pytest.fixture(autouse=True)
 def _fresh():
     torch._dynamo.reset()
-    know_gru_as_one()
+    know_gru()
 
 
 @pytest.mark.parametrize(
