@@ -17,6 +17,10 @@ PAGE = (REPOSITORY / "docs/training.md").read_text(encoding="utf-8")
 RECIPES = "\n".join(load_recipe(name).about for name in recipe_names())
 APPS = {"train": train_app, "data": data_app, "model": model_app, "export": export_app}
 SCRIPTS = {"--device", "--write"}  # of benchmarks/training/steps.py, beside `--batch`
+LAUNCHERS = {
+    "--nnodes", "--nproc-per-node", "--rdzv-backend", "--rdzv-endpoint",  # of torchrun
+    "--ntasks-per-node", "--gres", "--cpus-per-task", "--signal",  # of SLURM
+}  # fmt: skip
 
 
 def options_of(words):
@@ -49,7 +53,7 @@ def test_commands_and_their_flags_exist(line):
 
 
 def test_every_flag_that_the_page_mentions_exists():
-    known = set(SCRIPTS)
+    known = SCRIPTS | LAUNCHERS
     for words in (
         "train pretrain", "train tune", "train reproduce", "train eval knn", "train eval linear",
         "train eval finetune", "train eval transfer", "export", "model fuse", "data prepare",
