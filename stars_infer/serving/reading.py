@@ -24,6 +24,7 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, ServerError, StarsError, UsageError
 from stars_infer.parallel import begin_worker
 from stars_infer.readers.files import read_clip, read_clips
+from stars_infer.readers.frames import frame_series
 from stars_infer.serving.settings import MEGABYTE, Limits
 
 _Item = TypeVar("_Item")
@@ -158,7 +159,7 @@ def _read_clips(upload: Upload) -> list[Read]:
 def _read_recordings(upload: Upload) -> list[Clip | ClipError]:
     _, limits = _settings()
     found: list[Clip | ClipError] = []
-    for file in upload.files:
+    for file in _files(upload):
         try:
             clip = read_clip(file, convention=upload.convention, recording=True)
             named = _checked(replace(clip, source=_name(clip.source, upload)), limits)
@@ -170,7 +171,7 @@ def _read_recordings(upload: Upload) -> list[Clip | ClipError]:
 
 def _clips_of(upload: Upload, limits: Limits) -> Iterator[Clip | ClipError]:
     """The clips of all files, named without the folder."""
-    for file in upload.files:
+    for file in _files(upload):
         failed: list[ClipError] = []
         try:
             for clip in read_clips(file, convention=upload.convention, skip=failed.append):
@@ -183,6 +184,14 @@ def _clips_of(upload: Upload, limits: Limits) -> Iterator[Clip | ClipError]:
         except StarsError as error:
             yield _without_folder(error, upload)
         yield from (_without_folder(error, upload) for error in failed)
+
+
+def _files(upload: Upload) -> list[Path]:
+    """The files, or the folder in the place of those that hold a frame each."""
+    series = frame_series(upload.files)
+    frames = {file for files in series.values() for file in files}
+    others = [file for file in upload.files if file not in frames]
+    return [upload.folder, *others] if frames else others
 
 
 def _checked(clip: Clip, limits: Limits) -> Clip:

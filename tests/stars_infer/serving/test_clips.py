@@ -117,6 +117,20 @@ def test_each_person_has_an_answer(server):
     assert len(said["answers"]) == 2
 
 
+def test_files_of_one_frame_each_are_one_clip(server):
+    frames = [
+        {"people": [{"pose_keypoints_3d": np.c_[joints, np.ones(25)].ravel().tolist()}]}
+        for joints in clip("wave", 3)[0, ::12][:4]
+    ]
+    files = [
+        ("clip", (f"a_{number:012}_keypoints.json", json.dumps(frame)))
+        for number, frame in enumerate(frames)
+    ]
+    said = server.post("classify?layout=body25&up=y", *files).json()
+    assert [one["frames"] for one in said["answers"]] == [4], said
+    assert "/" not in said["answers"][0]["source"]
+
+
 def test_chances_sum_to_that_of_being_known(server):
     said = server.post("chances", as_file("wave", 7), as_file("clap", 8)).json()
     known = server.post("classify", as_file("wave", 7)).json()["answers"][0]["chance_known"]
