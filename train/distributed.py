@@ -31,7 +31,8 @@ def all_gather(x: Tensor) -> Tensor:
     """
     if world_size() == 1:
         return x
-    gathered: Tensor = _Gather.apply(x)
+    apply: Any = _Gather.apply  # untyped
+    gathered: Tensor = apply(x)
     return gathered
 
 
@@ -39,7 +40,8 @@ def all_reduce(x: Tensor) -> Tensor:
     """Sum a tensor over all processes."""
     if world_size() == 1:
         return x
-    total: Tensor = _Sum.apply(x)
+    apply: Any = _Sum.apply  # untyped
+    total: Tensor = apply(x)
     return total
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn.parallel import DistributedDataParallel
 
 from stars_infer.errors import UsageError
@@ -100,7 +100,8 @@ def open_fabric(
         chosen = best_precision(device) if precision == "auto" else precision
         # Queues, teachers and running statistics are the same in every process: sending them from
         # the first one before each forward pass would cost more than the gradients.
-        several = DDPStrategy(**{_SENDS_BUFFERS: False}, gradient_as_bucket_view=True)
+        how: dict[str, Any] = {_SENDS_BUFFERS: False, "gradient_as_bucket_view": True}
+        several = DDPStrategy(**how)
         fabric = Fabric(
             accelerator=accelerator,
             strategy=several if devices * nodes > 1 else "auto",

@@ -75,7 +75,8 @@ class DTWDistillation(TuningMethod):
         self.register_buffer("center", torch.zeros(encoder.width))
         self.ready = False
         self._collected = 0
-        self.register_load_state_dict_post_hook(lambda module, _: module._count())
+        hook: Any = self.register_load_state_dict_post_hook  # untyped
+        hook(lambda module, _: module._count())
 
     ready: bool
     """Whether all landmarks are collected; learning begins with the next step."""

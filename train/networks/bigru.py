@@ -43,7 +43,7 @@ class BiGru(Backbone):
         return tokens
 
 
-def run_gru(gru: nn.GRU, x: Tensor) -> Tensor:
+def run_gru(gru: nn.Module, x: Tensor) -> Tensor:
     """Outputs (N, T, D) of a recurrent layer; in a compiled graph it is one operation."""
     if torch.compiler.is_exporting() or not torch.compiler.is_compiling():
         outputs: Tensor = gru(x)[0]

@@ -21,7 +21,7 @@ def know_gru() -> None:
     config.allow_rnn = True
 
 
-def gru_layer(x: Tensor, gru: nn.GRU) -> Tensor:
+def gru_layer(x: Tensor, gru: nn.Module) -> Tensor:
     """Outputs (N, T, D) of a layer in both directions, as autocast would have it."""
     half = torch.is_autocast_enabled(x.device.type)
     kind = torch.bfloat16 if half else torch.float32

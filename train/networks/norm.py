@@ -40,7 +40,8 @@ def _normalize_over_processes(norm: nn.BatchNorm1d | nn.BatchNorm2d, input: Tens
     # Golub and LeVeque 1979), since a mean of squares would lose digits.
     variances, means = torch.var_mean(values, dim=0, correction=0)
     own = torch.cat((means, variances, values.new_full((1,), len(values))))
-    means, variances, counts = all_gather(own[None]).split((len(means), len(means), 1), dim=1)
+    everyone, width = all_gather(own[None]), len(means)
+    means, variances, counts = (everyone[:, :width], everyone[:, width:-1], everyone[:, -1:])
     rows = counts.sum()
     weights = counts / rows
     mean = (weights * means).sum(dim=0)

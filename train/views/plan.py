@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -110,7 +111,8 @@ class StepPlan:
         there = iter(self.sent.receive())
 
         def received(plan: ViewPlan) -> ViewPlan:
-            return replace(plan, **{name: next(there) for name in _names(plan)})
+            tensors: dict[str, Any] = {name: next(there) for name in _names(plan)}
+            return replace(plan, **tensors)
 
         views, mix = [received(plan) for plan in self.views], None
         if self.mix is not None:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -55,7 +55,8 @@ class Upload:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        make: Any = torch.cuda.Stream  # untyped
+        self._stream = make(device) if device.type == "cuda" else None
 
     def send(self, tensors: Sequence[Tensor]) -> Sent:
         """Begin to copy tensors of the host, of any types."""
@@ -94,23 +95,20 @@ def page_locked(size: int, device: torch.device) -> Tensor:
     return torch.empty(size, dtype=torch.uint8, pin_memory=device.type == "cuda")
 
 
-_Drawn = TypeVar("_Drawn")
-
-
-class Source(Protocol, Generic[_Drawn]):
+class Source(Protocol):
     """Makes the batches of a run, in two parts; `draw` does both."""
 
     device: torch.device
 
-    def prepare(self, step: int, part: slice = ...) -> _Drawn:
+    def prepare(self, step: int, part: slice = ...) -> Any:
         """Draw on the host, and begin to send; any thread may do so."""
 
-    def finish(self, drawn: _Drawn) -> tuple[Batch, ...]:
+    def finish(self, drawn: Any) -> tuple[Batch, ...]:
         """Compute on the device."""
 
 
 def draw_ahead(
-    source: Source[_Drawn], wanted: Iterable[tuple[int, slice]], *, ahead: int = _AHEAD
+    source: Source, wanted: Iterable[tuple[int, slice]], *, ahead: int = _AHEAD
 ) -> Generator[tuple[Batch, ...], None, None]:
     """Make batches, of which another thread prepares the next ones while the device computes.
 
@@ -123,7 +121,7 @@ def draw_ahead(
     """
     if source.device.type == "cpu":
         ahead = 0
-    waiting: deque[Future[_Drawn]] = deque()
+    waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(max_workers=1) as thread:
         for each in wanted:
             if not ahead:
