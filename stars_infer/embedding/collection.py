@@ -17,8 +17,9 @@ from stars_infer.clips.clip import Clip
 from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.errors import CollectionError, UsageError
+from stars_infer.errors import CollectionError, UsageError, brief
 from stars_infer.index.index import Exemplar
+from stars_infer.readers.members import Archive
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features, sequences_of, vectors_of
 from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
@@ -301,12 +302,12 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
             f"{path}: no such collection; make one with `stars embed CLIPS --out {path}`"
         )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with Archive(path) as archive:
+            return {name: archive.array(name) for name in archive.names}
     except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
         raise CollectionError(
-            f"{path}: not a readable .npz archive of plain arrays ({error}); make it again with "
-            "`stars embed`"
+            f"{path}: not a readable .npz archive of plain arrays ({brief(error)}); make it again "
+            "with `stars embed`"
         ) from error
 
 
