@@ -66,9 +66,7 @@ app.command(epilog="Example: stars watch --udp 127.0.0.1:9000", rich_help_panel=
 app.command(epilog="Example: stars teach wave --camera 0", rich_help_panel=_RUN)(teach)
 app.command(epilog="Example: stars pose clap.mp4 --out clap.json", rich_help_panel=_RUN)(pose)
 app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
-app.command(epilog="Example: stars serve --index stars.db --port 8000", rich_help_panel=_RUN)(
-    serve
-)
+app.command(epilog="Example: stars serve --index stars.db --port 8000", rich_help_panel=_RUN)(serve)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed
 )
