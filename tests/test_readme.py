@@ -55,7 +55,7 @@ def test_extras_are_those_of_the_package():
     extras = set(settings["project"]["optional-dependencies"])
     (table,) = re.findall(r"\| extra \| brings \|\n((?:\|.*\n)+)", README)
     first = " ".join(line.split("|")[1] for line in table.splitlines())
-    assert set(re.findall(r"`(\w+)`", first)) == extras - {"dev"}
+    assert set(re.findall(r"`([\w-]+)`", first)) == extras - {"dev"}
     installed = [shlex.split(line) for line in COMMANDS if line.startswith("pip ")]
     assert [line[:3] for line in installed] == [["pip", "install", "-e"]] * 2
     for *_, wanted in installed:
