@@ -153,7 +153,8 @@ def _distances(ones: Points, others: Points) -> NDArray[np.float64]:
     """
     means = np.full((len(ones), len(others)), np.inf)
     for row, one in enumerate(ones):
-        apart = np.linalg.norm(one - others, axis=2)
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers too large for any place
+            apart = np.linalg.norm(one - others, axis=2)
         known = np.isfinite(apart)
         times = known.sum(axis=1)
         sums = np.where(known, apart, 0).sum(axis=1)

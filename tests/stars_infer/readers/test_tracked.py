@@ -234,3 +234,19 @@ def test_a_layout_for_other_files_does_not_stop_named_joints(tmp_path, body):
     assert any("named as those of 'ntu25', not of 'kinect20'" in note for note in clip.notes)
     with pytest.raises(ClipError, match="not those of layout 'kinect20', that the file names"):
         read_clip(put(path, content | {"layout": "kinect20"}))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_number_too_large_for_any_place_leaves_people_followed(tmp_path, body):
+    frames = []
+    for t, joints in enumerate(body):
+        people = [joints.astype(float), joints + 3.0]
+        if t == 7:
+            people[0][4] = 1e200
+        if t % 2:
+            people.reverse()
+        frames.append({"bodies": [{"joints": dict(zip(KINECT, p.tolist(), strict=True))}
+                                  for p in people]})  # fmt: skip
+    clip = read_clip(put(tmp_path / "two.json", frames))
+    assert len(clip.bodies) == 2
+    np.testing.assert_allclose(clip.bodies[:, :, 0], [body[:, 0], body[:, 0] + 3], atol=1e-4)
