@@ -131,13 +131,14 @@ def many_files(encoder: Encoder, paths: list[Path]) -> list[list[str]]:
     cores = usable_cores()
     rows = [["processes", "clips", "s", "clips/s", "ratio", "cores kept busy"]]
     alone = 0.0
+    others = set(active_children())
     for workers in dict.fromkeys((1, cores)):
         began, before, stolen = time.perf_counter(), processor_time(), stolen_time()
         clips = embed_files(encoder, paths, skip=fail, query=True, workers=workers)
         count = sum(1 for _ in clips)
         took = time.perf_counter() - began
         had = took * cores - (stolen_time() - stolen)
-        while active_children():  # whose time counts once they have ended
+        while set(active_children()) - others:  # whose time counts once they have ended
             time.sleep(0.01)
         busy = (processor_time() - before) / had
         alone = alone or took
