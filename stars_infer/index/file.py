@@ -107,12 +107,11 @@ class IndexFile:
         self._follow_fork()
         with self.lock:
             self._check_open()
+            within = self._in_transaction()
             try:
-                if self._in_transaction():
-                    yield self.connection
-                    return
-                self._follow_immutable()
-                self._begin_reading()
+                if not within:
+                    self._follow_immutable()
+                    self._begin_reading()
                 yield self.connection
             except (sqlite3.Error, OSError) as error:
                 raise ExemplarIndexError(
@@ -121,7 +120,7 @@ class IndexFile:
                 ) from error
             finally:
                 with suppress(sqlite3.Error):  # of a damaged file; there is nothing to lose
-                    if self._in_transaction():
+                    if not within and self._in_transaction():  # the outer one ends its own
                         self.connection.execute("ROLLBACK")
 
     @contextmanager

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from stars_infer import ExemplarIndex
-from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.errors import ExemplarIndexError, StarsError, UsageError
+from stars_infer.index.file import IndexFile
 from stars_infer.index.gallery import Gallery
 from tests.stars_infer.index.toy import SEQUENCES, VECTORS, moving, new, pointing, taught
 
@@ -349,3 +350,64 @@ def test_an_index_is_not_saved_beside_the_log_of_another(tmp_path):
         with ExemplarIndex.open(gone, SEQUENCES, create=False) as saved:
             assert saved.labels == ["kept"]
         gone.unlink()
+
+
+def test_what_is_read_within_is_of_the_outer_state(tmp_path):
+    path = tmp_path / "stars.db"
+    count = "SELECT count(*) FROM exemplars"
+    with ExemplarIndex.open(path, VECTORS) as index, ExemplarIndex.open(path, VECTORS) as other:
+        index.add([new("wave", pointing(0))])
+        file = IndexFile(path, VECTORS)
+        with file.reading() as connection:
+            with file.reading():
+                pass
+            other.add([new("clap", pointing(1))])
+            with file.reading() as inner:
+                assert inner.execute(count).fetchone() == (1,)
+            assert connection.execute(count).fetchone() == (1,)
+        with file.writing("nothing was done") as connection:
+            connection.execute("UPDATE exemplars SET source = 'here'")
+            with file.reading() as inner:
+                assert inner.execute("SELECT DISTINCT source FROM exemplars").fetchone() == (
+                    "here",
+                )
+            assert connection.in_transaction
+        with file.reading() as connection:
+            assert connection.execute("SELECT DISTINCT source FROM exemplars").fetchall() == [
+                ("here",)
+            ]
+        file.close()
+
+
+@pytest.mark.parametrize("limit", [3, 1000])
+def test_a_writer_beside_readers_is_never_taken_for_damage(tmp_path, monkeypatch, limit):
+    """The large index reads rows while it is asked, the small one before."""
+    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", limit)
+    path, wrong, done = tmp_path / "stars.db", [], threading.Event()
+    with ExemplarIndex.open(path, SEQUENCES) as index:
+        taught(index)
+
+        def write():
+            for n in range(40):
+                index.add([new("action 1", moving(1, noise=0.2, seed=n), f"more {n}")])
+                if n % 3 == 2:
+                    index.remove(ids=[index.exemplars("action 1")[-1].id])
+            done.set()
+
+        def read():
+            with ExemplarIndex.open(path, SEQUENCES) as own:
+                while not done.is_set():
+                    try:
+                        (answer,) = own.classify([moving(2)])
+                        if answer.label != "action 2":
+                            wrong.append(answer.label)
+                    except StarsError as error:
+                        wrong.append(str(error))
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        threads.append(threading.Thread(target=write))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
