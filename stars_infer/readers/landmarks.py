@@ -132,9 +132,11 @@ def _check_world(pose: Pose, where: str, source: str) -> None:
     """
     if len(pose.points) <= max(_HIPS):
         return
-    middle = pose.points[list(_HIPS), :3].mean(axis=0)
-    if np.linalg.norm(middle) > _HIPS_APART_FROM_ORIGIN:
+    with np.errstate(over="ignore", invalid="ignore"):  # too far is not at the origin
+        middle = pose.points[list(_HIPS), :3].mean(axis=0)
+        apart, shown = np.linalg.norm(middle), middle.round(2).tolist()
+    if apart > _HIPS_APART_FROM_ORIGIN:
         raise ClipError(
-            source, f"{where}: the middle of the hips is at {middle.round(2).tolist()} and not at "
+            source, f"{where}: the middle of the hips is at {shown} and not at "
             f"the origin, so these {_IMAGE}"
         )  # fmt: skip

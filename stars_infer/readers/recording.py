@@ -228,7 +228,8 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
         raise ClipError(source, f"the time of frame {row}, {times[row]:g} s, is not after the one "
                         "before")  # fmt: skip
     step = float(np.median(steps)) if len(steps) else 1 / 30
-    counts = np.maximum(np.rint(steps / step), 1)
+    with np.errstate(over="ignore"):  # infinitely many frames are too many
+        counts = np.maximum(np.rint(steps / step), 1)
     if counts.sum() > MAX_RECORDING_FRAMES:
         raise ClipError(
             source, f"from {times[0]:g} to {times[-1]:g} s are more than {MAX_RECORDING_FRAMES:,} "

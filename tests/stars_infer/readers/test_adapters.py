@@ -191,3 +191,13 @@ def test_a_dictionary_without_landmarks_is_no_frame(world):
     assert not Clip.from_mediapipe(frames).presence[0, 3]
     with pytest.raises(UsageError, match="a dictionary of 'hands' is no result"):
         Clip.from_mediapipe([*frames, {"hands": []}])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("far", [1e155, 1e307, -1e308])
+def test_hips_that_are_too_far_for_numbers_are_not_at_the_origin(world, far, tmp_path):
+    world[3, 23, 0] = far
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps([plain(points) for points in world]))
+    with pytest.raises(StarsError, match="frame 3: the middle of the hips is at .* not at the ori"):
+        read_clip(path, fps=25)

@@ -8,6 +8,7 @@ import pytest
 from stars_infer import read_clip
 from stars_infer.errors import ClipError
 from stars_infer.layouts import get_layout
+from stars_infer.readers.recording import frame_numbers
 from stars_infer.readers.timing import seconds_of, timing_of, unit_in
 
 JOINTS = get_layout("coco17").joints
@@ -113,3 +114,9 @@ def test_without_times_it_is_said_that_30_is_taken(tmp_path):
 def test_times_that_run_back_are_refused():
     with pytest.raises(ClipError, match="is not after the one before"):
         timing_of(np.array([0, 0.1, 0.05]), source="s")
+
+
+@pytest.mark.filterwarnings("error")
+def test_times_next_to_each_other_are_of_too_many_frames():
+    with pytest.raises(ClipError, match=r"^clip: from 0 to 1 s are more than .* cut it into parts"):
+        frame_numbers(np.array([0, 1e-310, 2e-310, 1]), source="clip")
