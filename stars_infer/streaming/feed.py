@@ -288,7 +288,9 @@ def lines_of_connections(listener: socket.socket) -> Lines:
             selector.register(listener, selectors.EVENT_READ)
             try:
                 while not stop.is_set():
-                    for key, _ in selector.select(_WAKE):
+                    # Who speaks comes before who is new, and has then not been silent longest.
+                    ready = [key for key, _ in selector.select(_WAKE)]
+                    for key in sorted(ready, key=lambda one: one.fileobj is listener):
                         if key.fileobj is listener:
                             _accept(listener, rests, selector)
                         elif key.fileobj in rests:  # not one that had to go just now

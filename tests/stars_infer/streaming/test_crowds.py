@@ -132,6 +132,7 @@ def test_of_too_many_clients_the_silent_ones_go(crowded, monkeypatch):
     speaker = connect()
     assert said(feed, speaker, b"first")
     silent = [connect() for _ in range(19)]
+    assert said(feed, silent[-1], b"all are there")
     assert said(feed, speaker, b"still here")
     for _ in range(40):
         connect()
