@@ -7,6 +7,7 @@ request that is alone is not held up.
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -45,8 +46,9 @@ class _Together(AsyncBatcher[Any, Any]):  # type: ignore[misc]  # the library is
         self._count(len(batch))
         return self._answers(batch)
 
+    @abstractmethod
     def _answers(self, batch: Sequence[Any]) -> list[Any]:
-        raise NotImplementedError
+        """Answers of requests, or errors, in their order."""
 
     async def ask(self, item: Any) -> Any:
         """Work on a request, with others; it is finished even if nobody waits for it any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -74,9 +76,9 @@ class Metrics:
 class Gauges(Collector):
     """Numbers that are looked up when they are asked for."""
 
+    @abstractmethod
     def numbers(self) -> dict[str, tuple[str, float]]:
         """By name, what each number is, and the number."""
-        raise NotImplementedError
 
     def collect(self) -> list[GaugeMetricFamily]:
         """As Prometheus' library wants it."""
