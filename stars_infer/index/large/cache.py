@@ -11,6 +11,7 @@ folder can be deleted at any time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -167,14 +168,15 @@ class CacheFolder:
         """Delete a cache that counts no more, and what a process that was killed has left."""
         assert self.path is not None
         try:
-            for file in list(self.path.iterdir()):
-                if not _OWN.fullmatch(file.name):
-                    continue
+            files = [file for file in self.path.iterdir() if _OWN.fullmatch(file.name)]
+        except OSError:
+            return
+        for file in files:
+            # Another process may have deleted it; some systems keep a file that is in use.
+            with contextlib.suppress(OSError):
                 left = time.time() - file.stat().st_mtime > _STALE_SECONDS
                 if file.stem == drop or (left and file.stem != keep):
                     file.unlink()
-        except OSError:  # gone, or in use on a system that keeps such files
-            return
 
 
 def new_token() -> str:

@@ -202,6 +202,17 @@ def test_many_new_ones_go_into_the_cache(path, monkeypatch):
         assert len(index._state._large._fresh.ids) == 0
 
 
+def test_a_file_that_vanishes_meanwhile_keeps_no_other_from_being_swept(path):
+    """As one does that another process sweeps at the same moment."""
+    before = files(path)
+    for letter in "0123456789abcdef":
+        (folder(path) / f"{letter * 16}.npz").symlink_to(path.with_name("gone"))
+    with open_index(path) as index:
+        index.add(exemplars(60, seed=1))
+        check(index)
+    assert set(files(path)).isdisjoint(before)
+
+
 def test_a_cache_of_much_that_was_removed_is_made_anew(path):
     with open_index(path) as index:
         for label in range(4):
