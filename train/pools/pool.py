@@ -27,6 +27,7 @@ from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.pools.nystrom import Nystrom, sequences_of_bodies
 from stars_infer.train.views.config import ViewConfig
 from stars_infer.train.views.mixing import borrow_limbs
+from stars_infer.train.views.order import derive_seed
 from stars_infer.train.views.views import Views
 
 BLOCK = 512
@@ -35,8 +36,8 @@ FACTS, LANDMARKS = "pool.json", "landmarks.npz"
 SCHEMA = 1
 _AT_ONCE = 128
 """Clips whose views are drawn at once."""
-_LANDMARK_SEED, _PAIR_SEED = 1, 2
-"""Are added to the seed of the pool, whose multiples of four are those of its blocks."""
+_BLOCKS, _LANDMARKS, _PAIRS = 0, 1, 2
+"""What is drawn from the seed of a pool; each has seeds of its own."""
 SENSOR = ViewConfig(
     frames=64, shortest_crop=0.25, shortest_frames=24, mirror=0.5, yaw=0.3, rotation=0.15,
     bone_lengths=0.1, posture=0.12, jitter=0.02, outliers=0.04, hidden_limbs=0.08,
@@ -188,7 +189,7 @@ def _make_block(job: tuple[PoolConfig, Path, int]) -> None:
 
 def _drawn(config: PoolConfig, number: int) -> tuple[FloatArray, FloatArray]:
     """Bodies of a block as a sensor sees them, and as they are, (BLOCK, T, 25, 3)."""
-    seed = config.seed + 4 * number
+    seed = derive_seed(config.seed, _BLOCKS, number)
     kinds = config.views, config.views.without_corruption()
     views = [_views(config, kind, seed) for kind in kinds]
     random = torch.Generator().manual_seed(seed)
@@ -204,11 +205,11 @@ def _drawn(config: PoolConfig, number: int) -> tuple[FloatArray, FloatArray]:
 
 def _landmarks(config: PoolConfig) -> Nystrom:
     """Landmarks and pairs of views of the same motions, as sensors see them."""
-    views = _views(config, config.views, config.seed + _LANDMARK_SEED)
+    views = _views(config, config.views, derive_seed(config.seed, _LANDMARKS))
     steps = range(-(-config.landmarks // _AT_ONCE))
     landmarks = torch.cat([_first_bodies(views, step) for step in steps])
     same = replace(config.views, mirror=0.0, reverse=0.0, repeats=0.0, shortest_crop=0.5)
-    views = _views(config, same, config.seed + _PAIR_SEED, num_views=2)
+    views = _views(config, same, derive_seed(config.seed, _PAIRS), num_views=2)
     pairs = [torch.cat([_first_bodies(views, step, view) for step in steps]) for view in range(2)]
     one, other = (sequences_of_bodies(some.numpy()) for some in pairs)
     return Nystrom.fit(sequences_of_bodies(landmarks.numpy()), (one, other), width=config.width)
