@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, make_classifier
@@ -26,11 +26,13 @@ class Neighbor:
         label: Its action.
         similarity: Cosine of the vectors, similarity of the sequences, or both joined; at most 1.
         source: Where it comes from.
+        id: Its number in the index; None if nobody said. `to_dict` leaves it out.
     """
 
     label: str
     similarity: float
     source: str
+    id: int | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, object]:
         """The attributes, as plain types."""

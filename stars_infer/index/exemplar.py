@@ -25,11 +25,11 @@ from stars_infer.index.labels import check_label
 from stars_infer.index.network_inputs import EncodedBodies, encode_bodies, write_input
 from stars_infer.similarity.features import Features
 
-_COLUMNS = (
+COLUMNS = (
     "id, label, label_checksum, source, content_hash, added, bodies, checksum, sequence_checksum, "
     "vector_checksum, sequence, vector"
 )
-_INSERT = f"INSERT INTO exemplars ({_COLUMNS}) VALUES ({', '.join('?' * 12)})"
+INSERT = f"INSERT INTO exemplars ({COLUMNS}) VALUES ({', '.join('?' * 12)})"
 _GREATEST_ID = 2**63 - 1
 """What SQLite can hold; no exemplar has it."""
 VALUES_PER_STATEMENT = 500
@@ -104,7 +104,7 @@ class EncodedExemplar:
     network_input: EncodedBodies | None
 
     def row(self, number: int) -> tuple[object, ...]:
-        """What the table of exemplars holds of it: the values of `_COLUMNS`."""
+        """What the table of exemplars holds of it: the values of `COLUMNS`."""
         return (
             number,
             self.label,
@@ -206,7 +206,7 @@ def insert_rows(
 ) -> None:
     """Write exemplars under numbers that nothing has had, within the transaction that is open."""
     for number, one in numbered:
-        connection.execute(_INSERT, one.row(number))
+        connection.execute(INSERT, one.row(number))
         if one.network_input is not None:
             write_input(connection, number, one.network_input)
 

@@ -35,7 +35,7 @@ from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
 from stars_infer.index.derived import ExemplarSimilarity
-from stars_infer.index.rows import ExemplarRows, as_queries
+from stars_infer.index.rows import ExemplarRows, Ids, as_queries
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import (
     EXHAUSTIVE_LIMIT,
@@ -247,12 +247,17 @@ class Gallery:
 
     def _neighbors(self, found: Matches, k: int) -> list[Neighbor]:
         positions, similarities = found[0][:k], found[1][:k]
-        sources = self.store.sources(positions)
+        sources, ids = self.store.sources(positions), self.store.ids[positions]
         return [
             Neighbor(
-                label=self._name(self._classes[position]), similarity=float(near), source=source
+                label=self._name(self._classes[position]),
+                similarity=float(near),
+                source=source,
+                id=int(number),
             )
-            for position, near, source in zip(positions, similarities, sources, strict=True)
+            for position, near, source, number in zip(
+                positions, similarities, sources, ids, strict=True
+            )
         ]
 
     def _name(self, number: int) -> str:
@@ -306,6 +311,10 @@ class ExemplarStore(Protocol):
     @property
     def classes(self) -> NDArray[np.intp]:
         """Position in `names` of each exemplar's action, (P,); -1 where no exemplar is."""
+
+    @property
+    def ids(self) -> Ids:
+        """Number of each exemplar, (P,)."""
 
     @property
     def searcher(self) -> Searcher:

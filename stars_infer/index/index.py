@@ -26,15 +26,15 @@ from stars_infer.index.file import WAIT, IndexFile
 from stars_infer.index.kept_features import features_of
 from stars_infer.index.labels import check_label, normalize_label
 from stars_infer.index.network_inputs import make_vectors, read_inputs
+from stars_infer.index.restoring import RestorableIndex
 from stars_infer.index.rows import count_of, counts_of
-from stars_infer.index.settings import IndexSettings
 from stars_infer.index.state import IndexState, no_progress
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT
 
 
-class ExemplarIndex(IndexSettings):
+class ExemplarIndex(RestorableIndex):
     """Labeled clips as one model describes them.
 
     The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, several processes

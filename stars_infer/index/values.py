@@ -10,6 +10,8 @@ FALSE_ACCEPT = "false_accept_rate"
 EXPECTED = "unknown_share"
 KNOWN, UNKNOWN = "known_clips", "unknown_clips"
 FLAT = "flat"
+CACHE = "cache"
+"""Names the files by which a large index is searched."""
 LASTING = (FALSE_ACCEPT, EXPECTED, KNOWN, UNKNOWN, FLAT)
 """Settings that do not follow from the exemplars."""
 

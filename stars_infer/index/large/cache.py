@@ -30,11 +30,10 @@ from stars_infer.index.checksums import Damage, check_tally, checksum_of
 from stars_infer.index.file import IndexFile
 from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.rows import Ids
-from stars_infer.index.values import read_values, write_value
+from stars_infer.index.values import CACHE, read_values, write_value
 
 FORM = 1
 """Of the files; another one is made anew."""
-_KEY = "cache"
 _OWN = re.compile(r"[0-9a-f]{16}\.(npz|faiss)")
 """Names of the files of a cache; nothing else in its folder is deleted."""
 _STALE_SECONDS = 3600.0
@@ -155,7 +154,7 @@ class CacheFolder:
         with self._file.writing("no cache was made") as connection:
             if current_token(connection) != before:
                 return False
-            write_value(connection, _KEY, made.token)
+            write_value(connection, CACHE, made.token)
             gone = removed_ids(connection)
             known = gone[~np.isin(gone, made.ids)]
             connection.executemany(
@@ -186,7 +185,7 @@ def new_token() -> str:
 
 def current_token(connection: sqlite3.Connection) -> str | None:
     """Which cache counts; None if there is none."""
-    return read_values(connection).get(_KEY)
+    return read_values(connection).get(CACHE)
 
 
 def removed_ids(connection: sqlite3.Connection) -> Ids:

@@ -93,6 +93,7 @@ class LargeStore:
 
     names: list[str]
     classes: NDArray[np.intp]
+    ids: Ids
     searcher: LargeSearcher
 
     def __init__(self, file: IndexFile, model: ModelInfo) -> None:
@@ -102,7 +103,7 @@ class LargeStore:
         self._cache: Cache | None = None
         self._fresh = _Fresh()
         self._token: str | None = None
-        self._ids: Ids = np.zeros(0, np.int64)
+        self.ids = np.zeros(0, np.int64)
 
     def prepare(self, progress: ReportProgress = lambda at, end: None) -> None:
         """Load the cache that counts; make or extend it where that is due.
@@ -139,7 +140,7 @@ class LargeStore:
         is how much farther other actions are, so some of their exemplars are looked for, too.
         """
         if class_out is None:
-            without = np.zeros(len(self._ids), np.bool_)
+            without = np.zeros(len(self.ids), np.bool_)
         else:
             without = self.classes == class_out
         ((positions, similar),) = self.searcher.nearest([query], SHORTLIST, without=without)
@@ -155,11 +156,11 @@ class LargeStore:
     def sources(self, positions: NDArray[np.intp]) -> list[str]:
         """See `ExemplarStore`."""
         with self._file.reading() as connection:
-            return sources_of(connection, self._ids[positions].tolist())
+            return sources_of(connection, self.ids[positions].tolist())
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
         """See `ExemplarStore`."""
-        return self._reader.queries(self._ids[positions])
+        return self._reader.queries(self.ids[positions])
 
     def _follow_cache(self) -> None:
         """Load the cache that counts, unless it is loaded; another may come to count meanwhile."""
@@ -260,7 +261,7 @@ class LargeStore:
             changed: Labels that are no longer those of the cache, by number.
         """
         cached = [] if self._cache is None else [self._cache]
-        self._ids = ids = np.concatenate([*(one.ids for one in cached), *self._fresh.ids])
+        self.ids = ids = np.concatenate([*(one.ids for one in cached), *self._fresh.ids])
         labels = np.concatenate([*(one.labels for one in cached), *self._fresh.labels])
         labels = _relabel(ids, labels, self._fresh.names, changed)
         there = np.ones(len(ids), np.bool_)
