@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER
+from stars_infer.classification.mirroring import AUTO as AUTO_MIRROR
 from stars_infer.classification.prediction import (
     ClassifyOptions,
     Neighbor,
@@ -226,6 +227,7 @@ class Recognizer:
         views: Sequence[str] = (),
         classifier: str = DEFAULT_CLASSIFIER,
         k: int | None = None,
+        mirror: str = AUTO_MIRROR,
         false_accept_rate: float | None = None,
         on_error: str = RAISE,
         workers: int | None = 1,
@@ -241,6 +243,7 @@ class Recognizer:
                 one counts.
             classifier: `ridge`; `vote` or `majority` of the k nearest; `prototypes`.
             k: Examples that vote; the size of the smallest action, at most 5, if not given.
+            mirror: Whether mirror images of the examples count: `on`, `off`, or `auto`.
             false_accept_rate: Share of clips of unknown actions that may be named, 0 to 1; what the
                 index keeps if not given.
             on_error: As in `add`; a single clip that cannot be used always raises its error.
@@ -263,7 +266,11 @@ class Recognizer:
             inputs.given,
             skip=inputs.skip,
             options=ClassifyOptions(
-                classifier=classifier, k=k, false_accept_rate=false_accept_rate, together=True
+                classifier=classifier,
+                k=k,
+                mirror=mirror,
+                false_accept_rate=false_accept_rate,
+                together=True,
             ),
             convention=convention,
             people=people,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER
+from stars_infer.classification.mirroring import AUTO as AUTO_MIRROR
 from stars_infer.classification.prediction import UNKNOWN, ClassifyOptions
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
@@ -49,6 +50,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         unknown_label: That answer.
         false_accept_rate: Share of clips of unknown actions that may be named, 0 to 1; None for
             "more likely known than not".
+        mirror: Whether mirror images of examples count: `on`, `off`, or `auto`.
         views: Also compare changed copies; the most similar one counts: `mirror`, `crops`.
         model: Name of a shipped encoder, or a model directory; the default encoder if None.
         device: What runs the network, where it is needed: see `Encoder.load`.
@@ -86,6 +88,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reject_unknown: bool = False,
         unknown_label: Any = UNKNOWN,
         false_accept_rate: float | None = None,
+        mirror: str = AUTO_MIRROR,
         views: Sequence[str] = (),
         model: str | Path | None = None,
         device: str = AUTO,
@@ -102,6 +105,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.reject_unknown = reject_unknown
         self.unknown_label = unknown_label
         self.false_accept_rate = false_accept_rate
+        self.mirror = mirror
         self.views = views
         self.model = model
         self.device = device
@@ -253,7 +257,10 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _options(self) -> ClassifyOptions:
         return ClassifyOptions(
-            classifier=self.classifier, k=self.k, false_accept_rate=self.false_accept_rate
+            classifier=self.classifier,
+            k=self.k,
+            mirror=self.mirror,
+            false_accept_rate=self.false_accept_rate,
         )
 
     def _index(self) -> tuple[Encoder, ExemplarIndex]:

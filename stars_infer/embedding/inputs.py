@@ -62,6 +62,7 @@ class PredictOptions(ReadingOptions, total=False):
 
     classifier: str
     k: int | None
+    mirror: str
     false_accept_rate: float | None
     people: str
     on_error: str

@@ -27,6 +27,7 @@ from sklearn.utils.validation import validate_data  # noqa: E402
 
 from stars_infer import Clip  # noqa: E402
 from stars_infer.errors import ClipError, UsageError  # noqa: E402
+from stars_infer.preprocessing.views import mirror_clip  # noqa: E402
 from stars_infer.sklearn import SkeletonClassifier  # noqa: E402
 from stars_infer.synthetic.actions import perform  # noqa: E402
 
@@ -129,6 +130,18 @@ def test_cross_validation_and_grid_search(clips):
     search.fit(clips, LABELS)
     assert search.best_score_ > 0.8
     assert search.predict(clips[:3]).tolist() == LABELS[:3]
+
+
+def test_the_mirror_image_counts_where_it_is_wanted(clips):
+    """Nobody raises the left hand in the examples."""
+    other = [mirror_clip(Clip.from_array(clip, layout="ntu25")) for clip in clips[::3]]
+    chances = {}
+    for choice in ("on", "off"):
+        fitted = SkeletonClassifier(mirror=choice).fit(clips, LABELS)
+        chances[choice] = fitted.predict_proba(other)[:, 2].mean()
+    assert chances["on"] > chances["off"]
+    with pytest.raises(UsageError, match="mirror"):
+        SkeletonClassifier(mirror="perhaps").fit(clips, LABELS)
 
 
 def test_parameters_are_kept_as_they_are_given(fitted):
