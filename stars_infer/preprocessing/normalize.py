@@ -143,12 +143,19 @@ def even_pace(actors: FloatArray, frames: int, share: float, *, samplings: int =
         (M, samplings * frames, 25, 3).
     """
     fine = resize(actors, PACE_FRAMES)
+    return at_positions(fine, pace_moments(fine, frames, share, samplings=samplings))
+
+
+def pace_moments(
+    fine: FloatArray, frames: int, share: float, *, samplings: int = 1
+) -> NDArray[np.float64]:
+    """The fractional frames (samplings * frames,) that `even_pace` takes of `PACE_FRAMES` ones."""
     smooth = _smooth(fine - fine[:, :, :1])
     steps = np.linalg.norm(np.diff(smooth, axis=1), axis=(2, 3)).sum(axis=0)
     pace = share * steps / max(float(steps.mean()), 1e-9) + (1 - share)
     path = np.concatenate(([0.0], np.cumsum(pace)))
     wanted = moments(frames, samplings) / frames * path[-1]
-    return at_positions(fine, np.interp(wanted, path, np.arange(PACE_FRAMES)))
+    return np.asarray(np.interp(wanted, path, np.arange(PACE_FRAMES)), np.float64)
 
 
 def smoothing_kernel() -> NDArray[np.float64]:

@@ -17,9 +17,9 @@ from stars_infer.similarity.sequence import mirror_sequence
 if TYPE_CHECKING:
     from stars_infer.similarity.compiled import CompiledBodies
 
-_FREE_SHARE = 4
+FREE_SHARE = 4
 """One step in so many may be left out at either end of either sequence."""
-_FREE_PRICE = 0.3
+FREE_PRICE = 0.3
 """What a step costs that is left out; two steps that have nothing in common cost 2."""
 _PATIENCE = 100_000
 """Pairs of bodies that are compared with NumPy before Numba is loaded, which takes about as long as
@@ -109,7 +109,7 @@ class _Asked:
         """Warping distances to other bodies, (K, E), in the compiled form."""
         assert self.compiled is not None
         return bodies.distances(
-            self.compiled, self.kernels, free_share=_FREE_SHARE, price=_FREE_PRICE
+            self.compiled, self.kernels, free_share=FREE_SHARE, price=FREE_PRICE
         )
 
 
@@ -152,7 +152,7 @@ class _Bodies:
                 some = costs[:, done : done + len(group)].reshape(steps, -1, result.shape[1])
                 np.matmul(np.concatenate(clips), self._by_step[exemplar], out=some)
                 done += len(group)
-            result[order] = warping_distances(costs.swapaxes(1, 2), free=steps // _FREE_SHARE)
+            result[order] = warping_distances(costs.swapaxes(1, 2), free=steps // FREE_SHARE)
         return result
 
     @cached_property
@@ -276,7 +276,7 @@ def _own_dissimilarities(
         between += np.einsum("nsc,nsc->ns", other, other)[:, None]
         costs.append(between.transpose(1, 2, 0))
     by_pair = np.stack(costs, axis=2)  # all are halves, and equally long
-    distances = warping_distances(by_pair, free=len(by_pair) // _FREE_SHARE)
+    distances = warping_distances(by_pair, free=len(by_pair) // FREE_SHARE)
     return dict(zip(pairs, distances / (2 * len(by_pair)), strict=True))
 
 
@@ -296,7 +296,7 @@ def _exemplar_side(steps: FloatArray) -> FloatArray:
 
 
 def warping_distances(
-    costs: FloatArray, *, free: int = 0, price: float = _FREE_PRICE
+    costs: FloatArray, *, free: int = 0, price: float = FREE_PRICE
 ) -> FloatArray:
     """Dynamic time warping of many pairs: the cost of the cheapest path from end to end.
 
