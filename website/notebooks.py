@@ -1,0 +1,61 @@
+"""The tutorials: notebooks as pages of the site, and run from beginning to end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from website.pages import REPOSITORY, for_site
+
+NOTEBOOKS = REPOSITORY / "examples/notebooks"
+
+
+def write_notebooks(folder: Path) -> None:
+    """Write each notebook as a page, with the output that it was saved with."""
+    from nbconvert import MarkdownExporter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    exporter = MarkdownExporter()
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        text, more = exporter.from_filename(str(path))
+        place = f"tutorials/{path.stem}.md"
+        for name, content in more["outputs"].items():
+            (folder / f"{path.stem}-{name}").write_bytes(content)
+            text = text.replace(f"]({name})", f"]({path.stem}-{name})")
+        source = path.relative_to(REPOSITORY).as_posix()
+        (folder / path.with_suffix(".md").name).write_text(
+            for_site(text, source, place), encoding="utf-8"
+        )
+
+
+def run_notebook(path: Path, folder: Path, *, save: bool = False) -> str:
+    """Run all cells of a notebook, and return what they print.
+
+    Args:
+        path: The notebook.
+        folder: Where it runs, and writes what it writes.
+        save: Keep the output in the notebook itself.
+
+    Raises:
+        nbclient.exceptions.CellExecutionError: If a cell fails.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    client = NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": str(folder)}}, record_timing=False
+    )
+    client.execute()
+    if save:
+        for number, cell in enumerate(notebook.cells):
+            cell["id"] = f"cell-{number}"
+        notebook.metadata = {"language_info": {"name": "python"}}
+        nbformat.write(notebook, path)
+    return "".join(
+        output.get("text", "")
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        if output.get("name") == "stdout"
+    )
