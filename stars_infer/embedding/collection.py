@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import written_beside
 from stars_infer.clips.clip import Clip
+from stars_infer.embedding.collection_file import AGAIN, FORMAT, parts_of, read_arrays
 from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.encoder.model import ModelInfo
-from stars_infer.errors import CollectionError, UsageError, brief
+from stars_infer.errors import CollectionError, UsageError
 from stars_infer.index.index import Exemplar
-from stars_infer.readers.members import Archive
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features, sequences_of, vectors_of
 from stars_infer.similarity.nearest import Searcher, SequenceSearcher, VectorSearcher
 
-FORMAT = 1
 NO_WEIGHT = "the model gives vectors no weight beside sequences: search by sequence or by vector"
 By = Literal["sequence", "vector", "both"]
 """What is compared: sequences by time warping, vectors by their cosine, or both, by the weights
@@ -67,7 +66,9 @@ class Collection:
     model: str | None = None
     fingerprint: str | None = None
     comparison: SequenceConfig | None = None
-    _searchers: dict[By, Searcher] = field(default_factory=dict, init=False, repr=False)
+    _searchers: dict[tuple[By, bool], tuple[NDArray[np.intp], Searcher]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def __post_init__(self) -> None:
         size = len(self.clip_features)
@@ -128,8 +129,11 @@ class Collection:
             CollectionError: If the file is missing, damaged, no collection, or another model's.
         """
         path = Path(path)
-        arrays = _arrays(path)
-        found = _collection(path, arrays)
+        arrays = read_arrays(path)
+        try:
+            found = cls(**parts_of(path, arrays))
+        except (ValueError, TypeError, KeyError, UsageError) as error:
+            raise CollectionError(f"{path}: damaged collection ({error}); {AGAIN}") from error
         if model is not None:
             _check_model(path, found, model)
         return found
@@ -153,6 +157,8 @@ class Collection:
         for name, values in (("labels", self.labels), ("content_hashes", self.content_hashes)):
             if values:
                 arrays[name] = np.array(values, np.str_)
+        if any(one.flat for one in self.clip_features):
+            arrays["flat"] = np.array([one.flat for one in self.clip_features])
         if self.model is not None and self.fingerprint is not None:
             arrays["model"] = np.array(self.model)
             arrays["fingerprint"] = np.array(self.fingerprint)
@@ -177,7 +183,7 @@ class Collection:
     def search(
         self, queries: Sequence[Features], k: int = 10, *, by: By | None = None
     ) -> list[list[Hit]]:
-        """The k nearest clips of each query, nearest first.
+        """The k nearest clips of each query, nearest first; clips in 2D find clips in 2D only.
 
         Args:
             queries: From `Encoder.encode`.
@@ -185,24 +191,36 @@ class Collection:
             by: What is compared; `default_by` if not given.
 
         Raises:
-            UsageError: If the collection or a query lacks what is to be compared, or a query's
-                form is another.
+            UsageError: If the collection or a query lacks what is to be compared, a query's form
+                is another, or all clips of the collection are in 3D and a query is in 2D, or the
+                other way around.
         """
         by = by or self.default_by
         if k < 1:
             raise UsageError(f"k is the number of clips to find, at least 1; got {k}")
+        kinds = {one.flat for one in self.clip_features}
         for query in queries:
             self._check_query(query, by)
+            if query.flat not in kinds:
+                asked, held = ("2D", "3D") if query.flat else ("3D", "2D")
+                raise UsageError(f"the clip is in {asked}, but all of the collection in {held}")
+        hits: list[list[Hit]] = [[] for _ in queries]
+        for flat in kinds:
+            at = [number for number, query in enumerate(queries) if query.flat == flat]
+            positions, searcher = self._searcher(by, flat)
+            near = searcher.nearest([queries[number] for number in at], k) if at else []
+            for number, (found, similarities) in zip(at, near, strict=True):
+                hits[number] = self._hits(positions[found], similarities)
+        return hits
+
+    def _hits(self, positions: NDArray[np.intp], similarities: FloatArray) -> list[Hit]:
         return [
-            [
-                Hit(
-                    source=self.sources[position],
-                    similarity=float(similarity),
-                    label=None if self.labels is None else self.labels[position],
-                )
-                for position, similarity in zip(positions.tolist(), similarities, strict=True)
-            ]
-            for positions, similarities in self._searcher(by).nearest(queries, k)
+            Hit(
+                source=self.sources[position],
+                similarity=float(similarity),
+                label=None if self.labels is None else self.labels[position],
+            )
+            for position, similarity in zip(positions.tolist(), similarities, strict=True)
         ]
 
     def _check_query(self, query: Features, by: By) -> None:
@@ -230,16 +248,20 @@ class Collection:
                 "encode it with the collection's model"
             )
 
-    def _searcher(self, by: By) -> Searcher:
-        if by not in self._searchers:
-            self._searchers[by] = self._make_searcher(by)
-        return self._searchers[by]
+    def _searcher(self, by: By, flat: bool) -> tuple[NDArray[np.intp], Searcher]:
+        """Positions of the clips in 2D, or of those in 3D, and what searches them."""
+        if (by, flat) not in self._searchers:
+            alike = np.array([one.flat == flat for one in self.clip_features])
+            positions = np.flatnonzero(alike)
+            some = [self.clip_features[position] for position in positions.tolist()]
+            self._searchers[by, flat] = positions, self._make_searcher(some, by)
+        return self._searchers[by, flat]
 
-    def _make_searcher(self, by: By) -> Searcher:
+    def _make_searcher(self, some: Sequence[Features], by: By) -> Searcher:
         if by == "vector":
-            return VectorSearcher(vectors_of(self.clip_features))
+            return VectorSearcher(vectors_of(some))
         how = self._comparison() if by == "both" else self._comparison().without_vectors()
-        return SequenceSearcher(self.clip_features, how)
+        return SequenceSearcher(some, how)
 
     def _comparison(self) -> SequenceConfig:
         if self.comparison is None:
@@ -289,91 +311,6 @@ def embed_collection(
     if out is not None:
         collection.save(out)
     return collection
-
-
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file; nothing in it is unpickled.
-
-    Raises:
-        CollectionError: If it cannot be read.
-    """
-    if not path.is_file():
-        raise CollectionError(
-            f"{path}: no such collection; make one with `stars embed CLIPS --out {path}`"
-        )
-    try:
-        with Archive(path) as archive:
-            return {name: archive.array(name) for name in archive.names}
-    except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
-        raise CollectionError(
-            f"{path}: not a readable .npz archive of plain arrays ({brief(error)}); make it again "
-            "with `stars embed`"
-        ) from error
-
-
-def _collection(path: Path, arrays: dict[str, NDArray[Any]]) -> Collection:
-    """Make a collection of the arrays of a file.
-
-    Raises:
-        CollectionError: If arrays are missing, or do not fit together.
-    """
-    again = "make it again with `stars embed`"
-    if "embeddings" not in arrays or "sources" not in arrays:
-        raise CollectionError(
-            f"{path}: not a collection: expected the arrays 'embeddings' and 'sources', found "
-            f"{sorted(arrays) or 'none'}; make one with `stars embed`"
-        )
-    try:
-        of_old = "sequences" in arrays and "comparison" not in arrays
-        if of_old or int(arrays.get("format", np.array(FORMAT))) != FORMAT:
-            raise CollectionError(f"{path}: made by another version of stars-infer: {again}")
-        vectors = np.asarray(arrays["embeddings"], np.float32)
-        sequences = _split(arrays, len(vectors))
-        if vectors.ndim != 2 or not np.isfinite(vectors).all():
-            raise ValueError(f"embeddings {vectors.shape} are not finite vectors (N, D)")
-        return Collection(
-            sources=_texts(arrays["sources"]),
-            clip_features=[
-                Features(vector=vector, sequence=sequence)
-                for vector, sequence in zip(vectors, sequences, strict=True)
-            ],
-            labels=_texts(arrays["labels"]) if "labels" in arrays else None,
-            content_hashes=_texts(arrays["content_hashes"]) if "content_hashes" in arrays else (),
-            model=str(arrays["model"]) if "model" in arrays else None,
-            fingerprint=str(arrays["fingerprint"]) if "fingerprint" in arrays else None,
-            comparison=_comparison(arrays),
-        )
-    except (ValueError, TypeError, KeyError, UsageError) as error:
-        raise CollectionError(f"{path}: damaged collection ({error}); {again}") from error
-
-
-def _texts(array: NDArray[Any]) -> list[str]:
-    if array.ndim != 1 or array.dtype.kind != "U":
-        raise ValueError(f"expected a list of texts, got {array.dtype} {array.shape}")
-    return [str(text) for text in array]
-
-
-def _split(arrays: dict[str, NDArray[Any]], size: int) -> list[FloatArray | None]:
-    """The sequence of each clip (M, S, F), or None for all where the file holds none."""
-    if "sequences" not in arrays:
-        return [None] * size
-    bodies, joined = arrays["bodies"].astype(np.intp), arrays["sequences"]
-    if bodies.shape != (size,) or not np.isin(bodies, (1, 2)).all():
-        raise ValueError(f"bodies {bodies.shape} are not 1 or 2 for each of {size} clips")
-    if joined.ndim != 3 or len(joined) != bodies.sum() or not np.isfinite(joined).all():
-        raise ValueError(f"sequences {joined.shape} are not finite ones of {bodies.sum()} bodies")
-    return list(np.split(joined, np.cumsum(bodies)[:-1]))
-
-
-def _comparison(arrays: dict[str, NDArray[Any]]) -> SequenceConfig | None:
-    """How sequences of a file are compared; None where it holds none."""
-    if "sequences" not in arrays:
-        return None
-    how = SequenceConfig.from_json(json.loads(str(arrays["comparison"])))
-    form = arrays["sequences"].shape[1:]
-    if form != how.shape[1:]:
-        raise ValueError(f"sequences {form} are compared as {how.shape[1:]}")
-    return how
 
 
 def _check_model(path: Path, found: Collection, model: ModelInfo) -> None:

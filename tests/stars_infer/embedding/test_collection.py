@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from stars_infer.embedding.collection import FORMAT, Collection
+from stars_infer.embedding.collection import Collection
+from stars_infer.embedding.collection_file import FORMAT
 from stars_infer.embedding.files import embed_files
 from stars_infer.errors import CollectionError, UsageError
 from stars_infer.preprocessing.prepare import Preprocessing
@@ -124,6 +125,22 @@ def test_it_finds_the_nearest_by_either_comparison(by):
     assert len(kept.search(queries[:1], 100, by=by)[0]) == 7
 
 
+@pytest.mark.parametrize("by", ["sequence", "vector"])
+def test_clips_in_2d_are_found_by_clips_in_2d_only(tmp_path, by):
+    features = [replace(one, flat=at % 3 == 0) for at, one in enumerate(clip_features(7))]
+    collection(clip_features=features).save(tmp_path / "x.npz")
+    kept = Collection.load(tmp_path / "x.npz")
+    assert [one.flat for one in kept.clip_features] == [one.flat for one in features]
+    queries = [replace(one, flat=at == 1) for at, one in enumerate(clip_features(3, seed=5))]
+    found = kept.search(queries, 10, by=by)
+    for query, hits in zip(queries, found, strict=True):
+        wanted = {kept.sources[at] for at in range(7) if features[at].flat == query.flat}
+        assert {hit.source for hit in hits} == wanted
+        assert kept.search([query], 10, by=by) == [hits]
+    with pytest.raises(UsageError, match="the clip is in 2D, but all of the collection in 3D"):
+        collection().search(queries[1:2], by=by)
+
+
 def test_what_is_not_there_cannot_be_compared():
     kept, (query,) = collection(clip_features=clip_features(7, sequences=False)), clip_features(1)
     assert kept.default_by == "vector"
@@ -207,6 +224,7 @@ def damaged(arrays, name, value):
         ("bodies", np.full(7, 3, np.uint8), "not 1 or 2"),
         ("bodies", np.ones(7, np.uint8), "not finite ones of 7 bodies"),
         ("sequences", np.full((10, 8, 75), np.nan, np.float16), "not finite ones"),
+        ("flat", np.zeros(7), "expected 7 truth values 'flat'"),
         ("content_hashes", np.array(["a"]), "as many sources"),
         ("comparison", None, "another version of stars-infer: make it again"),
         ("comparison", np.array("warping"), "damaged"),
