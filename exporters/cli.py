@@ -10,13 +10,14 @@ import typer
 
 from stars_infer.atomic import refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.encoder.model import CARD_FILE, INFO_FILE, shipped_models
+from stars_infer.encoder.model import CARD_FILE, INFO_FILE, read_model_info, shipped_models
 from stars_infer.errors import UsageError, check_range
 from stars_infer.evaluation.folder import find_labeled_files
 from stars_infer.exporters.directory import HALF_COSINE, INT8_COSINE, ExportConfig, export_directory
 from stars_infer.exporters.gpu.tensorrt import COSINE as ENGINE_COSINE
 from stars_infer.exporters.gpu.tensorrt import EngineConfig, add_engine, check_tensorrt
 from stars_infer.exporters.precision import add_half, add_int8
+from stars_infer.exporters.triton import TritonConfig, write_repository
 from stars_infer.exporters.weighing import NOT_MEASURED, weigh_model
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
@@ -28,15 +29,16 @@ app = typer.Typer(add_completion=False)
 
 @app.command(
     epilog="Example: stars export --onnx runs/stars --out my-model, "
-    "or stars export --tensorrt stars-mocap --out my-engine"
+    "or stars export --tensorrt stars-mocap --out my-engine, "
+    "or stars export --triton repository stars-mocap"
 )
 def export(
     source: Annotated[
         Path,
         typer.Argument(
             metavar="RUN|MODEL",
-            help="A run of `stars train` or a checkpoint file; --int8, --fp16 and --tensorrt also "
-            "take a model directory or the name of a shipped model.",
+            help="A run of `stars train` or a checkpoint file; --int8, --fp16, --tensorrt and "
+            "--triton also take a model directory or the name of a shipped model.",
         ),
     ],
     onnx: Annotated[
@@ -58,6 +60,15 @@ def export(
             "--tensorrt", help="Add an engine for this machine's GPU, for --device tensorrt."
         ),
     ] = False,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            "--triton",
+            metavar="DIR",
+            help="Add the model to this model repository of Triton Inference Server, for --device "
+            "triton://HOST:8001/MODEL.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -65,7 +76,10 @@ def export(
         ),
     ] = None,
     batches: Annotated[
-        str, typer.Option(help="Bodies at once in an engine: minimum, optimum, maximum.")
+        str,
+        typer.Option(
+            help="Bodies at once in an engine: minimum, optimum, maximum; for --triton, the last."
+        ),
     ] = "1,8,64",
     workspace: Annotated[
         int | None,
@@ -127,8 +141,8 @@ def export(
     float32. --weigh-on measures how much the vectors should count beside the sequences.
     """
     output = Output(json=json, quiet=quiet)
-    if not (onnx or int8 or fp16 or tensorrt or weigh_on):
-        raise UsageError("name a format: --onnx, --int8, --fp16 or --tensorrt")
+    if not (onnx or int8 or fp16 or tensorrt or triton or weigh_on):
+        raise UsageError("name a format: --onnx, --int8, --fp16, --tensorrt or --triton DIR")
     if weigh_on and compare != AUTO:
         raise UsageError(f"--weigh-on is for --compare {AUTO}: leave one of the two out")
     sets = [find_labeled_files(folder) for folder in weigh_on or ()]
@@ -181,15 +195,26 @@ def export(
         model = folder
     if fp16 or tensorrt:
         info = add_half(model or folder, folder)
+        model = folder
     if tensorrt:
         info = add_engine(folder, engine)
+        model = folder
+    if triton is not None:
+        info = read_model_info(model or folder)
+        served = write_repository(model or folder, triton, TritonConfig(batch=engine.batches[2]))
     if json:
-        output.record({"path": str(folder), **info.to_json()})
+        repository = {"triton": [str(one) for one in served]} if triton is not None else {}
+        output.record({"path": str(model or folder), **repository, **info.to_json()})
         output.finish()
         return
     shown = {name: info.facts[key] for key, name in _MEASURED.items() if key in info.facts}
-    cells = (folder, info.fingerprint[:12], *shown.values())
+    cells = (model or folder, info.fingerprint[:12], *shown.values())
     output.table(("model", "fingerprint", *shown), [cells])
+    if triton is not None:
+        output.note(
+            f"served by `tritonserver --model-repository={triton}`: "
+            f"{', '.join(one.name for one in served)}"
+        )
     output.finish()
 
 

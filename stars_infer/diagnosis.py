@@ -22,14 +22,18 @@ from stars_infer.encoder.model import (
 )
 from stars_infer.errors import MissingExtraError, StarsError
 from stars_infer.runtimes.open import available_choices, open_runtime
-from stars_infer.runtimes.runtime import FP32
+from stars_infer.runtimes.runtime import FP32, RuntimeChoice
 from stars_infer.runtimes.saved import read_saved_runtime, saved_file
+from stars_infer.runtimes.triton import is_address
 
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 """Distributions of ONNX Runtime, of which only one may be installed."""
 SEARCHERS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cu12", "faiss-gpu-cu11")
 """Distributions of FAISS, of which only one may be installed."""
-_OTHERS = ("numpy", "openvino", "tensorrt", "tensorrt-cu12", "cuda-bindings", "torch", "onnx")
+_OTHERS = (
+    "numpy", "openvino", "tensorrt", "tensorrt-cu12", "cuda-bindings", "torch", "onnx",
+    "tritonclient", "huggingface-hub",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,7 @@ def diagnose(
         yield Diagnostic(what="model", state="problem", detail=str(error))
     else:
         yield Diagnostic(what="model", state="ok", detail=f"{info.name} in {folder}")
-        yield from _runtimes(folder / GRAPH_FILE, info)
+        yield from _runtimes(folder / GRAPH_FILE, info, device)
         yield _check_saved_choice(info, device)
     yield _index(index)
 
@@ -115,12 +119,13 @@ def _one_of(names: tuple[str, ...], what: str) -> Diagnostic:
     return Diagnostic(what=what, state="ok", detail=shown)
 
 
-def _runtimes(graph: Path, info: ModelInfo) -> Iterator[Diagnostic]:
-    """Run one body on every device, in every precision that is there."""
+def _runtimes(graph: Path, info: ModelInfo, device: str | None) -> Iterator[Diagnostic]:
+    """Run one body on every device, in every precision that is there, and on the server named."""
+    served = [RuntimeChoice.parse(device)] if device and is_address(device) else []
     try:
-        choices = available_choices(graph)
+        choices = available_choices(graph) + served
     except MissingExtraError:
-        return  # said of ONNX Runtime already
+        choices = served  # said of ONNX Runtime already
     body = np.zeros((1, info.preprocessing.frames, 25, 3), np.float32)
     for choice in choices:
         name = choice.device
@@ -155,7 +160,7 @@ def _check_saved_choice(info: ModelInfo, device: str | None) -> Diagnostic:
     if reason is not None:
         return Diagnostic(what=what, state="missing", detail=f"{shown}: {reason}; {remedy}")
     if device and device != "auto":
-        shown += f"; STARS_DEVICE={device} overrules it"
+        shown += f"; --device {device} overrules it"
     return Diagnostic(what=what, state="ok", detail=shown)
 
 

@@ -23,7 +23,7 @@ HANDED_ON = {"stars_infer.cli.model"}
 """Commands that call the exporters: inside a function, once the extra is known to be there."""
 
 GPU_DOORS = {
-    "stars_infer.runtimes.gpu": {"stars_infer.runtimes.open"},
+    "stars_infer.runtimes.gpu": {"stars_infer.runtimes.open", "stars_infer.exporters.triton"},
     "stars_infer.exporters.gpu": {"stars_infer.exporters.cli", "stars_infer.exporters.precision"},
 }
 """Rooms of code that needs a GPU, and who else may import them beside GPU code."""

@@ -82,7 +82,7 @@ def main() -> None:
     table = [
         ["what", "measured", "goal"],
         ["writes by eight clients", f"{options.writes:,}", ""],
-        ["SIGKILL meanwhile", f"{kills}", "100"],
+        ["SIGKILL meanwhile", f"{kills}", f"{options.kills}"],
         ["sent again, since they were not acknowledged", f"{teaching.again:,}", ""],
         ["acknowledged", f"{len(teaching.told):,}", ""],
         ["of those not there at the end", f"{lost}", "0"],
@@ -92,6 +92,8 @@ def main() -> None:
     report(machine("stars-infer", "fastapi", "uvicorn"), table, options.write, "kill")
     if lost or twice or kept != options.writes:
         sys.exit("error: not every acknowledged exemplar is there once")
+    if kills < options.kills:
+        sys.exit(f"error: the writes ended after {kills} kills: give more --writes")
 
 
 async def _teach(index: Path, teaching: Teaching, kills: int) -> int:
@@ -103,7 +105,7 @@ async def _teach(index: Path, teaching: Teaching, kills: int) -> int:
         clients = [asyncio.create_task(teaching.client(server.port)) for _ in range(_CLIENTS)]
         if done < kills:
             each = len(teaching.waiting) / (kills - done + 1)
-            goal = len(teaching.told) + random.uniform(0.3, 1.3) * each
+            goal = len(teaching.told) + random.uniform(0.1, 0.9) * each
             while len(teaching.told) < goal and not all(one.done() for one in clients):
                 await asyncio.sleep(random.uniform(0, 0.01))
             server.kill()

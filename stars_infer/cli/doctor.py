@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from functools import partial
 
 from stars_infer.cli.extras import GROUPS
-from stars_infer.cli.options import DEFAULT_INDEX, IndexOption, ModelOption
+from stars_infer.cli.options import DEFAULT_INDEX, DeviceOption, IndexOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
 
 def doctor(
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
+    device: DeviceOption = "auto",
     json: JsonFlag = False,
     quiet: QuietFlag = False,
 ) -> None:
@@ -25,7 +25,7 @@ def doctor(
     for one in diagnose(
         model=model,
         index=index,
-        device=os.environ.get("STARS_DEVICE"),
+        device=None if device == "auto" else device,
         optional={f"stars {group.name}": partial(group.require, group.usage) for group in GROUPS},
     ):
         diagnostics.append(one)

@@ -47,7 +47,7 @@ DeviceOption = Annotated[
         "--device",
         envvar="STARS_DEVICE",
         help="auto, cpu, openvino, openvino:bf16, cuda, cuda:fp16, tensorrt or another that "
-        "`stars doctor` lists.",
+        "`stars doctor` lists; or a model on a Triton server, triton://HOST:8001/MODEL.",
     ),
 ]
 IndexOption = Annotated[

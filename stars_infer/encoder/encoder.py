@@ -64,7 +64,8 @@ class Encoder:
             model: Name of a shipped model or a model directory; the default model if None.
             device: `auto` (the runtime that `stars bench --save` saved, else a CUDA GPU if one
                 runs, else the CPU), or one of `runtimes.open.DEVICES`, optionally followed by a
-                precision such as `:int8`. A named device loads the network immediately.
+                precision such as `:int8`, or a model on a server, such as `triton://host:8001/name`.
+                A named device loads the network immediately.
 
         Raises:
             ModelError: If there is no such model, or its files do not belong together.

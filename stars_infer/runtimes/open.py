@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stars_infer.errors import MissingExtraError, ProviderError
 from stars_infer.machine import usable_cores
-from stars_infer.runtimes import openvino
+from stars_infer.runtimes import openvino, triton
 from stars_infer.runtimes.all_cores import AllCores
 from stars_infer.runtimes.forms import has_form
 from stars_infer.runtimes.gpu import cuda, tensorrt
@@ -16,10 +16,12 @@ from stars_infer.runtimes.gpu.tensorrt import TensorRt
 from stars_infer.runtimes.onnxruntime import CPU, PROVIDERS, OnnxRuntime, available_providers
 from stars_infer.runtimes.openvino import OpenVino
 from stars_infer.runtimes.runtime import FP16, FP32, INT8, Runtime, RuntimeChoice
+from stars_infer.runtimes.triton import Triton
 
 DEVICES = tuple(PROVIDERS)
 """Values of `--device`. `openvino` is OpenVINO itself where it is installed, `tensorrt` is TensorRT
-itself where the model has an engine; otherwise both are providers of ONNX Runtime."""
+itself where the model has an engine; otherwise both are providers of ONNX Runtime. Beside them, an
+address of `triton.SCHEMES` names a model on a Triton server."""
 
 
 def open_runtime(graph: Path, choice: RuntimeChoice) -> Runtime:
@@ -30,6 +32,8 @@ def open_runtime(graph: Path, choice: RuntimeChoice) -> Runtime:
         ModelError: If the graph cannot be loaded.
         MissingExtraError: If no runtime is installed.
     """
+    if triton.is_address(choice.device):
+        return Triton(graph, choice)
     if choice.device == openvino.DEVICE and openvino.is_installed():
         return OpenVino(graph, choice)
     engine = choice.device == tensorrt.DEVICE and engine_of(graph).exists()

@@ -35,7 +35,7 @@ class RuntimeChoice:
     """Where and how a graph runs.
 
     Attributes:
-        device: One of `open.DEVICES`, such as `cpu` or `openvino`.
+        device: One of `open.DEVICES`, such as `cpu` or `openvino`, or an address of a server.
         precision: Precision of matrix products, one of `PRECISIONS`.
         threads: Threads of one run; the runtime decides if None.
         batch: Bodies run at once; the runtime's default if None.
@@ -57,7 +57,7 @@ class RuntimeChoice:
 
     @classmethod
     def parse(cls, text: str) -> RuntimeChoice:
-        """Parse a value of `--device`, such as `cpu` or `openvino:bf16`.
+        """Parse a value of `--device`: `cpu`, `openvino:bf16`, or an address (`triton://…`).
 
         Raises:
             UsageError: If the part after the colon is not a precision.
@@ -65,6 +65,8 @@ class RuntimeChoice:
         given: object = text  # callers without a type checker may give anything
         if not isinstance(given, str):
             raise UsageError(f"device must be text, such as 'cpu', not {given!r}")
+        if "://" in text:  # a server chooses its precision
+            return cls(device=text)
         device, colon, precision = text.partition(":")
         return cls(device=device, precision=precision if colon else FP32)
 

@@ -10,6 +10,7 @@ from stars_infer.errors import (
     ClipError,
     ExemplarIndexError,
     MissingExtraError,
+    ProviderError,
     ServerError,
     StarsError,
     UsageError,
@@ -46,6 +47,8 @@ def status_of(error: StarsError) -> int:
     if isinstance(error, ExemplarIndexError):
         # Busy or damaged; without a cause, it does not fit what is asked.
         return 503 if isinstance(error.__cause__, sqlite3.Error) else 409
+    if isinstance(error, ProviderError):  # what runs the network, such as a Triton server, is gone
+        return 503
     return 501 if isinstance(error, MissingExtraError) else 500
 
 
