@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import PurePath
-from string import Template
-from typing import Any
 
-import numpy as np
-
-from stars_infer.clips.anatomy import UNITS_PER_METER
 from stars_infer.clips.clip import Clip
-from stars_infer.inspection.drawing import joint_sides
+from stars_infer.inspection.clip_data import clip_data
 from stars_infer.inspection.inspect import BodyInspection, Inspection
+from stars_infer.inspection.page import make_page
 from stars_infer.inspection.report import body_lines, clip_line, clip_notes, limb_rows, seen_line
-from stars_infer.layouts import NTU25_INDEX, Layout, get_layout
 
-SQUARE = 0.5
-"""Side of the squares on the floor, meters."""
 _LIMB_COLUMNS = ("limb", "left or only, cm", "right, cm", "a person's, cm", "verdict")
-
-
-class _Page(Template):
-    """A template with another delimiter than the dollar, which JavaScript uses."""
-
-    delimiter = "@@"
+_HINT = (
+    "Drag to turn, wheel or two fingers to zoom, shift and drag to move; space plays, arrow keys "
+    "step. Hover a joint for its name."
+)
 
 
 def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
@@ -40,67 +29,39 @@ def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
     Returns:
         HTML that loads nothing; it contains the positions, rounded to millimeters.
     """
-    names = _names([clip.source for clip, _ in clips])
-    template = files("stars_infer.inspection").joinpath("player.html").read_text(encoding="utf-8")
-    data = [_data(name, clip, found) for name, (clip, found) in zip(names, clips, strict=True)]
+    names = names_of([clip.source for clip, _ in clips])
+    title = names[0] if len(names) == 1 else f"{len(names)} clips"
     sections = [
         f'<section data-clip="{number}">{_facts(found)}</section>'
         for number, (_, found) in enumerate(clips)
     ]
-    return _Page(template).substitute(
-        title=escape(names[0] if len(names) == 1 else f"{len(names)} clips"),
-        data=_in_script(data),
-        facts="\n".join(sections),
+    return make_page(
+        title=title,
+        body="\n".join(
+            (
+                f'<h1 id="name">{escape(title)}</h1>',
+                '<div class="bar" id="choice" hidden><label>Clip <select id="clip"></select>'
+                '</label></div>\n<div id="player"></div>',
+                f'<p class="dim">{_HINT} The floor\'s squares are <span id="square"></span> '
+                "wide.</p>",
+                '<main id="facts">',
+                *sections,
+                "</main>",
+            )
+        ),
+        data=[
+            clip_data(clip, name=name, found=found)
+            for name, (clip, found) in zip(names, clips, strict=True)
+        ],
+        script="clips.js",
     )
 
 
-def _names(sources: Sequence[str]) -> list[str]:
+def names_of(sources: Sequence[str]) -> list[str]:
     """Name clips by their files, or by their whole sources where two files have the same name."""
     counts = Counter(PurePath(source).name for source in sources)
     names = [PurePath(source).name for source in sources]
     return [n if counts[n] == 1 else source for n, source in zip(names, sources, strict=True)]
-
-
-def _in_script(data: object) -> str:
-    """Write JSON that cannot end the script element around it."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _data(name: str, clip: Clip, found: Inspection) -> dict[str, Any]:
-    """Collect what `player.html` needs of a clip."""
-    layout = get_layout(clip.layout)
-    first = next((body for body in found.bodies if body.actor), found.bodies[0])
-    return {
-        "name": name,
-        "fps": clip.fps,
-        "frames": clip.frames,
-        "joints": layout.joints,
-        "bones": layout.bones,
-        "sides": joint_sides(layout),
-        "root": _main_joint(layout, "base of spine"),
-        "head": _main_joint(layout, "head"),
-        "facing": round(first.facing or 0.0, 1),
-        "person": round(first.scale, 3),
-        "square": SQUARE * round(UNITS_PER_METER[first.unit]) if first.unit else SQUARE,
-        "bodies": [
-            {"number": body.number, "actor": body.actor, "poses": _poses(clip, body.number)}
-            for body in found.bodies
-        ],
-    }
-
-
-def _main_joint(layout: Layout, joint: str) -> int:
-    """Find the joint of a layout with the largest weight in an NTU-25 joint."""
-    return int(layout.ntu25_matrix()[NTU25_INDEX[joint]].argmax())
-
-
-def _poses(clip: Clip, number: int) -> list[list[int] | None]:
-    """List the positions of a body in each frame, 3 V millimeters; None where it is not seen."""
-    millimeters = np.rint(clip.bodies[number].astype(np.float64) * 1000).astype(np.int64)
-    poses = millimeters.reshape(clip.frames, -1).tolist()
-    seen = clip.presence[number].tolist()
-    return [pose if there else None for pose, there in zip(poses, seen, strict=True)]
 
 
 def _facts(found: Inspection) -> str:
