@@ -34,6 +34,8 @@ class ExemplarSimilarity:
         ids: Numbers of the exemplars, ascending, (E,).
         queries: The exemplars.
         how: How their model compares sequences; None if it compares vectors.
+        before: That of an earlier state of the index, whose tables are taken over.
+        sparing: Keep tables in the file only where those there lack many exemplars.
     """
 
     def __init__(
@@ -42,13 +44,19 @@ class ExemplarSimilarity:
         ids: NDArray[np.int64],
         queries: Sequence[Features],
         how: SequenceConfig | None,
+        *,
+        before: ExemplarSimilarity | None = None,
+        sparing: bool = False,
     ) -> None:
         self._file = file
         self._ids = ids
         self._queries = queries
         self._how = how
+        self._sparing = sparing
         self._digest = "" if how is None else how.digest()
-        self._kept = read_tables(file.connection, self._digest)
+        self._kept = None if before is None else before._known_of(ids, queries, self._digest)
+        if self._kept is None:
+            self._kept = read_tables(file.connection, self._digest)
         self._tables: Tables | None = None
         self._lock = threading.Lock()
 
@@ -67,6 +75,20 @@ class ExemplarSimilarity:
         """
         return self._all(lambda at, end: None)[1]
 
+    def _known_of(
+        self, ids: NDArray[np.int64], queries: Sequence[Features], digest: str
+    ) -> tuple[NDArray[np.int64], Tables] | None:
+        """Tables as `read_tables` gives them, without exemplars that are no longer the same."""
+        tables = self._tables
+        if tables is None or digest != self._digest:
+            return None
+        now = dict(zip(ids.tolist(), queries, strict=True))
+        same = [
+            number in now and _are_equal(now[number], one)
+            for number, one in zip(self._ids.tolist(), self._queries, strict=True)
+        ]
+        return np.where(same, self._ids, 0), tables
+
     def _all(self, progress: ReportProgress) -> Tables:
         with self._lock:
             if self._tables is None:
@@ -74,6 +96,7 @@ class ExemplarSimilarity:
             return self._tables
 
     def _compare(self, progress: ReportProgress) -> Tables:
+        assert self._kept is not None
         known, kept = self._kept
         position = {int(number): at for at, number in enumerate(known)}
         at = np.array([position.get(int(number), -1) for number in self._ids], np.intp)
@@ -99,13 +122,31 @@ class ExemplarSimilarity:
             progress(len(new), len(new))
         if self._how is None:
             mirrored = plain
-        if len(new) or len(known) > len(at):
+        if (len(new) or len(known) > len(at)) and not (self._sparing and self._mostly_kept()):
             self._file.keep(
                 lambda connection: _write_tables(
                     connection, self._digest, self._ids, (plain, mirrored)
                 )
             )
+        self._kept = None
         return plain, mirrored
+
+    def _mostly_kept(self) -> bool:
+        """Whether the file keeps the tables of nearly all exemplars."""
+        with self._file.reading() as connection:
+            row = connection.execute(
+                "SELECT ids FROM similarity WHERE comparison = ?", (self._digest,)
+            ).fetchone()
+        kept = np.frombuffer(b"" if row is None else row[0], "<i8")
+        lacking = len(np.setdiff1d(self._ids, kept))
+        return lacking <= max(_FEW_LACKING, TOLERATED_CHANGE * len(self._ids))
+
+
+def _are_equal(one: Features, other: Features) -> bool:
+    pairs = ((one.sequence, other.sequence), (one.vector, other.vector))
+    return all(
+        a is b or (a is not None and b is not None and np.array_equal(a, b)) for a, b in pairs
+    )
 
 
 def _fill(
@@ -149,6 +190,8 @@ def _write_tables(
     )
 
 
+_FEW_LACKING = 8
+"""Exemplars that may always be lacking in the tables of the file."""
 TOLERATED_CHANGE = 0.1
 """Share of exemplars or actions that may come or go before a calibration is measured anew."""
 _CALIBRATION_KEY = "calibration"

@@ -56,6 +56,7 @@ class IndexFile:
         self._opened: object = None
         self._forked = self.closed = False
         self._connect_to_model()
+        self._place = "" if path is None else os.path.realpath(path)
         _OPEN.add(self)
 
     def _connect_to_model(self) -> None:
@@ -141,7 +142,7 @@ class IndexFile:
             try:
                 yield self.connection
                 self.connection.execute("COMMIT")
-                self._own_changes += 1
+                self._count_change()
             except BaseException:
                 with suppress(sqlite3.Error):  # the one that is raised says more
                     if self._in_transaction():
@@ -220,6 +221,16 @@ class IndexFile:
         # data_version moves with the changes of other connections, not with our own.
         (others,) = self.connection.execute("PRAGMA data_version").fetchone()
         return others, self._own_changes, self._opened, self._connections
+
+    def own_version(self) -> object:
+        """A value that differs after every change that this process has made, by any connection."""
+        return _CHANGED.get(self._place, 0), self._own_changes, self._connections
+
+    def _count_change(self) -> None:
+        self._own_changes += 1
+        if self._place:
+            with _COUNTING:
+                _CHANGED[self._place] = _CHANGED.get(self._place, 0) + 1
 
     def save(self, path: Path) -> None:
         """Write a copy, beside its place and renamed; saving to the file itself does nothing.
@@ -352,12 +363,17 @@ class IndexFile:
         return ExemplarIndexError(f"{self}: not a usable exemplar index ({_reason(error)})")
 
 
+_CHANGED: dict[str, int] = {}
+"""Changes that this process has made to each file."""
+_COUNTING = threading.Lock()
 _OPEN: weakref.WeakSet[IndexFile] = weakref.WeakSet()
 _LEFT: list[sqlite3.Connection] = []
 """Connections of the process from which this one was forked off."""
 
 
 def _after_fork() -> None:
+    global _COUNTING
+    _COUNTING = threading.Lock()  # another thread may have held it
     for file in list(_OPEN):
         file.after_fork()
 

@@ -50,6 +50,8 @@ SHOWN_ACTIONS = 5
 SHOWN_NEIGHBORS = 5
 """Nearest exemplars that come with an answer."""
 MAX_DEFAULT_VOTERS = 5
+_NOTED = 4
+"""Ways to name clips that are noted."""
 _SAMPLE = 64
 """Exemplars by which a large index is calibrated."""
 
@@ -72,6 +74,7 @@ class Gallery:
         similarity: As given.
         calibration: As given, or as measured since.
         sizes: How many exemplars and actions there are.
+        asked: How clips were named: classifier, number of voters and mirror images, as asked for.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Gallery:
         self._searcher, self._classes = store.searcher, store.classes
         self._counts = np.bincount(self._classes[self._classes >= 0])
         self.sizes = int(self._counts.sum()), len(store.names)
+        self.asked: dict[tuple[str, int | None, str], ClassifyOptions] = {}
         self._classifiers: dict[tuple[str, int, str], OpenSetClassifier] = {}
         self._mirrorings: dict[str, Mirroring] = {}
         self._lock = threading.Lock()
@@ -106,9 +110,18 @@ class Gallery:
         n = options.k or min(MAX_DEFAULT_VOTERS, int(self._counts.min()))
         key = options.classifier, n, options.mirror
         with self._lock:
+            self._note(options)
             if key not in self._classifiers:
                 self._classifiers[key] = self._make_classifier(options, n)
             return self._classifiers[key]
+
+    def _note(self, options: ClassifyOptions) -> None:
+        """Note how clips are named, last what was asked for last."""
+        way = options.classifier, options.k, options.mirror
+        self.asked.pop(way, None)
+        self.asked[way] = options
+        if len(self.asked) > _NOTED:
+            del self.asked[next(iter(self.asked))]
 
     def classify(self, queries: Sequence[Features], options: ClassifyOptions) -> list[Prediction]:
         """Name clips."""

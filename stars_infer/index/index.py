@@ -40,7 +40,7 @@ class ExemplarIndex(RestorableIndex):
     The SQLite file (WAL mode) is the truth: a kill loses nothing that was added, several processes
     can add at once, and the threads of one process can share an index. Every answer is that of one
     state of the file; what is searched is built from it when it is first asked, and again after a
-    change.
+    change. `refresh` says how new that state is.
 
     Attributes:
         path: The file; None for an index in memory.
@@ -114,7 +114,16 @@ class ExemplarIndex(RestorableIndex):
 
     def close(self) -> None:
         """Close the file."""
+        self._state.close()
         self._file.close()
+
+    def refresh(self) -> None:
+        """Answer from now on by nothing older than what the file holds now.
+
+        What this process changes is in its next answer anyway; where it takes longer than 0.2 s to
+        take in what others change, answers may be up to ten seconds behind.
+        """
+        self._state.refresh()
 
     @property
     def closed(self) -> bool:
@@ -368,8 +377,6 @@ class ExemplarIndex(RestorableIndex):
 
     def compare_exemplars(self, progress: ReportProgress = no_progress) -> FloatArray:
         """Similarity of all exemplars to each other (E, E), in the order of their ids.
-
-        It is kept in the file; only exemplars that are new are compared.
 
         Args:
             progress: Called with how many were compared, and of how many.

@@ -250,6 +250,7 @@ def _bad_words(text: str) -> Iterator[tuple[int, str]]:
                 yield line, word
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused, or missing
 def _forward_kinematics(joints: list[_Joint], values: Float64Array) -> NDArray[np.float32]:
     """Compute positions (T, V, 3), in the units of the file, from channel values."""
     frames = len(values)
@@ -272,8 +273,7 @@ def _forward_kinematics(joints: list[_Joint], values: Float64Array) -> NDArray[n
         at = np.einsum("tij,tj->ti", parent, local)
         if placed:
             at += placed[-1]
-        with np.errstate(over="ignore"):  # positions that are not finite are refused, or missing
-            positions[:, index] = at
+        positions[:, index] = at
         turned.append(rotation)
         placed.append(at)
     return positions

@@ -120,7 +120,7 @@ def damage_index(times: int, *, seed: int = 0, large: bool = False) -> Counter[t
 def _large_at(limit: int) -> Iterator[None]:
     """An index with more than so many exemplars is a large one."""
     with (
-        patch("stars_infer.index.state.EXHAUSTIVE_LIMIT", limit),
+        patch("stars_infer.index.small.EXHAUSTIVE_LIMIT", limit),
         patch("stars_infer.index.large.store.FRESH", limit),
     ):
         yield

@@ -154,7 +154,7 @@ def test_an_empty_index_in_memory_says_so():
 
 
 def test_a_large_index_in_memory_keeps_no_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 20)
     monkeypatch.setattr("stars_infer.index.large.store.FRESH", 30)
     monkeypatch.chdir(tmp_path)
     with ExemplarIndex.in_memory(VECTORS) as index:
@@ -382,7 +382,7 @@ def test_what_is_read_within_is_of_the_outer_state(tmp_path):
 @pytest.mark.parametrize("limit", [3, 1000])
 def test_a_writer_beside_readers_is_never_taken_for_damage(tmp_path, monkeypatch, limit):
     """The large index reads rows while it is asked, the small one before."""
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", limit)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", limit)
     path, wrong, done = tmp_path / "stars.db", [], threading.Event()
     with ExemplarIndex.open(path, SEQUENCES) as index:
         taught(index)

@@ -205,7 +205,7 @@ def test_similarity_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path
 
 
 def test_too_many_exemplars_are_not_compared_each_with_each(index, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 3)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 3)
     index.add([exemplar("a", n) for n in range(4)])
     with pytest.raises(UsageError, match="4 exemplars are too many"):
         index.compare_exemplars()
@@ -222,7 +222,7 @@ def test_an_index_that_cannot_be_written_still_names_clips(tmp_path):
 
 
 def test_a_large_index_decides_by_the_nearest(index, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 20)
     monkeypatch.setattr("stars_infer.index.gallery.EXHAUSTIVE_LIMIT", 20)
     index.add([exemplar(str(n), n, tilt=t / 40) for n in range(5) for t in range(6)])
     known, unknown_clip = index.classify([exemplar("?", 1).features, exemplar("?", 6).features])

@@ -43,7 +43,7 @@ def test_vectors_speak_where_sequences_do_not():
 
 @pytest.mark.parametrize("limit", [1000, 5])
 def test_neighbors_have_the_joint_similarity(tmp_path, monkeypatch, limit):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", limit)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", limit)
     index = taught(ExemplarIndex.open(tmp_path / "stars.db", JOINT))
     query = clip(2, 1, seed=99)
     kept = index.features()

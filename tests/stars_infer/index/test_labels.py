@@ -71,7 +71,7 @@ def test_single_exemplars_are_relabeled(index):
 
 
 def test_a_large_index_follows_new_labels_without_a_new_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 20)
     monkeypatch.setattr("stars_infer.index.large.store.FRESH", 50)
     path = tmp_path / "stars.db"
 

@@ -113,7 +113,7 @@ def test_other_choices_and_other_indexes(index, monkeypatch):
         assert mirroring(vectors, "on") == NO_MIRRORING
         query = [pointing(1, tilt=0.3)]
         assert vectors.classify(query, ON) == vectors.classify(query, OFF)
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 5)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 5)
     with taught(ExemplarIndex.in_memory(SEQUENCES)) as large:
         assert mirroring(large) == LARGE_MIRRORING
 

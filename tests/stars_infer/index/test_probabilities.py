@@ -33,7 +33,7 @@ def check(index, chances, answers):
 
 
 def test_a_large_index_gives_the_same_kind_of_chances(tmp_path, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 20)
     with ExemplarIndex.open(tmp_path / "stars.db", VECTORS) as index:
         index.add([new(str(n % 5), pointing(n % 5, tilt=n / 100), str(n)) for n in range(60)])
         queries = [pointing(n, tilt=0.3) for n in range(7)]

@@ -163,7 +163,7 @@ def test_at_a_limit_a_clip_is_named_or_not_whatever_others_are_asked(index, undo
 
 
 def test_a_large_index_learns_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 20)
     with ExemplarIndex.open(tmp_path / "stars.db", VECTORS) as index:
         index.add([new(str(n % 5), pointing(n % 5, tilt=n / 100), str(n)) for n in range(60)])
         asked = [pointing(n % 5, tilt=0.3) for n in range(40)]

@@ -33,7 +33,7 @@ COMPARING = replace(MODEL, fingerprint="c" * 64, comparison=SequenceConfig(steps
 @pytest.fixture(autouse=True)
 def _small_is_large(monkeypatch):
     """Everything that begins with size begins with fewer."""
-    monkeypatch.setattr("stars_infer.index.state.EXHAUSTIVE_LIMIT", 20)
+    monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 20)
     monkeypatch.setattr(store, "FRESH", 50)
     monkeypatch.setattr(ann, "FLAT_LIMIT", 300)
 
@@ -376,7 +376,7 @@ def test_exemplars_are_left_out_under_their_own_labels(path):
         vectors = {one.id: item.vector for one, item in index.features()}
         positions = np.array([500, 3, 599, 100])
         asked = large.queries(positions)
-        for query, number in zip(asked, large._ids[positions].tolist(), strict=True):
+        for query, number in zip(asked, large.ids[positions].tolist(), strict=True):
             np.testing.assert_array_equal(query.vector, vectors[number])
         _, classes = drawn(20, seed=7)
         answers = index.classify(queries())
