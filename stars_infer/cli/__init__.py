@@ -21,6 +21,7 @@ from stars_infer.cli.pose import pose
 from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
 from stars_infer.cli.serve import serve
+from stars_infer.cli.studio import studio
 from stars_infer.cli.teach import teach
 from stars_infer.cli.terminal import print_plainly
 from stars_infer.cli.watch import watch
@@ -67,6 +68,7 @@ app.command(epilog="Example: stars teach wave --camera 0", rich_help_panel=_RUN)
 app.command(epilog="Example: stars pose clap.mp4 --out clap.json", rich_help_panel=_RUN)(pose)
 app.add_typer(fewshot.app, name="fewshot", rich_help_panel=_RUN)
 app.command(epilog="Example: stars serve --index stars.db --port 8000", rich_help_panel=_RUN)(serve)
+app.command(epilog="Example: stars studio --index stars.db", rich_help_panel=_RUN)(studio)
 app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_panel=_RUN)(
     embed.embed
 )

@@ -18,7 +18,7 @@ from stars_infer.cli.options import (
 )
 from stars_infer.errors import MissingExtraError
 
-_NEEDS = ("fastapi", "uvicorn", "websockets", "prometheus_client", "async_batcher", "pebble",
+NEEDS = ("fastapi", "uvicorn", "websockets", "prometheus_client", "async_batcher", "pebble",
           "python_multipart")  # fmt: skip
 _WHO, _HOW_MUCH = "Who may ask", "How much"
 
@@ -169,7 +169,7 @@ def serve(
     Only programs of this machine can reach the server, unless --host says otherwise, which takes
     keys. The log goes to stderr, one JSON object a line.
     """
-    missing = [package for package in _NEEDS if find_spec(package) is None]
+    missing = [package for package in NEEDS if find_spec(package) is None]
     if missing:
         raise MissingExtraError("`stars serve`", "serve", ", ".join(missing))
     from stars_infer.serving.keys import Keys

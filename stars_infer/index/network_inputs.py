@@ -107,6 +107,23 @@ def read_inputs(
     return result
 
 
+def read_input(connection: sqlite3.Connection, number: int, model: ModelInfo) -> FloatArray | None:
+    """Bodies (M, T, 25, 3) of one exemplar; None where it has a vector.
+
+    Raises:
+        Damage: If they are not as they were written.
+    """
+    row = connection.execute(
+        "SELECT scale, bodies, checksum FROM network_inputs WHERE id = ?", (number,)
+    ).fetchone()
+    if row is None:
+        return None
+    encoded = EncodedBodies(row[0], row[1])
+    if encoded.checksum(number) != row[2]:
+        raise Damage(f"what the vector of example {number} is made of is damaged")
+    return decode_bodies(encoded, model.preprocessing.samplings * model.preprocessing.frames)
+
+
 def make_vectors(
     file: IndexFile, encoder: Encoder, model: ModelInfo, progress: Callable[[int, int], None]
 ) -> int:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.exemplar import COLUMNS, INSERT, check_ids, exemplars_with
+from stars_infer.index.kept_features import checked_features
+from stars_infer.index.network_inputs import read_input
+from stars_infer.index.rows import ROW
 from stars_infer.index.settings import IndexSettings
 from stars_infer.index.values import CACHE, FLAT, read_values, write_value
+from stars_infer.similarity.features import Features
 
 _INPUT = "id, scale, bodies, checksum"
 
@@ -37,7 +42,25 @@ class TakenRow:
 
 
 class RestorableIndex(IndexSettings):
-    """An index of which removals can be undone."""
+    """An index of which removals can be undone.
+
+    Attributes:
+        model: Its model.
+    """
+
+    model: ModelInfo
+
+    def held_of(self, number: int) -> Features | None:
+        """All that is held of one exemplar; None where it is gone."""
+        with self._file.reading() as connection:
+            row = connection.execute(
+                f"SELECT {ROW}, sequence, vector FROM exemplars WHERE id = ?", (number,)
+            ).fetchone()
+            if row is None:
+                return None
+            found = checked_features(row, self.model)
+            bodies = read_input(connection, number, self.model)
+        return replace(found, bodies=bodies)
 
     def take_out(self, ids: Sequence[int]) -> list[TakenRow]:
         """Remove exemplars, and give what was held of them.

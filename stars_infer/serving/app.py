@@ -40,7 +40,11 @@ def create_app(service: Service, access: Access | None = None) -> ASGIApp:
         service: What it is about.
         access: Who may ask; everybody if not given.
     """
-    api = create_api(service)
+    return behind_doors(create_api(service), service, access)
+
+
+def behind_doors(api: FastAPI, service: Service, access: Access | None = None) -> ASGIApp:
+    """Put doors before an application that was made by `create_api`, and perhaps added to."""
     return Doors(
         api,
         access=access or Access(),

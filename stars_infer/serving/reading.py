@@ -85,6 +85,10 @@ class ReadingPool:
         """Read the recordings of an upload, parted by people."""
         return await self._read(_read_recordings, upload)
 
+    async def shown(self, upload: Upload) -> list[tuple[Clip, PreparedClip] | ClipError]:
+        """Read and prepare all clips of an upload, and keep what they show."""
+        return await self._read(_read_shown, upload)
+
     async def _read(self, function: Callable[[Upload], list[_Item]], upload: Upload) -> list[_Item]:
         seconds = self._limits.seconds
         task = self._pool.schedule(function, (upload,), timeout=seconds)
@@ -148,6 +152,26 @@ def _read_clips(upload: Upload) -> list[Read]:
         outcomes = [clip] if isinstance(clip, ClipError) else reading(clip)
         for one in outcomes:
             if isinstance(one, PreparedClip | ClipError):
+                found.append(one)
+            else:
+                raise one
+        if len(found) > limits.files:
+            raise ServerError(413, f"more than {limits.files} clips: send them in parts")
+    return found
+
+
+def _read_shown(upload: Upload) -> list[tuple[Clip, PreparedClip] | ClipError]:
+    encoder, limits = _settings()
+    reading = Reading(encoder=encoder, convention=upload.convention, people=POOLED, views=())
+    found: list[tuple[Clip, PreparedClip] | ClipError] = []
+    for clip in _clips_of(upload, limits):
+        if isinstance(clip, ClipError):
+            found.append(clip)
+            continue
+        for one in reading(clip):
+            if isinstance(one, PreparedClip):
+                found.append((clip, one))
+            elif isinstance(one, ClipError):
                 found.append(one)
             else:
                 raise one

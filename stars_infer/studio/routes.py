@@ -1,0 +1,234 @@
+"""Requests of the studio's page about clips: read, play, lay over each other, name, teach, cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import PurePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from stars_infer.clips.clip import Clip
+from stars_infer.errors import UsageError
+from stars_infer.index.exemplar import Exemplar
+from stars_infer.segmentation.segment import MIN_CONFIDENCE, Segment, SegmentOptions
+from stars_infer.serving.clip_routes import failures_of, upload_of
+from stars_infer.serving.options import ClipQuery
+from stars_infer.similarity.alignment import align
+from stars_infer.studio.bodies import SAID, drawn
+from stars_infer.studio.playing import playable
+from stars_infer.studio.service import StudioService
+from stars_infer.studio.shelf import Held
+
+router = APIRouter(prefix="/studio/api")
+NEAR_MISS = 0.1
+"""Segments less sure than others, down to this, are shown as near misses."""
+_MOST_KEYS = 1000
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def studio_of(request: Request) -> StudioService:
+    """The service that answers a request."""
+    service: StudioService = request.app.state.service
+    return service
+
+
+class ReadQuery(ClipQuery):
+    """How files are read."""
+
+    recording: bool = False
+
+
+class Teach(BaseModel):
+    """Clips, and what they show."""
+
+    keys: list[Key] = Field(max_length=_MOST_KEYS)
+    label: str = Field(max_length=1000)
+
+
+class One(BaseModel):
+    """A clip."""
+
+    key: Key
+
+
+class Cut(BaseModel):
+    """A part of a recording, from second to second."""
+
+    key: Key
+    start: float = Field(ge=0, allow_inf_nan=False)
+    end: float = Field(ge=0, allow_inf_nan=False)
+
+
+@router.post("/read")
+async def read(request: Request, query: Annotated[ReadQuery, Query()]) -> JSONResponse:
+    """Read files, and hold their clips."""
+    service = studio_of(request)
+    async with upload_of(request, query) as upload:
+        held, failures = await service.read(upload, recording=query.recording)
+    known = {one.content_hash: one for one in await _exemplars(service)}
+    return JSONResponse(
+        {
+            "clips": [about_clip(one, known.get(one.key)) for one in held],
+            "failures": failures_of(failures),
+        }
+    )
+
+
+@router.get("/clips/{key}")
+async def play(request: Request, key: str) -> JSONResponse:
+    """A clip that is held, to be played."""
+    service = studio_of(request)
+    held = await asyncio.to_thread(service.shelf.held, key)
+    return JSONResponse(
+        await service.draw(lambda: playable(held.clip, name=name_of(held.clip.source)))
+    )
+
+
+@router.get("/exemplars/{number}/clip")
+async def play_exemplar(request: Request, number: int) -> JSONResponse:
+    """An example, to be played as far as it can be."""
+    service = studio_of(request)
+    exemplar = await exemplar_of(service, number)
+    found = await drawn(service, exemplar)
+    name, note = name_of(exemplar.source), SAID[found.source]
+    made = await service.draw(lambda: playable(found.clip, name=name, note=note))
+    return JSONResponse(made | {"from": found.source, "label": exemplar.label})
+
+
+@router.get("/align")
+async def lay_over(request: Request, first: str, second: str) -> JSONResponse:
+    """Two clips over each other in time: `k` and a hash, or `e` and the number of an example."""
+    service = studio_of(request)
+    one, other = [await _clip_of(service, what) for what in (first, second)]
+    how = service.encoder.info.comparison
+    found = await service.draw(lambda: align(one, other, how))
+    return JSONResponse(
+        found.to_json() | {"words": list(found.words()), "pace": found.pace_words()}
+    )
+
+
+@router.post("/ask")
+async def ask(request: Request, what: One) -> JSONResponse:
+    """Name a clip, with the numbers of the nearest examples."""
+    service = studio_of(request)
+    held = await asyncio.to_thread(service.shelf.held, what.key)
+    found = await service.name(held)
+    near = [one.to_dict() | {"id": one.id, "name": name_of(one.source)} for one in found.neighbors]
+    return JSONResponse(found.to_dict() | {"neighbors": near, "key": what.key})
+
+
+@router.post("/segment")
+async def segment(request: Request, what: One) -> JSONResponse:
+    """Find the actions in a recording, and what nearly was one."""
+    service = studio_of(request)
+    held = await asyncio.to_thread(service.shelf.held, what.key)
+    found = await service.timeline(held, SegmentOptions())
+    near = await service.timeline(held, SegmentOptions(min_confidence=NEAR_MISS))
+    missed = [one for one in near.segments if not _overlaps(one, found.segments)]
+    parts = [(one, False) for one in found.segments] + [(one, True) for one in missed]
+    parts.sort(key=lambda part: part[0].start)
+    return JSONResponse(
+        {
+            "key": what.key,
+            "name": name_of(found.name),
+            "seconds": found.seconds,
+            "threshold": MIN_CONFIDENCE,
+            "segments": [asdict(one) | {"missed": missed} for one, missed in parts],
+            "notes": list(found.notes),
+        }
+    )
+
+
+@router.post("/cut")
+async def cut(request: Request, what: Cut) -> JSONResponse:
+    """Make a clip of a part of a recording."""
+    service = studio_of(request)
+    held = await asyncio.to_thread(service.shelf.held, what.key)
+    return JSONResponse(about_clip(service.cut(held, what.start, what.end), None))
+
+
+@router.post("/teach")
+async def teach(request: Request, what: Teach) -> JSONResponse:
+    """Add clips as examples of an action."""
+    service = studio_of(request)
+    held = [await asyncio.to_thread(service.shelf.held, key) for key in what.keys]
+    found = await service.teach(held, what.label)
+    known = {one.content_hash: one for one in await _exemplars(service)}
+    clips = [
+        {
+            "key": one.key,
+            "name": name_of(one.clip.source),
+            "added": addition.known is None,
+            "exemplar": about_exemplar(known[one.key]) if one.key in known else None,
+        }
+        for one, addition in zip(held, found, strict=True)
+    ]
+    return JSONResponse({"clips": clips, "label": found[0].label})
+
+
+async def exemplar_of(service: StudioService, number: int) -> Exemplar:
+    """An example by its number.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    for one in await _exemplars(service):
+        if one.id == number:
+            return one
+    raise UsageError(f"there is no example {number}: somebody else may have removed it")
+
+
+async def _exemplars(service: StudioService) -> Sequence[Exemplar]:
+    return await asyncio.to_thread(service.index.exemplars)
+
+
+async def _clip_of(service: StudioService, what: str) -> Clip:
+    kind, rest = what[:1], what[1:]
+    if kind == "e" and rest.isdecimal():
+        exemplar = await exemplar_of(service, int(rest))
+        return replace((await drawn(service, exemplar)).clip, source=name_of(exemplar.source))
+    if kind == "k":
+        return (await asyncio.to_thread(service.shelf.held, rest)).clip
+    raise UsageError(f"{what[:20]!r}: name a clip by k and its hash, or an example by e and its id")
+
+
+def about_clip(held: Held, known: Exemplar | None) -> dict[str, Any]:
+    """A clip in words and numbers, and the example that holds it already."""
+    clip = held.clip
+    return {
+        "key": held.key,
+        "source": clip.source,
+        "name": name_of(clip.source),
+        "seconds": clip.frames / clip.fps,
+        "frames": clip.frames,
+        "people": int(clip.presence.any(axis=1).sum()),
+        "layout": clip.layout,
+        "notes": list(clip.notes),
+        "known": None if known is None else about_exemplar(known),
+    }
+
+
+def about_exemplar(one: Exemplar) -> dict[str, Any]:
+    """An example in words and numbers."""
+    return {
+        "id": one.id,
+        "label": one.label,
+        "source": one.source,
+        "name": name_of(one.source),
+        "added": one.added,
+    }
+
+
+def name_of(source: str) -> str:
+    """The name of a file without its folders."""
+    file, mark, rest = source.partition("#")
+    return PurePath(file).name + mark + rest
+
+
+def _overlaps(one: Segment, others: Sequence[Segment]) -> bool:
+    return any(one.start < other.end and other.start < one.end for other in others)

@@ -1,0 +1,191 @@
+"""What the studio does with clips, through the readers, the limits and the queues of a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from stars_infer.classification.prediction import ClassifyOptions, Prediction
+from stars_infer.clips.clip import Clip
+from stars_infer.clips.convention import Convention
+from stars_infer.embedding.additions import Addition
+from stars_infer.embedding.files import PreparedClip
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.errors import ClipError, UsageError
+from stars_infer.index.index import ExemplarIndex
+from stars_infer.index.labels import check_label
+from stars_infer.segmentation.segment import SegmentOptions, Timeline
+from stars_infer.serving.batches import Lesson, Question
+from stars_infer.serving.metrics import Metrics
+from stars_infer.serving.reading import Upload
+from stars_infer.serving.service import Failures, Service
+from stars_infer.serving.settings import MEGABYTE, Limits
+from stars_infer.studio.history import History
+from stars_infer.studio.shelf import Held, Shelf, clips_folder
+from stars_infer.studio.tending import Tending
+
+_Result = TypeVar("_Result")
+LIMITS = Limits(body=256 * MEGABYTE, files=64, frames=216_000, queue=64, seconds=120.0, grace=3.0)
+"""Those of one person: two hours at 30 Hz in one recording."""
+
+
+class StudioService(Service):
+    """A service that also holds, plays and tends clips.
+
+    Args:
+        encoder: The model.
+        index: The examples, in a file.
+        limits: What a request may ask for.
+        metrics: Where it is counted what happens.
+
+    Attributes:
+        shelf: Clips that can be played.
+        history: Changes of this session.
+        tending: What is found out about the whole index.
+    """
+
+    def __init__(
+        self, encoder: Encoder, index: ExemplarIndex, limits: Limits, metrics: Metrics
+    ) -> None:
+        super().__init__(encoder, index, limits, metrics)
+        assert index.path is not None
+        self.shelf = Shelf(clips_folder(index.path))
+        self.history = History(index, self.shelf)
+        self.tending = Tending(index, self.shelf.folder)
+        self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+
+    async def read(self, upload: Upload, *, recording: bool) -> tuple[list[Held], Failures]:
+        """Read clips, or one long recording a file, and hold them."""
+
+        async def work() -> tuple[list[Held], Failures]:
+            failures: Failures = []
+            held: list[Held] = []
+            if recording:
+                for one in await self._reading.recordings(upload):
+                    if isinstance(one, Clip):
+                        held.append(self.shelf.hold(one, None))
+                    else:
+                        failures.append(one)
+            else:
+                for found in await self._reading.shown(upload):
+                    if isinstance(found, ClipError):
+                        failures.append(found)
+                    else:
+                        held.append(self.shelf.hold(*found))
+            self._count(len(held), failures)
+            return held, failures
+
+        return await self._within(work)
+
+    async def file_of(self, path: Path, key: str) -> Clip | None:
+        """The clip of a hash in a file of this machine; None if it holds no such clip."""
+        if not path.is_file() or path.stat().st_size > self.limits.body:
+            return None
+        upload = Upload(folder=path.parent, files=[path], convention=Convention())
+
+        async def work() -> Clip | None:
+            for found in await self._reading.shown(upload):
+                if not isinstance(found, ClipError) and found[0].content_hash == key:
+                    return found[0]
+            return None
+
+        return await self._within(work)
+
+    async def prepared(self, held: Held) -> PreparedClip:
+        """A clip ready to be compared."""
+        if held.prepared is not None:
+            return held.prepared
+        clip = held.clip
+
+        def work() -> PreparedClip:
+            joints, sequence = self.encoder.prepare(clip)
+            return PreparedClip(
+                path=Path(clip.source),
+                source=clip.source,
+                prepared=joints,
+                sequence=sequence,
+                content_hash=clip.content_hash,
+                frames=clip.frames,
+                notes=clip.notes,
+                views=(),
+                flat=clip.flat,
+            )
+
+        return await self.draw(work)
+
+    async def draw(self, work: Callable[[], _Result]) -> _Result:
+        """Do something with a clip in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._drawing, work)
+
+    async def name(self, held: Held) -> Prediction:
+        """Name a clip."""
+
+        async def work() -> Prediction:
+            prepared = await self.prepared(held)
+            question = Question(clips=[prepared], options=ClassifyOptions())
+            (answer,) = await self._asking.ask(question)
+            assert isinstance(answer, Prediction)
+            return answer
+
+        return await self._within(work)
+
+    async def teach(self, held: Sequence[Held], label: str) -> list[Addition]:
+        """Add clips as examples; they are in the file, and their clips in the folder."""
+        label = check_label(label)
+        if not held:
+            raise UsageError("choose the clips that show the action")
+
+        async def work() -> list[Addition]:
+            clips = [await self.prepared(one) for one in held]
+            for one in held:
+                await asyncio.to_thread(self.shelf.keep, one.clip)
+            found: list[Addition] = await self._adding.ask(Lesson(label=label, clips=clips))
+            added = {
+                one.clip.content_hash
+                for one, addition in zip(held, found, strict=True)
+                if addition.known is None
+            }
+            await asyncio.to_thread(self.history.added, added, label)
+            return found
+
+        return await self._within(work)
+
+    async def timeline(self, held: Held, options: SegmentOptions) -> Timeline:
+        """Find the actions in a recording."""
+
+        async def work() -> Timeline:
+            loop = asyncio.get_running_loop()
+            (found,) = await loop.run_in_executor(
+                self._segmenting, self._timelines, [held.clip], options
+            )
+            return found
+
+        with self._recordings.enter():
+            return await self._within(work, seconds=3 * self.limits.seconds)
+
+    def cut(self, held: Held, start: float, end: float) -> Held:
+        """Hold a part of a recording, from second to second.
+
+        Raises:
+            ClipError: If nobody is seen in it.
+        """
+        clip = held.clip
+        first = max(0, round(start * clip.fps))
+        last = min(clip.frames, max(first + 2, round(end * clip.fps)))
+        part = replace(
+            clip,
+            bodies=clip.bodies[:, first:last].copy(),
+            presence=clip.presence[:, first:last].copy(),
+            source=f"{clip.source}, {first / clip.fps:.1f} to {last / clip.fps:.1f} s",
+            notes=(),
+        )
+        return self.shelf.hold(part, None)
+
+    def close(self) -> None:
+        """End the threads of the studio; the index is closed by `running`."""
+        self._drawing.shutdown(wait=False, cancel_futures=True)
+        self.tending.close()

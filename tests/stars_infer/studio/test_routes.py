@@ -1,0 +1,166 @@
+"""Teach, ask and tend over HTTP."""
+
+import pytest
+
+from stars_infer.studio.bodies import SAID
+from tests.stars_infer.studio.conftest import Studio
+
+pytestmark = pytest.mark.usefixtures("studio")
+
+
+def counts(studio):
+    return studio.get("state").json()["counts"]
+
+
+def test_what_was_taught_is_named_beside_its_nearest_example(studio):
+    (key,) = studio.read(("squat", 9))
+    found = studio.post("ask", {"key": key}).json()
+    assert found["answer"] == "squat"
+    assert found["confidence"] > 0.5
+    nearest = found["neighbors"][0]
+    assert nearest["label"] == "squat"
+    laid = studio.get(f"align?first=k{key}&second=e{nearest['id']}").json()
+    assert laid["first"] == sorted(laid["first"])
+    assert len(laid["distances"]) == len(laid["second"])
+
+
+def test_a_held_clip_and_an_example_can_be_played(studio):
+    (key,) = studio.read(("kick", 9))
+    clip = studio.get(f"clips/{key}").json()
+    assert clip["frames"] == len(clip["bodies"][0]["poses"])
+    (first, *_) = studio.get("exemplars").json()["exemplars"]
+    played = studio.get(f"exemplars/{first['id']}/clip").json()
+    assert played["from"] == "clip"
+    assert played["label"] == first["label"]
+
+
+def test_a_removed_example_comes_back_with_its_clip(studio):
+    before = studio.get("exemplars").json()["exemplars"]
+    ids = [one["id"] for one in before if one["label"] == "wave"]
+    kept = studio.service.shelf.count()
+    assert studio.post("remove", {"ids": ids}).json() == {"changed": 3}
+    assert studio.service.shelf.count() == kept - 3
+    assert "wave" not in counts(studio)
+    undone = studio.post("undo").json()
+    assert undone == {"changed": 3, "words": "3 examples of 'wave' removed"}
+    assert studio.get("exemplars").json()["exemplars"] == before
+    assert studio.service.shelf.count() == kept
+
+
+def test_labels_and_names_are_changed_and_changed_back(studio):
+    before = studio.get("exemplars").json()["exemplars"]
+    studio.post("relabel", {"ids": [before[0]["id"], before[-1]["id"]], "label": "other"})
+    studio.post("rename", {"label": "squat", "to": "other"})
+    assert counts(studio)["other"] == 5
+    studio.post("undo")
+    studio.post("undo")
+    assert studio.get("exemplars").json()["exemplars"] == before
+
+
+def test_an_addition_is_undone(studio):
+    before = counts(studio)
+    studio.teach("clap", 1)
+    assert counts(studio)["clap"] == 1
+    studio.post("undo")
+    assert counts(studio) == before
+
+
+def test_a_correction_is_learnt(studio):
+    (key,) = studio.read(("clap", 5))
+    studio.post("teach", {"keys": [key], "label": "applaud"})
+    assert studio.post("ask", {"key": key}).json()["label"] == "applaud"
+    studio.post("undo")
+    assert studio.post("ask", {"key": key}).json()["label"] != "applaud"
+
+
+def test_the_map_holds_every_example_and_is_kept(studio):
+    found = studio.ready("map")
+    assert sorted(found["ids"]) == [
+        one["id"]
+        for one in sorted(studio.get("exemplars").json()["exemplars"], key=lambda e: e["id"])
+    ]
+    assert len(found["places"]) == 2 * len(found["ids"])
+    assert max(map(abs, found["places"])) <= 1
+    assert (studio.service.shelf.folder / "map.npz").is_file()
+
+
+def test_the_report_speaks_of_confusion_and_says_what_would_help(studio):
+    studio.teach("kick", 11, 12, label="squat")
+    found = studio.ready("report")
+    assert {one["kind"] for one in found["findings"]} & {"mislabeled", "disagreement"}
+    wrong = [one for one in found["confusion"]["pairs"] if one["label"] == "squat"]
+    assert wrong[0]["named"] == "kick"
+    assert found["advice"]
+    studio.post("undo")
+    found = studio.ready("report")
+    assert found["confusion"]["right"] == found["confusion"]["asked"] == 9
+
+
+def test_useful_clips_are_suggested(studio):
+    keys = studio.read(("clap", 21), ("clap", 22), ("wave", 23))
+    found = studio.post("suggest", {"keys": keys, "n": 1}).json()["suggestions"]
+    assert found[0]["key"] in keys[:2]
+
+
+def test_a_recording_has_segments_and_its_parts_can_be_asked(studio, tmp_path):
+    import io
+
+    import numpy as np
+
+    from stars_infer.synthetic.actions import perform
+
+    random = np.random.default_rng(5)
+    parts = [perform(action, random) for action in ("wave", "squat", "kick")]
+    file = io.BytesIO()
+    np.save(file, np.concatenate(parts, axis=1))
+    path = f"{studio.app.path}/api/read?recording=true"
+    answer = studio.client.post(path, files=[("clip", ("long.npy", file.getvalue()))])
+    (clip,) = answer.json()["clips"]
+    found = studio.post("segment", {"key": clip["key"]}).json()
+    assert {"squat", "kick"} <= {one["label"] for one in found["segments"]}
+    part = next(one for one in found["segments"] if one["label"] == "squat")
+    cut = studio.post(
+        "cut", {"key": clip["key"], "start": part["start"], "end": part["end"]}
+    ).json()
+    assert studio.post("ask", {"key": cut["key"]}).json()["label"] == "squat"
+
+
+def test_without_its_clip_an_example_is_drawn_from_the_index(studio, shipped, tmp_path):
+    with Studio(shipped, tmp_path / "other.db") as other:
+        (number,) = other.teach("wave", 4)
+        for one in other.service.shelf.folder.glob("*.npz"):
+            one.unlink()
+        other.service.shelf._held.clear()
+        played = other.get(f"exemplars/{number}/clip").json()
+        assert played["from"] == "joints"
+        assert played["note"] == SAID["joints"]
+        other.service.index.features(shipped)  # makes the vectors, and drops the joints
+        played = other.get(f"exemplars/{number}/clip").json()
+        assert played["from"] == "postures"
+
+
+def test_all_is_there_after_a_restart(shipped, tmp_path):
+    with Studio(shipped, tmp_path / "stars.db") as first:
+        (number,) = first.teach("wave", 1)
+        first.teach("squat", 1)
+    with Studio(shipped, tmp_path / "stars.db") as second:
+        assert counts(second) == {"squat": 1, "wave": 1}
+        assert second.get(f"exemplars/{number}/clip").json()["from"] == "clip"
+        refused = second.post("undo")
+        assert refused.status_code == 400
+        assert "nothing to undo" in refused.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("ask", {"key": "0" * 64}, "no longer held"),
+        ("teach", {"keys": [], "label": "wave"}, "choose the clips"),
+        ("remove", {"ids": [9999]}, "no such example"),
+        ("rename", {"label": "nobody", "to": "wave"}, "no action"),
+    ],
+)
+def test_wrong_requests_are_told(studio, path, content, said):
+    answer = studio.post(path, content)
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
