@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ import typer
 from stars_infer.cli import bench, data, demo, doctor, embed, extras, fewshot, model
 from stars_infer.cli.classify import classify
 from stars_infer.cli.layouts import layouts
+from stars_infer.cli.options import DEFAULT_INDEX
 from stars_infer.cli.output import Output
 from stars_infer.cli.pose import pose
 from stars_infer.cli.search import search
@@ -24,6 +26,7 @@ from stars_infer.cli.serve import serve
 from stars_infer.cli.studio import studio
 from stars_infer.cli.teach import teach
 from stars_infer.cli.terminal import print_plainly
+from stars_infer.cli.tour import tour
 from stars_infer.cli.watch import watch
 from stars_infer.errors import StarsError, StarsWarning, UsageError
 
@@ -33,6 +36,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_FIRST_STEPS = """
+New here? Three lines to begin with:
+  stars tour                                 two minutes, on clips that it makes itself
+  stars fewshot add-class wave/ clap/ jump/  learn actions: a folder of a few clips for each
+  stars classify new/                        name other clips
+"""
+"""What `stars` says where there are no examples yet."""
 
 EXIT_CODES: dict[type[BaseException], int] = {UsageError: 2, StarsError: 1, OSError: 1}
 """Known errors, the most special first."""
@@ -55,6 +66,8 @@ def stars(
         sys.stdout.write(f"stars-infer {installed('stars-infer')}\n")
     elif context.invoked_subcommand is None:
         sys.stdout.write(context.get_help() + "\n")
+        if not Path(os.environ.get("STARS_INDEX", DEFAULT_INDEX)).exists():
+            sys.stdout.write(_FIRST_STEPS)
 
 
 _RUN, _MAKE, _LOOK = "Name clips", "Make encoders", "Look around"
@@ -76,6 +89,7 @@ app.command(
     epilog="Example: stars search clip.skeleton --in vectors.npz -k 5", rich_help_panel=_RUN
 )(search)
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
+app.command(epilog="Example: stars tour", rich_help_panel=_LOOK)(tour)
 app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)
 app.command(epilog="Example: stars bench --save", rich_help_panel=_LOOK)(bench.bench)
 app.command(epilog="Example: stars doctor", rich_help_panel=_LOOK)(doctor.doctor)

@@ -32,7 +32,8 @@ from stars_infer.cli.options import (
     reads_clips,
     ready_index,
 )
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.tables import PathCell
 from stars_infer.errors import ClipError, MissingExtraError
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from stars_infer.cli.options import (
     existing_index,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag, count_in_words
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
+from stars_infer.cli.tables import PathCell
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
@@ -144,7 +145,11 @@ def check(
     elif advice:
         output.table(
             ("id", "action", "source", "what", "remedy"),
-            [(*_who(one, exemplars), found, cure) for one, found, cure in advice],
+            [
+                (number, label, PathCell(source), found, cure)
+                for one, found, cure in advice
+                for number, label, source in [_who(one, exemplars)]
+            ],
         )
     output.note(
         f"{index}: {count_in_words(len(exemplars), 'example')} of "

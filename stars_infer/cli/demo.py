@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stars_infer.cli.options import DeviceOption, ModelOption
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.tables import PathCell
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:

@@ -27,6 +27,7 @@ from stars_infer.cli.options import (
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
 from stars_infer.cli.salvage import repair, verify
+from stars_infer.cli.tables import PathCell
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def list_(
         return
     output.table(
         ("id", "action", "source", "added (UTC)"),
-        [(e.id, e.label, e.source, e.added.removesuffix("+00:00")) for e in exemplars],
+        [(e.id, e.label, PathCell(e.source), e.added.removesuffix("+00:00")) for e in exemplars],
     )
 
 

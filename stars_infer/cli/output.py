@@ -9,13 +9,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions
-from rich.measure import Measurement
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,9 +20,9 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
+from stars_infer.cli.tables import print_rows
 from stars_infer.errors import ClipError, escape_unprintable, printable
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object per result on stdout.")]
@@ -38,8 +35,6 @@ _MOST_NOTES = 20
 """Most notes on clips that are printed; with `--json`, each record has all of its own."""
 _MOST_WIDTH = 1_000
 """Width of a table that goes to no terminal, at most, characters."""
-_NARROWEST_PATH = 16
-"""Characters below which no path is shortened."""
 
 
 @dataclass(kw_only=True)
@@ -81,23 +76,13 @@ class Output:
                 sys.stdout.write("\t".join(printable(str(cell)) for cell in row) + "\n")
             sys.stdout.flush()
             return
-        shown = Table(header_style="bold")
-        for column in columns:
-            shown.add_column(column, overflow="fold")
-        for row in rows:
-            shown.add_row(
-                *(
-                    cell if isinstance(cell, Text | PathCell) else Text(printable(str(cell)))
-                    for cell in row
-                )
-            )
         console = Console()
         if not console.is_terminal and "COLUMNS" not in os.environ:
             # A file or another program has no width into which cells have to be squeezed.
             console.width = max(console.width, _MOST_WIDTH)
         if title is not None:  # not folded to the width of the table
             console.print(Text(printable(title), style="bold"), soft_wrap=True)
-        console.print(shown)
+        print_rows(console, columns, list(rows))
 
     def paragraph(self, heading: str, lines: Sequence[str]) -> None:
         """Print lines of text under a heading, as part of the results."""
@@ -220,42 +205,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-@dataclass(frozen=True, slots=True)
-class PathCell:
-    """A path in a table; where the column is too narrow, its middle is left out.
-
-    Attributes:
-        path: The path, in full.
-    """
-
-    path: str
-
-    def __str__(self) -> str:
-        return self.path
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        length = cell_len(self.path)
-        return Measurement(min(length, _NARROWEST_PATH), length)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield Text(shorten_path(printable(self.path), options.max_width), overflow="fold")
-
-
-def shorten_path(path: str, width: int) -> str:
-    """Leave out the middle of a path that is longer than a width; its end stays.
-
-    Of a file name that is too long itself, its beginning and its ending (`.skeleton`) are left out.
-    """
-    if len(path) <= width:
-        return path
-    spare = width - 1 - len(PurePath(path).name)
-    if spare < 0:
-        path = path.removesuffix(PurePath(path).suffix)
-    start = max(spare // 2, 0)
-    end = max(width - 1 - start, 1)
-    return f"{path[:start]}…{path[-end:]}"
 
 
 def count_in_words(number: int, noun: str) -> str:

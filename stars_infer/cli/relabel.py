@@ -18,6 +18,7 @@ from stars_infer.cli.options import (
     reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.tables import PathCell
 from stars_infer.errors import ExemplarIndexError, UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def relabel(
     if not json:
         output.table(
             ("id", "source", "was", "is"),
-            [(one.id, one.source, one.label, label) for one in chosen],
+            [(one.id, PathCell(one.source), one.label, label) for one in chosen],
         )
     output.note(f"{changed} examples have another action now")
     if label not in before:

@@ -9,6 +9,7 @@ import typer
 
 from stars_infer.cli.options import DEFAULT_INDEX, IndexOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
+from stars_infer.cli.tables import PathCell
 
 if TYPE_CHECKING:
     from stars_infer.encoder.model import ModelInfo
@@ -75,5 +76,5 @@ def _show(found: Verification, summary: dict[str, Any], output: Output) -> None:
         ]
         output.record({**summary, "problems": problems})
     elif found.problems:
-        rows = [(one.place, one.label, one.source, one.problem) for one in found.problems]
+        rows = [(one.place, one.label, PathCell(one.source), one.problem) for one in found.problems]
         output.table(("what", "action", "source", "problem"), rows)

@@ -16,7 +16,8 @@ from stars_infer.cli.options import (
     ModelOption,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, PathCell, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.tables import PathCell
 from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:

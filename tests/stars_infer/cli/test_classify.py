@@ -5,7 +5,6 @@ import pytest
 
 from stars_infer.classification.prediction import Neighbor, Prediction
 from stars_infer.cli.classify import _fields, _row
-from stars_infer.cli.output import shorten_path
 from stars_infer.synthetic.actions import ACTIONS
 from stars_infer.synthetic.files import skeleton_text
 
@@ -101,21 +100,13 @@ def test_the_table_shows_the_chance_that_an_unknown_clip_is_unknown():
     assert _fields(answer)[2] == "0.03"
 
 
-def test_paths_in_tables_are_shortened_and_elsewhere_whole(taught, recordings, monkeypatch):
+def test_paths_are_whole_on_any_terminal(taught, recordings, monkeypatch):
     clip = sorted((recordings / "wave").iterdir())[3]
     monkeypatch.delenv("COLUMNS", raising=False)
     assert str(clip) in taught("classify", clip)[1]  # to no terminal
     monkeypatch.setenv("COLUMNS", "80")
-    shown = taught("classify", clip)[1]
-    assert "…" in shown
-    assert clip.stem[-10:] in shown
+    assert str(clip) in taught("classify", clip)[1]
     assert str(clip) in taught("classify", clip, "--quiet")[1]
-    for width in range(2, 60):
-        short = shorten_path("recordings/wave/S001C001P004R001A001.skeleton", width)
-        assert len(short) <= width
-    assert shorten_path("recordings/wave/anna.json", 25) == "recordings/wave/anna.json"
-    assert shorten_path("recordings/wave/anna.json", 20) == "recor…wave/anna.json"
-    assert shorten_path("a/wave/S001C001P004R001A001.skeleton", 13) == "…P004R001A001"
 
 
 def test_k_has_a_short_form(taught, recordings):
