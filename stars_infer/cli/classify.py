@@ -11,6 +11,12 @@ import typer
 from rich.text import Text
 
 from stars_infer.cli.acceptance import note_few
+from stars_infer.cli.cluster import (
+    BulkOutOption,
+    Cluster,
+    classify_on_cluster,
+    reads_clips_anywhere,
+)
 from stars_infer.cli.options import (
     DEFAULT_CLASSIFIER,
     DEFAULT_INDEX,
@@ -29,12 +35,11 @@ from stars_infer.cli.options import (
     WorkersOption,
     classify_options,
     is_paper,
-    reads_clips,
     ready_index,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.tables import PathCell
-from stars_infer.errors import ClipError, MissingExtraError
+from stars_infer.errors import ClipError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from stars_infer.classification.prediction import ClassifyOptions, Prediction
@@ -57,9 +62,12 @@ class _Reading(TypedDict):
     workers: int | None
 
 
-@reads_clips
+@reads_clips_anywhere
 def classify(
-    clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    clips: Annotated[
+        list[str],
+        typer.Argument(help="Clip files, or folders of them; with --engine ray also s3://…"),
+    ],
     *,
     false_accept: FalseAcceptOption = None,
     explain: Annotated[
@@ -85,6 +93,8 @@ def classify(
         ),
     ] = None,
     convention: Convention,
+    cluster: Cluster,
+    out: BulkOutOption = None,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -101,7 +111,31 @@ def classify(
     output = Output(json=json, quiet=quiet)
     options = classify_options(classifier, k, false_accept, mirror)
     by_paper = is_paper(protocol, classifier, false_accept, mirror)
-    paths = clip_files(clips, skip=output.failure, note=output.note)
+    if cluster.is_ray:
+        if explain or by_paper:
+            raise UsageError("--engine ray leaves --explain and --protocol paper out")
+        from stars_infer.cluster.work import How
+
+        classify_on_cluster(
+            clips,
+            out=out,
+            index=index,
+            options=options,
+            how=How(
+                model=model,
+                device=device,
+                convention=convention,
+                people=people,
+                views=tuple(views or ()),
+            ),
+            cluster=cluster,
+            workers=workers,
+            output=output,
+        )
+        return
+    if out is not None:
+        raise UsageError("--out is of --engine ray; else answers go to stdout")
+    paths = clip_files(map(Path, clips), skip=output.failure, note=output.note)
     kept: list[Prediction] = []  # a table is as wide as its widest answer
     with ready_index(index, model, output) as exemplars:
         note_few(len(exemplars.labels), output)

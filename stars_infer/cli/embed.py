@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption, reads_clips
+from stars_infer.cli.cluster import Cluster, embed_on_cluster, reads_clips_anywhere
+from stars_infer.cli.options import DeviceOption, ModelOption, WorkersOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
 if TYPE_CHECKING:
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
     from stars_infer.embedding.files import EmbeddedFile
 
 
-@reads_clips
+@reads_clips_anywhere
 def embed(
-    paths: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Clip files, or folders of them; with --engine ray also s3://…"),
+    ],
     *,
-    out: Annotated[Path, typer.Option("--out", help="The .npz file to write.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", help="The .npz file to write; with --engine ray a new folder, or s3://…"
+        ),
+    ],
     convention: Convention,
+    cluster: Cluster,
     model: ModelOption = None,
     device: DeviceOption = "auto",
     workers: WorkersOption = None,
@@ -34,9 +44,16 @@ def embed(
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
-    check_output(out, "--out", endings=(".npz",))
-    files = clip_files(paths, skip=output.failure, note=output.note)
-    refuse_inputs(out, "--out", files)
+    if cluster.is_ray:
+        from stars_infer.cluster.work import How
+
+        how = How(model=model, device=device, convention=convention)
+        embed_on_cluster(paths, out=out, how=how, cluster=cluster, workers=workers, output=output)
+        return
+    file = Path(out)
+    check_output(file, "--out", endings=(".npz",))
+    files = clip_files(map(Path, paths), skip=output.failure, note=output.note)
+    refuse_inputs(file, "--out", files)
     encoder = Encoder.load(model, device=device)
     with output.bar() as bar:
         task = bar.add_task("embedding", total=len(files))
@@ -58,7 +75,7 @@ def embed(
             encoder,
             files,
             skip=output.failure,
-            out=out,
+            out=file,
             convention=convention,
             workers=workers,
             progress=show,

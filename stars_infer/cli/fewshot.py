@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from stars_infer.cli.acceptance import info, threshold
+from stars_infer.cli.cluster import Cluster, add_on_cluster, reads_clips_anywhere
 from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.expectation import confirm, deny, expect
@@ -22,7 +23,6 @@ from stars_infer.cli.options import (
     WorkersOption,
     existing_index,
     make_ready,
-    reads_clips,
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
@@ -54,14 +54,18 @@ app = typer.Typer(
 
 
 @app.command("add-class", epilog="Example: stars fewshot add-class clap/*.npy")
-@reads_clips
+@reads_clips_anywhere
 def add_class(
-    clips: Annotated[list[Path], typer.Argument(help="Clip files, or folders of them.")],
+    clips: Annotated[
+        list[str],
+        typer.Argument(help="Clip files, or folders of them; with --engine ray also s3://…"),
+    ],
     *,
     label: Annotated[
         str | None, typer.Option(help="Their action.", show_default="the folder of each clip")
     ] = None,
     convention: Convention,
+    cluster: Cluster,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -77,7 +81,26 @@ def add_class(
     from stars_infer.readers.files import clip_files
 
     output = Output(json=json, quiet=quiet)
-    paths = clip_files(clips, skip=output.failure, note=output.note)
+    if cluster.is_ray:
+        from stars_infer.cluster.work import How
+
+        how = How(model=model, device=device, convention=convention)
+        _summarize(
+            *add_on_cluster(
+                clips,
+                label=label,
+                index=index,
+                how=how,
+                cluster=cluster,
+                workers=workers,
+                output=output,
+                tell=_tell,
+            ),
+            output,
+        )
+        output.finish()
+        return
+    paths = clip_files(map(Path, clips), skip=output.failure, note=output.note)
     for path in paths:
         label_of(path, label)  # says what is wrong before the clips are read
     encoder = Encoder.load(model, device=device)

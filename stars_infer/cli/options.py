@@ -390,7 +390,6 @@ def _convention(
     return Convention(handedness=hand, flat=flat or None, **given)
 
 
-reads_clips = with_options(
-    convention=OptionGroup(options=options_of(ConventionFlags), make=_convention)
-)
+CONVENTION = OptionGroup(options=options_of(ConventionFlags), make=_convention)
+reads_clips = with_options(convention=CONVENTION)
 """Give a command the options of a `Convention` in the place of its parameter `convention`."""

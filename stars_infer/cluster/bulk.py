@@ -23,10 +23,10 @@ from stars_infer.embedding.files import EmbeddedFile, PreparedClip
 from stars_infer.embedding.shards import EMBED
 from stars_infer.encoder.model import ModelInfo, find_model, read_model_info
 from stars_infer.errors import ClipError, StarsError, UsageError
-from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label
 from stars_infer.layouts import get_layout
 from stars_infer.preprocessing.views import check_views
+from stars_infer.shared.open import open_index
 from stars_infer.similarity.features import Features
 
 CLASSIFY = "classify"
@@ -139,7 +139,7 @@ def classify_in_bulk(
     """
     how, options = how or How(), options or ClassifyOptions()
     info = _checked(how, sources, out)
-    with ExemplarIndex.open(index, info, create=False) as opened:
+    with open_index(index, info, create=False) as opened:
         opened.classify([])  # an empty index says so
         place = _absolute(out)
         job = Job(place, _about(CLASSIFY, info, how) | {"classify": asdict(options)})
@@ -196,7 +196,7 @@ def add_in_bulk(
             tasks.append(Shard(number=len(tasks), sources=those[at : at + size]))
             labels.append(name)
     course = _Course(tasks, frozenset(), tell)
-    with ExemplarIndex.open(index, info) as opened:
+    with open_index(index, info) as opened:
         for report, clips in engine.map(partial(_make_read, how), tasks, Ledger()):
             _check_stopped(report)
             adder = BatchAdder(lambda: opened, labels[report.shard])

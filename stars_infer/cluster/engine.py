@@ -193,6 +193,7 @@ def check_ray() -> None:
         MissingExtraError: If it is not installed.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is told in a sentence
     missing = [name for name in ("ray", "pyarrow", "fsspec") if find_spec(name) is None]
     if missing:
         raise MissingExtraError("`--engine ray`", "ray", ", ".join(missing))

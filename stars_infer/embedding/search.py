@@ -17,6 +17,7 @@ from stars_infer.embedding.collection import (
     own_way,
 )
 from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
+from stars_infer.embedding.shards import is_job, load_job
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.index.index import ExemplarIndex
@@ -39,7 +40,8 @@ def search_files(
     Args:
         encoder: The model.
         paths: As in `stars_infer.embedding.files.embed_files`.
-        within: Where to search: a folder of clips, a collection (`.npz`), or else an index.
+        within: Where to search: a folder of clips, a collection (`.npz`, or the folder that
+            `stars embed --engine ray` wrote), or else an index.
         k: How many.
         by: What is compared; if not given, what the model or the collection compares.
         progress: Called with how much of what is searched is ready, and of how much.
@@ -81,6 +83,8 @@ def _open_collection(
     encoder: Encoder, path: Path, by: By | None, progress: ReportProgress, reading: EmbedOptions
 ) -> Collection:
     """A collection of what is at a path; the clips of a folder are embedded now."""
+    if is_job(path):
+        return load_job(path, model=encoder.info)
     if path.is_dir():
         paths, done = clip_files([path]), count(1)
         return embed_collection(
