@@ -25,6 +25,7 @@ from stars_infer.runtimes.open import available_choices, open_runtime
 from stars_infer.runtimes.runtime import FP32, RuntimeChoice
 from stars_infer.runtimes.saved import read_saved_runtime, saved_file
 from stars_infer.runtimes.triton import is_address
+from stars_infer.shared.place import place_of
 
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 """Distributions of ONNX Runtime, of which only one may be installed."""
@@ -165,6 +166,8 @@ def _check_saved_choice(info: ModelInfo, device: str | None) -> Diagnostic:
 
 
 def _index(path: Path) -> Diagnostic:
+    if place_of(path) is not None:
+        return Diagnostic(what="index", state="ok", detail=f"{path}, which several machines share")
     if not path.exists():
         return Diagnostic(what="index", state="missing", detail=f"{path}: none yet")
     size = path.stat().st_size / 1024

@@ -38,8 +38,8 @@ from stars_infer.embedding.inputs import (
 from stars_infer.encoder.encoder import AUTO, Encoder
 from stars_infer.errors import StarsWarning, UsageError, check_path
 from stars_infer.index.exemplar import check_ids
-from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label, normalize_label, warn_of_confusable
+from stars_infer.shared.open import open_index
 from stars_infer.similarity.features import Features
 
 
@@ -54,8 +54,8 @@ class Recognizer:
     used, and a `StarsWarning` says what is odd.
 
     Args:
-        path: File that keeps the examples, made if there is none. Without it they are kept in
-            memory until `save`.
+        path: File that keeps the examples, made if there is none, or a shared index, such as
+            `milvus://host:19530/collection`. Without it they are kept in memory until `save`.
         model: Name of a shipped encoder, or a model directory; the default encoder if not given.
         device: What runs the network, where it is needed: see `Encoder.load`.
         create: Whether to make the file if there is none.
@@ -93,9 +93,7 @@ class Recognizer:
         create: bool = True,
     ) -> None:
         self.encoder = Encoder.load(model, device=device)
-        self.index = ExemplarIndex.open(
-            None if path is None else check_path("path", path), self.encoder.info, create=create
-        )
+        self.index = open_index(path, self.encoder.info, create=create)
 
     @classmethod
     def open(

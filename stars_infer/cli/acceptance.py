@@ -52,10 +52,10 @@ def info(
             }
         )
         return
-    size = index.stat().st_size / 1024
+    size = f"{index.stat().st_size / 1024:,.0f} KiB" if index.exists() else "shared"
     output.note(
         f"{index}: {count_in_words(sum(counts.values()), 'example')} of "
-        f"{count_in_words(len(counts), 'action')}, {size:,.0f} KiB, "
+        f"{count_in_words(len(counts), 'action')}, {size}, "
         f"model {encoded.name} ({encoded.fingerprint[:12]})"
     )
     output.table(("action", "examples"), list(counts.items()))

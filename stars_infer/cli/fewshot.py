@@ -77,8 +77,8 @@ def add_class(
     from stars_infer.embedding.additions import BatchAdder, label_of
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.index.index import ExemplarIndex
     from stars_infer.readers.files import clip_files
+    from stars_infer.shared.open import index_exists, open_index
 
     output = Output(json=json, quiet=quiet)
     if cluster.is_ray:
@@ -113,10 +113,8 @@ def add_class(
         workers=workers,
     )
     with ExitStack() as stack:
-        adder = BatchAdder(
-            lambda: stack.enter_context(ExemplarIndex.open(index, encoder.info)), label
-        )
-        before = adder.open().labels if index.exists() else []
+        adder = BatchAdder(lambda: stack.enter_context(open_index(index, encoder.info)), label)
+        before = adder.open().labels if index_exists(index) else []
         stopped = False
         try:
             for file in output.progress(embedded, "adding", len(paths)):
@@ -227,12 +225,12 @@ def remove(
 ) -> None:
     """Remove an action, or single examples by the number that `list` shows."""
     from stars_infer.encoder.model import find_model, read_model_info
-    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.shared.open import open_index
 
     output = Output(json=json, quiet=quiet)
     if label is None and not ids:
         raise UsageError("say what to remove: an action, or --id NUMBER")
-    with ExemplarIndex.open(index, read_model_info(find_model(model)), create=False) as opened:
+    with open_index(index, read_model_info(find_model(model)), create=False) as opened:
         removed = opened.remove(label=label, ids=ids or ())
         left, labels = len(opened), opened.labels
     if not removed and label is not None and not ids:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from stars_infer.cli.index_option import DEFAULT_INDEX as DEFAULT_INDEX
+from stars_infer.cli.index_option import IndexOption as IndexOption
+from stars_infer.cli.index_option import existing_index as existing_index
 from stars_infer.errors import UsageError, check_range
 
 if TYPE_CHECKING:
@@ -50,9 +53,6 @@ DeviceOption = Annotated[
         "`stars doctor` lists; or a model on a Triton server, triton://HOST:8001/MODEL.",
     ),
 ]
-IndexOption = Annotated[
-    Path, typer.Option("--index", envvar="STARS_INDEX", help="The file that holds the examples.")
-]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
@@ -63,7 +63,6 @@ WorkersOption = Annotated[
         show_default="one per core",
     ),
 ]
-DEFAULT_INDEX = Path("stars.db")
 DEFAULT_CLASSIFIER = "ridge"
 ClassifierOption = Annotated[
     str,
@@ -199,18 +198,6 @@ def make_ready(index: ExemplarIndex, output: Output) -> None:
     """
     with output.counter("preparing the index") as progress:
         index.prepare(progress)
-
-
-def existing_index(index: Path, model: str | None) -> ExemplarIndex:
-    """Open the index that the options name.
-
-    Raises:
-        StarsError: If there is no such model or index, or another model made the index.
-    """
-    from stars_infer.encoder.model import find_model, read_model_info
-    from stars_infer.index.index import ExemplarIndex
-
-    return ExemplarIndex.open(index, read_model_info(find_model(model)), create=False)
 
 
 UnitsOption = Annotated[

@@ -76,12 +76,12 @@ def teach(
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
     from stars_infer.errors import ClipError
-    from stars_infer.index.index import ExemplarIndex
     from stars_infer.index.labels import check_label
     from stars_infer.pose.estimator import MediaPipePose
     from stars_infer.pose.model_file import find_pose_model
     from stars_infer.pose.people import people_in
     from stars_infer.pose.pictures import Pictures, check_video
+    from stars_infer.shared.open import open_index
     from stars_infer.streaming.takes import Schedule, record_takes
 
     output = Output(json=json, quiet=quiet)
@@ -106,7 +106,7 @@ def teach(
     source: Path | int = camera if video is None else video  # type: ignore[assignment]
     with ExitStack() as stack:
         adder = BatchAdder(
-            lambda: stack.enter_context(ExemplarIndex.open(index, encoder.info)), label
+            lambda: stack.enter_context(open_index(index, encoder.info)), label
         )
         seer = MediaPipePose(file)
         stack.callback(seer.close)

@@ -20,9 +20,9 @@ from stars_infer.embedding.files import EmbeddedFile, EmbedOptions, embed_files
 from stars_infer.embedding.shards import is_job, load_job
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ExemplarIndexError, UsageError
-from stars_infer.index.index import ExemplarIndex
 from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import clip_files
+from stars_infer.shared.open import open_index
 
 
 def search_files(
@@ -59,7 +59,7 @@ def search_files(
     if by == "both" and own != "both":
         raise UsageError(NO_WEIGHT)
     if _is_index(within) and by in (None, own):
-        with ExemplarIndex.open(within, encoder.info, create=False) as index:
+        with open_index(within, encoder.info, create=False) as index:
             index.prepare(progress)
             queries = list(embed_files(encoder, paths, query=True, **reading))
             found = index.search([file.features for file in queries], k)
@@ -96,7 +96,7 @@ def _open_collection(
         )
     if not _is_index(path):
         return Collection.load(path, model=encoder.info)
-    with ExemplarIndex.open(path, encoder.info, create=False) as index:
+    with open_index(path, encoder.info, create=False) as index:
         kept = index.features(None if by == "sequence" else encoder, progress=progress)
     if not kept:
         raise ExemplarIndexError(

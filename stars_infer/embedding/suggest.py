@@ -12,8 +12,8 @@ from stars_infer.curation.suggest import Suggestion, suggest
 from stars_infer.embedding.files import EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
-from stars_infer.index.index import ExemplarIndex
 from stars_infer.parallel import ReportProgress
+from stars_infer.shared.open import index_exists, open_index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ def suggest_files(
         StarsError: If the index holds all clips already; and as for `embed_files` and `suggest`.
     """
     exemplars = []
-    if index is not None and index.exists():
-        with ExemplarIndex.open(index, encoder.info, create=False) as opened:
+    if index is not None and index_exists(index):
+        with open_index(index, encoder.info, create=False) as opened:
             exemplars = opened.features()
     hashes = {exemplar.content_hash for exemplar, _ in exemplars}
     clips, known = [], 0

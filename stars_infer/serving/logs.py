@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 REQUEST = ContextVar[str]("REQUEST", default="")
 """The number of the request that is worked on; empty outside of requests."""
 LOGGER = logging.getLogger("stars_infer.serving")
-_OTHERS = ("uvicorn", "uvicorn.error", "fastapi", "asyncio", "async_batcher")
+_OTHERS = ("uvicorn", "uvicorn.error", "fastapi", "asyncio", "async_batcher",
+           "stars_infer.shared")  # fmt: skip
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Attributes that each record has."""
 

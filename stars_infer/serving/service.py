@@ -31,6 +31,7 @@ from stars_infer.serving.problems import come_again
 from stars_infer.serving.reading import Read, ReadingPool, Upload
 from stars_infer.serving.settings import Limits
 from stars_infer.serving.uploads import Spool
+from stars_infer.shared.open import open_index
 from stars_infer.similarity.dtw import expect_many_pairs
 from stars_infer.synthetic.actions import perform
 
@@ -316,5 +317,5 @@ def open_service(
         StarsError: If there is no such model, or the file is no index of it.
     """
     encoder = Encoder.load(model, device=device)
-    opened = ExemplarIndex.open(index, encoder.info)
+    opened = open_index(index, encoder.info)
     return Service(encoder, opened, limits, metrics)
