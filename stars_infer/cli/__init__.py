@@ -27,6 +27,7 @@ from stars_infer.cli.studio import studio
 from stars_infer.cli.teach import teach
 from stars_infer.cli.terminal import print_plainly
 from stars_infer.cli.tour import tour
+from stars_infer.cli.view import view
 from stars_infer.cli.watch import watch
 from stars_infer.errors import StarsError, StarsWarning, UsageError
 
@@ -88,6 +89,7 @@ app.command(epilog="Example: stars embed clips/ --out vectors.npz", rich_help_pa
 app.command(
     epilog="Example: stars search clip.skeleton --in vectors.npz -k 5", rich_help_panel=_RUN
 )(search)
+app.command(epilog="Example: stars view a.npy b.npy --out both.gif", rich_help_panel=_LOOK)(view)
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
 app.command(epilog="Example: stars tour", rich_help_panel=_LOOK)(tour)
 app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)

@@ -24,6 +24,7 @@ table { border-collapse: collapse; margin: .4rem 0; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: left; border-bottom: 1px solid var(--line); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 p { margin: .15rem 0; }
+.differs { text-align: left; cursor: pointer; margin: .15rem 0; }
 """
 
 

@@ -14,10 +14,11 @@ from stars_infer.inspection.page import make_page
 from stars_infer.inspection.report import body_lines, clip_line, clip_notes, limb_rows, seen_line
 
 _LIMB_COLUMNS = ("limb", "left or only, cm", "right, cm", "a person's, cm", "verdict")
-_HINT = (
+HINT = (
     "Drag to turn, wheel or two fingers to zoom, shift and drag to move; space plays, arrow keys "
     "step. Hover a joint for its name."
 )
+"""How the player is used."""
 
 
 def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
@@ -42,7 +43,7 @@ def player_page(clips: Sequence[tuple[Clip, Inspection]]) -> str:
                 f'<h1 id="name">{escape(title)}</h1>',
                 '<div class="bar" id="choice" hidden><label>Clip <select id="clip"></select>'
                 '</label></div>\n<div id="player"></div>',
-                f'<p class="dim">{_HINT} The floor\'s squares are <span id="square"></span> '
+                f'<p class="dim">{HINT} The floor\'s squares are <span id="square"></span> '
                 "wide.</p>",
                 '<main id="facts">',
                 *sections,

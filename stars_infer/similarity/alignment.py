@@ -42,6 +42,9 @@ from stars_infer.similarity.differences import (
 from stars_infer.similarity.dtw import FREE_PRICE, FREE_SHARE, WarpingGallery
 from stars_infer.similarity.sequence import posture_sequence
 
+MIRROR_LEAD = 0.03
+"""How much more similar a mirror image has to be; a squat and its mirror image are equally so."""
+
 Path = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Steps of two sequences that are matched, in order, (P,) each."""
 
@@ -173,6 +176,21 @@ def align(
             bodies[0], bodies[1], times[0] / first.fps, times[1] / second.fps
         ),
     )
+
+
+def align_either(
+    first: Clip, second: Clip, how: SequenceConfig | None = None, *, lead: float = MIRROR_LEAD
+) -> Alignment:
+    """`align` as recorded, or the mirror image of the first clip where that is more similar.
+
+    Args:
+        first: A clip.
+        second: Another one.
+        how: As for `align`.
+        lead: How much more similar the mirror image has to be.
+    """
+    straight, mirrored = (align(first, second, how, mirrored=flag) for flag in (False, True))
+    return mirrored if mirrored.similarity > straight.similarity + lead else straight
 
 
 def _part(steps: NDArray[Any], part: str) -> NDArray[Any]:

@@ -152,6 +152,17 @@ export class Player {
     this.dirty = true;
   }
 
+  // Go to where the first clip is at a second of its own.
+  seekFirst(seconds) {
+    if (!this.knots) return this.seek(seconds);
+    const frame = seconds * this.clips[0].fps;
+    let after = this.knots.findIndex((knot) => knot.frames[0] >= frame);
+    if (after < 1) after = after < 0 ? this.knots.length - 1 : 1;
+    const [one, two] = [this.knots[after - 1], this.knots[after]];
+    const share = (frame - one.frames[0]) / Math.max(two.frames[0] - one.frames[0], 1e-6);
+    return this.seek(one.time + Math.min(share, 1) * (two.time - one.time));
+  }
+
   // Advance by a frame of the first clip.
   step(by) {
     const frame = this.now().frames[0] + by, { frames, fps } = this.clips[0];

@@ -44,7 +44,7 @@ export class SkeletonView {
   }
 
   get distance() {
-    return 1.45 * this.reach * this.clip.person * this.camera.zoom;
+    return 1.6 * this.reach * this.clip.person * this.camera.zoom;
   }
 
   // The camera looks at the middle; without a turn it sees a person from the front.
@@ -206,7 +206,7 @@ export class SkeletonView {
       const across = this.pointer[0] - last[0], down = this.pointer[1] - last[1];
       if (apart) zoom(apart / Math.max(spread([...held.values()]), 1));
       else if (event.shiftKey) {
-        const scale = 1.45 * this.reach * camera.zoom / (1.5 * canvas.clientHeight);
+        const scale = 1.6 * this.reach * camera.zoom / (1.5 * canvas.clientHeight);
         camera.moved = [camera.moved[0] + across * scale, camera.moved[1] + down * scale];
       } else {
         camera.turn += across * 0.008;
