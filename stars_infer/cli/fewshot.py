@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from stars_infer.cli.acceptance import info, threshold
 from stars_infer.cli.cluster import Cluster, add_on_cluster, reads_clips_anywhere
+from stars_infer.cli.copying import copy
 from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.expectation import confirm, deny, expect
@@ -258,5 +259,6 @@ app.command(epilog="Example: stars fewshot suggest clips/ -n 10")(suggest)
 app.command(epilog="Example: stars fewshot check --strict")(check)
 app.command(epilog="Example: stars fewshot verify")(verify)
 app.command(epilog="Example: stars fewshot repair --out saved.db")(repair)
+app.command(epilog="Example: stars fewshot copy stars.db milvus://127.0.0.1:19530/stars")(copy)
 app.command(epilog="Example: stars fewshot rename wave 'wave right hand'")(rename)
 app.command(epilog="Example: stars fewshot relabel clap wave/3.npy")(relabel)

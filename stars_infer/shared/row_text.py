@@ -64,6 +64,35 @@ def read_rows(
             )
 
 
+def encoded_rows(
+    connection: sqlite3.Connection, numbers: Sequence[int]
+) -> list[tuple[int, EncodedExemplar]]:
+    """Exemplars and their numbers, as far as they are still there.
+
+    Raises:
+        Damage: If one is not as it was written.
+    """
+    found = []
+    for start in range(0, len(numbers), VALUES_PER_STATEMENT):
+        some = numbers[start : start + VALUES_PER_STATEMENT]
+        marks = ",".join("?" * len(some))
+        for row in connection.execute(f"{_SELECT} WHERE e.id IN ({marks}) ORDER BY e.id", some):
+            _check(row)
+            scale, steps, _ = row[_INPUT:]
+            one = EncodedExemplar(
+                label=row[1],
+                source=row[2],
+                content_hash=row[3],
+                added=row[4],
+                bodies=row[5],
+                sequence=row[_VECTOR - 1],
+                vector=row[_VECTOR],
+                network_input=None if steps is None else EncodedBodies(scale, steps),
+            )
+            found.append((row[0], one))
+    return found
+
+
 def insert_row(connection: sqlite3.Connection, number: int, text: str) -> bool:
     """Write an exemplar from its text, within the transaction that is open.
 
@@ -75,8 +104,6 @@ def insert_row(connection: sqlite3.Connection, number: int, text: str) -> bool:
     """
     row = _parsed(number, text)
     scale, steps, checksum = row[_INPUT:]
-    if steps is not None and EncodedBodies(scale, steps).checksum(number) != checksum:
-        raise Damage(f"what the vector of example {number} is made of is damaged")
     if not connection.execute(_INSERT, row[:_INPUT]).rowcount:
         return False
     if steps is not None:
@@ -91,12 +118,20 @@ def _parsed(number: int, text: str) -> list[Any]:
         row = [_as_value(value) for value in json.loads(text)]
         if len(row) != _INPUT + 3 or row[0] != number:
             raise Damage(f"example {number} is damaged")
-        check_about([row])
-        check_data(number, row[_VECTOR - 1], row[8])
-        check_data(number, row[_VECTOR], row[9])
+        _check(row)
     except (ValueError, TypeError, KeyError) as error:
         raise Damage(f"example {number} is damaged") from error
     return row
+
+
+def _check(row: Sequence[Any]) -> None:
+    """Make sure that a row is as it was written."""
+    number, (scale, steps, checksum) = row[0], row[_INPUT:]
+    check_about([row])
+    check_data(number, row[_VECTOR - 1], row[8])
+    check_data(number, row[_VECTOR], row[9])
+    if steps is not None and EncodedBodies(scale, steps).checksum(number) != checksum:
+        raise Damage(f"what the vector of example {number} is made of is damaged")
 
 
 def searched_vector(row: Sequence[Any], model: ModelInfo) -> FloatArray:
