@@ -13,7 +13,7 @@ import numpy as np
 from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.index.checksums import Damage, check_about, check_data
-from stars_infer.index.exemplar import VALUES_PER_STATEMENT
+from stars_infer.index.exemplar import VALUES_PER_STATEMENT, EncodedExemplar
 from stars_infer.index.network_inputs import EncodedBodies
 from stars_infer.shared.record import row_key
 from stars_infer.shared.store import StoredRow
