@@ -10,6 +10,8 @@ import typer
 from stars_infer.cli.options import DEFAULT_INDEX, IndexOption, ModelOption
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
 from stars_infer.cli.tables import PathCell
+from stars_infer.errors import UsageError
+from stars_infer.shared.place import place_of
 
 if TYPE_CHECKING:
     from stars_infer.encoder.model import ModelInfo
@@ -26,6 +28,7 @@ def verify(
     from stars_infer.index.salvage import verify_index
 
     output = Output(json=json, quiet=quiet)
+    _check_file(index)
     found = verify_index(index, _model(model))
     _show(found, {"index": str(index), "sound": found.sound}, output)
     output.note(
@@ -54,12 +57,22 @@ def repair(
     from stars_infer.index.salvage import repair_index
 
     output = Output(json=json, quiet=quiet)
+    _check_file(index)
     found = repair_index(index, out, _model(model))
     _show(found, {"index": str(index), "out": str(out), "saved": found.sound}, output)
     output.note(
         f"{out}: {count_in_words(found.sound, 'example')} saved"
         + ("; what is listed is lost" if found.problems else "; nothing was damaged")
     )
+
+
+def _check_file(index: Path) -> None:
+    """Raise a `UsageError` where an index is no file."""
+    if place_of(index) is not None:
+        raise UsageError(
+            f"{index}: is checked whenever it is read; `stars fewshot copy {index} NEW.db` saves to "
+            "a file what its database still holds"
+        )
 
 
 def _model(model: str | None) -> ModelInfo:
