@@ -70,8 +70,8 @@ def _check_file(index: Path) -> None:
     """Raise a `UsageError` where an index is no file."""
     if place_of(index) is not None:
         raise UsageError(
-            f"{index}: is checked whenever it is read; `stars fewshot copy {index} NEW.db` saves to "
-            "a file what its database still holds"
+            f"{index}: is checked whenever it is read; `stars fewshot copy {index} NEW.db` saves "
+            "to a file what its database still holds"
         )
 
 
