@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from stars_infer.cli.cluster import LOCAL, AddressOption, EngineOption, runs_on_ray
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
@@ -20,7 +21,7 @@ from stars_infer.errors import MissingExtraError
 
 NEEDS = ("fastapi", "uvicorn", "websockets", "prometheus_client", "async_batcher", "pebble",
           "python_multipart")  # fmt: skip
-_WHO, _HOW_MUCH = "Who may ask", "How much"
+_WHO, _HOW_MUCH, _MANY = "Who may ask", "How much", "Many machines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +156,39 @@ class Bounds:
     ] = 256
 
 
-@with_options(door=Door, bounds=Bounds)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Many:
+    """Where the server runs, and how often."""
+
+    engine: EngineOption = LOCAL
+    address: AddressOption = None
+    replicas: Annotated[
+        int,
+        typer.Option(
+            "--replicas",
+            min=1,
+            help="With --engine ray: processes that name clips, each with limits of its own.",
+            rich_help_panel=_MANY,
+        ),
+    ] = 2
+    max_replicas: Annotated[
+        int | None,
+        typer.Option(
+            "--max-replicas",
+            min=1,
+            help="With --engine ray: start more replicas under load, up to so many.",
+            show_default="as --replicas",
+            rich_help_panel=_MANY,
+        ),
+    ] = None
+
+
+@with_options(door=Door, bounds=Bounds, many=Many)
 def serve(
     *,
     door: Door,
     bounds: Bounds,
+    many: Many,
     index: IndexOption = DEFAULT_INDEX,
     model: ModelOption = None,
     device: DeviceOption = "auto",
@@ -198,4 +227,21 @@ def serve(
         watchers=bounds.watchers,
         connections=bounds.connections,
     )
+    if runs_on_ray(many.engine):
+        from stars_infer.cluster.engine import check_ray
+
+        check_ray()
+        from stars_infer.cluster.deployment import Replicas
+        from stars_infer.cluster.serving import serve_on_ray
+
+        serve_on_ray(
+            index,
+            model=model,
+            device=device,
+            place=place,
+            limits=limits,
+            replicas=Replicas(least=many.replicas, most=many.max_replicas),
+            address=many.address,
+        )
+        return
     serve_index(index, model=model, device=device, place=place, limits=limits)
