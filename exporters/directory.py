@@ -29,6 +29,7 @@ from stars_infer.encoder.model import (
     shipped_models,
 )
 from stars_infer.errors import ExportError, UsageError
+from stars_infer.exporters.card import card
 from stars_infer.exporters.int8 import write_int8
 from stars_infer.exporters.onnx import round_to_half, write_onnx
 from stars_infer.exporters.verify import rounding_error, verify_onnx
@@ -227,32 +228,6 @@ def write_description(folder: Path, info: ModelInfo, notes: str) -> None:
 def to_text(values: dict[str, Any]) -> str:
     """Text of `model.json`."""
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
-
-
-def card(info: ModelInfo, notes: str) -> str:
-    """The model card, in Markdown."""
-    prepared = info.preprocessing
-    facts = info.facts | (
-        {"streams": ", ".join(part.in_words() for part in info.streams)} if info.streams else {}
-    )
-    rows = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in facts.items())
-    return f"""# {info.name}
-
-A skeleton encoder for `stars-infer`: it maps {prepared.frames} frames of {info.layout} joints to \
-a vector of {info.width} numbers.
-
-| what | value |
-| --- | --- |
-| license of the weights | {info.license} |
-| input | (bodies, {prepared.frames}, 25, 3) in meters, starting with the mid-spine at the origin |
-| preprocessing | {prepared.in_words()} |
-| comparison | {info.comparison_in_words()} |
-| two bodies | {info.absent_bodies} |
-{rows}
-| fingerprint | `{info.fingerprint[:12]}` |
-
-{notes.strip() or "The export did not record the training data and its license."}
-"""
 
 
 def _describe(

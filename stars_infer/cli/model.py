@@ -1,4 +1,4 @@
-"""`stars model`: list, describe, import and fuse encoders."""
+"""`stars model`: list, describe, import, fuse, fetch and publish encoders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from stars_infer.cli.extras import EXPORT
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
-app = typer.Typer(help="Show, import and fuse encoders.", no_args_is_help=True)
+app = typer.Typer(help="Show, import, fuse, fetch and publish encoders.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: stars model list")
@@ -154,3 +154,50 @@ def fuse(
     rows = [(part.stream, part.model, part.width, part.weight) for part in encoded.streams]
     output.table(("stream", "model", "numbers", "weight"), rows)
     output.note(f"classify with --model {out}")
+
+
+@app.command(epilog="Example: stars model fetch hf://USER/MODEL@v1")
+def fetch(
+    model: Annotated[str, typer.Argument(help="Its name on the Hugging Face Hub.")],
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Fetch a model of the Hugging Face Hub, or its newest form if it is here already."""
+    from stars_infer.encoder.hub import HubModel
+    from stars_infer.encoder.model import fetch_model, read_model_info
+
+    output = Output(json=json, quiet=quiet)
+    wanted = HubModel.parse(model)
+    folder = fetch_model(wanted, refresh=True)
+    encoded = read_model_info(folder)
+    if json:
+        output.record({"path": str(folder), **encoded.to_json()})
+        return
+    output.table(("model", "fingerprint"), [(folder, encoded.fingerprint[:12])])
+    output.note(f"classify with --model {wanted}")
+
+
+@app.command(epilog="Example: stars model push my-model USER/MODEL")
+def push(
+    model: Annotated[str, typer.Argument(help="Name or directory of a model.")],
+    name: Annotated[
+        str, typer.Argument(metavar="USER/MODEL", help="Its name on the Hugging Face Hub.")
+    ],
+    public: Annotated[
+        bool, typer.Option("--public", help="Show a new model to everybody, not only to you.")
+    ] = False,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch to write to.", show_default="the main one")
+    ] = None,
+    json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Copy a model to the Hugging Face Hub, with the account of `hf auth login`."""
+    from stars_infer.encoder.encoder import Encoder
+
+    output = Output(json=json, quiet=quiet)
+    url = Encoder.load(model).push_to_hub(name, private=not public, revision=revision)
+    if json:
+        output.record({"url": url})
+        return
+    output.table(("model", "commit"), [(model, url)])

@@ -40,7 +40,7 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         envvar="STARS_MODEL",
-        help="Name of a shipped encoder, or a model directory.",
+        help="Name of a shipped encoder, a model directory, or hf://USER/MODEL@REVISION.",
         show_default="the shipped encoder",
     ),
 ]

@@ -12,12 +12,17 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
+from stars_infer.encoder.hub import HubModel, publish
 from stars_infer.encoder.model import (
     GRAPH_FILE,
+    HUB_FILES,
+    INFO_FILE,
     ModelInfo,
     check_fingerprint,
+    fetch_model,
     find_model,
     read_model_info,
+    shipped_models,
 )
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import prepare
@@ -39,6 +44,7 @@ class Encoder:
 
     Attributes:
         info: The model's description.
+        folder: The model directory; None if its description was changed since.
 
     Example:
         >>> import numpy as np
@@ -52,8 +58,11 @@ class Encoder:
         True
     """
 
-    def __init__(self, info: ModelInfo, open_network: Callable[[], Runtime]) -> None:
+    def __init__(
+        self, info: ModelInfo, open_network: Callable[[], Runtime], folder: Path | None = None
+    ) -> None:
         self.info = info
+        self.folder = folder
         self._open_network = open_network
 
     @classmethod
@@ -61,7 +70,8 @@ class Encoder:
         """Load a model.
 
         Args:
-            model: Name of a shipped model or a model directory; the default model if None.
+            model: Name of a shipped model, a model directory, or `hf://USER/MODEL`; the default
+                model if None.
             device: `auto` (the runtime that `stars bench --save` saved, else a CUDA GPU if one
                 runs, else the CPU), or one of `runtimes.open.DEVICES`, optionally followed by a
                 precision such as `:int8`, or a model on a server, such as `triton://host:8001/name`.
@@ -77,10 +87,64 @@ class Encoder:
         info = read_model_info(folder)
         check_fingerprint(folder, info)
         graph = folder / GRAPH_FILE
-        encoder = cls(info, partial(_open_network, graph, info.fingerprint, device))
+        encoder = cls(info, partial(_open_network, graph, info.fingerprint, device), folder)
         if device != AUTO:
             encoder.open()
         return encoder
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str, *, revision: str | None = None, refresh: bool = False, device: str = AUTO
+    ) -> Encoder:
+        """Load a model of the Hugging Face Hub, of which a copy is kept.
+
+        A shipped model or a model directory of that name is taken instead, unless the name begins
+        with `hf://` or a revision is given.
+
+        Args:
+            name: `USER/MODEL`.
+            revision: Branch, tag or commit; the main branch if None.
+            refresh: Ask the Hub whether the revision has changed since it was fetched.
+            device: As for `load`.
+
+        Raises:
+            StarsError: As for `load`; also if the Hub has no such model or cannot be reached.
+            MissingExtraError: If `huggingface_hub` is not installed.
+        """
+        if revision is None and (name in shipped_models() or (Path(name) / INFO_FILE).exists()):
+            return cls.load(name, device=device)
+        return cls.load(fetch_model(HubModel.parse(name, revision), refresh=refresh), device=device)
+
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool = True,
+        revision: str | None = None,
+        message: str = "Model",
+    ) -> str:
+        """Copy this model to the Hugging Face Hub: graph, description, card and smaller forms.
+
+        Args:
+            name: `USER/MODEL`, made if it is not there.
+            private: Whether a new model is shown to its owner only.
+            revision: Branch; the main one if None.
+            message: What the commit says.
+
+        Returns:
+            Address of the commit.
+
+        Raises:
+            UsageError: If there is no folder to copy, or it is no name.
+            ModelError: If the model's files do not belong together, or the Hub refuses them.
+            MissingExtraError: If `huggingface_hub` is not installed.
+        """
+        if self.folder is None:
+            raise UsageError("this encoder compares in another way than its files: load them again")
+        check_fingerprint(self.folder, read_model_info(self.folder))
+        return publish(
+            self.folder, name, HUB_FILES, private=private, revision=revision, message=message
+        )
 
     def comparing(self, how: SequenceConfig | None) -> Encoder:
         """The same network, whose clips are compared in another way.
@@ -93,7 +157,7 @@ class Encoder:
 
     def __getstate__(self) -> dict[str, object]:
         """State without the network, which another process loads when it needs it."""
-        return {"info": self.info, "_open_network": self._open_network}
+        return {"info": self.info, "folder": self.folder, "_open_network": self._open_network}
 
     def open(self) -> None:
         """Load the network now.

@@ -17,8 +17,10 @@ from stars_infer.classification.model_calibration import (
     OF_VECTORS,
     ModelCalibration,
 )
+from stars_infer.encoder.hub import HubModel, fetch, is_address
 from stars_infer.errors import ModelError, brief
 from stars_infer.preprocessing.prepare import Preprocessing
+from stars_infer.runtimes.forms import HALF_FILE, INT8_FILE
 from stars_infer.similarity.comparison import SequenceConfig
 
 SCHEMA = 1
@@ -26,6 +28,8 @@ DEFAULT_MODEL = "stars-mocap-small"
 GRAPH_FILE = "encoder.onnx"
 INFO_FILE = "model.json"
 CARD_FILE = "README.md"
+HUB_FILES = (GRAPH_FILE, INFO_FILE, CARD_FILE, HALF_FILE, INT8_FILE)
+"""Files that are fetched from the Hub and published there; an engine is for one kind of GPU."""
 _DEEPEST = 32
 """Levels of values in `model.json`, at most."""
 
@@ -161,16 +165,19 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(name_or_path: str | Path | None = None) -> Path:
-    """Find a model's folder by the name of a shipped model or by a path.
+    """Find a model's folder by the name of a shipped model, a path, or its name on the Hub.
 
     Args:
-        name_or_path: The name or path; the default model if None.
+        name_or_path: The name, the path, or `hf://USER/MODEL@REVISION`; the default model if None.
 
     Raises:
         ModelError: If there is no such model (the message lists the shipped ones), or if the
             installation has no models.
+        MissingExtraError: If the model is on the Hub, and `huggingface_hub` is not installed.
     """
     wanted = str(name_or_path or DEFAULT_MODEL)
+    if is_address(wanted):
+        return fetch_model(HubModel.parse(wanted))
     shipped = shipped_models()
     if wanted in shipped:
         return shipped[wanted]
@@ -180,7 +187,29 @@ def find_model(name_or_path: str | Path | None = None) -> Path:
     if folder.is_dir():
         raise ModelError(f"{folder}: no {INFO_FILE} here; make one with `stars export --onnx RUN`")
     known = ", ".join(shipped) or "none"
-    raise ModelError(f"no model {wanted!r}: give a model directory, or a shipped name ({known})")
+    raise ModelError(
+        f"no model {wanted!r}: give a model directory, a shipped name ({known}), or "
+        "hf://USER/MODEL for one of the Hugging Face Hub"
+    )
+
+
+def fetch_model(model: HubModel, *, refresh: bool = False) -> Path:
+    """Folder of a model of the Hub, which is fetched if it is not in the cache.
+
+    Args:
+        model: The model.
+        refresh: Ask the Hub whether the revision has changed since.
+
+    Raises:
+        ModelError: If it cannot be had, is no model of stars-infer, or its files do not belong
+            together.
+        MissingExtraError: If `huggingface_hub` is not installed.
+    """
+    folder = fetch(model, HUB_FILES, refresh=refresh)
+    if not (folder / INFO_FILE).exists():
+        raise ModelError(f"{model}: has no {INFO_FILE}, so it is no model of stars-infer")
+    check_fingerprint(folder, read_model_info(folder))
+    return folder
 
 
 def read_model_info(folder: Path) -> ModelInfo:
