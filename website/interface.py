@@ -51,6 +51,4 @@ def write_interface(folder: Path) -> list[str]:
 def _write(path: Path, title: str, where: str, imported: str) -> None:
     module, _, name = imported.rpartition(".")
     line = f"from {module} import {name}" if name != "errors" else "from stars_infer import errors"
-    path.write_text(
-        f"# {title}\n\n```python\n{line}\n```\n\n::: {where}\n", encoding="utf-8"
-    )
+    path.write_text(f"# {title}\n\n```python\n{line}\n```\n\n::: {where}\n", encoding="utf-8")

@@ -1,8 +1,14 @@
-"""The tutorials: notebooks as pages of the site, and run from beginning to end."""
+"""The tutorials: notebooks as pages of the site, and run from beginning to end.
+
+`python -m website.notebooks` runs all of them and keeps what they print.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from website.pages import REPOSITORY, for_site
@@ -28,13 +34,20 @@ def write_notebooks(folder: Path) -> None:
         )
 
 
-def run_notebook(path: Path, folder: Path, *, save: bool = False) -> str:
+def run_notebook(
+    path: Path,
+    folder: Path,
+    *,
+    save: bool = False,
+    change: Callable[[str], str] = str,
+) -> str:
     """Run all cells of a notebook, and return what they print.
 
     Args:
         path: The notebook.
         folder: Where it runs, and writes what it writes.
         save: Keep the output in the notebook itself.
+        change: Changes the source of each cell of code before it runs, such as its sizes.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell fails.
@@ -43,11 +56,16 @@ def run_notebook(path: Path, folder: Path, *, save: bool = False) -> str:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.source = change(cell.source)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    client = NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(folder)}}, record_timing=False
-    )
-    client.execute()
+    NotebookClient(
+        notebook,
+        timeout=600,
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+    ).execute()
     if save:
         for number, cell in enumerate(notebook.cells):
             cell["id"] = f"cell-{number}"
@@ -59,3 +77,14 @@ def run_notebook(path: Path, folder: Path, *, save: bool = False) -> str:
         for output in cell.get("outputs", ())
         if output.get("name") == "stdout"
     )
+
+
+def main() -> None:
+    """Run notebooks, each in a passing folder, and keep their output: those named, or all."""
+    for path in map(Path, sys.argv[1:] or sorted(NOTEBOOKS.glob("*.ipynb"))):
+        with tempfile.TemporaryDirectory() as folder:
+            print(run_notebook(path, Path(folder), save=True))
+
+
+if __name__ == "__main__":
+    main()
