@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NoReturn, Unpack, overload
 
 import numpy as np
@@ -111,13 +110,12 @@ class Recognizer:
     def __enter__(self) -> Recognizer:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
+
+    def refresh(self) -> None:
+        """Answer from now on by nothing older than what the file holds now, not a minute ago."""
+        self.index.refresh()
 
     def __getstate__(self) -> NoReturn:
         """Not to be copied or pickled: what it holds is open."""

@@ -55,7 +55,7 @@ class ExemplarSimilarity:
         self._sparing = sparing
         self._digest = "" if how is None else how.digest()
         self._kept = None if before is None else before._known_of(ids, queries, self._digest)
-        if self._kept is None:
+        if self._kept is None or self._lacks_less(file.connection, self._kept[0]):
             self._kept = read_tables(file.connection, self._digest)
         self._tables: Tables | None = None
         self._lock = threading.Lock()
@@ -131,15 +131,24 @@ class ExemplarSimilarity:
         self._kept = None
         return plain, mirrored
 
+    def _lacks_less(self, connection: sqlite3.Connection, known: NDArray[np.int64]) -> bool:
+        """Whether many are lacking among those that are known, and fewer in the file."""
+        lacking = len(np.setdiff1d(self._ids, known))
+        return lacking > _FEW_LACKING and self._lacking(connection) < lacking
+
     def _mostly_kept(self) -> bool:
         """Whether the file keeps the tables of nearly all exemplars."""
         with self._file.reading() as connection:
-            row = connection.execute(
-                "SELECT ids FROM similarity WHERE comparison = ?", (self._digest,)
-            ).fetchone()
+            lacking = self._lacking(connection)
+        return lacking <= max(_FEW_LACKING, _SHARE_LACKING * len(self._ids))
+
+    def _lacking(self, connection: sqlite3.Connection) -> int:
+        """How many exemplars are lacking in the tables of the file."""
+        row = connection.execute(
+            "SELECT ids FROM similarity WHERE comparison = ?", (self._digest,)
+        ).fetchone()
         kept = np.frombuffer(b"" if row is None else row[0], "<i8")
-        lacking = len(np.setdiff1d(self._ids, kept))
-        return lacking <= max(_FEW_LACKING, TOLERATED_CHANGE * len(self._ids))
+        return len(np.setdiff1d(self._ids, kept))
 
 
 def _are_equal(one: Features, other: Features) -> bool:
@@ -191,7 +200,8 @@ def _write_tables(
 
 
 _FEW_LACKING = 8
-"""Exemplars that may always be lacking in the tables of the file."""
+_SHARE_LACKING = 0.02
+"""Exemplars, and the share of them, that may be lacking without other tables being looked for."""
 TOLERATED_CHANGE = 0.1
 """Share of exemplars or actions that may come or go before a calibration is measured anew."""
 _CALIBRATION_KEY = "calibration"

@@ -19,7 +19,7 @@ from stars_infer.index.small import small_gallery
 
 PATIENCE = 0.2
 """Seconds for which an answer waits until a change is taken in; then it is of an earlier state."""
-MOST_STALE = 10.0
+MOST_STALE = 60.0
 """Seconds before a question to which an answer's state may go back."""
 _WAIT = 1.0
 """Seconds for which the thread waits for other programs."""

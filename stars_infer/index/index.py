@@ -121,7 +121,7 @@ class ExemplarIndex(RestorableIndex):
         """Answer from now on by nothing older than what the file holds now.
 
         What this process changes is in its next answer anyway; where it takes longer than 0.2 s to
-        take in what others change, answers may be up to ten seconds behind.
+        take in what others change, answers may be up to a minute behind.
         """
         self._state.refresh()
 
