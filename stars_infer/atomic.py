@@ -59,8 +59,7 @@ def new_beside(path: Path) -> Path:
     Raises:
         OSError: If it cannot be made.
     """
-    owner = f"{_machine()}-{os.getpid()}"
-    beside = path.with_name(f".stars-{owner}-{secrets.token_hex(8)}{path.suffix}")
+    beside = path.with_name(f".stars-{owned_name()}{path.suffix}")
     # Exclusively: a name that is there already, be it a link, is refused and never followed.
     try:
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
@@ -85,13 +84,23 @@ def sweep(folder: Path) -> int:
             if named is None:
                 continue
             with suppress(OSError):  # gone by now, or another user's
-                ended = named[1] == _machine() and not _runs(int(named[2]))
+                ended = has_ended(named[1], int(named[2]))
                 status = entry.stat(follow_symlinks=False)
                 old = time.time() - status.st_mtime > STALE
                 if (ended or old) and stat.S_ISREG(status.st_mode):
                     os.unlink(entry.path)
                     removed += 1
     return removed
+
+
+def owned_name() -> str:
+    """A name that nobody can foretell: of this machine, this process, and random digits."""
+    return f"{_machine()}-{os.getpid()}-{secrets.token_hex(8)}"
+
+
+def has_ended(machine: str, process: int) -> bool:
+    """Whether it is known that the process in an `owned_name` has ended."""
+    return machine == _machine() and not _runs(process)
 
 
 def _machine() -> str:

@@ -12,7 +12,6 @@ KNOWN, UNKNOWN = "known_clips", "unknown_clips"
 FLAT = "flat"
 CACHE = "cache"
 """Names the files by which a large index is searched."""
-CACHE = "cache"
 LASTING = (FALSE_ACCEPT, EXPECTED, KNOWN, UNKNOWN, FLAT)
 """Settings that do not follow from the exemplars."""
 

@@ -1,12 +1,14 @@
 """What a large index is searched by, kept beside its file so that it need not be made again.
 
 The folder `INDEX.cache` holds two files: inverted lists (FAISS), and the numbers and actions of the
-exemplars in them. Both are named after a token, which the index stores once they are complete;
-files with another token do not count. What an exemplar shows never changes, and its number is never
-used again. So an index holds the exemplars of its cache, without those in its table `removed`, with
-new labels for those in its table `relabeled`, and with all exemplars of higher numbers. A cache
-that is missing, damaged or from another time of the index (of a backup, say) is made anew. The
-folder can be deleted at any time.
+exemplars in them. Both are named after the process that makes them and a random number. The index
+stores that name and a checksum once they are complete; other files do not count. They are deleted
+when a cache is loaded or kept, if their process has ended, or after an hour. So a folder holds one
+cache, and one more for each process that is making one. What an exemplar shows never changes, and
+its number is never used again. So an index holds the exemplars of its cache, without those in its
+table `removed`, with new labels for those in its table `relabeled`, and with all exemplars of
+higher numbers. A cache that is missing, damaged or from another time of the index (of a backup,
+say) is made anew. The folder can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -14,17 +16,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import sqlite3
 import time
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stars_infer.atomic import flush, flush_folder, has_ended, owned_name
 from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.checksums import Damage, check_tally, checksum_of
 from stars_infer.index.file import IndexFile
@@ -34,7 +36,7 @@ from stars_infer.index.values import CACHE, read_values, write_value
 
 FORM = 1
 """Of the files; another one is made anew."""
-_OWN = re.compile(r"[0-9a-f]{16}\.(npz|faiss)")
+_OWN = re.compile(r"(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{16}\.(?:npz|faiss)")
 """Names of the files of a cache; nothing else in its folder is deleted."""
 _STALE_SECONDS = 3600.0
 _READ = 2**22
@@ -45,7 +47,8 @@ class Cache:
     """Exemplars in inverted lists, by their positions there.
 
     Attributes:
-        token: Names its files.
+        token: Names its files, and after a point says the CRC-32 of the one that says that of the
+            other; without that while they are being made.
         lists: What is searched.
         ids: Numbers of the exemplars, ascending, (P,).
         labels: Positions of their actions in `names`, (P,).
@@ -83,8 +86,12 @@ class CacheFolder:
         """
         if self.path is None:
             return None
+        self.sweep()
+        facts_file = self._facts_of(token)
         try:
-            with np.load(self.path / f"{token}.npz", allow_pickle=False) as facts:
+            if f"{_size_and_crc(facts_file)[1]:08x}" != token.partition(".")[2]:
+                return None
+            with np.load(facts_file, allow_pickle=False) as facts:
                 form, size, crc, probes, trained = facts["numbers"].tolist()
                 ids, labels, names = facts["ids"], facts["labels"], facts["names"]
             if form != FORM or (size, crc) != _size_and_crc(self.lists_of(token)):
@@ -96,7 +103,7 @@ class CacheFolder:
             return None
         return Cache(token=token, lists=lists, ids=ids, labels=labels, names=tuple(names.tolist()))
 
-    def keep(self, made: Cache, *, before: str | None) -> bool:
+    def keep(self, made: Cache, *, before: str | None) -> Cache | None:
         """Write a cache, and then its token into the index.
 
         Args:
@@ -104,35 +111,48 @@ class CacheFolder:
             before: The token that counted when its exemplars were read.
 
         Returns:
-            Whether it is kept: not where another process was faster or the disk cannot be written.
+            The cache as it is kept; None where another process was faster or the disk cannot be
+            written.
         """
         if self.path is None:
-            return False
-        facts, lists = self.path / f"{made.token}.npz", self.lists_of(made.token)
+            return None
+        kept = None
         try:
             self.path.mkdir(exist_ok=True)
-            made.lists.save(lists)
-            numbers = (FORM, *_size_and_crc(lists), made.lists.probes or 0, made.lists.trained)
-            with facts.open("wb") as file:
-                np.savez(
-                    file,
-                    numbers=np.array(numbers, np.int64),
-                    ids=made.ids,
-                    labels=made.labels,
-                    names=np.array(made.names, np.str_),
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            kept = self._write_token(made, before)
+            written = self._write(made)
+            if self._write_token(written, before):
+                kept = written
         except (OSError, RuntimeError, ExemplarIndexError):
-            kept = False
-        self._sweep(drop=before if kept else made.token, keep=made.token if kept else before)
+            kept = None
+        self.sweep(drop=before if kept is not None else made.token)
         return kept
+
+    def _write(self, made: Cache) -> Cache:
+        """Write the files of a cache; the same cache, with the checksum in its token."""
+        facts, lists = self._facts_of(made.token), self.lists_of(made.token)
+        made.lists.save(lists)
+        numbers = (FORM, *_size_and_crc(lists), made.lists.probes or 0, made.lists.trained)
+        with facts.open("xb") as file:
+            np.savez(
+                file,
+                numbers=np.array(numbers, np.int64),
+                ids=made.ids,
+                labels=made.labels,
+                names=np.array(made.names, np.str_),
+            )
+        for one in (lists, facts):
+            flush(one)
+        flush_folder(facts.parent)
+        return replace(made, token=f"{made.token}.{_size_and_crc(facts)[1]:08x}")
 
     def lists_of(self, token: str) -> Path:
         """Where the inverted lists of a token lie."""
         assert self.path is not None
-        return self.path / f"{token}.faiss"
+        return self.path / f"{token.partition('.')[0]}.faiss"
+
+    def _facts_of(self, token: str) -> Path:
+        assert self.path is not None
+        return self.path / f"{token.partition('.')[0]}.npz"
 
     def can_keep(self) -> bool:
         """Whether folder and index can be written."""
@@ -163,24 +183,47 @@ class CacheFolder:
             connection.execute("DELETE FROM relabeled WHERE serial <= ?", (made.relabeled_until,))
         return True
 
-    def _sweep(self, *, drop: str | None, keep: str | None) -> None:
-        """Delete a cache that counts no more, and what a process that was killed has left."""
+    def sweep(self, *, drop: str | None = None) -> None:
+        """Delete what does not count, unless a process may still be making it.
+
+        Args:
+            drop: The token of a cache that is to go, whoever has made it.
+        """
         assert self.path is not None
         try:
-            files = [file for file in self.path.iterdir() if _OWN.fullmatch(file.name)]
+            files = {file: _OWN.fullmatch(file.name) for file in self.path.iterdir()}
         except OSError:
             return
-        for file in files:
+        dropped = (drop or "").partition(".")[0]
+        left = [
+            file
+            for file, named in files.items()
+            if named is not None and (file.stem == dropped or _is_left(file, named[1], named[2]))
+        ]
+        if not left:
+            return
+        with self._file.reading() as connection:
+            # Only now: a process that has ended by now has told the index of what it made before.
+            counts = (current_token(connection) or "").partition(".")[0]
+        for file in left:
             # Another process may have deleted it; some systems keep a file that is in use.
-            with contextlib.suppress(OSError):
-                left = time.time() - file.stat().st_mtime > _STALE_SECONDS
-                if file.stem == drop or (left and file.stem != keep):
+            if file.stem != counts:
+                with contextlib.suppress(OSError):
                     file.unlink()
+
+
+def _is_left(file: Path, machine: str | None, process: str | None) -> bool:
+    """Whether nobody makes a file any longer."""
+    if machine is not None and process is not None and has_ended(machine, int(process)):
+        return True
+    with contextlib.suppress(OSError):
+        return time.time() - file.stat().st_mtime > _STALE_SECONDS
+    return False
 
 
 def new_token() -> str:
     """A name that no other cache has."""
-    return secrets.token_hex(8)
+    return owned_name()
 
 
 def current_token(connection: sqlite3.Connection) -> str | None:

@@ -201,9 +201,10 @@ class LargeStore:
     def _renew(self, progress: ReportProgress) -> None:
         """Make the cache anew, or put into it what is new; a process that is faster is followed."""
         made = self._extend_cache(progress) or self._make_cache(progress)
-        if self._folder.keep(made, before=self._token):
-            self._token = made.token
-            self._take(made)
+        kept = self._folder.keep(made, before=self._token)
+        if kept is not None:
+            self._token = kept.token
+            self._take(kept)
         elif self._current_token() == self._token:
             self._take(replace(made, kept=False))
         else:

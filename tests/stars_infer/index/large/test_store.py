@@ -19,6 +19,7 @@ from stars_infer.index.large import ann
 from stars_infer.index.large import store as store
 from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.large.cache import current_token, removed_ids
+from stars_infer.index.values import write_value
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
@@ -213,6 +214,63 @@ def test_a_file_that_vanishes_meanwhile_keeps_no_other_from_being_swept(path):
     assert set(files(path)).isdisjoint(before)
 
 
+@pytest.fixture
+def ended():
+    """The number of a process that has ended."""
+    process = multiprocessing.get_context("forkserver").Process(target=int)
+    process.start()
+    process.join()
+    return process.pid
+
+
+def test_what_a_killed_process_left_is_deleted_when_a_cache_is_loaded(path, ended):
+    before = files(path)
+    machine, _, own = before[0].partition("-")
+    assert own.startswith(f"{os.getpid()}-")
+    there = (f"{machine}-{os.getppid()}-{'a' * 16}.npz", f"{'0' * 8}-{ended}-{'b' * 16}.faiss")
+    for name in (
+        *there,
+        f"{machine}-{ended}-{'c' * 16}.npz",
+        f"{machine}-{ended}-{'d' * 16}.faiss",
+    ):
+        (folder(path) / name).write_bytes(b"")
+    (folder(path) / "notes.txt").write_text("mine")
+    with open_index(path) as index:
+        check(index)
+    assert set(files(path)) == {*before, *there, "notes.txt"}  # of others that may be at it
+    for name in there:
+        os.utime(folder(path) / name, (0, 0))
+    with open_index(path) as index:
+        check(index)
+    assert set(files(path)) == {*before, "notes.txt"}
+
+
+def test_a_cache_that_counts_stays_when_its_process_has_ended(path, ended):
+    with open_index(path) as index:
+        (token,) = index._file.connection.execute("SELECT value FROM settings WHERE key = 'cache'")
+        name = token[0].replace(f"-{os.getpid()}-", f"-{ended}-")
+        with index._file.writing("") as connection:
+            write_value(connection, "cache", name)
+    for file in folder(path).iterdir():
+        file.rename(folder(path) / file.name.replace(f"-{os.getpid()}-", f"-{ended}-"))
+    before = files(path)
+    with open_index(path) as index:
+        check(index)
+    assert files(path) == before
+
+
+def test_facts_of_another_cache_are_not_believed(path):
+    """Whole in themselves, and of the same lists, but not what the index was told of."""
+    (facts,) = folder(path).glob("*.npz")
+    with np.load(facts) as found:
+        content = dict(found)
+    content["labels"] = np.roll(content["labels"], 1)
+    np.savez(facts, **content)
+    with open_index(path) as index:
+        check(index)
+        assert not facts.exists()
+
+
 def test_a_cache_of_much_that_was_removed_is_made_anew(path):
     with open_index(path) as index:
         for label in range(4):
@@ -244,7 +302,7 @@ def test_a_damaged_cache_is_made_again(path, ending, spoil):
     spoil(file)
     with open_index(path) as index:
         check(index)
-        assert current_token(index._file.connection) != file.stem
+        assert current_token(index._file.connection).partition(".")[0] != file.stem
     with open_index(path) as index:
         check(index)
 
@@ -321,9 +379,9 @@ def _add_and_search(path, worker):
 
 
 def _lower_limits():
-    from stars_infer.index import state
+    from stars_infer.index import small
 
-    state.EXHAUSTIVE_LIMIT = 20
+    small.EXHAUSTIVE_LIMIT = 20
     store.FRESH, ann.FLAT_LIMIT = 50, 300
 
 
