@@ -192,11 +192,13 @@ def _package() -> ModuleType:
     switch_off()
     try:
         import huggingface_hub
-        from huggingface_hub import constants, errors, utils
+        from huggingface_hub import constants, errors
+        from huggingface_hub.utils.tqdm import disable_progress_bars
     except ImportError as error:
         raise MissingExtraError("a model of the Hub", "hub", "huggingface_hub") from error
     constants.HF_HUB_DISABLE_TELEMETRY = True  # if it was imported before
     if not sys.stderr.isatty():
-        utils.disable_progress_bars()
+        disable_progress_bars()
     assert errors  # loaded, as the callers need it
-    return huggingface_hub
+    package: ModuleType = huggingface_hub
+    return package
