@@ -23,6 +23,11 @@ _AT_MOST = 16_384
 """Entities that a query of Milvus returns at most."""
 _STRONG = "Strong"
 """All that was written before a query began is seen by it."""
+_CONNECTION = {
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 2000,  # a server that is back is found soon
+    "grpc.use_local_subchannel_pool": 1,
+}
 _EMBEDDED: dict[str, threading.RLock] = {}
 _USERS: dict[str, int] = {}
 _GUARD = threading.Lock()
@@ -208,11 +213,16 @@ class MilvusStore:
         place = self._place
         if place.path is None:
             client = MilvusClient(
-                place.url, token=self._secret, db_name=place.database, timeout=SECONDS
+                place.url,
+                token=self._secret,
+                db_name=place.database,
+                timeout=SECONDS,
+                dedicated=True,
+                grpc_options=_CONNECTION,
             )
         else:
             place.path.parent.mkdir(parents=True, exist_ok=True)
-            client = MilvusClient(str(place.path), timeout=SECONDS)
+            client = MilvusClient(str(place.path), timeout=SECONDS, dedicated=True)
             self._started = True
         for name in set(client.list_collections(timeout=SECONDS)) & {self._table, self._log}:
             client.load_collection(name, timeout=SECONDS)
