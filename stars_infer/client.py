@@ -395,7 +395,6 @@ def _error(status: int, headers: Mapping[str, str], content: bytes) -> StarsErro
         if kind in _KNOWN:
             return _KNOWN[kind](problem)
     except (ValueError, KeyError, TypeError):
-        ended = ": the server ended while it answered; send it again" if status >= 500 else ""
-        problem = f"status {status}{ended}"
+        problem = f"status {status}, and not a word: if it is 500 or more, send it again"
     again = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
     return ServerError(status, problem, retry_after=int(again) if again.isdecimal() else None)

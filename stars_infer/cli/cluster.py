@@ -260,6 +260,7 @@ def _record(progress: Progress) -> dict[str, object]:
         "copies": progress.copies,
         "failures": progress.failures,
         "seconds": round(progress.seconds, 1),
+        "core_seconds": round(progress.core_seconds, 1),
         "seconds_left": None if progress.seconds_left is None else round(progress.seconds_left, 1),
     }
 

@@ -45,6 +45,7 @@ class Progress:
         found: Clips that could be used, in this run.
         copies: Those of them that were embedded elsewhere.
         failures: What could not be used, in this run.
+        core_seconds: Time of processor cores that the shards of this run took.
         seconds: Since this run began.
         seconds_left: Until the end, at the rate so far; None before the first shard.
         before: Files that earlier runs have done.
@@ -56,6 +57,7 @@ class Progress:
     found: int = 0
     copies: int = 0
     failures: int = 0
+    core_seconds: float = 0.0
     seconds: float = 0.0
     seconds_left: float | None = None
     before: int = 0
@@ -220,6 +222,7 @@ def _make_read(how: How, book: Book) -> Callable[[Shard], tuple[Report, bytes]]:
 
     def read(shard: Shard) -> tuple[Report, bytes]:
         report = Report(shard=shard.number, files=len(shard.sources))
+        began = time.process_time()
         try:
             found = list(reader.outcomes(shard, book))
         except StarsError as error:
@@ -231,7 +234,13 @@ def _make_read(how: How, book: Book) -> Callable[[Shard], tuple[Report, bytes]]:
         else:
             made = [(clip, None) for clip in clips]
         failed = tuple((one.source, one.problem) for one in found if isinstance(one, ClipError))
-        report = replace(report, clips=len(clips), failures=len(failed), told=failed)
+        report = replace(
+            report,
+            clips=len(clips),
+            failures=len(failed),
+            core_seconds=time.process_time() - began,
+            told=failed,
+        )
         return report, pickle.dumps(made)
 
     return read
@@ -280,6 +289,7 @@ class _Course:
             found=now.found + report.clips,
             copies=now.copies + report.copies,
             failures=now.failures + report.failures,
+            core_seconds=now.core_seconds + report.core_seconds,
             seconds=seconds,
             seconds_left=(now.all_files - files) / rate if rate else None,
             report=report,

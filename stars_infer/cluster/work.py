@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -46,6 +47,7 @@ class Report:
         clips: Clips in them that could be used.
         copies: Those of them that are embedded elsewhere.
         failures: What could not be used.
+        core_seconds: Time of a processor core that it took.
         told: The first errors, each a source and a problem.
         stopped: Why the shard was not finished; None if it was.
     """
@@ -55,6 +57,7 @@ class Report:
     clips: int = 0
     copies: int = 0
     failures: int = 0
+    core_seconds: float = 0.0
     told: tuple[tuple[str, str], ...] = ()
     stopped: str | None = None
 
@@ -170,8 +173,10 @@ class ShardWork(ABC):
 
     def __call__(self, shard: Shard) -> Report:
         """Do a shard; its file is there in one step, or not at all."""
+        began = time.process_time()
         try:
-            return self._do(shard)
+            report = self._do(shard)
+            return replace(report, core_seconds=time.process_time() - began)
         except StarsError as error:
             return Report(shard=shard.number, files=len(shard.sources), stopped=str(error))
 
