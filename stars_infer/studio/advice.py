@@ -24,7 +24,7 @@ class Advice:
 
     Attributes:
         words: One or two sentences.
-        where: The list in which it is acted on: `teach`, `check` or `confusion`.
+        where: The list in which it is acted on: `teach`, `check` or `confusion`; empty if nowhere.
         label: The action that it is about; empty for all.
     """
 
@@ -99,15 +99,11 @@ def advise(
             )
         )
     if not advice and confusion.asked:
-        advice.append(
-            Advice(
-                words="All is well: nothing looks wrong, and every example is named rightly "
-                "without itself. New people and other rooms are what it has not seen.",
-                where="teach",
-            )
-            if confusion.right == confusion.asked
-            else Advice(words="Nothing looks wrong.", where="check")
-        )
+        words = "Nothing looks wrong"
+        if confusion.right == confusion.asked:
+            words += ", and every example is named rightly without itself"
+        words += ". New people and other rooms are what it has not seen."
+        advice.append(Advice(words=words, where=""))
     return advice
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import PurePath
 from typing import Annotated, Any
 
+import numpy as np
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -23,10 +24,13 @@ from stars_infer.studio.bodies import SAID, drawn
 from stars_infer.studio.playing import playable
 from stars_infer.studio.service import StudioService
 from stars_infer.studio.shelf import Held
+from stars_infer.synthetic.actions import perform
 
 router = APIRouter(prefix="/studio/api")
 NEAR_MISS = 0.1
 """Segments less sure than others, down to this, are shown as near misses."""
+DEMO = ("wave", "squat", "kick")
+"""Actions of the made-up clips."""
 _MOST_KEYS = 1000
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -77,6 +81,17 @@ async def read(request: Request, query: Annotated[ReadQuery, Query()]) -> JSONRe
             "failures": failures_of(failures),
         }
     )
+
+
+@router.post("/demo")
+async def demo(request: Request) -> JSONResponse:
+    """Hold made-up clips of three actions, to try the studio with."""
+    service = studio_of(request)
+    made = await service.draw(made_up)
+    held = [(action, service.shelf.hold(clip, None)) for action, clip in made]
+    known = {one.content_hash: one for one in await _exemplars(service)}
+    clips = [about_clip(one, known.get(one.key)) | {"folder": action} for action, one in held]
+    return JSONResponse({"clips": clips})
 
 
 @router.get("/clips/{key}")
@@ -169,6 +184,16 @@ async def teach(request: Request, what: Teach) -> JSONResponse:
         for one, addition in zip(held, found, strict=True)
     ]
     return JSONResponse({"clips": clips, "label": found[0].label})
+
+
+def made_up() -> list[tuple[str, Clip]]:
+    """Three clips of three actions by a synthetic performer."""
+    random = np.random.default_rng(7)
+    return [
+        (action, Clip.from_array(perform(action, random), source=f"{action} {number}"))
+        for action in DEMO
+        for number in (1, 2, 3)
+    ]
 
 
 async def exemplar_of(service: StudioService, number: int) -> Exemplar:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from stars_infer.curation.suggest import suggest
 from stars_infer.curation.words import what as said_of
+from stars_infer.layouts import layout_names
 from stars_infer.similarity.features import Features
 from stars_infer.studio.routes import Key, about_exemplar, studio_of
 
@@ -58,6 +59,7 @@ async def state(request: Request) -> JSONResponse:
             "counts": counts,
             "undo": service.history.words,
             "clips": service.shelf.folder.name,
+            "layouts": list(layout_names()),
             "camera": bool(request.app.state.camera),
             "limits": {"files": service.limits.files, "body": service.limits.body},
         }
