@@ -53,7 +53,8 @@ def test_extras_are_those_of_the_package():
     """What is installed is this checkout, for there is no package elsewhere yet."""
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     extras = set(settings["project"]["optional-dependencies"])
-    (table,) = re.findall(r"\| extra \| brings \|\n((?:\|.*\n)+)", README)
+    page = (REPOSITORY / "docs/install.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| extra \| brings \|\n((?:\|.*\n)+)", page)
     first = " ".join(line.split("|")[1] for line in table.splitlines())
     assert set(re.findall(r"`([\w-]+)`", first)) == extras - {"dev"}
     installed = [shlex.split(line) for line in COMMANDS if line.startswith("pip ")]
@@ -82,7 +83,7 @@ def test_every_command_runs_as_written(stars):
         code, _, err = stars(*command[1:], *small)
         assert code == 0, (line, err)
         ran += 1
-    assert ran >= 25
+    assert ran >= 20
 
 
 @pytest.mark.usefixtures("own_recordings", "tiny_by_default")

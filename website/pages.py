@@ -14,6 +14,7 @@ DRAWINGS = Path(__file__).parent / "drawings"
 
 ELSEWHERE = {
     "README.md": "index.md",
+    "llms.txt": "llms.txt",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changes.md",
     "SECURITY.md": "security.md",
@@ -56,9 +57,11 @@ def write_pages(folder: Path) -> None:
             continue
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".md":
-            text = path.read_text(encoding="utf-8")
-            target.write_text(for_site(text, source, place), encoding="utf-8")
+        if path.suffix in (".md", ".txt"):
+            text = for_site(path.read_text(encoding="utf-8"), source, place)
+            if path.suffix == ".txt":  # which leads to pages as they are built
+                text = re.sub(r"\.md\b", ".html", text)
+            target.write_text(text, encoding="utf-8")
         else:
             shutil.copyfile(path, target)
 
