@@ -7,7 +7,7 @@ COPY train train
 COPY exporters exporters
 COPY models models
 RUN python -m venv /opt/stars \
- && /opt/stars/bin/pip install --no-cache-dir '.[serve,cpu,fast,formats,mocap]'
+ && /opt/stars/bin/pip install --no-cache-dir '.[serve,cpu,fast,formats,mocap,milvus,triton]'
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home stars \
@@ -17,6 +17,7 @@ ENV PATH=/opt/stars/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     ORT_DISABLE_TELEMETRY=1 \
     NUMBA_CACHE_DIR=/tmp/numba \
+    STARS_COPIES=/data/copies \
     STARS_INDEX=/data/stars.db
 USER 10001:10001
 VOLUME /data
