@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stars_infer.atomic import exchange, flush, flush_folder, folder_beside
 from stars_infer.encoder.model import (
     CARD_FILE,
     GRAPH_FILE,
@@ -147,13 +147,10 @@ def replace_model(out: Path) -> Iterator[Path]:
     if out.exists() and not (out / INFO_FILE).exists():
         raise ExportError(f"{out}: exists and is no model directory; name another --out")
     out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    with folder_beside(out) as beside:
         yield beside
         beside.chmod(0o755)
         _put_in_place(beside, out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 @contextmanager
@@ -314,8 +311,11 @@ MODEL_FILES = (
 
 
 def _put_in_place(made: Path, out: Path) -> None:
-    """Move a finished directory to its place and delete the older model there."""
-    old = None
+    """Move a finished directory to its place and delete the older model there.
+
+    A kill leaves the older model or the new one, where the system can exchange folders (Linux and
+    macOS); elsewhere it may leave the older one beside.
+    """
     if out.exists():
         # Other files in the directory, such as a checkpoint, are kept.
         for file in out.iterdir():
@@ -325,14 +325,19 @@ def _put_in_place(made: Path, out: Path) -> None:
                 shutil.copytree(file, made / file.name, symlinks=True)
             else:
                 shutil.copy2(file, made / file.name, follow_symlinks=False)
-        old = Path(tempfile.mkdtemp(prefix=f".{out.name}.old.", dir=out.parent))
-        out.rename(old / out.name)
-    try:
+    for file in made.iterdir():
+        if file.is_file() and not file.is_symlink():
+            flush(file)
+    flush_folder(made)
+    if not out.exists():
         made.rename(out)
-    except OSError:
-        if old:
-            (old / out.name).rename(out)
-            old.rmdir()
-        raise
-    if old:
+    elif not exchange(made, out):
+        old = out.with_name(f"{made.name}.old")
+        out.rename(old)
+        try:
+            made.rename(out)
+        except OSError:
+            old.rename(out)
+            raise
         shutil.rmtree(old, ignore_errors=True)
+    flush_folder(out.parent)

@@ -19,6 +19,10 @@ from stars_infer.errors import UsageError
 
 _LEFTOVER = re.compile(r"\.stars-([0-9a-f]{8})-(\d+)-[0-9a-f]{16}(\..*)?", re.DOTALL)
 """Names of files in the making: the machine, the process, and what nobody can foretell."""
+_FOLDER = ".making"
+"""Ending of folders in the making."""
+_EXCHANGE = 2
+"""RENAME_EXCHANGE of Linux (linux/fs.h), RENAME_SWAP of macOS (sys/stdio.h)."""
 STALE = 86_400.0
 """Seconds after which a file in the making is taken for one that a killed run has left."""
 
@@ -53,6 +57,37 @@ def written_beside(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """A new folder beside a path, which is gone in the end unless it was moved to its place.
+
+    What killed runs have left there is removed.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    sweep(path.parent)
+    beside = path.with_name(f".stars-{owned_name()}.{path.name}{_FOLDER}")
+    beside.mkdir(mode=0o700)
+    try:
+        yield beside
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders trade places in one step; False where the system cannot do that."""
+    import ctypes
+
+    calls = {"linux": ("renameat2", _EXCHANGE), "darwin": ("renameatx_np", _EXCHANGE)}
+    name, flag = calls.get(sys.platform, ("", 0))
+    call = getattr(ctypes.CDLL(None), name, None) if name else None
+    if call is None:
+        return False
+    here = -100 if sys.platform == "linux" else -2  # AT_FDCWD
+    return bool(call(here, os.fsencode(one), here, os.fsencode(other), flag) == 0)
+
+
 def new_beside(path: Path) -> Path:
     """Make an empty file beside a path, with a name of its own and the same ending.
 
@@ -69,10 +104,10 @@ def new_beside(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> int:
-    """Remove files in the making that killed runs have left in a folder.
+    """Remove files and folders in the making that killed runs have left in a folder.
 
-    Only files that `new_beside` has named are removed: those of a process of this machine that has
-    ended, and those of whatever process that are older than `STALE` seconds.
+    Only those that `new_beside` and `folder_beside` have named are removed: those of a process of
+    this machine that has ended, and files of whatever process that are older than `STALE` seconds.
 
     Returns:
         How many were removed.
@@ -89,6 +124,9 @@ def sweep(folder: Path) -> int:
                 old = time.time() - status.st_mtime > STALE
                 if (ended or old) and stat.S_ISREG(status.st_mode):
                     os.unlink(entry.path)
+                    removed += 1
+                elif ended and entry.name.endswith(_FOLDER) and stat.S_ISDIR(status.st_mode):
+                    shutil.rmtree(entry.path)
                     removed += 1
     return removed
 

@@ -219,6 +219,8 @@ def frame_numbers(times: NDArray[np.float64], *, source: str) -> tuple[NDArray[n
     Raises:
         ClipError: If a time is missing, if times do not rise, or if they span too many frames.
     """
+    if times.ndim != 1:
+        raise ClipError(source, "the time of a frame is a list; it must be a number of seconds")
     if not np.isfinite(times).all():
         row = int(np.argmax(~np.isfinite(times)))
         raise ClipError(source, f"the time of frame {row} is missing or not finite")

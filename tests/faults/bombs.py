@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -206,7 +207,39 @@ def _sparse(path: Path) -> None:
         file.truncate(len(_array_header((1_000_000, 25, 3))) + 300 * 1_000_000)
 
 
+def _packed_zeros() -> bytes:
+    """512 MB of zeros as a variable of MATLAB."""
+    packer = zlib.compressobj(9)
+    part = b"".join(packer.compress(bytes(1 << 20)) for _ in range(512)) + packer.flush()
+    head = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
+    return head + struct.pack("<II", 15, len(part)) + part
+
+
+def _scene(change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """A small glTF file with a change to its description."""
+    from tests.stars_infer.readers.scene_files import gltf_of, motion
+
+    made = gltf_of(motion(frames=4))
+    change(made.facts)
+    return {"binary": made.binary(), "text": made.text()}
+
+
+def _keys_of_zeros(keys: int) -> bytes:
+    from tests.stars_infer.readers.scene_files import fbx_of, motion
+
+    made = fbx_of(motion(frames=4))
+    zeros = np.zeros(keys, "<i8")
+    made.add("AnimationCurve", "", "", (), [("KeyTime", zeros), ("KeyValueFloat", zeros)])
+    return bytes(made.binary())
+
+
 BOMBS: dict[str, Write] = {
+    "zeros.mat": _bytes(_packed_zeros),
+    "keys of zeros.fbx": _bytes(lambda: _keys_of_zeros(20_000_000)),
+    "keys that are nowhere.glb": _bytes(lambda: _scene(lambda facts: facts["accessors"].__setitem__(
+        1, {"componentType": 5126, "count": 100_000_000, "type": "VEC4"}))["binary"]),
+    "keys that are counted twice.gltf": _bytes(lambda: _scene(lambda facts: facts.update(
+        animations=facts["animations"] * 40_000))["text"]),
     "memo of 200,000,000 entries.pkl": _bytes(
         lambda: b"\x80\x04Nr" + struct.pack("<I", 200_000_000) + b"."),
     "memo by text.pkl": _bytes(lambda: b"Np200000000\n."),

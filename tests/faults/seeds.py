@@ -25,7 +25,8 @@ from tests.stars_infer.readers.test_json import marks
 from tests.stars_infer.readers.test_mocap_damage import KINDS, content
 from tests.stars_infer.readers.test_tables import wide
 
-NEEDS = {".c3d": "c3d", ".h5": "h5py", ".parquet": "pyarrow", "checkpoint": "safetensors",
+NEEDS = {".c3d": "c3d", ".h5": "h5py", ".mat": "scipy", ".fbx": "scipy", ".glb": "scipy",
+         ".gltf": "scipy", ".parquet": "pyarrow", "checkpoint": "safetensors",
          "import": "torch", "recipe": "torch", "pack": "torch"}  # fmt: skip
 """Packages without which a kind is not read."""
 OWN = ("layout", "recipe", "model", "runtime", "pack", "checkpoint", "import", "skeleton of .amc")

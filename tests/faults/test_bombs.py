@@ -16,7 +16,7 @@ QUICK = (
     "memo of 200,000,000 entries.pkl", "byte array of 3 GB.pkl", "one array many times.pkl",
     "turns of zeros.npz", "an id a frame.skeleton", "a hundred bodies.json",
     "160,000 columns of numbers.csv", "a chain that does not turn.bvh",
-    "one value 500,000 times.parquet", "a fill value.h5",
+    "one value 500,000 times.parquet", "a fill value.h5", "zeros.mat", "keys that are nowhere.glb",
 )  # fmt: skip
 """One of each kind, written in a moment."""
 

@@ -8,6 +8,8 @@ import pytest
 from stars_infer.atomic import (
     STALE,
     check_output,
+    exchange,
+    folder_beside,
     new_beside,
     refuse_inputs,
     sweep,
@@ -68,6 +70,29 @@ def test_what_killed_runs_leave_is_swept_and_nothing_else(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no modes and links as here")
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="folders cannot be exchanged")
+def test_folders_trade_places_in_one_step(tmp_path):
+    out = tmp_path / "model"
+    out.mkdir()
+    (out / "old").touch()
+    with folder_beside(out) as made:
+        (made / "new").touch()
+        assert exchange(made, out)
+        assert [file.name for file in made.iterdir()] == ["old"]
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert [file.name for file in out.iterdir()] == ["new"]
+    assert not exchange(made, out)  # it is gone
+
+
+def test_folders_of_killed_runs_are_swept(tmp_path):
+    code = "import sys; from pathlib import Path; from stars_infer.atomic import folder_beside\n"
+    code += "with folder_beside(Path(sys.argv[1])) as made: import os; os._exit(9)"
+    subprocess.run([sys.executable, "-c", code, tmp_path / "model"], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with folder_beside(tmp_path / "model") as made:
+        assert list(tmp_path.iterdir()) == [made]
+
+
 def test_mode_and_links_stay(tmp_path):
     path, link = tmp_path / "page.html", tmp_path / "link.html"
     path.write_text("old", encoding="utf-8")

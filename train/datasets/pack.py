@@ -4,12 +4,15 @@ A pack is a folder with `joints.f32`, the tracks (T, 25, 3) of all actors one af
 float32 positions in meters, and `pack.json`, the position, label, subject and source of each clip.
 Each actor has a track of its own, so that an absent second body takes no space. The positions are
 float32 because stage 1 predicts the motion between frames, which the steps of half precision (1 mm
-at 1 m) would drown.
+at 1 m) would drown. Where a pack is replaced, `pack.json` names another file instead of
+`joints.f32`, so that a kill leaves the old pack or the new one, and never parts of both.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +28,9 @@ from stars_infer.layouts import NTU25_JOINTS
 
 SCHEMA = 1
 _ROW = (len(NTU25_JOINTS), 3)
-_OF_PACK = ("pack.json", "joints.f32")
+JOINTS = "joints.f32"
+_OF_PACK = ("pack.json", JOINTS)
+_OTHER_JOINTS = re.compile(r"joints-[0-9a-f]{16}\.f32")
 UNFINISHED = "unfinished.jsonl"
 """File in the folder of a pack that `stars data prepare` has begun and not finished."""
 ROW_BYTES = 4 * len(NTU25_JOINTS) * 3
@@ -147,7 +152,8 @@ class Pack:
                 )
             clips = tuple(PackedClip(**clip) for clip in facts.pop("clips"))
             splits = _splits(facts.pop("splits", {}), len(clips))
-            joints = np.memmap(folder / "joints.f32", np.float32, "c").reshape(-1, *_ROW)
+            name = _joints_name(facts.pop("joints", JOINTS))
+            joints = np.memmap(folder / name, np.float32, "c").reshape(-1, *_ROW)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StarsError(
                 f"{folder}: not a readable pack ({brief(error)}): make it again with `stars data`"
@@ -155,7 +161,7 @@ class Pack:
         rows = max((clip.start + clip.bodies * clip.frames for clip in clips), default=0)
         if rows != len(joints):
             raise StarsError(
-                f"{folder}: joints.f32 holds {len(joints)} rows, pack.json speaks of {rows}: "
+                f"{folder}: {name} holds {len(joints)} rows, pack.json speaks of {rows}: "
                 "make it again with `stars data`"
             )
         return cls(joints=joints, clips=clips, facts=facts, splits=splits)
@@ -190,7 +196,9 @@ class PackWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._facts = facts
-        self._writing = written_beside(folder / "joints.f32")
+        if (folder / "pack.json").exists():
+            self._facts["joints"] = f"joints-{secrets.token_hex(8)}.f32"
+        self._writing = written_beside(folder / self._facts.get("joints", JOINTS))
         self._file = self._writing.__enter__().open("wb")
         self._rows = 0
         self.clips: list[PackedClip] = []
@@ -220,6 +228,21 @@ class PackWriter:
         clips = [asdict(clip) for clip in self.clips]
         write_facts(self._folder, {**self._facts, "splits": self.splits, "clips": clips})
         (self._folder / UNFINISHED).unlink(missing_ok=True)
+        for file in self._folder.iterdir():
+            other = file.name == JOINTS or _OTHER_JOINTS.fullmatch(file.name)
+            if other and file.name != self._facts.get("joints", JOINTS):
+                file.unlink()
+
+
+def _joints_name(said: object) -> str:
+    """Check the name of the file of joints.
+
+    Raises:
+        ValueError: If it can be none.
+    """
+    if said != JOINTS and not (isinstance(said, str) and _OTHER_JOINTS.fullmatch(said)):
+        raise ValueError("it names a file of joints that is none")
+    return str(said)
 
 
 def _splits(found: Any, clips: int) -> Splits:

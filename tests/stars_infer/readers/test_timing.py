@@ -56,6 +56,11 @@ def test_what_is_no_time(values, unit):
     assert seconds_of(values, unit) is None
 
 
+def test_times_that_are_lists_are_refused():
+    with pytest.raises(ClipError, match="the time of a frame is a list"):
+        timing_of(np.zeros((3, 0)), source="s")
+
+
 def test_ticks_and_units_that_are_named():
     assert seconds_of([0, 333_333], "ticks")[1] == pytest.approx(1 / 30, rel=1e-4)
     assert seconds_of([0, 40], "ms")[1] == pytest.approx(0.04)

@@ -1,8 +1,11 @@
 """A pack that is there is not lost by a command that makes another."""
 
+import json
+import re
+
 import pytest
 
-from stars_infer.errors import UsageError
+from stars_infer.errors import StarsError, UsageError
 from stars_infer.train.datasets.journal import JournaledPack
 from stars_infer.train.datasets.pack import Pack
 from tests.conftest import call_stars
@@ -36,7 +39,20 @@ def test_a_pack_is_replaced_when_asked_and_done(pack, recordings, tmp_path):
         assert contents(pack) == before
     assert call_stars("data", "pack", recordings / "squat", "--out", pack, "--force")[0] == 0
     assert {clip.label for clip in Pack.open(pack).clips} == {"squat"}
-    assert sorted(contents(pack)) == ["joints.f32", "pack.json"]
+    (joints, _) = sorted(contents(pack))  # another file, so that a kill leaves the old pack whole
+    assert re.fullmatch(r"joints-[0-9a-f]{16}\.f32", joints)
+    assert call_stars("data", "pack", recordings / "wave", "--out", pack, "--force")[0] == 0
+    assert {clip.label for clip in Pack.open(pack).clips} == {"wave"}
+    assert joints not in contents(pack)
+    assert len(contents(pack)) == 2
+
+
+@pytest.mark.parametrize("name", ["../joints.f32", "joints-0.f32", 3, None])
+def test_a_pack_names_no_file_elsewhere(pack, name):
+    facts = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
+    (pack / "pack.json").write_text(json.dumps({**facts, "joints": name}), encoding="utf-8")
+    with pytest.raises(StarsError, match="names a file of joints that is none"):
+        Pack.open(pack)
 
 
 def test_a_file_is_no_folder_of_a_pack(recordings, tmp_path):
