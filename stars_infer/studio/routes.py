@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
 from stars_infer.index.exemplar import Exemplar
-from stars_infer.segmentation.segment import MIN_CONFIDENCE, Segment, SegmentOptions
+from stars_infer.segmentation.segment import MIN_CONFIDENCE
 from stars_infer.serving.clip_routes import failures_of, upload_of
 from stars_infer.serving.options import ClipQuery
 from stars_infer.similarity.alignment import align
@@ -142,19 +142,15 @@ async def segment(request: Request, what: One) -> JSONResponse:
     """Find the actions in a recording, and what nearly was one."""
     service = studio_of(request)
     held = await asyncio.to_thread(service.shelf.held, what.key)
-    found = await service.timeline(held, SegmentOptions())
-    near = await service.timeline(held, SegmentOptions(min_confidence=NEAR_MISS))
-    missed = [one for one in near.segments if not _overlaps(one, found.segments)]
-    parts = [(one, False) for one in found.segments] + [(one, True) for one in missed]
+    found, missed = await service.segments(held, NEAR_MISS)
+    parts = [(one, False) for one in found] + [(one, True) for one in missed]
     parts.sort(key=lambda part: part[0].start)
     return JSONResponse(
         {
             "key": what.key,
-            "name": name_of(found.name),
-            "seconds": found.seconds,
+            "seconds": held.clip.frames / held.clip.fps,
             "threshold": MIN_CONFIDENCE,
-            "segments": [asdict(one) | {"missed": missed} for one, missed in parts],
-            "notes": list(found.notes),
+            "segments": [asdict(one) | {"missed": miss} for one, miss in parts],
         }
     )
 
@@ -253,7 +249,3 @@ def name_of(source: str) -> str:
     """The name of a file without its folders."""
     file, mark, rest = source.partition("#")
     return PurePath(file).name + mark + rest
-
-
-def _overlaps(one: Segment, others: Sequence[Segment]) -> bool:
-    return any(one.start < other.end and other.start < one.end for other in others)

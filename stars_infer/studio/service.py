@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,13 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label
-from stars_infer.segmentation.segment import SegmentOptions, Timeline
+from stars_infer.segmentation.segment import (
+    Segment,
+    SegmentOptions,
+    confidence_of,
+    segments_of,
+)
+from stars_infer.segmentation.windows import name_windows
 from stars_infer.serving.batches import Lesson, Question
 from stars_infer.serving.metrics import Metrics
 from stars_infer.serving.reading import Upload
@@ -154,18 +161,36 @@ class StudioService(Service):
 
         return await self._within(work)
 
-    async def timeline(self, held: Held, options: SegmentOptions) -> Timeline:
-        """Find the actions in a recording."""
+    async def segments(self, held: Held, least: float) -> tuple[list[Segment], list[Segment]]:
+        """The actions in a recording, and near misses beside them.
 
-        async def work() -> Timeline:
+        Args:
+            held: The recording.
+            least: Confidence that a near miss must exceed.
+        """
+
+        async def work() -> tuple[list[Segment], list[Segment]]:
             loop = asyncio.get_running_loop()
-            (found,) = await loop.run_in_executor(
-                self._segmenting, self._timelines, [held.clip], options
-            )
-            return found
+            return await loop.run_in_executor(self._segmenting, self._segments, held.clip, least)
 
         with self._recordings.enter():
             return await self._within(work, seconds=3 * self.limits.seconds)
+
+    def _segments(self, clip: Clip, least: float) -> tuple[list[Segment], list[Segment]]:
+        end, how = time.monotonic() + 3 * self.limits.seconds, SegmentOptions()
+        windows = []
+        grid = how.grid.windows(clip.frames, clip.fps)
+        for _, named in name_windows(clip, grid, self.encoder, self.index, mirror=how.mirror):
+            if named is not None and (sure := confidence_of(named)) > least:
+                windows.append((sure, named))
+            if time.monotonic() > end:
+                raise ClipError(clip.source, "takes too long to segment: cut it into parts")
+        found = segments_of(
+            [named for sure, named in windows if sure > how.min_confidence], clip.fps, how
+        )
+        low = replace(how, min_confidence=least)
+        near = segments_of([named for _, named in windows], clip.fps, low)
+        return found, [one for one in near if not _overlaps(one, found)]
 
     def cut(self, held: Held, start: float, end: float) -> Held:
         """Hold a part of a recording, from second to second.
@@ -189,3 +214,7 @@ class StudioService(Service):
         """End the threads of the studio; the index is closed by `running`."""
         self._drawing.shutdown(wait=False, cancel_futures=True)
         self.tending.close()
+
+
+def _overlaps(one: Segment, others: Sequence[Segment]) -> bool:
+    return any(one.start < other.end and other.start < one.end for other in others)

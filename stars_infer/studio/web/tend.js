@@ -72,9 +72,10 @@ function drawAdvice({ advice, findings, confusion }) {
   const where = { teach: "#teach", check: "#tend/check", confusion: "#tend/confusion" };
   parts.advice.classList.remove("old");
   const share = confusion.asked ? `${many(confusion.right, "example")} of ${confusion.asked} are named rightly without themselves.` : "";
-  parts.advice.replaceChildren(h("h2", {}, "What would help"),
+  const wide = window.matchMedia("(min-width: 40rem)").matches;
+  parts.advice.replaceChildren(h("details", { open: wide || advice.length < 2 }, h("summary", {}, h("h2", {}, "What would help")),
     h("ul", {}, advice.slice(0, 6).map((one) => h("li", {}, where[one.where] ? h("a", { href: where[one.where] }, one.words) : one.words))),
-    share ? h("p.dim", {}, share) : "");
+    share ? h("p.dim", {}, share) : ""));
   const counts = { check: findings.length, confusion: confusion.pairs.reduce((sum, one) => sum + one.count, 0) };
   for (const [name, count] of Object.entries(counts)) parts.tabs.querySelector(`[data-count=${name}]`).textContent = count ? ` ${count}` : "";
 }

@@ -84,7 +84,7 @@ def shipped():
     return Encoder.load(device="cpu")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def studio(shipped, tmp_path_factory):
     with Studio(shipped, tmp_path_factory.mktemp("studio") / "stars.db") as running:
         for action in ("wave", "squat", "kick"):
