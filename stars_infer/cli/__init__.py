@@ -20,6 +20,7 @@ from stars_infer.cli.layouts import layouts
 from stars_infer.cli.options import DEFAULT_INDEX
 from stars_infer.cli.output import Output
 from stars_infer.cli.pose import pose
+from stars_infer.cli.report import report
 from stars_infer.cli.search import search
 from stars_infer.cli.segment import segment
 from stars_infer.cli.serve import serve
@@ -90,6 +91,9 @@ app.command(
     epilog="Example: stars search clip.skeleton --in vectors.npz -k 5", rich_help_panel=_RUN
 )(search)
 app.command(epilog="Example: stars view a.npy b.npy --out both.gif", rich_help_panel=_LOOK)(view)
+app.command(epilog="Example: stars report stars.db --out report.html", rich_help_panel=_LOOK)(
+    report
+)
 app.command(epilog="Example: stars demo --out demo/", rich_help_panel=_LOOK)(demo.demo)
 app.command(epilog="Example: stars tour", rich_help_panel=_LOOK)(tour)
 app.command(epilog="Example: stars layouts coco17", rich_help_panel=_LOOK)(layouts)

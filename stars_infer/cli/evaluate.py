@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -161,17 +161,33 @@ def _show_accuracies(
 ) -> None:
     classes, queries = len(set(clips.labels)), int(clips.query.sum())
     if output.json:
-        shots = {
-            str(n): {"mean": round(score.mean, 2), "std": round(score.std, 2)}
-            for n, score in accuracies.items()
-        }
-        output.record({"model": model, "classes": classes, "queries": queries, "shots": shots})
+        output.record(
+            {
+                "model": model,
+                "classes": classes,
+                "queries": queries,
+                "draws": draws,
+                "shots": {str(n): _rounded(score) for n, score in accuracies.items()},
+                "labels": sorted(set(clips.labels)),
+                "confusion": {str(n): score.confusion for n, score in accuracies.items()},
+            }
+        )
         return
     output.note(f"{model}: {classes} classes, {queries} queries, {draws} draws")
     output.table(
-        ("shots", "accuracy %", "deviation"),
-        [(n, f"{score.mean:.1f}", f"{score.std:.1f}") for n, score in accuracies.items()],
-    )
+        ("shots", "accuracy %", "95 % interval", "deviation"),
+        [
+            (n, f"{score.mean:.1f}", "–".join(f"{end:.1f}" for end in score.interval or ()),
+             f"{score.std:.1f}")
+            for n, score in accuracies.items()
+        ],
+    )  # fmt: skip
+
+
+def _rounded(score: Accuracy) -> dict[str, float]:
+    low, high = score.interval or (score.mean, score.mean)
+    values = {"mean": score.mean, "std": score.std, "low": low, "high": high}
+    return {name: round(value, 2) for name, value in values.items()}
 
 
 def _show_open_set(results: dict[int, OpenSetAccuracy], model: str, output: Output) -> None:
@@ -187,7 +203,7 @@ def _show_open_set(results: dict[int, OpenSetAccuracy], model: str, output: Outp
         }
         if output.json:
             rounded = {name: round(value, 2) for name, value in values.items()}
-            output.record({"model": model, "shots": n, **rounded})
+            output.record({"model": model, "shots": n, **rounded, **_curves(result)})
         rows.append((n, *(f"{value:.1f}" for value in values.values())))
     if output.json:
         return
@@ -199,6 +215,20 @@ def _show_open_set(results: dict[int, OpenSetAccuracy], model: str, output: Outp
     )
     for n, result in results.items():
         output.paragraph(f"confidence and accuracy, {n} shots", _lines(result.reliability))
+
+
+def _curves(result: OpenSetAccuracy) -> dict[str, Any]:
+    """What a report draws; an empty bin has no confidence."""
+    curve = result.reliability
+    there = curve.count > 0
+    return {
+        "reliability": {
+            "confidence": [round(value, 4) for value in curve.confidence[there].tolist()],
+            "right": [round(value, 4) for value in curve.right[there].tolist()],
+            "count": curve.count[there].tolist(),
+        },
+        "curve": [[round(value, 4) for value in point] for point in result.curve],
+    }
 
 
 def _lines(curve: Reliability) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from stars_infer.classification.classifiers import (
 )
 from stars_infer.classification.mirroring import AUTO, check_mirror, choose_mirroring
 from stars_infer.errors import UsageError
+from stars_infer.evaluation.intervals import bootstrap_mean
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.pairwise import (
@@ -106,10 +107,20 @@ class LabeledClips:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Share of queries named right, per cent: mean and deviation over draws of exemplars."""
+    """Share of queries named right, per cent.
+
+    Attributes:
+        mean: Over draws of exemplars.
+        std: Deviation between draws.
+        interval: Of 95 %, for the choice of queries (bootstrap over clips); None where not told.
+        confusion: How many queries of each class (rows) were named as each (columns), over all
+            draws, in the order of the sorted labels; None where not told.
+    """
 
     mean: float
     std: float
+    interval: tuple[float, float] | None = None
+    confusion: tuple[tuple[int, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +155,34 @@ def evaluate(
         UsageError: If a class has too few exemplars, or there is nothing to name.
     """
     pools = exemplar_pools(clips, shots)
-    return {
-        n: accuracy_over(
-            [draw.accuracy for draw in name_by_draws(clips, pools, n, draws=draws, seed=seed)]
+    numbers = class_numbers(clips.labels, sorted(set(clips.labels)))
+    found = {}
+    for n in shots:
+        named = list(name_by_draws(clips, pools, n, draws=draws, seed=seed))
+        found[n] = replace(
+            accuracy_over([draw.accuracy for draw in named]),
+            interval=_interval(named, numbers),
+            confusion=_confusion(named, numbers, len(pools)),
         )
-        for n in shots
-    }
+    return found
+
+
+def _interval(named: Sequence[DrawResult], numbers: NDArray[np.intp]) -> tuple[float, float]:
+    hits, counts = np.zeros((2, len(numbers)))
+    for draw in named:
+        counts[draw.queries] += 1
+        hits[draw.queries] += draw.predicted == numbers[draw.queries]
+    low, high = bootstrap_mean(hits, counts)
+    return 100 * low, 100 * high
+
+
+def _confusion(
+    named: Sequence[DrawResult], numbers: NDArray[np.intp], count: int
+) -> tuple[tuple[int, ...], ...]:
+    table = np.zeros((count, count), np.intp)
+    for draw in named:
+        np.add.at(table, (numbers[draw.queries], draw.predicted), 1)
+    return tuple(tuple(row) for row in table.tolist())
 
 
 def accuracy_over(accuracies: Sequence[float]) -> Accuracy:

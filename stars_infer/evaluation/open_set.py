@@ -16,6 +16,7 @@ from stars_infer.classification.model_calibration import Prior
 from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.errors import UsageError, check_range
 from stars_infer.evaluation.fewshot import LabeledClips, exemplar_pools, named_by
+from stars_infer.evaluation.intervals import accept_curve
 from stars_infer.evaluation.reliability import Reliability, reliability
 
 Chances = NDArray[np.floating]
@@ -80,6 +81,7 @@ class OpenSetAccuracy:
         known_named: Share of known clips that were named.
         right_of_named: Share of named clips whose label is right.
         reliability: Confidence against accuracy, over all clips.
+        curve: Shares of unknown and of known clips that are named as the threshold falls, 0 to 1.
     """
 
     auroc: float
@@ -88,6 +90,7 @@ class OpenSetAccuracy:
     known_named: float
     right_of_named: float
     reliability: Reliability
+    curve: tuple[tuple[float, float], ...] = ()
 
     @classmethod
     def of(cls, trial: Trial) -> OpenSetAccuracy:
@@ -101,6 +104,7 @@ class OpenSetAccuracy:
             known_named=100 * float(named[trial.known].mean()),
             right_of_named=100 * float(trial.right[named].mean()) if named.any() else 0.0,
             reliability=reliability(trial.confidence, trial.right),
+            curve=tuple(accept_curve(known, unknown)),
         )
 
 

@@ -5,7 +5,7 @@ This needs Pillow, which the extra `view` brings.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,7 @@ class Look:
     dark: bool = False
 
     @property
-    def limbs(self) -> dict[str, tuple[str, ...]]:
+    def limbs(self) -> Mapping[str, tuple[str, ...]]:
         """The colors of limbs."""
         return style.DARK_LIMBS if self.dark else style.LIMBS
 

@@ -13,7 +13,7 @@ def test_unknown_clips_are_counted(stars, recordings, tmp_path):
     (result,) = records(out)
     assert set(result) == {
         "model", "shots", "auroc", "fpr_at_95", "unknown_named", "known_named",
-        "right_of_named", "calibration_error",
+        "right_of_named", "calibration_error", "reliability", "curve",
     }  # fmt: skip
     assert result["auroc"] > 50
     picture = tmp_path / "reliability.svg"
@@ -36,7 +36,11 @@ def test_fewshot_eval(stars, recordings):
     code, out, err = stars(*arguments, "--json")
     assert code == 0, err
     (result,) = records(out)
-    assert set(result) == {"model", "classes", "queries", "shots"}
+    assert set(result) == {"model", "classes", "queries", "shots", "draws", "labels", "confusion"}
+    asked = sum(map(sum, result["confusion"]["2"]))
+    assert asked == 4 * (result["queries"] - 2 * result["classes"])
+    two = result["shots"]["2"]
+    assert two["low"] <= two["mean"] <= two["high"]
     assert (result["model"], result["classes"], result["queries"]) == ("tiny", 7, 28)
     assert set(result["shots"]) == {"1", "2"}
     assert 20 < result["shots"]["2"]["mean"] <= 100

@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stars_infer.synthetic.actions import perform
+from stars_infer.synthetic.files import skeleton_text
+
+
+@pytest.fixture
+def index(tmp_path, stars):
+    """An index of three actions, three examples each."""
+    for action in ("wave", "squat", "kick"):
+        (tmp_path / action).mkdir()
+        for seed in range(3):
+            text = skeleton_text(perform(action, np.random.default_rng(seed)))
+            (tmp_path / action / f"{seed}.skeleton").write_text(text, encoding="ascii")
+        code, _, err = stars("fewshot", "add-class", action, "--label", action, "-q")
+        assert code == 0, err
+    return stars
+
+
+def test_an_index_becomes_a_page(index):
+    code, out, err = index("report")
+    assert code == 0, err
+    assert "of 9" in out
+    assert "wrote report.html" in err
+    page = Path("report.html").read_text(encoding="utf-8")
+    assert "Report of stars.db" in page
+    assert page.count("data-pair=") >= 6
+    Path("wave/0.skeleton").unlink()
+    code, out, _ = index("report", "stars.db", "--out", "-", "--hardest", 9)
+    assert code == 0
+    assert "The files are not there any more" in out
+
+
+def test_json_says_what_matters(index):
+    code, out, _ = index("report", "--hardest", 0, "--json")
+    assert code == 0
+    found = json.loads(out)
+    assert found["facts"]["examples"] == "9"
+    assert found["file"] == "report.html"
+
+
+def test_an_evaluation_and_a_run_become_pages(index, trained):
+    _, out, _ = index("fewshot", "eval", ".", "--shots", 1, "--draws", 2, "--json")
+    Path("e.json").write_text(out, encoding="utf-8")
+    code, out, err = index("report", "e.json", "-o", "e.html", "-q")
+    assert code == 0, err
+    assert out.splitlines()[0].startswith("named rightly by 1 example\t")
+    assert "Confusion matrix" in Path("e.html").read_text(encoding="utf-8")
+    code, out, err = index("report", trained / "mamp", "-o", "-")
+    assert code == 0, err
+    assert "Training run mamp" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.db"], "there is no such index"),
+        (["x.txt"], "no JSON"),
+        (["x.txt", "-o", "x.pdf"], "give the file the ending"),
+        (["x.txt", "-o", "-", "-q"], "leave --json and --quiet out"),
+    ],
+)
+def test_what_cannot_be_reported_is_said(stars, arguments, said):
+    Path("x.txt").write_text("a text\n", encoding="utf-8")
+    code, _, err = stars("report", *arguments)
+    assert code == 2
+    assert said in err
