@@ -44,6 +44,10 @@ def demo(
     else:
         with tempfile.TemporaryDirectory(prefix="stars-demo-") as folder:
             _run(Path(folder), performers, seed, model, device, output)
+        output.note(
+            "your own: stars fewshot add-class FOLDER/wave FOLDER/clap, then stars classify CLIPS; "
+            "or see more: stars tour"
+        )
     output.finish()
 
 

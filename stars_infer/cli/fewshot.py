@@ -213,7 +213,7 @@ def list_(
     )
 
 
-@app.command(epilog="Example: stars fewshot remove clap --id 12")
+@app.command(epilog="Example: stars fewshot remove --id 12")
 def remove(
     label: Annotated[str | None, typer.Argument(help="Remove all examples of this action.")] = None,
     ids: Annotated[
@@ -229,8 +229,10 @@ def remove(
     from stars_infer.shared.open import open_index
 
     output = Output(json=json, quiet=quiet)
-    if label is None and not ids:
-        raise UsageError("say what to remove: an action, or --id NUMBER")
+    if (label is None) == (not ids):
+        raise UsageError(
+            "say what to remove: an action, all examples of which go, or single ones by --id NUMBER"
+        )
     with open_index(index, read_model_info(find_model(model)), create=False) as opened:
         removed = opened.remove(label=label, ids=ids or ())
         left, labels = len(opened), opened.labels

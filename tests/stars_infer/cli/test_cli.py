@@ -148,8 +148,12 @@ def test_list_and_remove(taught):
     assert records(taught("fewshot", "list", "wave", "--json")[1]) == [
         row for row in rows if row["label"] == "wave"
     ]
-    code, out, _ = taught("fewshot", "remove", "kick", "--id", waves[0], "--json")
-    assert (code, records(out)) == (0, [{"removed": 4, "left": 3 * len(ACTIONS) - 4}])
+    code, _, err = taught("fewshot", "remove", "wave", "--id", waves[0])
+    assert (code, "an action, all examples of which go, or single" in err) == (2, True)
+    for what, left in ((["--id", waves[0]], 1), (["kick"], 4)):
+        code, out, _ = taught("fewshot", "remove", *what, "--json")
+        gone = 1 if "--id" in what else 3
+        assert (code, records(out)) == (0, [{"removed": gone, "left": 3 * len(ACTIONS) - left}])
     for wrong in (["remove"], ["remove", "kick"], ["list", "kick"], ["remove", "--id", "9999"]):
         assert taught("fewshot", *wrong)[0] == 2
 
