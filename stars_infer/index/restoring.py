@@ -10,7 +10,7 @@ from typing import Any
 
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError
-from stars_infer.index.exemplar import COLUMNS, INSERT, check_ids, exemplars_with
+from stars_infer.index.exemplar import COLUMNS, INSERT, Exemplar, check_ids, exemplars_with
 from stars_infer.index.kept_features import checked_features
 from stars_infer.index.network_inputs import read_input
 from stars_infer.index.rows import ROW
@@ -49,6 +49,12 @@ class RestorableIndex(IndexSettings):
     """
 
     model: ModelInfo
+
+    def exemplar(self, number: int) -> Exemplar | None:
+        """An exemplar by its number; None where it is gone."""
+        with self._file.reading() as connection:
+            found = exemplars_with("id", check_ids([number]), connection)
+        return found[0] if found else None
 
     def held_of(self, number: int) -> Features | None:
         """All that is held of one exemplar; None where it is gone."""

@@ -64,7 +64,7 @@ def advise(
     if wrong:
         what = "1 label looks" if wrong == 1 else f"{wrong} labels look"
         advice.append(Advice(words=f"{what} wrong: look at them first.", where="check"))
-    for label, count in sorted(counts.items(), key=lambda one: one[1]):
+    for label, count in reversed(counts.most_common()):
         if count < FEW:
             more = FEW - count
             advice.append(

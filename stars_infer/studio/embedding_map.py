@@ -11,6 +11,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +122,7 @@ def _carried_on(
     return np.asarray(places)
 
 
-def _fit(places: FloatArray) -> FloatArray:
+def _fit(places: NDArray[Any]) -> FloatArray:
     """Move and scale places into -1 to 1, with the same scale across and up."""
     low, high = places.min(axis=0), places.max(axis=0)
     span = max(float((high - low).max()), 1e-9)

@@ -198,10 +198,10 @@ async def exemplar_of(service: StudioService, number: int) -> Exemplar:
     Raises:
         UsageError: If there is none.
     """
-    for one in await _exemplars(service):
-        if one.id == number:
-            return one
-    raise UsageError(f"there is no example {number}: somebody else may have removed it")
+    found = await asyncio.to_thread(service.index.exemplar, number)
+    if found is None:
+        raise UsageError(f"there is no example {number}: somebody else may have removed it")
+    return found
 
 
 async def _exemplars(service: StudioService) -> Sequence[Exemplar]:

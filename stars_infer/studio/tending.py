@@ -87,7 +87,9 @@ class Tending:
         """The map, or a draft of it, or None while there is neither; and the examples."""
         exemplars = self._index.exemplars()
         if not exemplars:
-            return EmbeddingMap(ids=np.zeros(0, np.int64), places=np.zeros((0, 2))), exemplars
+            return EmbeddingMap(
+                ids=np.zeros(0, np.int64), places=np.zeros((0, 2), np.float32)
+            ), exemplars
         numbers, _ = _tokens(exemplars)
         found = self._result("map", numbers, self._make_map)
         if found is None and self._draft is not None:

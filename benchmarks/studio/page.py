@@ -1,0 +1,175 @@
+"""How the studio's page does with ten thousand examples: first paint, size, frames a second.
+
+    python benchmarks/studio/page.py --examples 10000
+
+It needs playwright and chromium. The examples are made-up clips with noise; the page is opened in
+headless Chromium, which draws without a graphics card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from stars_infer.clips.clip import Clip
+from stars_infer.encoder.encoder import Encoder
+from stars_infer.index.index import ExemplarIndex, NewExemplar
+from stars_infer.similarity.features import Features
+from stars_infer.synthetic.actions import ACTIONS, perform
+
+CLIPS = 20
+"""Clips of each action, of which all examples are made."""
+NOISE = 0.02
+"""Meters."""
+FRAMES = """(async () => {
+  const map = document.querySelector("canvas.map").map, took = [];
+  let last = performance.now();
+  for (let i = 0; i < 240; i++) {
+    map.across = 0.3 * Math.sin(i / 9);
+    map.zoom = 1.6 + 0.6 * Math.sin(i / 17);
+    map.wake();
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    took.push(now - last);
+    last = now;
+  }
+  took.sort((a, b) => a - b);
+  const begin = performance.now();
+  for (let i = 0; i < 60; i++) { map.across = i / 200; map.draw(); }
+  map.pen.getImageData(0, 0, 1, 1);
+  const draw = (performance.now() - begin) / 60;
+  return { median: took[120], slow: took[228], draw, points: map.ids.length };
+})()"""
+PAINT = """JSON.stringify({
+  paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+  loaded: performance.getEntriesByType("navigation")[0].loadEventEnd,
+  files: performance.getEntriesByType("resource").concat(performance.getEntriesByType("navigation"))
+    .filter((one) => !one.name.includes("/api/")).map((one) => one.encodedBodySize),
+})"""
+
+
+def main() -> None:
+    """Measure, and print a line of JSON for each figure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=10_000)
+    parser.add_argument("--keep", type=Path, help="folder of the index; made if it is not there")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = (given.keep or Path(folder)) / f"{given.examples}.db"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fill(path, given.examples)
+        empty = Path(folder) / "empty.db"
+        with sync_playwright() as running:
+            browser = running.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            with Studio(empty) as address:
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                show("empty", first_paint(page, address))
+            with Studio(path) as address:
+                page = browser.new_page(viewport={"width": 1280, "height": 900})
+                show("full", first_paint(page, address))
+                show("map", drawn(page))
+                show("frames", page.evaluate(FRAMES))
+                show("report", reported(page))
+            browser.close()
+
+
+def fill(path: Path, count: int) -> None:
+    """Make an index of so many examples."""
+    encoder, random = Encoder.load(device="cpu"), np.random.default_rng(0)
+    labels = [action for action in ACTIONS for _ in range(CLIPS)]
+    clips = [Clip.from_array(perform(label, random)) for label in labels]
+    sequences = [one.sequence for one in encoder.encode(clips, query=True)]
+    vector = np.zeros(encoder.info.width, np.float32)
+    with ExemplarIndex.open(path, encoder.info) as index:
+        for start in range(0, count, 500):
+            new = []
+            for number in range(start, min(start + 500, count)):
+                of = int(random.integers(len(clips)))
+                sequence = sequences[of]
+                assert sequence is not None
+                noise = random.normal(size=sequence.shape).cumsum(axis=1) * NOISE
+                made = (sequence + noise).astype(np.float32)
+                new.append(
+                    NewExemplar(
+                        label=labels[of],
+                        features=Features(vector=vector, sequence=made),
+                        source=f"clip {number}",
+                        content_hash=f"{number:064x}",
+                    )
+                )
+            index.add(new)
+
+
+class Studio:
+    """A studio in a process of its own."""
+
+    def __init__(self, index: Path) -> None:
+        self._index = index
+
+    def __enter__(self) -> str:
+        command = [sys.executable, "-m", "stars_infer", "studio", "--no-browser", "--json"]
+        self._process = subprocess.Popen(
+            [*command, "--index", str(self._index)], stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        address: str = json.loads(self._process.stdout.readline())["address"]
+        return address
+
+    def __exit__(self, *error: object) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+
+
+def first_paint(page: Page, address: str) -> dict[str, Any]:
+    """Milliseconds to the first paint, and bytes of the page's own files."""
+    page.goto(address)
+    page.wait_for_selector(".drop")
+    found = json.loads(page.evaluate(PAINT))
+    return {
+        "first_paint_ms": round(found["paint"]),
+        "loaded_ms": round(found["loaded"]),
+        "files": len(found["files"]),
+        "kilobytes": round(sum(found["files"]) / 1000, 1),
+    }
+
+
+def drawn(page: Page) -> dict[str, float]:
+    """Seconds until there is a draft of the map, and the map."""
+    begin = time.monotonic()
+    page.keyboard.press("3")
+    page.wait_for_selector("canvas.map")
+    while not page.evaluate("document.querySelector('canvas.map').map.ids.length"):
+        time.sleep(0.05)
+    draft = time.monotonic() - begin
+    while "draft" in (page.text_content(".map-stage [role=status]") or ""):
+        time.sleep(0.2)
+    return {"draft_s": round(draft, 1), "map_s": round(time.monotonic() - begin, 1)}
+
+
+def reported(page: Page) -> dict[str, float]:
+    """Seconds until what would help is said, after the map."""
+    begin = time.monotonic()
+    page.wait_for_selector(".advice:not(.old) h2", timeout=600_000)
+    return {"report_s": round(time.monotonic() - begin, 1)}
+
+
+def show(what: str, found: dict[str, Any]) -> None:
+    """Print a line of JSON."""
+    print(json.dumps({"what": what, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
