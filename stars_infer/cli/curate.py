@@ -215,10 +215,7 @@ def remedy(one: Finding, exemplars: Sequence[Exemplar]) -> str:
             other = f"stars fewshot remove --id {exemplars[one.positions[1]].id}"
             return f"keep the right one: {removal}, or {other}"
         case "mislabeled":
-            return (
-                f"look; then {removal} and "
-                f"stars fewshot add-class {source} --label {shlex.quote(one.labels[1])}"
-            )
+            return f"look; then stars fewshot relabel {shlex.quote(one.labels[1])} {source}"
         case "duplicate":
             return removal
         case "outlier":
