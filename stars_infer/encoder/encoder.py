@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from stars_infer.runtimes.runtime import Runtime, RuntimeChoice
 
 AUTO = "auto"
+_LEFT: list[Runtime | None] = []
+"""Networks of the process from which this one was forked off."""
 
 
 class Encoder:
@@ -64,6 +68,8 @@ class Encoder:
         self.info = info
         self.folder = folder
         self._open_network = open_network
+        self._loading = os.getpid(), threading.Lock()
+        self._loaded: Runtime | None = None
 
     @classmethod
     def load(cls, model: str | Path | None = None, *, device: str = AUTO) -> Encoder:
@@ -155,9 +161,9 @@ class Encoder:
         info = replace(self.info, comparison=how, own_calibration=None)
         return Encoder(info, self._open_network)
 
-    def __getstate__(self) -> dict[str, object]:
-        """State without the network, which another process loads when it needs it."""
-        return {"info": self.info, "folder": self.folder, "_open_network": self._open_network}
+    def __reduce__(self) -> tuple[object, ...]:
+        """It is pickled without the network, which another process loads when it needs it."""
+        return Encoder, (self.info, self._open_network, self.folder)
 
     def open(self) -> None:
         """Load the network now.
@@ -169,9 +175,16 @@ class Encoder:
         """
         _ = self._network
 
-    @cached_property
+    @property
     def _network(self) -> Runtime:
-        return self._open_network()
+        """The loaded network. A process that was forked off loads its own: threads stay behind."""
+        if self._loading[0] != os.getpid():
+            _LEFT.append(self._loaded)  # which must not be ended here
+            self._loading, self._loaded = (os.getpid(), threading.Lock()), None
+        with self._loading[1]:
+            if self._loaded is None:
+                self._loaded = self._open_network()
+            return self._loaded
 
     @property
     def runtime(self) -> RuntimeChoice:
