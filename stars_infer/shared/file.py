@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -65,16 +66,16 @@ class SharedFile(IndexFile):
             super().close()
             raise
         self._follower = Follower(self._mirror, str(store), reached=reached)
+        self._finish = weakref.finalize(
+            self, _finish, self._process, self._follower, self._own, store
+        )
 
     def __str__(self) -> str:
         return str(self._store)
 
     def close(self) -> None:
         """Stop following, and close the copy."""
-        if not self.closed and os.getpid() == self._process:
-            self._follower.stop()
-            self._own.close()
-            self._store.close()
+        self._finish()
         super().close()
 
     @contextmanager
@@ -136,6 +137,14 @@ class SharedFile(IndexFile):
         if rows:
             turn.renew()
             self._store.put_rows(rows)
+
+
+def _finish(process: int, follower: Follower, own: IndexFile, store: Store) -> None:
+    """Stop following a shared index that is closed, or that nobody holds any longer."""
+    if os.getpid() == process:
+        follower.stop()
+        own.close()
+        store.close()
 
 
 def append(store: Store, record: Record, turn: Turn) -> None:

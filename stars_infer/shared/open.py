@@ -18,7 +18,7 @@ from stars_infer.index.file import WAIT
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.shared.file import SharedFile, append
 from stars_infer.shared.mirror import LOGGER
-from stars_infer.shared.place import MILVUS, IndexPath, Place, place_of
+from stars_infer.shared.place import MILVUS, IndexPath, Place, place_of, secret_variable
 from stars_infer.shared.record import Record
 from stars_infer.shared.row_text import searched_width
 from stars_infer.shared.store import Store, StoreError
@@ -27,6 +27,7 @@ from stars_infer.shared.turn import Turns
 COPIES = "STARS_COPIES"
 """Variable of the environment that names the folder of local copies."""
 _COPY = "index.db"
+_LONG = 2.0
 
 
 def open_index(
@@ -35,7 +36,7 @@ def open_index(
     *,
     create: bool = True,
     wait: float = WAIT,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] | None = None,
 ) -> ExemplarIndex:
     """Open the index of a model.
 
@@ -45,7 +46,8 @@ def open_index(
         model: The model whose exemplars it holds or is to hold.
         create: Make it if there is none.
         wait: Seconds for which a change waits until other programs have finished theirs.
-        progress: Called with how many exemplars of a shared index have come.
+        progress: Called with how many exemplars of a shared index have come; the log says that
+            they come, where that takes long, if not given.
 
     Raises:
         ExemplarIndexError: If it is missing, no index, or made by another model.
@@ -74,7 +76,7 @@ def open_shared(
     *,
     create: bool,
     wait: float = WAIT,
-    progress: Callable[[int], None] = lambda rows: None,
+    progress: Callable[[int], None] | None = None,
 ) -> ExemplarIndex:
     """Open a shared index.
 
@@ -99,7 +101,8 @@ def open_shared(
                 raise
             reached = False
             LOGGER.warning("%s; answers are those of the local copy, %s", error, _age(copy))
-        file = _shared_file(store, copy, model, wait=wait, reached=reached, progress=progress)
+        told = progress or _teller(place)
+        file = _shared_file(store, copy, model, wait=wait, reached=reached, progress=told)
     except BaseException:
         store.close()
         raise
@@ -173,7 +176,28 @@ def _shared_file(
         return opened()
 
 
+def _teller(place: Place) -> Callable[[int], None]:
+    """Says once in the log that exemplars are copied, if that takes longer than two seconds."""
+    began: float | None = time.monotonic()
+
+    def tell(rows: int) -> None:
+        nonlocal began
+        if began is not None and time.monotonic() - began > _LONG:
+            LOGGER.warning("%s: its examples are copied to this machine, %d so far", place, rows)
+            began = None
+
+    return tell
+
+
 def _store_of(place: Place) -> Store:
+    local = place.path is not None or place.host in ("localhost", "127.0.0.1", "[::1]")
+    if os.environ.get(variable := secret_variable(place.kind)) and not (place.secure or local):
+        LOGGER.warning(
+            "%s: %s is sent in plain text; where the server has TLS, write %s+https://",
+            place,
+            variable,
+            place.kind,
+        )
     if place.kind == MILVUS:
         from stars_infer.shared.milvus import MilvusStore
 

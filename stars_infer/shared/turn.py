@@ -119,8 +119,8 @@ class Turns:
 
     def _take(self, end: float, wait: float) -> tuple[Turn, str]:
         pause = _PAUSE
+        others: list[Entry] = []
         while True:
-            others = self._others("")
             if not others:
                 key = f"{_PREFIX}{uuid.uuid4().hex}"
                 try:
@@ -137,6 +137,7 @@ class Turns:
                 raise self._late(wait, _name_of(others[0]))
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2 * pause, _LONGEST_PAUSE)
+            others = self._others("")
 
     def _others(self, own: str) -> list[Entry]:
         """Entries of others, without those of writers that are gone, which are removed."""

@@ -1,9 +1,11 @@
 """What is opened by which name, and what is refused."""
 
+import gc
 import logging
 import multiprocessing
 import os
 import stat
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from stars_infer.errors import ExemplarIndexError, UsageError
 from stars_infer.shared.open import COPIES, copies_folder, index_exists, open_index
 from stars_infer.shared.place import IndexPath, place_of
 from stars_infer.shared.store import Entry
-from tests.stars_infer.shared.databases import PLACE, soon
+from tests.stars_infer.shared.databases import PLACE, need, soon
 
 
 @pytest.mark.parametrize(
@@ -188,6 +190,27 @@ def test_the_recognizer_opens_a_shared_index(hosts, monkeypatch):
         assert repr(actions) == f"<Recognizer in {hosts.name}: 0 clips, 0 actions>"
     with Recognizer.open(hosts.name) as actions:
         assert actions.labels == []
+
+
+def test_a_token_goes_in_plain_text_only_with_a_word(monkeypatch, own_encoder, tmp_path, caplog):
+    monkeypatch.setenv(COPIES, str(tmp_path))
+    monkeypatch.setenv("STARS_QDRANT_TOKEN", "s3cret")
+    need("qdrant")
+    for name, plain in (("qdrant://nowhere.invalid/a", 1), ("qdrant+https://nowhere.invalid/a", 0)):
+        caplog.clear()
+        with pytest.raises(ExemplarIndexError, match="check that Qdrant runs there") as refused:
+            open_index(name, own_encoder.info)
+        assert sum("plain text" in text for text in caplog.messages) == plain
+        assert "s3cret" not in caplog.text + str(refused.value)
+
+
+def test_an_index_that_nobody_holds_is_followed_no_longer(memory, own_encoder):
+    threads = threading.active_count()
+    memory.open("one", own_encoder.info)
+    assert threading.active_count() == threads + 1
+    memory.opened.clear()
+    gc.collect()
+    soon(lambda: threading.active_count() == threads)
 
 
 def test_the_extra_that_is_missing_is_named(monkeypatch, own_encoder, tmp_path):
