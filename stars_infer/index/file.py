@@ -14,6 +14,7 @@ from pathlib import Path
 from stars_infer.atomic import written_beside
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import ExemplarIndexError, UsageError
+from stars_infer.index.full_disk import reason_of
 from stars_infer.index.holders import Waiting
 from stars_infer.index.schema import is_busy, set_up
 
@@ -154,7 +155,7 @@ class IndexFile:
             if is_busy(error):
                 raise self._busy_error(nothing_done, waited) from error
             raise ExemplarIndexError(
-                f"{self}: cannot be written ({_reason(error)}); {nothing_done}"
+                f"{self}: cannot be written ({reason_of(error, self.path)}); {nothing_done}"
             ) from error
 
     def _begin_reading(self) -> None:
@@ -260,7 +261,9 @@ class IndexFile:
                 finally:
                     copy.close()
         except (sqlite3.Error, OSError) as error:
-            raise ExemplarIndexError(f"{path}: cannot be written ({_reason(error)})") from error
+            raise ExemplarIndexError(
+                f"{path}: cannot be written ({reason_of(error, path)})"
+            ) from error
 
     def _open(self, model: ModelInfo) -> sqlite3.Connection:
         """Connect to the file, for reading only where its folder cannot be written."""
@@ -360,7 +363,9 @@ class IndexFile:
         return ExemplarIndexError(f"{self}: {who}; {nothing_done}; try again when it is done")
 
     def _unusable_error(self, error: Exception) -> ExemplarIndexError:
-        return ExemplarIndexError(f"{self}: not a usable exemplar index ({_reason(error)})")
+        return ExemplarIndexError(
+            f"{self}: not a usable exemplar index ({reason_of(error, self.path)})"
+        )
 
 
 _CHANGED: dict[str, int] = {}
@@ -380,14 +385,6 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-def _reason(error: Exception) -> str:
-    """Why SQLite gave up, in words."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF == sqlite3.SQLITE_FULL:
-        return "the disk is full: free some space"
-    return str(error)
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
