@@ -13,10 +13,10 @@ import uvicorn
 
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import UsageError
-from stars_infer.index.index import ExemplarIndex
 from stars_infer.serving.connections import DeadlineProtocol
 from stars_infer.serving.logs import LOGGER
 from stars_infer.serving.metrics import Metrics
+from stars_infer.shared.open import open_index
 from stars_infer.streaming.frames import MAX_LINE
 from stars_infer.studio.app import create_studio
 from stars_infer.studio.service import LIMITS, StudioService
@@ -53,7 +53,7 @@ def serve_studio(
     """
     check_camera(camera)
     encoder = Encoder.load(model, device=device)
-    service = StudioService(encoder, ExemplarIndex.open(index, encoder.info), LIMITS, Metrics())
+    service = StudioService(encoder, open_index(index, encoder.info), LIMITS, Metrics())
     app = create_studio(service, camera=camera)
     _log_briefly()
     listening = _listen(port)
