@@ -21,8 +21,8 @@ from stars_infer.studio.guard import Guard
 from stars_infer.studio.service import StudioService
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_WEB = {"stars_infer.studio": "web", "stars_infer.inspection": "web"}
-"""Rooms of which the folder `web` is handed out."""
+_PLAYER = ("player.css", "player.js", "skeleton.js")
+"""Files of the player, which lie in another room."""
 _TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -54,12 +54,13 @@ def create_studio(service: StudioService, *, camera: Path | None = None) -> Guar
 
 def _add_page(api: FastAPI) -> None:
     """Hand out the page's own files, by their names alone."""
+    player = files("stars_infer.inspection").joinpath("web")
+    own = files("stars_infer.studio").joinpath("web")
     held: dict[str, tuple[bytes, str]] = {}
-    for room, folder in _WEB.items():
-        for one in files(room).joinpath(folder).iterdir():
-            kind = _TYPES.get(Path(one.name).suffix)
-            if kind is not None and one.is_file():
-                held[one.name] = one.read_bytes(), kind
+    for one in (*own.iterdir(), *map(player.joinpath, _PLAYER)):
+        kind = _TYPES.get(Path(one.name).suffix)
+        if kind is not None:
+            held[one.name] = one.read_bytes(), kind
 
     @api.get("/studio/{name:path}", include_in_schema=False)
     async def page(request: Request, name: str) -> Response:

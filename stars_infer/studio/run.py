@@ -7,6 +7,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -77,7 +78,7 @@ def serve_studio(
         timeout_graceful_shutdown=round(LIMITS.grace),
         lifespan="on",
     )
-    with listening:
+    with listening, suppress(KeyboardInterrupt):  # which is how it is ended
         _Server(config, ready).run(sockets=[listening])
 
 
