@@ -15,6 +15,7 @@ from stars_infer.errors import (
     StarsError,
     UsageError,
 )
+from stars_infer.shared.store import StoreError
 
 KINDS: dict[type[StarsError], str] = {
     ClipError: "clip",
@@ -44,6 +45,8 @@ def status_of(error: StarsError) -> int:
         return 400
     if isinstance(error, ClipError):
         return 422
+    if isinstance(error, StoreError):  # the database of a shared index is away
+        return 503
     if isinstance(error, ExemplarIndexError):
         # Busy or damaged; without a cause, it does not fit what is asked.
         return 503 if isinstance(error.__cause__, sqlite3.Error) else 409
@@ -59,7 +62,7 @@ def headers_of(error: StarsError) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after)}
         if error.status == 401:
             return {"WWW-Authenticate": "Bearer"}
-    return {}
+    return {"Retry-After": "5"} if isinstance(error, StoreError) else {}
 
 
 def body_of(error: StarsError) -> dict[str, Any]:
