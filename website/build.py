@@ -41,6 +41,7 @@ def build(out: Path) -> list[str]:
             cwd=work,
             capture_output=True,
             text=True,
+            env={**os.environ, "NO_COLOR": "1"},
             check=False,
         )
         if done.returncode or not (work / "site/index.html").exists():
