@@ -24,7 +24,7 @@ from stars_infer.serving.metrics import Metrics
 from stars_infer.serving.run import Place
 from stars_infer.serving.service import open_service
 from stars_infer.serving.settings import Access, Limits
-from stars_infer.shared.place import IndexPath
+from stars_infer.shared.place import IndexPath, place_of
 
 NAME = "stars"
 _HEALTH_PERIOD, _HEALTH_TIMEOUT = 5.0, 20.0
@@ -117,7 +117,7 @@ def deployment(
     check_ray()
     from ray import serve
 
-    name = str(index) if "://" in str(index) or ":" in str(index) else str(index.absolute())
+    name = str(index.absolute() if place_of(index) is None else index)
     room = limits.queue + limits.watchers
     options: dict[str, Any] = {
         "name": NAME,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -52,7 +53,7 @@ def serve_on_ray(
         index, model=model, device=device, access=place.access, limits=limits, replicas=replicas
     )
     most = replicas.most or replicas.least
-    start_ray(address, cores=max(usable_cores(), -(-int(most * replicas.cores) // 1) + 1))
+    start_ray(address, cores=max(usable_cores(), math.ceil(most * replicas.cores) + 1))
     import ray
     from ray import serve
 

@@ -116,31 +116,36 @@ class Here:
 
 
 @contextmanager
-def brought_here(names: Sequence[str]) -> Iterator[Iterator[Here | ClipError]]:
+def brought_here(names: Sequence[str], start: str = "") -> Iterator[Iterator[Here | ClipError]]:
     """Files where they can be read, in order; those of object storage are fetched ahead.
 
     What cannot be there is an error in its place.
+
+    Args:
+        names: Of the files.
+        start: The folder from which paths go, on a disk that all machines share; the current one
+            if empty.
 
     Raises:
         StarsError: If a storage cannot be reached, which is no clip's fault.
     """
     if not any(map(is_url, names)):
-        yield (Here(name=name, path=absolute(name)) for name in names)
+        yield (Here(name=name, path=absolute(name, start)) for name in names)
         return
     with (
         tempfile.TemporaryDirectory(prefix="stars-") as folder,
         ThreadPoolExecutor(_AHEAD, thread_name_prefix="fetching") as pool,
     ):
-        yield _fetched(names, Path(folder), pool)
+        yield _fetched(names, start, Path(folder), pool)
 
 
-def absolute(name: str) -> Path:
-    """The path of a file on a disk that all machines share."""
-    return local_path(name).absolute()
+def absolute(name: str, start: str = "") -> Path:
+    """The path of a file, wherever it is asked for."""
+    return (Path(start) / local_path(name)).absolute()
 
 
 def _fetched(
-    names: Iterable[str], folder: Path, pool: ThreadPoolExecutor
+    names: Iterable[str], start: str, folder: Path, pool: ThreadPoolExecutor
 ) -> Iterator[Here | ClipError]:
     waiting: deque[tuple[Future[Here | ClipError], Path]] = deque()
 
@@ -151,16 +156,16 @@ def _fetched(
 
     for number, name in enumerate(names):
         own = folder / str(number)
-        waiting.append((pool.submit(_fetch, name, own), own))
+        waiting.append((pool.submit(_fetch, name, start, own), own))
         if len(waiting) >= _AHEAD:
             yield from first()
     while waiting:
         yield from first()
 
 
-def _fetch(name: str, folder: Path) -> Here | ClipError:
+def _fetch(name: str, start: str, folder: Path) -> Here | ClipError:
     if not is_url(name):
-        return Here(name=name, path=absolute(name))
+        return Here(name=name, path=absolute(name, start))
     folder.mkdir()
     system, root = storage(name)
     for left in reversed(range(_TRIES)):

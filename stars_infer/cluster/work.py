@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -31,6 +32,7 @@ from stars_infer.similarity.features import Features
 if TYPE_CHECKING:
     from stars_infer.runtimes.runtime import Runtime
 
+_POSE_MODEL = "STARS_POSE_MODEL"
 TOGETHER = 128
 """Clips that are embedded at once, and rows that are written at once."""
 _TOLD = 20
@@ -72,6 +74,8 @@ class How:
         convention: What is known of files that do not say it.
         people: As in `stars_infer.clips.people.parts_by_people`.
         views: As in `stars_infer.preprocessing.views.views_of`.
+        start: The folder from which paths go; the current one of who began the job.
+        pose_model: Sees people in videos, as `STARS_POSE_MODEL` names it where the job began.
     """
 
     model: str | None = None
@@ -79,6 +83,8 @@ class How:
     convention: Convention = field(default_factory=Convention)
     people: str = POOLED
     views: tuple[str, ...] = ()
+    start: str = field(default_factory=os.getcwd)
+    pose_model: str | None = field(default_factory=lambda: os.environ.get(_POSE_MODEL))
 
     def open(self) -> Encoder:
         """The model, on one thread of this process: there is a worker for each core.
@@ -87,8 +93,13 @@ class How:
             StarsError: As for `Encoder.load`.
         """
         single_threaded().__enter__()
-        graph = find_model(self.model) / GRAPH_FILE
-        encoder = Encoder.load(self.model)
+        if self.pose_model is not None:
+            os.environ[_POSE_MODEL] = self.pose_model
+        model = self.model
+        if model is not None and Path(self.start, model).is_dir():
+            model = str(Path(self.start, model))
+        graph = find_model(model) / GRAPH_FILE
+        encoder = Encoder.load(model)
         return Encoder(encoder.info, partial(_open_alone, graph, self.device))
 
 
@@ -122,6 +133,8 @@ class ClipReader:
             encoder=encoder, convention=how.convention, people=how.people, views=how.views
         )
 
+        self._start = how.start
+
     def outcomes(self, shard: Shard, book: Book) -> Iterator[Outcome]:
         """Clips and errors, in order, by the names under which the files were found.
 
@@ -130,7 +143,7 @@ class ClipReader:
             StarsError: If a storage cannot be reached.
         """
         start = book.begin(shard.number)
-        with brought_here(shard.sources) as files:
+        with brought_here(shard.sources, self._start) as files:
             for name, file in zip(shard.sources, files, strict=True):
                 if isinstance(file, ClipError):
                     yield file
