@@ -126,8 +126,13 @@ class _Worker:
             if self._do is None:
                 self._do = self._make(self._book)
             return self._do(task)
-        except StarsError as error:  # which Ray would wrap, and try again
+        except StarsError as error:  # which Ray would wrap
             return error
+        except Exception as error:
+            return StarsError(
+                f"a worker failed: unexpected {type(error).__name__}: {error} (this is a bug, "
+                "please report it)"
+            )
 
 
 class _RayBook:
