@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tritonclient.grpc", reason="the extra [triton] is not installed")
 pytest.importorskip("tritonclient.http", reason="the extra [triton] is not installed")
 
-from stars_infer import Encoder
+from stars_infer import Clip, Encoder
 from stars_infer.encoder.agreement import example_bodies
 from stars_infer.encoder.model import GRAPH_FILE, find_model
 from stars_infer.errors import MissingExtraError, ProviderError, UsageError
@@ -56,7 +56,8 @@ def test_a_batch_may_be_smaller_than_the_server_allows(server, device, tiny_mode
     assert server.asked == [2, 1]
 
 
-def test_commands_run_there(server, device, stars, recordings):
+def test_commands_run_there(server, stars, recordings):
+    device = f"triton://{server.host}/tiny"
     clips = sorted(recordings.rglob("*.skeleton"))[:3]
     for arguments in (
         ["embed", *clips, "--out", "far.npz", "--device", device],
@@ -72,6 +73,26 @@ def test_commands_run_there(server, device, stars, recordings):
     states = {line["what"]: line for line in map(json.loads, out.splitlines())}
     assert states[device]["state"] == "ok"
     assert states[device]["detail"].startswith("runs, ")
+
+
+def test_a_server_of_ours_runs_its_network_there(server, tiny_model, encoder, tmp_path):
+    """Its batches run in another thread than the one that opened the model."""
+    pytest.importorskip("fastapi", reason="the extra [serve] is not installed")
+    from tests.stars_infer.serving import conftest as ours
+
+    far = Encoder.load(tiny_model, device=f"triton+http://{server.http_host}/tiny")
+    with ours.Server(far, tmp_path / "stars.db") as running:
+        answer = running.post("embed", ours.as_file("wave", 1))
+        (found,) = np.array([clip["vector"] for clip in answer.json()["clips"]])
+        wanted = encoder.embed([Clip.from_array(ours.clip("wave", 1))])[0]
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+        model = server.models.pop("tiny")
+        try:
+            answer = running.post("embed", ours.as_file("wave", 1))
+        finally:
+            server.models["tiny"] = model
+    assert answer.status_code == 503
+    assert "does not run 'tiny': Request for unknown model" in answer.json()["error"]
 
 
 def test_it_is_told_what_is_wrong(server, device, tiny_model, imported_model):
