@@ -238,8 +238,8 @@ BOMBS: dict[str, Write] = {
     "keys of zeros.fbx": _bytes(lambda: _keys_of_zeros(20_000_000)),
     "keys that are nowhere.glb": _bytes(lambda: _scene(lambda facts: facts["accessors"].__setitem__(
         1, {"componentType": 5126, "count": 100_000_000, "type": "VEC4"}))["binary"]),
-    "keys that are counted twice.gltf": _bytes(lambda: _scene(lambda facts: facts.update(
-        animations=facts["animations"] * 40_000))["text"]),
+    "takes of the same keys.gltf": _bytes(lambda: _scene(lambda facts: facts.update(
+        animations=facts["animations"] * 400))["text"]),
     "memo of 200,000,000 entries.pkl": _bytes(
         lambda: b"\x80\x04Nr" + struct.pack("<I", 200_000_000) + b"."),
     "memo by text.pkl": _bytes(lambda: b"Np200000000\n."),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import random
 import sys
@@ -117,8 +118,12 @@ def main() -> None:
     """Half of the time at a small index, half of it at a large one; print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seconds", type=float)
+    parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     found = crowd(options.seconds / 2) + crowd(options.seconds / 2, large=True)
+    if options.report is not None:
+        facts = {"seconds": options.seconds, **found}
+        options.report.write_text(json.dumps(facts, indent=1), encoding="utf-8")
     for name in (ADDED, REMOVED, NAMED):
         sys.stdout.write(f"{name}: {found[name]:,}\n")
     for name, count in (faults := faults_of(found)).items():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import sys
 import tempfile
@@ -191,12 +192,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("times", type=int, nargs="?", default=3000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report", type=Path)
     given = parser.parse_args()
+    outcomes: Counter[str] = Counter()
     for large in (False, True):
         found = damage_index(given.times // 2, seed=given.seed, large=large)
+        for (_, outcome), count in found.items():
+            outcomes[outcome] += count
         sys.stdout.write("a large index\n" if large else "a small index\n")
         for (kind, outcome), count in sorted(found.items()):
             sys.stdout.write(f"  {kind:10} {outcome:20} {count:6}\n")
+    if given.report is not None:
+        given.report.write_text(json.dumps(outcomes, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import random
 import sys
@@ -156,10 +157,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("times", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--report", type=Path)
     options = parser.parse_args()
     half = options.times // 2
     found = kill_writers(half, seed=options.seed)
     found += kill_writers(options.times - half, seed=options.seed, large=True)
+    if options.report is not None:
+        options.report.write_text(json.dumps({"index": found}, indent=1), encoding="utf-8")
     for outcome in (KILLED, ENDED, *FAULTS):
         sys.stdout.write(f"{outcome}: {found[outcome]:,}\n")
     sys.exit(any(found[outcome] for outcome in FAULTS))
