@@ -13,6 +13,7 @@ from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, check_path
 from stars_infer.layouts import get_layout
 from stars_infer.pose.pictures import VIDEO_ENDINGS
+from stars_infer.readers import fbx, gltf
 from stars_infer.readers.amc import read_amc
 from stars_infer.readers.archives import is_many_in_npz, read_archive
 from stars_infer.readers.arrays import read_npy
@@ -20,9 +21,12 @@ from stars_infer.readers.bounds import check_points
 from stars_infer.readers.bvh import read_bvh
 from stars_infer.readers.c3d import read_c3d
 from stars_infer.readers.csv import read_csv
+from stars_infer.readers.fbx import read_fbx
 from stars_infer.readers.frames import frame_series, read_frames
+from stars_infer.readers.gltf import read_gltf
 from stars_infer.readers.hdf5 import read_h5
 from stars_infer.readers.json import read_json, read_jsonl
+from stars_infer.readers.mat import read_mat
 from stars_infer.readers.mvnx import read_mvnx
 from stars_infer.readers.parquet import read_parquet
 from stars_infer.readers.pkl import read_pkl
@@ -136,7 +140,8 @@ def holds_many(path: Path) -> bool:
     """Whether a path stands for a file that may hold any number of clips."""
     file = Path(str(path).partition("#")[0])
     ending = file.suffix.lower()
-    return ending in MANY_CLIPS or (ending == ".npz" and is_many_in_npz(file))
+    looks = _MAY_HOLD_MANY.get(ending)
+    return ending in MANY_CLIPS or (looks is not None and looks(file))
 
 
 Reader = Callable[[Path], Iterable[Recording | ClipError]]
@@ -157,11 +162,22 @@ READERS: dict[str, Reader] = {
     ".trc": read_trc,
     ".mvnx": read_mvnx,
     ".h5": read_h5,
+    ".mat": read_mat,
+    ".fbx": read_fbx,
+    ".glb": read_gltf,
+    ".gltf": read_gltf,
     **dict.fromkeys(VIDEO_ENDINGS, read_video),
 }
 """The reader of each file ending."""
 MANY_CLIPS = frozenset({".pkl"})
-"""Endings of files that hold any number of clips; some `.npz` files do, too (`holds_many`)."""
+"""Endings of files that always may hold many clips; others do now and then (`holds_many`)."""
+_MAY_HOLD_MANY = {
+    ".npz": is_many_in_npz,
+    ".fbx": fbx.has_several,
+    ".glb": gltf.has_several,
+    ".gltf": gltf.has_several,
+}
+"""Looks into a file for how many clips it holds."""
 COMPANIONS = {".asf": "a skeleton without a motion: name the .amc beside it"}
 """Endings of files that are read with a clip beside them, and what is said when one is named."""
 PACKAGES = {

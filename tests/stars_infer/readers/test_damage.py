@@ -19,7 +19,7 @@ from tests.stars_infer.readers.test_json import person as openpose_person
 from tests.stars_infer.readers.test_tables import csv_text, long, wide
 
 NAMES = get_layout("kinect20").joints
-MOCAP = (".amc", ".c3d", ".trc", ".mvnx", ".h5")
+MOCAP = (".amc", ".c3d", ".trc", ".mvnx", ".h5", ".mat", ".fbx", ".glb", ".gltf")
 """Formats of `test_mocap_damage`."""
 
 

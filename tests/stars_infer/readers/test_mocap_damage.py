@@ -27,7 +27,8 @@ from tests.stars_infer.readers.mocap_files import (
 from tests.stars_infer.readers.test_damage import MOCAP, PIECES
 from tests.stars_infer.readers.test_files import read_or_refuse
 
-NEEDS = {".c3d": "c3d", ".h5": "h5py"}
+NEEDS = {".c3d": "c3d", ".h5": "h5py", ".mat": "scipy", ".fbx": "scipy", ".glb": "scipy",
+         ".gltf": "scipy"}  # fmt: skip
 
 
 @lru_cache
@@ -55,11 +56,30 @@ def content(kind):
             return amass(np.random.default_rng(0).normal(size=(4, 156)))
         case ".npz ctrgcn":
             return ctrgcn([moving("ntu25", frames=4)[None]], [0], frames=6)
+    from tests.stars_infer.readers.scene_files import fbx_of, gltf_of, motion
+
+    match kind:
+        case ".glb":
+            return gltf_of(motion(frames=4), motion(frames=5)).binary()
+        case ".gltf":
+            return gltf_of(motion(frames=4)).text()
+        case ".fbx binary":
+            return fbx_of(motion(frames=4), motion(frames=5)).binary()
+        case ".fbx text":
+            return fbx_of(motion(frames=4)).text()
+        case ".mat":
+            from scipy.io import savemat
+
+            written = io.BytesIO()
+            names = np.array(KINECT, object)
+            savemat(written, {"take": {"xyz": points, "names": names, "fps": 30.0}})
+            return written.getvalue()
     raise KeyError(kind)
 
 
 KINDS = [".trc", ".c3d", ".mvnx", ".amc", ".h5 sleap", ".h5 deeplabcut", ".h5 fixed",
-         ".npz amass", ".npz ctrgcn"]  # fmt: skip
+         ".npz amass", ".npz ctrgcn", ".mat", ".glb", ".gltf", ".fbx binary",
+         ".fbx text"]  # fmt: skip
 
 
 def test_every_format_is_here():
