@@ -104,10 +104,7 @@ def test_what_is_no_recording_is_told(tmp_path, kinect):
     several = r"several arrays may be positions \(a, b\): name one 'joints'"
     for values, says in (
         ({"x": 3, "y": "text"}, "no array of positions"),
-        (
-            {"a": kinect, "b": kinect},
-            r"several arrays may be positions \(a, b\): name one 'joints'",
-        ),
+        ({"a": kinect, "b": kinect}, several),
         ({"joints": kinect * 1j}, "no array of positions"),
         ({"joints": kinect, "fps": "fast"}, "fps in the file is not a number"),
     ):
