@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -9,10 +10,14 @@ import sys
 import time
 from contextlib import suppress
 
+import numpy as np
 import pytest
 
+from stars_infer.client import Client
+from stars_infer.errors import ExemplarIndexError
 from stars_infer.shared.open import COPIES, open_index
 from stars_infer.shared.store import StoreError
+from stars_infer.synthetic.actions import perform
 from tests.conftest import REPOSITORY
 from tests.stars_infer.shared.databases import need, soon
 
@@ -74,9 +79,9 @@ def begin(server, folder, seed, count):
     )
 
 
-def can_add(index, exemplars):
-    with suppress(StoreError):
-        index.add(exemplars)
+def can_change(change):
+    with suppress(ExemplarIndexError):
+        change()
         return True
     return False
 
@@ -135,7 +140,48 @@ def test_a_server_that_goes_and_comes_back_holds_what_was_acknowledged(
             assert time.monotonic() - began < 40
             assert two.search([new[0].features], 1)[0][0].label == "wave"
             server.start()
-            soon(lambda: can_add(one, new[:1]), 60)
+            soon(lambda: can_change(lambda: one.add(new[:1])), 60)
             assert one.exemplars() == held
             one.add(new[8 - at :])
             soon(lambda: two.exemplars() == one.exemplars(), 60)
+
+
+def begin_serving(server, folder):
+    code = "import sys; from stars_infer.cli import main; sys.argv[0] = 'stars'; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "serve", "--port", "0", "--index", server.name],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, COPIES: str(folder)},
+    )
+    for line in process.stderr:
+        if found := re.search(r"listening at (http://[\d.:]+)", line):
+            return process, Client(found[1])
+    raise AssertionError("the server did not start")
+
+
+@pytest.mark.slow
+def test_what_one_server_is_taught_the_other_knows(server, tmp_path):
+    dice = np.random.default_rng(0)
+    processes, (one, two) = zip(
+        *(begin_serving(server, tmp_path / host) for host in ("one", "two")), strict=True
+    )
+    try:
+        one.add("wave", [perform("wave", dice) for _ in range(3)])
+        soon(lambda: two.counts == {"wave": 3})
+        two.add("squat", [perform("squat", dice) for _ in range(3)])
+        two.rename("wave", "hello")
+        soon(lambda: one.counts == {"hello": 3, "squat": 3})
+        assert one.predict(perform("wave", dice)).label == "hello"
+        server.stop(signal.SIGKILL)
+        assert two.predict(perform("squat", dice)).label == "squat"
+        with pytest.raises(ExemplarIndexError, match="check that Milvus runs there"):
+            two.remove("squat")
+        server.start()
+        soon(lambda: can_change(lambda: two.remove("squat")), 60)
+        soon(lambda: one.labels == ["hello"])
+    finally:
+        for process in processes:
+            process.terminate()
+            process.stderr.read()
+            assert process.wait(60) in (0, -signal.SIGTERM)

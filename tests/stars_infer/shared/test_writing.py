@@ -11,6 +11,7 @@ import pytest
 
 from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.exemplar import Exemplar
+from stars_infer.serving.problems import body_of, headers_of, status_of
 from stars_infer.shared import turn
 from stars_infer.shared.store import Entry, StoreError
 from stars_infer.shared.turn import WISHES
@@ -154,3 +155,10 @@ def test_while_the_database_is_away_answers_go_on_and_changes_are_refused(
     one.rename("wave", "hello")
     soon(lambda: "hello" in two.labels and "hello" in again.labels)
     soon(lambda: sum("can be reached again" in text for text in caplog.messages) >= 2)
+
+
+def test_a_server_says_that_the_database_is_away():
+    error = StoreError("milvus://db:19530/stars: does not answer; nothing was added")
+    assert status_of(error) == 503
+    assert headers_of(error) == {"Retry-After": "5"}
+    assert body_of(error)["kind"] == "index"
