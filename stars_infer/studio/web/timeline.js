@@ -11,7 +11,7 @@ export function timeline({ seconds, segments }, choose, chosen) {
   const step = STEPS.find((one) => seconds / one <= MOST_TICKS) || STEPS.at(-1);
   const at = (time) => `${(100 * time) / seconds}%`;
   const ticks = [];
-  for (let time = 0; time <= seconds; time += step)
+  for (let time = 0; time <= 0.95 * seconds; time += step)
     ticks.push(h("span.tick", { style: { left: at(time) } }, h("span", {}, clock(time).replace(".0 s", " s"))));
   const bar = segments.map((part, number) => {
     const words = `${part.label}, ${clock(part.start)} to ${clock(part.end)}, ${percent(part.confidence)}`
