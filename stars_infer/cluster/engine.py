@@ -27,13 +27,11 @@ MakeWork = Callable[[Book], Callable[[_Task], _Result]]
 
 
 class Engine(Protocol):
-    """Does tasks.
+    """Does tasks."""
 
-    Attributes:
-        workers: How many are done at once.
-    """
-
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many are done at once."""
 
     def map(
         self, make: MakeWork[_Task, _Result], tasks: Sequence[_Task], ledger: Ledger
