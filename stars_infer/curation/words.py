@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from stars_infer.curation.check import Finding
-    from stars_infer.index.index import Exemplar
 
 
-def what(one: Finding, exemplars: Sequence[Exemplar]) -> str:
+class Numbered(Protocol):
+    """An exemplar, as far as it is spoken of."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+
+def what(one: Finding, exemplars: Sequence[Numbered]) -> str:
     """Say for people what was found.
 
     Args:
