@@ -20,6 +20,7 @@ from stars_infer.cli.options import (
 )
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
 from stars_infer.cli.tables import PathCell
+from stars_infer.curation.words import what
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
@@ -170,35 +171,6 @@ def _who(one: Finding, exemplars: Sequence[Exemplar]) -> tuple[str, str, str]:
         return ids, " / ".join(one.labels), "–"
     exemplar = exemplars[one.positions[0]]
     return str(exemplar.id), exemplar.label, exemplar.source
-
-
-def what(one: Finding, exemplars: Sequence[Exemplar]) -> str:
-    """Say for people what was found.
-
-    Args:
-        one: The finding.
-        exemplars: The exemplars that were checked, in order.
-    """
-    first = one.labels[0]
-    match one.kind:
-        case "contradiction":
-            return f"the same motion is {one.labels[1]!r} in {exemplars[one.positions[1]].id}"
-        case "duplicate":
-            return f"the same motion as {exemplars[one.positions[1]].id}"
-        case "mislabeled":
-            return f"likely {one.labels[1]!r}: its neighbors are"
-        case "outlier":
-            return f"unlike all other examples of {first!r}"
-        case "disagreement":
-            if one.count == one.size == 2:
-                return f"two examples of {first!r} contradict each other"
-            return f"{one.count} of {one.size} examples of {first!r} are more like other actions"
-        case "overlap":
-            return (
-                f"{first!r} and {one.labels[1]!r} overlap: {one.count} of {one.size} name the other"
-            )
-        case "few":
-            return "1 example" if one.size == 1 else f"{one.size} examples"
 
 
 def remedy(one: Finding, exemplars: Sequence[Exemplar]) -> str:
