@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stars_infer.errors import MissingExtraError
@@ -33,6 +34,18 @@ _USERS: dict[str, int] = {}
 _GUARD = threading.Lock()
 
 
+@dataclass(slots=True)
+class _Connection:
+    """A client, and how many calls use it now."""
+
+    client: MilvusClient
+    users: int = 0
+
+    def close(self) -> None:
+        with suppress(Exception):  # it is broken, and thrown away
+            self.client.close()
+
+
 class MilvusStore:
     """Two collections: one of exemplars, and the log, whose name ends in `_log`.
 
@@ -47,7 +60,7 @@ class MilvusStore:
         self._place = place
         self._table, self._log = place.collection, f"{place.collection}_log"
         self._secret = os.environ.get(secret_variable(MILVUS), "")
-        self._connected: MilvusClient | None = None
+        self._connected: _Connection | None = None
         self._lock: threading.RLock | None = None
         self._connecting = threading.Lock()
         if place.path is not None:  # whose engine takes one writer at a time
@@ -185,23 +198,34 @@ class MilvusStore:
     @contextmanager
     def _calls(self) -> Iterator[MilvusClient]:
         """The client, whose errors become ours; after one, it connects anew."""
+        connection = None
         try:
-            if self._lock is None:
-                yield self._client()
-            else:
-                with self._lock:
-                    yield self._client()
+            with self._lock or nullcontext():
+                connection = self._taken()
+                yield connection.client
         except (StoreError, MissingExtraError):
             raise
         except Exception as error:  # of pymilvus and of gRPC, which have no common base
             self._disconnect()
             raise StoreError(f"{self}: {self._said(error)}; {self._remedy()}") from None
+        finally:
+            if connection is not None:
+                self._give_back(connection)
 
-    def _client(self) -> MilvusClient:
+    def _taken(self) -> _Connection:
         with self._connecting:
             if self._connected is None:
-                self._connected = self._connect()
+                self._connected = _Connection(self._connect())
+            self._connected.users += 1
             return self._connected
+
+    def _give_back(self, connection: _Connection) -> None:
+        """Close a connection that is to be closed, with its last user."""
+        with self._connecting:
+            connection.users -= 1
+            if connection.users or connection is self._connected:
+                return
+        connection.close()
 
     def _connect(self) -> MilvusClient:
         try:
@@ -230,16 +254,17 @@ class MilvusStore:
 
     def _disconnect(self) -> None:
         with self._connecting:
-            client, self._connected = self._connected, None
-        if client is not None:
-            try:
-                client.close()
-            except Exception:  # it is broken, and thrown away
+            connection, self._connected = self._connected, None
+            if connection is None or connection.users:
                 return
+        connection.close()
 
     def _said(self, error: Exception) -> str:
         """What an error says, without the secret."""
-        text = str(getattr(error, "message", "") or error).strip().split("\n")[0][:300]
+        text = str(getattr(error, "message", "") or error)
+        if callable(getattr(error, "code", None)) and callable(getattr(error, "details", None)):
+            text = f"{error.code().name}, {error.details()}"  # type: ignore[attr-defined]  # gRPC
+        text = text.strip().split("\n")[0][:300]
         return (text.replace(self._secret, "…") if self._secret else text).rstrip(".")
 
     def _remedy(self) -> str:

@@ -49,7 +49,7 @@ class QdrantStore:
     def exists(self) -> bool:
         """Whether both collections are there."""
         with self._calls() as client:
-            return client.collection_exists(self._table) and client.collection_exists(self._log)
+            return all(client.collection_exists(name) for name in (self._table, self._log))
 
     def create(self, width: int) -> None:
         """Make the collections, unless they are there; others may do so at once."""
