@@ -255,19 +255,18 @@ class _Curve:
         step = times[right] - times[left]
         share = np.clip((when - times[left]) / np.where(step > 0, step, 1), 0, 1)[:, None]
         if self.how == "STEP":
-            return np.where(share < 1, self.values[left, 0], self.values[right, 0])
+            return np.asarray(np.where(share < 1, self.values[left, 0], self.values[right, 0]))
         if self.how == "CUBICSPLINE":
             return self._spline(left, right, step[:, None], share)
         one, other = self.values[left, 0], self.values[right, 0]
         if not self.turns:
-            return one + share * (other - one)
+            return np.asarray(one + share * (other - one))
         angle = np.arccos(np.clip((one * other).sum(axis=1, keepdims=True), -1, 1))
         wide = np.where(angle > 1e-4, np.sin(angle), 1)
         weights = (np.sin((1 - share) * angle) / wide, np.sin(share * angle) / wide)
         near = angle <= 1e-4
-        return (
-            np.where(near, 1 - share, weights[0]) * one + np.where(near, share, weights[1]) * other
-        )
+        first, second = np.where(near, 1 - share, weights[0]), np.where(near, share, weights[1])
+        return np.asarray(first * one + second * other)
 
     def _spline(
         self, left: NDArray[np.intp], right: NDArray[np.intp], step: Float64Array, s: Float64Array
@@ -300,7 +299,7 @@ def _take(file: _File, animation: dict[str, Any], nodes: list[Node], order: list
         if not np.isfinite(times).all() or (np.diff(times) < 0).any():
             raise ClipError(file.source, "the times of its keys do not rise: export it again")
         curves[place[number], path] = _Curve(times, values, how, path)
-    times = [curve.times for curve in curves.values()]
+    keys = [curve.times for curve in curves.values()]
 
     def local(at: int, when: Float64Array) -> Local:
         rest = file.rest(order[at])
@@ -318,8 +317,8 @@ def _take(file: _File, animation: dict[str, Any], nodes: list[Node], order: list
 
     return Take(
         name=str(animation.get("name", ""))[:200],
-        start=float(min((one[0] for one in times), default=0)),
-        end=float(max((one[-1] for one in times), default=0)),
-        fps=sampling_rate(times),
+        start=float(min((one[0] for one in keys), default=0)),
+        end=float(max((one[-1] for one in keys), default=0)),
+        fps=sampling_rate(keys),
         local=local,
     )
