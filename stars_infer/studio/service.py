@@ -148,9 +148,9 @@ class StudioService(Service):
 
         async def work() -> list[Addition]:
             clips = [await self.prepared(one) for one in held]
+            found: list[Addition] = await self._adding.ask(Lesson(label=label, clips=clips))
             for one in held:
                 await asyncio.to_thread(self.shelf.keep, one.clip)
-            found: list[Addition] = await self._adding.ask(Lesson(label=label, clips=clips))
             added = {
                 one.clip.content_hash
                 for one, addition in zip(held, found, strict=True)
