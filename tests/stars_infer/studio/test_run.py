@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from importlib import import_module
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_port_in_use_is_told():
 
 
 def test_a_missing_package_is_told(monkeypatch):
-    command = sys.modules["stars_infer.cli.studio"]  # whose name is that of its function, too
+    command = import_module("stars_infer.cli.studio")  # whose name is its function's, too
     monkeypatch.setattr(command, "find_spec", lambda name: None)
     code, _, err = call_stars("studio", "--no-browser")
     assert code == 1
