@@ -173,7 +173,8 @@ def export(
         checkpoint = load_checkpoint(source).with_weights(weights, source=str(source))
         if compare == AUTO:
             config = replace(config, facts=NOT_MEASURED)
-        info = export_directory(checkpoint, folder, config)
+        with output.waiting("exporting and verifying"):
+            info = export_directory(checkpoint, folder, config)
         if compare == AUTO and not sets:
             output.note(
                 "vectors do not count where clips are compared: name labeled clips by --weigh-on "
@@ -191,13 +192,16 @@ def export(
             )
         model = folder
     if int8:
-        info = add_int8(model or folder, folder)
+        with output.waiting("rounding to int8 and verifying"):
+            info = add_int8(model or folder, folder)
         model = folder
     if fp16 or tensorrt:
-        info = add_half(model or folder, folder)
+        with output.waiting("halving the precision and verifying"):
+            info = add_half(model or folder, folder)
         model = folder
     if tensorrt:
-        info = add_engine(folder, engine)
+        with output.waiting("building the engine"):
+            info = add_engine(folder, engine)
         model = folder
     if triton is not None:
         info = read_model_info(model or folder)

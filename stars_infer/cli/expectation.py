@@ -106,7 +106,8 @@ def _tell(
     from stars_infer.readers.files import clip_files, read_clips
 
     hashes: dict[str, str] = {}
-    for path in clip_files(clips):
+    files = clip_files(clips)
+    for path in output.progress(files, "reading", len(files)):
         for clip in read_clips(path, convention=convention, skip=output.failure):
             hashes.setdefault(clip.content_hash, clip.source)
     with existing_index(index, model) as opened:

@@ -102,14 +102,15 @@ def import_(
     EXPORT.require("`stars model import`")
     from stars_infer.exporters.directory import import_mamp
 
-    encoded = import_mamp(
-        checkpoint,
-        out,
-        heads=heads,
-        absent_bodies=absent_bodies,
-        crop=crop,
-        license=license,
-    )
+    with output.waiting("importing and verifying"):
+        encoded = import_mamp(
+            checkpoint,
+            out,
+            heads=heads,
+            absent_bodies=absent_bodies,
+            crop=crop,
+            license=license,
+        )
     if json:
         output.record({"path": str(out), **encoded.to_json()})
         return
@@ -147,7 +148,8 @@ def fuse(
     if notes is not None:
         refuse_inputs(out / CARD_FILE, "--out", [notes])
     text = notes.read_text(encoding="utf-8") if notes else ""
-    encoded = fuse_models(models, out, weights=weight or (), notes=text)
+    with output.waiting("fusing and verifying"):
+        encoded = fuse_models(models, out, weights=weight or (), notes=text)
     if json:
         output.record({"path": str(out), **encoded.to_json()})
         return
@@ -168,7 +170,8 @@ def fetch(
 
     output = Output(json=json, quiet=quiet)
     wanted = HubModel.parse(model)
-    folder = fetch_model(wanted, refresh=True)
+    with output.waiting(f"fetching {wanted}"):
+        folder = fetch_model(wanted, refresh=True)
     encoded = read_model_info(folder)
     if json:
         output.record({"path": str(folder), **encoded.to_json()})
@@ -196,7 +199,8 @@ def push(
     from stars_infer.encoder.encoder import Encoder
 
     output = Output(json=json, quiet=quiet)
-    url = Encoder.load(model).push_to_hub(name, private=not public, revision=revision)
+    with output.waiting(f"copying to {name}"):
+        url = Encoder.load(model).push_to_hub(name, private=not public, revision=revision)
     if json:
         output.record({"url": url})
         return

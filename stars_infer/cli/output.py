@@ -18,6 +18,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -178,6 +179,21 @@ class Output:
         with self.bar() as bar:
             task = bar.add_task(what, total=None, visible=False)
             yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Show on stderr that something goes on of which no share that is done is known."""
+        console = Console(stderr=True)
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=self.json or self.quiet or not console.is_terminal,
+        ) as bar:
+            bar.add_task(what, total=None)
+            yield
 
     def finish(self) -> None:
         """End the command, with exit code 1 if any input failed."""

@@ -132,15 +132,16 @@ def _chosen_exemplars(
     chosen = [one for clip in clips for one in by_source.get(clip, ())]
     others = [Path(clip) for clip in clips if clip not in by_source]
     if others:
+        paths = clip_files(others)
         files = embed_files(
             Encoder.load(model),
-            clip_files(others),
+            paths,
             convention=convention,
             skip=output.failure,
             query=True,
             workers=None,
         )
-        for file in files:
+        for file in output.progress(files, "reading", len(paths)):
             if file.content_hash not in by_content:
                 raise UsageError(
                     f"{file.source}: not in {index}; `stars fewshot list` shows what is, "

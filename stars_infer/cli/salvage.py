@@ -29,7 +29,8 @@ def verify(
 
     output = Output(json=json, quiet=quiet)
     _check_file(index)
-    found = verify_index(index, _model(model))
+    with output.counter("reading examples") as progress:
+        found = verify_index(index, _model(model), progress=progress)
     _show(found, {"index": str(index), "sound": found.sound}, output)
     output.note(
         f"{index}: {count_in_words(found.sound, 'example')} as written; "
@@ -58,7 +59,8 @@ def repair(
 
     output = Output(json=json, quiet=quiet)
     _check_file(index)
-    found = repair_index(index, out, _model(model))
+    with output.counter("reading examples") as progress:
+        found = repair_index(index, out, _model(model), progress=progress)
     _show(found, {"index": str(index), "out": str(out), "saved": found.sound}, output)
     output.note(
         f"{out}: {count_in_words(found.sound, 'example')} saved"

@@ -105,9 +105,7 @@ def teach(
     encoder = Encoder.load(model, device=device)
     source: Path | int = camera if video is None else video  # type: ignore[assignment]
     with ExitStack() as stack:
-        adder = BatchAdder(
-            lambda: stack.enter_context(open_index(index, encoder.info)), label
-        )
+        adder = BatchAdder(lambda: stack.enter_context(open_index(index, encoder.info)), label)
         seer = MediaPipePose(file)
         stack.callback(seer.close)
         pictures = stack.enter_context(Pictures(source))

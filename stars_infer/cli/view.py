@@ -78,9 +78,9 @@ def view(
     alignment = _alignment(read, mirror, model) if align and len(read) == 2 else None
     if not files:
         files = [_passing_page()]
-        _open(_write(files, read, alignment, width, dark)[0], output)
+        _open(_write(files, read, alignment, width, dark, output)[0], output)
     else:
-        _write(files, read, alignment, width, dark)
+        _write(files, read, alignment, width, dark, output)
     _say(read, alignment, [str(file) for file in files], output)
     output.finish()
 
@@ -132,6 +132,7 @@ def _write(
     alignment: Alignment | None,
     width: int,
     dark: bool,
+    output: Output,
 ) -> Sequence[Path]:
     """Write each file by its ending."""
     from stars_infer.atomic import write_text
@@ -143,12 +144,17 @@ def _write(
         elif file.suffix.lower() in (".html", ".htm"):
             write_text(file, view_page(clips, alignment))
         else:
-            _write_moving(file, clips, alignment, width, dark)
+            _write_moving(file, clips, alignment, width, dark, output)
     return files
 
 
 def _write_moving(
-    file: Path, clips: Sequence[Clip], alignment: Alignment | None, width: int, dark: bool
+    file: Path,
+    clips: Sequence[Clip],
+    alignment: Alignment | None,
+    width: int,
+    dark: bool,
+    output: Output,
 ) -> None:
     from stars_infer.inspection.clip_data import clip_data
     from stars_infer.inspection.frames import Look, draw_pictures
@@ -175,7 +181,11 @@ def _write_moving(
         return
     check_length(len(playback.frames), file)
     look = Look(width=width, height=round(0.9 * width), dark=dark)
-    pictures = draw_pictures(drawn, playback, captions=names, look=look)
+    pictures = output.progress(
+        draw_pictures(drawn, playback, captions=names, look=look),
+        f"drawing {file.name}",
+        len(playback.frames),
+    )
     if ending == ".gif":
         write_gif(pictures, file, colors=look.palette())
     else:

@@ -21,6 +21,7 @@ from stars_infer.index.network_inputs import EncodedBodies, decode_bodies
 from stars_infer.index.rows import ROW, sum_of
 from stars_infer.index.schema import check_tables
 from stars_infer.index.values import LASTING, write_value
+from stars_infer.parallel import ReportProgress
 
 _MOST_MESSAGES = 20
 """Most that is printed of what SQLite finds."""
@@ -57,24 +58,33 @@ class Verification:
     problems: tuple[Problem, ...]
 
 
-def verify_index(path: str | Path, model: ModelInfo) -> Verification:
+def verify_index(
+    path: str | Path, model: ModelInfo, *, progress: ReportProgress = lambda done, total: None
+) -> Verification:
     """Read all that an index holds, and say what is damaged; nothing is written.
 
     Args:
         path: The file.
         model: Its model.
+        progress: Called with how many examples were read, and of how many.
 
     Raises:
         ExemplarIndexError: If it is no index of this version, or another model made it.
         UsageError: If it is no path.
     """
-    with _opened(check_path("path", path), model) as damaged:
+    with _opened(check_path("path", path), model, progress) as damaged:
         sound = len(damaged.sound)
         problems = [*damaged.problems, *damaged.beside(), *damaged.of_sqlite()]
     return Verification(sound=sound, problems=tuple(problems))
 
 
-def repair_index(path: str | Path, out: str | Path, model: ModelInfo) -> Verification:
+def repair_index(
+    path: str | Path,
+    out: str | Path,
+    model: ModelInfo,
+    *,
+    progress: ReportProgress = lambda done, total: None,
+) -> Verification:
     """Save what can be saved of an index to a new file; the old one stays as it is.
 
     Examples keep their numbers, labels and vectors. What follows from them is made anew when it is
@@ -84,6 +94,7 @@ def repair_index(path: str | Path, out: str | Path, model: ModelInfo) -> Verific
         path: The damaged file.
         out: The new file.
         model: The model of both.
+        progress: Called with how many examples were read, and of how many.
 
     Returns:
         How many examples were saved, and what was damaged.
@@ -96,7 +107,7 @@ def repair_index(path: str | Path, out: str | Path, model: ModelInfo) -> Verific
     out = check_path("out", out)
     if out.exists():
         raise UsageError(f"{out}: there is a file already; name another, or remove it")
-    with _opened(check_path("path", path), model) as damaged:
+    with _opened(check_path("path", path), model, progress) as damaged:
         made = IndexFile(None, model)
         try:
             with made.writing("nothing was saved") as connection:
@@ -111,12 +122,12 @@ def repair_index(path: str | Path, out: str | Path, model: ModelInfo) -> Verific
 
 
 @contextmanager
-def _opened(path: Path, model: ModelInfo) -> Iterator[_DamagedFile]:
+def _opened(path: Path, model: ModelInfo, progress: ReportProgress) -> Iterator[_DamagedFile]:
     if not path.is_file():
         raise ExemplarIndexError(f"{path}: no exemplar index here; name one with --index")
     try:
         with closing(_connect(path)) as connection:
-            yield _DamagedFile(path, connection, model)
+            yield _DamagedFile(path, connection, model, progress)
     except sqlite3.Error as error:
         raise ExemplarIndexError(
             f"{path}: nothing can be read ({error}); bring back a copy, or make it again with "
@@ -152,6 +163,7 @@ class _DamagedFile:
         path: The file.
         connection: To it, within a transaction.
         model: Its model.
+        progress: Called with how many examples were read, and of how many.
 
     Attributes:
         sound: The examples that are as they were written, by number.
@@ -159,15 +171,23 @@ class _DamagedFile:
         problems: What else was found of examples and settings.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, model: ModelInfo) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        model: ModelInfo,
+        progress: ReportProgress,
+    ) -> None:
         self._path, self._connection, self._model = path, connection, model
         self.sound: list[tuple[int, EncodedExemplar]] = []
         self.settings: dict[str, str] = {}
         self.problems: list[Problem] = []
         self._check_model()
         self._tally: list[int] = []
-        for number in self._numbers():
+        numbers = self._numbers()
+        for done, number in enumerate(numbers, start=1):
             self._read(number)
+            progress(done, len(numbers))
         self._count()
         self._read_settings()
 

@@ -86,3 +86,15 @@ def test_a_text_array_stops_only_itself(tmp_path, stars, recordings):
     assert code == 1
     assert err.count("expected numbers, got an array of <U1") == 2
     assert "upper arm" in out
+
+
+def test_work_without_an_end_in_sight_is_shown_to_people_only(capsys, monkeypatch):
+    with Output().waiting("verifying"):
+        pass
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for output, shown in ((Output(), True), (Output(json=True), False)):
+        with output.waiting("verifying"):
+            pass
+        out, err = capsys.readouterr()
+        assert (out, "verifying" in err) == ("", shown)
