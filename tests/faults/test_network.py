@@ -61,7 +61,8 @@ COMMANDS = {
 """Every command that does something, in an order in which each has what it needs."""
 ELSEWHERE = frozenset({
     "watch", "pose", "teach", "serve", "studio", "remove", "relabel", "expect", "confirm", "deny",
-    "repair", "verify", "split", "prepare", "tune", "pool", "reproduce", "fuse", "knn", "fetch", "push",
+    "repair", "verify", "split", "prepare", "tune", "pool", "reproduce", "fuse", "knn", "fetch",
+    "push",
 })  # fmt: skip
 """Of a camera or a stream, a network that is asked for, or of the same parts as the others."""
 
