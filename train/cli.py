@@ -34,6 +34,7 @@ from stars_infer.train.views.config import ViewConfig
 
 app = typer.Typer(
     help="Train an encoder: stage 1 (pretrain), then stage 2 (tune).",
+    epilog="Example: stars train pretrain pack/ --out runs/mamp",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -35,6 +35,7 @@ from stars_infer.errors import StarsError, StarsWarning, UsageError
 app = typer.Typer(
     name="stars",
     help="Name human motion clips from a few labeled examples per action.",
+    epilog="Example: stars demo --out demo",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

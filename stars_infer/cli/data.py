@@ -7,7 +7,9 @@ import typer
 from stars_infer.cli.extras import DATA, PASS_ON
 from stars_infer.cli.inspect import inspect
 
-app = typer.Typer(help=DATA.help, no_args_is_help=True)
+app = typer.Typer(
+    help=DATA.help, epilog="Example: stars data inspect clip.skeleton", no_args_is_help=True
+)
 
 app.command(epilog="Example: stars data inspect clip.skeleton --html clip.html")(inspect)
 for _name, _help in DATA.commands.items():

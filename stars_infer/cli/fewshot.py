@@ -50,6 +50,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Keep labeled examples per action, and measure how far they go.",
+    epilog="Example: stars fewshot add-class wave/ clap/ squat/",
     no_args_is_help=True,
 )
 

@@ -10,7 +10,11 @@ import typer
 from stars_infer.cli.extras import EXPORT
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 
-app = typer.Typer(help="Show, import, fuse, fetch and publish encoders.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show, import, fuse, fetch and publish encoders.",
+    epilog="Example: stars model info stars-mocap-small",
+    no_args_is_help=True,
+)
 
 
 @app.command("list", epilog="Example: stars model list")

@@ -35,6 +35,7 @@ from stars_infer.train.protocols.transfer import transfer as carry_over
 
 app = typer.Typer(
     help="Measure an encoder by the papers' protocols.",
+    epilog="Example: stars train eval knn runs/stars --data packs/ntu60 --split xsub",
     no_args_is_help=True,
     add_completion=False,
 )

@@ -54,6 +54,7 @@ def test_a_group_lists_its_commands_for_both_options(stars, group):
     short, long = stars(*group.split(), "-h"), stars(*group.split(), "--help")
     assert short == long
     assert short[0] == 0
+    assert f"Example: stars {group}".strip() in short[1]
     assert "Commands" in short[1] or "Name clips" in short[1] or "training data" in short[1]
 
 
