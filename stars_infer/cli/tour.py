@@ -27,6 +27,9 @@ Your own clips, one folder per action (many formats; stars data inspect CLIP sho
 Before a camera (extra [video]):
   $ stars teach wave --camera 0
   $ stars watch --camera 0
+In a page instead of a terminal (extra [studio]), and a page to send to others:
+  $ stars studio
+  $ stars report stars.db --out report.html
 How far do a few examples go, and what should be labeled next?
   $ stars fewshot eval recordings/
   $ stars fewshot suggest unlabeled/
