@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stars_infer.errors import MissingExtraError
 from stars_infer.shared.place import MILVUS, Place, secret_variable
-from stars_infer.shared.store import SECONDS, Entry, StoredRow, StoreError
+from stars_infer.shared.store import LONG_SECONDS, SECONDS, Entry, StoredRow, StoreError
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -151,7 +151,7 @@ class MilvusStore:
             for row in rows
         ]
         with self._calls() as client:
-            client.upsert(self._table, made, timeout=SECONDS)
+            client.upsert(self._table, made, timeout=LONG_SECONDS)
 
     def rows(self, keys: Sequence[str]) -> dict[str, str]:
         """The texts of rows, as far as they are there."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stars_infer.errors import MissingExtraError
 from stars_infer.shared.place import QDRANT, Place, secret_variable
-from stars_infer.shared.store import SECONDS, Entry, StoredRow, StoreError
+from stars_infer.shared.store import LONG_SECONDS, Entry, StoredRow, StoreError
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -192,7 +192,7 @@ class QdrantStore:
                 return QdrantClient(
                     url=self._place.url,
                     api_key=self._secret or None,
-                    timeout=round(SECONDS),
+                    timeout=round(LONG_SECONDS),
                     check_compatibility=False,
                 )
         path = str(self._place.path)

@@ -13,6 +13,8 @@ AT_ONCE = 64
 """Rows that are written or fetched together: some megabytes."""
 SECONDS = 10.0
 """For how long an answer of a database is waited for."""
+LONG_SECONDS = 25.0
+"""The same, where it is given rows: it may have to put what it holds in order."""
 
 
 class StoreError(ExemplarIndexError):

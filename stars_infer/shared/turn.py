@@ -6,8 +6,9 @@ later sees both entries; so at most one finds itself alone, and has the turn. Wh
 the entry back, and tries again when the others are done.
 
 An entry that does not change for `LEASE` seconds, as its reader's own clock counts them, is of a
-writer that is gone, and removed. A writer that has not renewed its entry for half of that writes
-nothing more. No clocks of different machines are compared.
+writer that is gone, and removed; while the database does not answer, no time is counted. A writer
+that has not renewed its entry for half of that writes nothing more. No clocks of different machines
+are compared. A writer that was killed on the same machine is told at once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from pathlib import Path
 
 from stars_infer.shared.store import Entry, Store, StoreError
 
-LEASE = 20.0
+LEASE = 60.0
+_LOOK = 1.0
+"""Seconds that pass at most, as they are counted, between two answers of the database."""
 WISHES = -1
 """Number of the entries of those who want to write."""
 _PAUSE, _LONGEST_PAUSE = 0.01, 0.2
@@ -37,7 +40,14 @@ _PREFIX = "turn-"
 @dataclass(slots=True)
 class _Seen:
     text: str
-    since: float
+    at: float
+    seconds: float = 0.0
+
+    def again(self, text: str, now: float) -> _Seen:
+        """What is known once an entry was seen once more."""
+        if text != self.text:
+            return _Seen(text, now)
+        return _Seen(text, now, self.seconds + min(now - self.at, _LOOK))
 
 
 class Turn:
@@ -143,14 +153,11 @@ class Turns:
         """Entries of others, without those of writers that are gone, which are removed."""
         now = time.monotonic()
         found = [one for one in self._store.entries(WISHES, 1) if one.key != own]
-        seen = {one.key: self._seen.get(one.key) for one in found}
         self._seen = {
-            one.key: before
-            if (before := seen[one.key]) is not None and before.text == one.text
-            else _Seen(one.text, now)
+            one.key: self._seen.get(one.key, _Seen(one.text, now)).again(one.text, now)
             for one in found
         }
-        gone = [one for one in found if now - self._seen[one.key].since > LEASE or _is_dead(one)]
+        gone = [one for one in found if self._seen[one.key].seconds > LEASE or _is_dead(one)]
         for one in gone:
             self._store.remove_entry(one.key)
         return [one for one in found if one not in gone]
