@@ -16,7 +16,7 @@ FOUND = {
     "motion-capture": r"biovision (.|\n)*clap: clap\nsquat: squat\nkick: unknown\nsquat",
     "long-recording": r"s: squat, .*\n.*s: wave, .*\n.*s: kick, (.|\n)*s: nothing known\n.*kick",
     "own-layout": r"'head' names 'hat'(.|\n)*wave is named wave",
-    "train": r"accuracy|clap",
+    "train": r"people\t42\t21(.|\n)*k=1\t[1-9](.|\n)*train/my-encoder\t(.|\n)*wave\t9\t0",
     "serve": r"clap\nsquat\nTrue",
 }
 QUICK = {"webcam"}
