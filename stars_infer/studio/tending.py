@@ -1,4 +1,4 @@
-"""What is found out about a whole index, in a thread of its own, once for each state of it."""
+"""What is found out about a whole index, in threads of its own, once for each state of it."""
 
 from __future__ import annotations
 
@@ -72,15 +72,15 @@ class Tending:
 
     def __init__(self, index: ExemplarIndex, folder: Path) -> None:
         self._index, self._folder = index, folder
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="tending")
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="tending")
         self._jobs: dict[tuple[str, str], Future[Any]] = {}
         self._near: tuple[str, Neighborhood] | None = None
         self._turned: tuple[str, Neighborhood] | None = None
         self._draft: EmbeddingMap | None = None
-        self._lock = threading.Lock()
+        self._lock, self._comparing = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def map(self) -> tuple[EmbeddingMap | None, Sequence[Exemplar]]:
@@ -150,8 +150,8 @@ class Tending:
             return Report(exemplars=(), findings=(), confusion=empty, advice=advise((), (), empty))
         how = self._index.model.comparison
         labels = [one.label for one in state.exemplars]
-        found = findings(self._neighbors_in_any_direction(state), labels)
         near = self._neighbors(state)
+        found = findings(self._neighbors_in_any_direction(state), labels)
         confusion = confusion_of(
             state.exemplars,
             near,
@@ -167,13 +167,14 @@ class Tending:
 
     def _neighbors(self, state: State) -> Neighborhood:
         """The neighbors of examples by the similarity that names."""
-        if self._near is None or self._near[0] != state.numbers:
-            if len(state.exemplars) <= EXHAUSTIVE_LIMIT:
-                near = Neighborhood.of_table(self._index.compare_exemplars())
-            else:
-                near = neighborhood(state.features, self._index.model.comparison)
-            self._near = state.numbers, near
-        return self._near[1]
+        with self._comparing:  # the map and the report need the same
+            if self._near is None or self._near[0] != state.numbers:
+                if len(state.exemplars) <= EXHAUSTIVE_LIMIT:
+                    near = Neighborhood.of_table(self._index.compare_exemplars())
+                else:
+                    near = neighborhood(state.features, self._index.model.comparison)
+                self._near = state.numbers, near
+            return self._near[1]
 
     def _neighbors_in_any_direction(self, state: State) -> Neighborhood:
         """The same as copies and wrong labels are looked for."""

@@ -38,7 +38,8 @@ export const tend = {
     parts.body.querySelector(".empty")?.remove();
     const again = { still: () => studio.page === tend && view === here, look: () => this.look() };
     const draw = { map: drawMap, check: drawCheck, confusion: drawConfusion, suggest: drawSuggest }[view];
-    await Promise.all([this.look(), draw(parts.body, studio, this, again)]);
+    this.look();
+    await draw(parts.body, studio, this, again);
   },
 
   // What the examples say of each other; it is found out once after each change.
