@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stars_infer.cli.examples import read_example
 from stars_infer.cli.options import ModelOption, existing_index, reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
-from stars_infer.errors import StarsError, UsageError
+from stars_infer.errors import UsageError
 
 if TYPE_CHECKING:
-    from stars_infer.clips.clip import Clip
     from stars_infer.clips.convention import Convention
-    from stars_infer.index.index import Exemplar
     from stars_infer.reporting.page import Report
 
 _STDOUT = Path("-")
@@ -111,7 +110,7 @@ def _of_index(
             opened.model,
             name=source.name,
             advice=advice,
-            read=lambda exemplar: _read(exemplar, convention),
+            read=lambda one: read_example(one.source, one.content_hash, convention),
             hardest=hardest,
             progress=step,
         )
@@ -142,17 +141,6 @@ def _advice(held: list[Any], how: Any, output: Output) -> list[str]:
         more = len(found) - _MOST_ADVICE
         words.append(f"{more} more findings: stars fewshot check lists them all")
     return words
-
-
-def _read(exemplar: Exemplar, convention: Convention) -> Clip | None:
-    """The clip of an example, if its file is where it was and holds the same."""
-    from stars_infer.readers.files import read_clip
-
-    try:
-        clip = read_clip(exemplar.source, convention=convention)
-    except (StarsError, OSError, ValueError):
-        return None
-    return clip if clip.content_hash == exemplar.content_hash else None
 
 
 def _say(made: Report, out: Path, output: Output) -> None:

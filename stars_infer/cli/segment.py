@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stars_infer.cli.examples import read_example
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DEFAULT_MIRROR,
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from stars_infer.clips.clip import Clip
     from stars_infer.clips.convention import Convention
-    from stars_infer.segmentation.segment import Timeline
-
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    from stars_infer.index.index import ExemplarIndex
+    from stars_infer.segmentation.segment import Segment, Timeline
+    from stars_infer.segmentation.timeline_page import ReadExample
 
 
 @reads_clips
@@ -87,7 +89,8 @@ def segment(
         SegmentOptions,
         segment_file,
     )
-    from stars_infer.segmentation.timeline import timeline_html, timeline_svg
+    from stars_infer.segmentation.timeline import timeline_svg
+    from stars_infer.segmentation.timeline_page import PlayedParts, timeline_html
     from stars_infer.segmentation.windows import LENGTHS, WindowGrid
 
     output = Output(json=json, quiet=quiet)
@@ -104,6 +107,10 @@ def segment(
     check_output(html, "--html", endings=(".html", ".htm"), inputs=(*paths, index))
     with ready_index(index, model, output) as exemplars:
         encoder = Encoder.load(model, device=device)
+        played = None
+        if html is not None:
+            read = _examples(exemplars, convention)
+            played = PlayedParts(read=read, how=encoder.info.comparison)
         for path in paths:
             try:
                 with output.counter(path.name) as progress:
@@ -115,6 +122,7 @@ def segment(
                         options=options,
                         people=people,
                         progress=progress,
+                        show=None if played is None else played.add,
                     )
             except ClipError as error:
                 output.failure(error)
@@ -123,11 +131,26 @@ def segment(
             output.clip_notes(str(path), found[0].notes)
             for timeline in found:
                 _show(timeline, output)
-    for file, written in ((svg, timeline_svg), (html, timeline_html)):
-        if file is not None and timelines:
-            write_text(file, written(timelines))
-            output.note(f"wrote {file}")
+    if svg is not None and timelines:
+        write_text(svg, timeline_svg(timelines))
+        output.note(f"wrote {svg}")
+    if html is not None and timelines:
+        write_text(html, timeline_html(timelines, played))
+        output.note(f"wrote {html}")
     output.finish()
+
+
+def _examples(index: ExemplarIndex, convention: Convention) -> ReadExample:
+    """Read the nearest examples of segments."""
+    hashes = {one.id: one.content_hash for one in index.exemplars()}
+
+    def read(part: Segment) -> Clip | None:
+        nearest = part.nearest
+        if nearest is None or nearest.id not in hashes:
+            return None
+        return read_example(nearest.source, hashes[nearest.id], convention)
+
+    return read
 
 
 def _show(timeline: Timeline, output: Output) -> None:
@@ -204,6 +227,8 @@ def bar_of(timeline: Timeline, labels: Sequence[str], width: int) -> Text:
     """
     from rich.text import Text
 
+    from stars_infer.segmentation.timeline import letter_of
+
     bar = Text(no_wrap=True)
     for cell in range(width):
         start, end = (timeline.seconds * edge / width for edge in (cell, cell + 1))
@@ -217,7 +242,7 @@ def bar_of(timeline: Timeline, labels: Sequence[str], width: int) -> Text:
             bar.append("·", style="dim")
         else:
             position = labels.index(label)
-            bar.append(_LETTERS[position % len(_LETTERS)], style=_style(position))
+            bar.append(letter_of(position), style=_style(position))
     return bar
 
 
@@ -226,10 +251,11 @@ def legend_of(labels: Sequence[str]) -> Text:
     from rich.text import Text
 
     from stars_infer.errors import printable
+    from stars_infer.segmentation.timeline import letter_of
 
     legend = Text()
     for position, label in enumerate(labels):
-        legend.append(f" {_LETTERS[position % len(_LETTERS)]} ", style=_style(position))
+        legend.append(f" {letter_of(position)} ", style=_style(position))
         legend.append(f" {printable(label)}   ")
     return legend
 

@@ -7,13 +7,14 @@ sum (weighted interval scheduling). Whatever lies between the chosen windows is 
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, log
 from pathlib import Path
 
 from stars_infer.classification.mirroring import AUTO, check_mirror
+from stars_infer.classification.prediction import Neighbor
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.clips.people import POOLED, check_way, parts_by_people
@@ -26,6 +27,8 @@ from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, na
 
 MIN_CONFIDENCE = 0.3
 """Windows less sure than this are background (see docs/segmentation-and-streaming.md)."""
+NEAR = 0.5
+"""Windows with more than this share of that confidence are near misses."""
 MERGE_GAP = 0.3
 """Segments of the same action with a shorter gap between them, seconds, become one."""
 
@@ -46,6 +49,7 @@ class Segment:
         label: The action.
         confidence: Probability that the label and roughly the span are right, 0 to 1.
         similarity: Similarity to the nearest exemplar of the action, at most 1.
+        nearest: That exemplar, of the surest part of it.
     """
 
     start: float
@@ -53,6 +57,7 @@ class Segment:
     label: str
     confidence: float
     similarity: float
+    nearest: Neighbor | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +96,18 @@ class Timeline:
         seconds: Length of the recording, seconds.
         segments: The actions, in order of time.
         notes: What was mended in the recording, or is odd about it, in words.
+        near_misses: What is not sure enough to be a segment, though nearly, in order of time; only
+            where it was asked for.
     """
 
     name: str
     seconds: float
     segments: Sequence[Segment]
     notes: tuple[str, ...] = ()
+    near_misses: Sequence[Segment] = ()
+
+
+Shown = Callable[[Clip, Timeline], None]
 
 
 def segment_file(
@@ -108,6 +119,7 @@ def segment_file(
     options: SegmentOptions | None = None,
     people: str = POOLED,
     progress: ReportProgress | None = None,
+    show: Shown | None = None,
 ) -> list[Timeline]:
     """Find the actions in a recording that is stored in a file.
 
@@ -120,6 +132,8 @@ def segment_file(
         people: Whether there is one timeline, or one for each person or pair: one of
             `stars_infer.clips.people.WAYS`.
         progress: Called after each window.
+        show: Called with each recording or part of it and its timeline, near misses among it, while
+            the joints are there.
 
     Returns:
         The recording and its actions. If it is parted by people, one for each part, whose name says
@@ -131,16 +145,25 @@ def segment_file(
         UsageError: If `people` means nothing.
     """
     check_way(people)
+    options = options or SegmentOptions()
     clip = read_clip(path, convention=convention, recording=True)
-    return [
-        Timeline(
+    timelines = []
+    for part in parts_by_people(replace(clip, source=str(path)), people, uncut=True):
+        named = _named_windows(part, encoder, index, options, progress)
+        segments = segments_of(
+            [one for one in named if confidence_of(one) > options.min_confidence], part.fps, options
+        )
+        timeline = Timeline(
             name=part.source,
             seconds=part.frames / part.fps,
-            segments=segment(part, encoder, index, options, progress=progress),
+            segments=segments,
             notes=part.notes,
+            near_misses=near_misses_of(named, segments, part.fps, options) if show else (),
         )
-        for part in parts_by_people(replace(clip, source=str(path)), people, uncut=True)
-    ]
+        timelines.append(timeline)
+        if show is not None:
+            show(part, timeline)
+    return timelines
 
 
 def segment(
@@ -167,15 +190,57 @@ def segment(
         ExemplarIndexError: If the index is empty.
     """
     how = how or SegmentOptions()
+    named = _named_windows(clip, encoder, index, how, progress)
+    sure = [one for one in named if confidence_of(one) > how.min_confidence]
+    return segments_of(sure, clip.fps, how)
+
+
+def _named_windows(
+    clip: Clip,
+    encoder: Encoder,
+    index: ExemplarIndex,
+    how: SegmentOptions,
+    progress: ReportProgress | None,
+) -> list[NamedWindow]:
+    """The windows of a recording that are sure enough to be near misses at least."""
     windows = how.grid.windows(clip.frames, clip.fps)
+    least = NEAR * how.min_confidence
     found = []
     answers = name_windows(clip, windows, encoder, index, mirror=how.mirror)
     for count, (_, named) in enumerate(answers, start=1):
-        if named is not None and confidence_of(named) > how.min_confidence:
+        if named is not None and confidence_of(named) > least:
             found.append(named)
         if progress is not None:
             progress(count, len(windows))
-    return segments_of(found, clip.fps, how)
+    return found
+
+
+def near_misses_of(
+    windows: Sequence[NamedWindow], segments: Sequence[Segment], fps: float, how: SegmentOptions
+) -> list[Segment]:
+    """What is nearly sure enough, of the time that no segment covers.
+
+    Args:
+        windows: The windows, in any order.
+        segments: The segments that were chosen, in order of time.
+        fps: Frames per second of the recording.
+        how: How the recording is divided into segments; a near miss has more than `NEAR` of its
+            `min_confidence`.
+    """
+    starts = [one.start for one in segments]
+    ends = [one.end for one in segments]
+
+    def is_free(window: Window) -> bool:
+        return bisect_right(ends, window.start / fps + 1e-9) == bisect_left(
+            starts, window.end / fps - 1e-9
+        )
+
+    least = NEAR * how.min_confidence
+    near = [
+        one for one in windows if least < confidence_of(one) <= how.min_confidence
+        and is_free(one.window)
+    ]  # fmt: skip
+    return segments_of(near, fps, replace(how, min_confidence=least))
 
 
 def segments_of(windows: Sequence[NamedWindow], fps: float, how: SegmentOptions) -> list[Segment]:
@@ -263,6 +328,7 @@ def merge_neighbors(segments: Iterable[Segment], gap: float) -> list[Segment]:
             label=part.label,
             confidence=max(last.confidence, part.confidence),
             similarity=max(last.similarity, part.similarity),
+            nearest=max(last, part, key=lambda one: one.confidence).nearest,
         )
     return result
 
@@ -274,4 +340,5 @@ def _segment(window: NamedWindow, fps: float) -> Segment:
         label=window.label,
         confidence=confidence_of(window),
         similarity=window.similarity,
+        nearest=window.nearest,
     )

@@ -1,10 +1,10 @@
-"""Draw recordings and their segments: one self-contained SVG or HTML file."""
+"""Draw recordings and their segments: one self-contained SVG file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
+from stars_infer.inspection.page import printable_text
 from stars_infer.segmentation.segment import Timeline
 
 WIDTH = 1200
@@ -16,13 +16,20 @@ _LEGEND_ROW = 22
 _STEPS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 """Seconds between ticks."""
 _MOST_TICKS = 14
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _GOLDEN = 137.508
 """Degrees of hue from one label to the next, the golden angle: neighbors in the legend differ."""
 
 
 def timeline_labels(timelines: Sequence[Timeline]) -> list[str]:
-    """All labels, sorted; the position of a label decides its color."""
-    return sorted({part.label for timeline in timelines for part in timeline.segments})
+    """All labels, sorted; the position of a label decides its color and letter."""
+    return sorted(
+        {
+            part.label
+            for timeline in timelines
+            for part in (*timeline.segments, *timeline.near_misses)
+        }
+    )
 
 
 def hue_of(position: int) -> float:
@@ -41,8 +48,17 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
     return f"{minutes}:{rest // 10:02}{end}" if minutes or not tenths else f"{rest // 10}{end}"
 
 
+def letter_of(position: int) -> str:
+    """The letter that stands for the label at a position, in the terminal and in narrow bars."""
+    return LETTERS[position % len(LETTERS)]
+
+
 def timeline_svg(timelines: Sequence[Timeline]) -> str:
-    """Draw each recording as a bar, with its segments in the colors of the legend."""
+    """Draw each recording as a bar, with its segments in the colors of the legend.
+
+    A segment is filled up to its confidence, and named by its label or by the letter of the legend,
+    so that nothing is told by color alone; near misses have a dashed line around them.
+    """
     labels = timeline_labels(timelines)
     legend, legend_rows = _legend(labels, top=_TOP + _ROW * len(timelines))
     height = _TOP + _ROW * len(timelines) + _LEGEND_ROW * legend_rows + _TOP
@@ -56,36 +72,12 @@ def timeline_svg(timelines: Sequence[Timeline]) -> str:
             'font-family="system-ui, sans-serif" font-size="12" role="img">',
             "<title>Actions over time</title>",
             "<style>text{fill:#222}.still{fill:#e8e8e8}.tick{stroke:#999}"
-            "@media(prefers-color-scheme:dark){text{fill:#ddd}.still{fill:#333}}"
+            ".near{fill:none;stroke:#555;stroke-dasharray:3 2}"
+            "@media(prefers-color-scheme:dark){text{fill:#ddd}.still{fill:#333}.near{stroke:#aaa}}"
             ".on{fill:#111}</style>",
             *rows,
             legend,
             "</svg>\n",
-        ]
-    )
-
-
-def timeline_html(timelines: Sequence[Timeline]) -> str:
-    """A web page with the picture, and with the segments as a table; it loads no other file."""
-    rows = [
-        f"<tr><td>{_text(timeline.name)}</td><td>{clock(part.start)}</td><td>{clock(part.end)}</td>"
-        f"<td>{_text(part.label)}</td><td>{part.confidence:.2f}</td></tr>"
-        for timeline in timelines
-        for part in timeline.segments
-    ]
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            "<title>Actions over time</title>",
-            "<style>:root{color-scheme:light dark}body{font:14px system-ui,sans-serif;margin:2rem}"
-            "svg{width:100%;height:auto}table{border-collapse:collapse;margin-top:1.5rem}"
-            "td,th{padding:.2rem .8rem;text-align:left;border-bottom:1px solid #8884}</style>",
-            "</head>\n<body>",
-            timeline_svg(timelines),
-            "<table>\n<tr><th>recording</th><th>start</th><th>end</th><th>action</th>"
-            "<th>confidence</th></tr>",
-            *rows,
-            "</table>\n</body>\n</html>\n",
         ]
     )
 
@@ -95,22 +87,33 @@ def _row(timeline: Timeline, labels: Sequence[str], *, top: int) -> str:
     scale = (WIDTH - 2 * _MARGIN) / max(timeline.seconds, 1e-9)
     bar = top + 16
     parts = [
-        f'<text x="{_MARGIN}" y="{top + 10}">{_text(timeline.name)}</text>',
+        f'<text x="{_MARGIN}" y="{top + 10}">{printable_text(timeline.name)}</text>',
         f'<rect class="still" x="{_MARGIN}" y="{bar}" width="{WIDTH - 2 * _MARGIN}" '
         f'height="{_BAR}" rx="3"/>',
     ]
-    for part in timeline.segments:
+    for near, part in (
+        *((False, one) for one in timeline.segments),
+        *((True, one) for one in timeline.near_misses),
+    ):
         left, width = _MARGIN + part.start * scale, max((part.end - part.start) * scale, 1.0)
+        place = labels.index(part.label)
         said = (
-            f"{part.label}, {clock(part.start)} to {clock(part.end)}, "
+            f"{'nearly ' if near else ''}{part.label}, {clock(part.start)} to {clock(part.end)}, "
             f"confidence {part.confidence:.2f}"
         )
-        parts.append(
-            f'<g><title>{_text(said)}</title><rect x="{left:.2f}" y="{bar}" width="{width:.2f}" '
-            f'height="{_BAR}" rx="2" fill="{_color(labels.index(part.label))}"/>'
-            + _inside(part.label, left, width, bar)
-            + "</g>"
-        )
+        box = f'x="{left:.2f}" width="{width:.2f}" rx="2"'
+        if near:
+            drawn = f'<rect class="near" {box} y="{bar + 2}" height="{_BAR - 4}"/>'
+        else:
+            full = max(_BAR * part.confidence, 2.0)
+            drawn = (
+                f'<rect class="doubt" {box} y="{bar}" height="{_BAR}" '
+                f'fill="{color_of(place, pale=True)}"/>'
+                f'<rect {box} y="{bar + _BAR - full:.1f}" height="{full:.1f}" '
+                f'fill="{color_of(place)}"/>'
+            )
+        inside = "" if near else _inside(part.label, place, left, width, bar)
+        parts.append(f"<g><title>{printable_text(said)}</title>{drawn}{inside}</g>")
     step = next((s for s in _STEPS if timeline.seconds / s <= _MOST_TICKS), _STEPS[-1])
     under = bar + _BAR
     for number in range(int(timeline.seconds / step) + 1):
@@ -123,13 +126,15 @@ def _row(timeline: Timeline, labels: Sequence[str], *, top: int) -> str:
     return "\n".join(parts)
 
 
-def _inside(label: str, left: float, width: float, bar: int) -> str:
-    """The label, written into its segment if it fits."""
+def _inside(label: str, place: int, left: float, width: float, bar: int) -> str:
+    """The label, written into its segment if it fits, or its letter."""
     if len(label) * _LETTER + 8 > width:
+        label = letter_of(place)
+    if len(label) * _LETTER + 2 > width:
         return ""
     return (
         f'<text class="on" x="{left + width / 2:.2f}" y="{bar + _BAR / 2 + 4:.0f}" '
-        f'text-anchor="middle">{_text(label)}</text>'
+        f'text-anchor="middle">{printable_text(label)}</text>'
     )
 
 
@@ -143,17 +148,15 @@ def _legend(labels: Sequence[str], *, top: int) -> tuple[str, int]:
             x, row = float(_MARGIN), row + 1
         y = top + row * _LEGEND_ROW
         parts.append(
-            f'<rect x="{x:.1f}" y="{y}" width="14" height="14" rx="2" fill="{_color(position)}"/>'
-            f'<text x="{x + 20:.1f}" y="{y + 11}">{_text(label)}</text>'
+            f'<rect x="{x:.1f}" y="{y}" width="14" height="14" rx="2" fill="{color_of(position)}"/>'
+            f'<text class="on" x="{x + 7:.1f}" y="{y + 11}" text-anchor="middle" font-size="11">'
+            f'{letter_of(position)}</text><text x="{x + 20:.1f}" y="{y + 11}">'
+            f"{printable_text(label)}</text>"
         )
         x += width
     return "\n".join(parts), row + 1 if labels else 0
 
 
-def _color(position: int) -> str:
-    return f"hsl({hue_of(position):.0f} 65% 68%)"
-
-
-def _text(text: str) -> str:
-    """Escape text for SVG and HTML; characters that XML does not allow become U+FFFD."""
-    return escape("".join(letter if letter.isprintable() else "\ufffd" for letter in text))
+def color_of(position: int, *, pale: bool = False) -> str:
+    """The color of the label at a position, or a pale one; dark letters can be read on both."""
+    return f"hsl({hue_of(position):.0f} 65% {88 if pale else 68}%)"

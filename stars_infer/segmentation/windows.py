@@ -9,7 +9,7 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.mirroring import AUTO
-from stars_infer.classification.prediction import ClassifyOptions, Prediction
+from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError, check_range
@@ -56,6 +56,7 @@ class NamedWindow:
             the action.
         warped: Whether similarities are those of sequences by time warping, rather than cosines of
             vectors.
+        nearest: The nearest exemplar of the action.
     """
 
     window: Window
@@ -65,6 +66,7 @@ class NamedWindow:
     confidence: float
     fit: float
     warped: bool
+    nearest: Neighbor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,4 +225,5 @@ def _of(window: Window, answer: Prediction, *, warped: bool) -> NamedWindow:
         confidence=answer.confidence,
         fit=answer.similarity if answer.fit is None else answer.fit,
         warped=warped,
+        nearest=next((one for one in answer.neighbors if one.label == answer.label), None),
     )
