@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from stars_infer.errors import ModelError, UsageError
+from stars_infer.errors import ModelError, UsageError, brief
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import Method
 from stars_infer.train.networks.encoder import EncoderConfig
@@ -186,8 +186,10 @@ class RunConfig:
                 key: parts[key](**value) if key in parts else value for key, value in values.items()
             }
             return cls(**made)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{source}: its configuration cannot be used: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ModelError(
+                f"{source}: its configuration cannot be used: {brief(error)}"
+            ) from error
 
 
 def build_method(config: RunConfig) -> Method:

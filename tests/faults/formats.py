@@ -119,6 +119,57 @@ def _import(path: Path) -> None:
     read_public_mamp(path, heads=2)
 
 
+def _read_engine(path: Path) -> None:
+    from stars_infer.runtimes.gpu.engine import read_engine_info
+
+    info = read_engine_info(path.parent)
+    json.dumps([info.gpu, info.smallest_cosine], allow_nan=False)
+
+
+def _read_collection(path: Path) -> int:
+    from stars_infer.embedding.collection import Collection
+
+    found = Collection.load(path)
+    return int(not all(np.isfinite(np.asarray(one.vector)).all() for one in found.clip_features))
+
+
+def _read_pool(path: Path) -> None:
+    import torch
+
+    from stars_infer.train.pools.pool import Pool
+
+    for name in ("pool", "block"):
+        other = path.parent / Path(_OWN[name][0]).name
+        if not other.exists():
+            other.write_bytes(seeds()[name])
+    pool = Pool.open(path.parent)
+    pool.take(torch.arange(min(4, len(pool.clips))))
+
+
+def _read_landmarks(path: Path) -> None:
+    from stars_infer.train.pools.nystrom import Nystrom
+
+    Nystrom.load(path)
+
+
+def _read_result(path: Path) -> int:
+    from stars_infer.train.protocols.fusion import Part
+
+    for name in ("result", "scores"):
+        other = path.parent / Path(_OWN[name][0]).name
+        if not other.exists():
+            other.write_bytes(seeds()[name])
+    part = Part.read(path.parent / "r.json")
+    values = (part.features, *part.scores.values())
+    return int(not all(np.isfinite(one).all() for one in values) or len(part.task) != 4)
+
+
+def _start_from(path: Path) -> None:
+    from stars_infer.train.protocols.encoders import load_encoder
+
+    load_encoder(str(path))
+
+
 def _read_skeleton(path: Path) -> int:
     motion = path.with_suffix(".amc")
     if not motion.exists():
@@ -135,6 +186,14 @@ _OWN: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "checkpoint": ("checkpoint.safetensors", _read_checkpoint),
     "import": ("mamp.pth", _import),
     "skeleton of .amc": ("skeleton/c.asf", _read_skeleton),
+    "engine": ("model/engine.json", _read_engine),
+    "collection": ("vectors.npz", _read_collection),
+    "pool": ("pool/pool.json", _read_pool),
+    "block": ("pool/block-000000.npy", _read_pool),
+    "landmarks": ("pool/landmarks.npz", _read_landmarks),
+    "result": ("results/r.json", _read_result),
+    "scores": ("results/r.npz", _read_result),
+    "start": ("start.safetensors", _start_from),
 }
 """For each file of the product's own: its name, and what reads it."""
 assert set(_OWN) == set(OWN)

@@ -27,9 +27,13 @@ from tests.stars_infer.readers.test_tables import wide
 
 NEEDS = {".c3d": "c3d", ".h5": "h5py", ".mat": "scipy", ".fbx": "scipy", ".glb": "scipy",
          ".gltf": "scipy", ".parquet": "pyarrow", "checkpoint": "safetensors",
-         "import": "torch", "recipe": "torch", "pack": "torch"}  # fmt: skip
+         "import": "torch", "recipe": "torch", "pack": "torch", "pool": "torch",
+         "block": "torch", "landmarks": "torch", "result": "torch", "scores": "torch",
+         "start": "torch"}  # fmt: skip
 """Packages without which a kind is not read."""
-OWN = ("layout", "recipe", "model", "runtime", "pack", "checkpoint", "import", "skeleton of .amc")
+OWN = ("layout", "recipe", "model", "runtime", "pack", "checkpoint", "import", "skeleton of .amc",
+       "engine", "collection", "pool", "block", "landmarks", "result", "scores",
+       "start")  # fmt: skip
 """Files that are no clips."""
 _KINECT = get_layout("kinect20").joints
 
@@ -120,7 +124,12 @@ def _own() -> dict[str, bytes]:
         "model": (model / INFO_FILE).read_bytes(),
         "runtime": json.dumps({"schema": SCHEMA, **asdict(saved)}).encode(),
         "skeleton of .amc": _asf(),
-    }
+        "engine": json.dumps({"schema": 1, "gpu": "G", "capability": "9.0", "tensorrt": "10",
+                              "precision": "fp16", "batches": [1, 4, 8], "graph": "a",
+                              "engine": "b", "smallest_cosine": 0.99}).encode(),
+        "collection": _saved(embeddings=np.ones((2, 4), np.float32), sources=np.array(["a", "b"]),
+                             labels=np.array(["x", "y"]), flat=np.zeros(2, bool)),
+    }  # fmt: skip
     if find_spec("torch"):
         made |= _of_training()
     return made
@@ -160,7 +169,60 @@ def _of_training() -> dict[str, bytes]:
             metadata={"stars": json.dumps(header)},
         ),
         "import": public.getvalue(),
+        **_of_pools(),
+        **_of_results(),
+        "start": _start(),
     }
+
+
+def _of_pools() -> dict[str, bytes]:
+    from stars_infer.train.pools.pool import SENSOR
+
+    block = np.zeros(4, [("body", "<f2", (8, 25, 3)), ("vector", "<f2", (6,))])
+    written = io.BytesIO()
+    np.save(written, block)
+    random = np.random.default_rng(0)
+    return {
+        "pool": json.dumps({"schema": 1, "sources": ["a"], "config": {
+            "pack": "p", "views": asdict(SENSOR)}}).encode(),
+        "block": written.getvalue(),
+        "landmarks": _saved(landmarks=random.normal(size=(5, 4, 6)), center=np.zeros(3),
+                            projection=random.normal(size=(5, 3)), whitening=np.eye(3)),
+    }  # fmt: skip
+
+
+def _of_results() -> dict[str, bytes]:
+    from stars_infer.train.protocols.results import SCHEMA as RESULT
+    from stars_infer.train.protocols.results import SCORES
+
+    names = ("protocol", "data", "split", "dataset", "source", "run", "method")
+    return {
+        "result": json.dumps({"schema": RESULT, "arrays": "r.npz", "notes": [],
+                              **dict.fromkeys(names, "a")}).encode(),
+        "scores": _saved(**{
+            "classes": np.array(["x", "y"]), "labels": np.array([0, 1]),
+            "embedding": np.ones((2, 3), np.float32), f"{SCORES}seed 1": np.eye(2),
+        }),
+    }  # fmt: skip
+
+
+def _start() -> bytes:
+    import torch
+    from safetensors.torch import save
+
+    from stars_infer.train.checkpoint import SCHEMA as CHECKPOINT
+    from stars_infer.train.networks.build import build_encoder
+    from stars_infer.train.networks.encoder_config import EncoderConfig
+    from stars_infer.train.run import LoopConfig, RunConfig
+
+    shape = EncoderConfig(width=8, depth=1, heads=2)
+    config = RunConfig(method="mamp", data="x", clips=3, loop=LoopConfig(batch=1), encoder=shape)
+    header = {"schema": CHECKPOINT, "config": config.to_json(), "step": 1, "history": {}}
+    weights = build_encoder(shape).state_dict()
+    return save(
+        {f"encoder.{name}": torch.zeros_like(value) for name, value in weights.items()},
+        metadata={"stars": json.dumps(header)},
+    )
 
 
 @lru_cache

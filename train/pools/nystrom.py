@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.errors import StarsError
+from stars_infer.errors import StarsError, brief
+from stars_infer.readers.members import Archive
 from stars_infer.similarity.comparison import SequenceConfig
 from stars_infer.similarity.dtw import WarpingGallery
 from stars_infer.similarity.sequence import posture_sequence
@@ -96,10 +97,26 @@ class Nystrom:
             StarsError: If it cannot be read.
         """
         try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return cls(**{name: arrays[name] for name in cls.__slots__})
-        except (OSError, ValueError, KeyError) as error:
-            raise StarsError(f"{file}: not the landmarks of a pool: {error}") from error
+            with Archive(file) as archive:
+                found = cls(**{name: archive.array(name) for name in cls.__slots__})
+            found.check()
+        except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
+            raise StarsError(f"{file}: not the landmarks of a pool: {brief(error)}") from error
+        return found
+
+    def check(self) -> None:
+        """Make sure that the arrays are finite, and fit together.
+
+        Raises:
+            ValueError: If they do not.
+        """
+        width = len(self.center)
+        right = (len(self.landmarks), width), (width,), (width, width)
+        parts = self.projection, self.center, self.whitening
+        if self.landmarks.ndim != 3 or tuple(part.shape for part in parts) != right:
+            raise ValueError("arrays that do not fit together")
+        if not all(part.dtype.kind == "f" and np.isfinite(part).all() for part in parts):
+            raise ValueError("values that are not finite")
 
 
 def comparison() -> SequenceConfig:

@@ -8,7 +8,7 @@ written block by block, so that a later call continues after a kill.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import write_text, written_beside
-from stars_infer.errors import StarsError, UsageError, check_range
+from stars_infer.errors import StarsError, UsageError, brief, check_range
 from stars_infer.parallel import ordered_map
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.pools.nystrom import Nystrom, sequences_of_bodies
@@ -119,11 +119,28 @@ class Pool:
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             views = ViewConfig(**facts["config"]["views"])
             blocks = tuple(np.load(file, mmap_mode="r") for file in _block_files(folder))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StarsError(f"{folder}: not a readable pool ({error})") from error
+            _check_blocks(blocks)
+        except Exception as error:  # damage fails in NumPy and in the checks of views in many ways
+            raise StarsError(f"{folder}: not a readable pool ({brief(error)})") from error
         if not blocks:
             raise StarsError(f"{folder}: no clip in this pool yet: run `stars train pool` again")
         return cls(blocks=blocks, views=views, facts=facts)
+
+
+def _check_blocks(blocks: Sequence[NDArray[Any]]) -> None:
+    """Make sure that blocks hold records of one form, and each the same number of them.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    for block in blocks:
+        fields = block.dtype.fields or {}
+        body = fields["body"][0].shape if "body" in fields else ()
+        vector = fields["vector"][0].shape if "vector" in fields else ()
+        if block.shape != blocks[0].shape or block.ndim != 1 or not len(block):
+            raise ValueError(f"a block of form {block.shape}")
+        if block.dtype != blocks[0].dtype or body[1:] != (25, 3) or len(vector) != 1:
+            raise ValueError("a block of other records than bodies and vectors")
 
 
 def make_pool(
@@ -155,7 +172,7 @@ def make_pool(
     if facts.exists():
         try:
             same = json.loads(facts.read_text(encoding="utf-8")) == wanted
-        except ValueError:
+        except (ValueError, RecursionError):
             same = False
         if not same:
             raise UsageError(f"{out}: the pool of another configuration: name another --out")

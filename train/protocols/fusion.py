@@ -7,7 +7,6 @@ protocols `linear`, `finetune`, `semi` and `transfer` write beside their results
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
-from stars_infer.errors import UsageError
+from stars_infer.embedding.collection_file import read_arrays
+from stars_infer.errors import StarsError, UsageError, brief
 from stars_infer.similarity.features import unit
 from stars_infer.train.protocols.results import (
     SCHEMA,
@@ -58,8 +58,7 @@ class Part:
             facts = json.loads(path.read_text(encoding="utf-8"))
             if facts["schema"] != SCHEMA:
                 raise UsageError(f"{path}: unknown schema, expected {SCHEMA}: measure it again")
-            with np.load(path.with_name(facts["arrays"]), allow_pickle=False) as kept:
-                arrays = dict(kept)
+            arrays = read_arrays(path.with_name(facts["arrays"]))
             if missing := _FACTS - facts.keys():
                 raise KeyError(", ".join(sorted(missing)))
             part = cls(path=path, facts=facts, arrays=arrays)
@@ -68,10 +67,18 @@ class Part:
                 scores.shape != shape for scores in part.scores.values()
             ):
                 raise ValueError("arrays of different lengths")
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            if part.features.ndim != 2 or not all(
+                np.isfinite(one).all() for one in (part.features, *part.scores.values())
+            ):
+                raise ValueError("values that are not finite")
+        except UsageError:
+            raise
+        except (
+            OSError, ValueError, KeyError, TypeError, IndexError, RecursionError, StarsError
+        ) as error:  # fmt: skip
             raise UsageError(
                 f"{path}: not a result of `stars train eval`, or its arrays are not beside it "
-                f"({error}); name the .json that it wrote"
+                f"({brief(error)}); name the .json that it wrote"
             ) from error
         if not part.scores:
             raise UsageError(

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stars_infer.errors import StarsError
+from stars_infer.errors import StarsError, brief
 from stars_infer.train.checkpoint import TEACHER, load_checkpoint
 from stars_infer.train.reproduction.runs import TUNED, Evaluation, Training
 from stars_infer.train.run import RunConfig
@@ -72,10 +72,12 @@ def read_result(path: Path) -> dict[str, Any]:
     """
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StarsError(f"{path}: no readable result ({error}); remove it to measure again") from (
-            error
-        )
+        if not isinstance(facts, dict):
+            raise TypeError(f"a {type(facts).__name__}")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise StarsError(
+            f"{path}: no readable result ({brief(error)}); remove it to measure again"
+        ) from (error)
     return facts
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stars_infer.errors import ModelError
+from stars_infer.errors import ModelError, brief
 from stars_infer.runtimes.forms import ENGINE_FILE, ENGINE_INFO_FILE, sha256_of
 from stars_infer.runtimes.gpu.cuda_memory import Gpu
 from stars_infer.runtimes.runtime import PRECISIONS
@@ -78,13 +79,18 @@ def read_engine_info(folder: Path) -> EngineInfo:
     path = folder / ENGINE_INFO_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("schema", None) != SCHEMA:
+        if not isinstance(values, dict) or values.pop("schema", None) != SCHEMA:
             raise ModelError(f"{path}: unknown schema, expected {SCHEMA}; {_again(folder)}")
         low, best, high = values.pop("batches")
-        return EngineInfo(batches=(low, best, high), **values)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        cosine = values.pop("smallest_cosine", None)
+        if not all(isinstance(text, str) for text in values.values()):
+            raise TypeError("a number or a list where a text should be")
+        if cosine is not None and not (isinstance(cosine, float) and math.isfinite(cosine)):
+            raise TypeError(f"a cosine of {cosine!r}")
+        return EngineInfo(batches=(low, best, high), smallest_cosine=cosine, **values)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
-            f"{path}: not a readable description of an engine ({error}); {_again(folder)}"
+            f"{path}: not a readable description of an engine ({brief(error)}); {_again(folder)}"
         ) from error
 
 
