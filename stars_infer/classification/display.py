@@ -14,6 +14,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from stars_infer.errors import MissingExtraError
+from stars_infer.inspection.style import HATCHES, OTHER, PALE, RIGHT_ANSWER, UNKNOWN, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,6 @@ _COLUMNS = (
 )  # fmt: skip
 _LONGEST = 26
 """Letters of a name in a figure; of a longer one the end is shown."""
-_KNOWN, _OTHER, _UNKNOWN, _PALE = "#2a9d5c", "#4c78a8", "#e0a030", "#c9cdd2"
 
 
 def dataframe_of(predictions: Sequence[Row]) -> Any:
@@ -89,16 +89,21 @@ def figure_of(prediction: Row, title: str) -> Figure:
     """
     if find_spec("matplotlib") is None:
         raise MissingExtraError("Prediction.plot", "plots", "matplotlib")
+    return _draw(prediction, title)
+
+
+@styled()
+def _draw(prediction: Row, title: str) -> Figure:
     from matplotlib.figure import Figure
 
     near, label = prediction["neighbors"], prediction["label"]
     answers = [(one["label"], one["chance"]) for one in prediction["likeliest"]]
     answers = answers or [(label, prediction["confidence"])]
     others = prediction["chance_known"] - sum(chance for _, chance in answers)
-    bars = [(name, chance, _KNOWN if name == label else _OTHER) for name, chance in answers]
+    bars = [(name, chance, RIGHT_ANSWER if name == label else OTHER) for name, chance in answers]
     if others > 0.005:
-        bars.append(("other known actions", others, _OTHER))
-    bars.append(("unknown action", 1 - prediction["chance_known"], _UNKNOWN))
+        bars.append(("other known actions", others, OTHER))
+    bars.append(("unknown action", 1 - prediction["chance_known"], UNKNOWN))
     sizes = len(bars), max(1, len(near))
     figure = Figure(figsize=(7.2, 1.9 + 0.34 * sum(sizes)), layout="constrained")
     chances, neighbors = figure.subplots(2, 1, height_ratios=sizes, sharex=True)
@@ -112,7 +117,7 @@ def figure_of(prediction: Row, title: str) -> Figure:
             (
                 f"{n['label']}  {_short(n['source'])}",
                 n["similarity"],
-                _KNOWN if n["label"] == label else _PALE,
+                RIGHT_ANSWER if n["label"] == label else PALE,
             )
             for n in near
         ],
@@ -124,7 +129,12 @@ def _bars(axes: Axes, title: str, bars: Sequence[tuple[str, float, str]]) -> Non
     """Horizontal bars from 0 to 1, the first at the top, each with its value."""
     axes.set_title(title, loc="left", fontsize=10)
     places = range(len(bars))
-    axes.barh(places, [value for _, value, _ in bars], color=[color for *_, color in bars])
+    axes.barh(
+        places,
+        [value for _, value, _ in bars],
+        color=[color for *_, color in bars],
+        hatch=[HATCHES[color] for *_, color in bars],
+    )
     axes.set_yticks(places, [name for name, _, _ in bars], parse_math=False)
     for place, (_, value, _) in zip(places, bars, strict=True):
         axes.text(max(value, 0) + 0.01, place, f"{value:.2f}", va="center", fontsize=9)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stars_infer.atomic import written_beside
 from stars_infer.errors import MissingExtraError
+from stars_infer.inspection.style import styled
 
 BINS = 10
 PLOT_ENDINGS = (".svg", ".png", ".pdf")
@@ -82,16 +83,22 @@ def save_reliability_plot(curves: Mapping[int, Reliability], path: Path) -> None
         MissingExtraError: If Matplotlib is not installed.
     """
     require_plots()
+    _draw(curves, path)
+
+
+@styled()
+def _draw(curves: Mapping[int, Reliability], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.5, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--")
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", marker="")
     for n, curve in curves.items():
         there = curve.count > 0
-        axes.plot(curve.confidence[there], curve.right[there], marker="o", label=f"{n} shots")
+        axes.plot(curve.confidence[there], curve.right[there], label=f"{n} shots")
     axes.set(xlabel="confidence", ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1))
     axes.set_aspect("equal")
-    axes.legend(frameon=False)
+    axes.grid()
+    axes.legend()
     with written_beside(path) as beside:
         figure.savefig(beside)

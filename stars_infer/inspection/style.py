@@ -6,6 +6,8 @@ that nothing is lost in print or to somebody who sees no colors.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 TEXT, DIM, LINE, PAPER = "#1c1e21", "#5b6370", "#d6d9de", "#ffffff"
@@ -30,6 +32,8 @@ SCALE = ("#ffffff", "#deebf7", "#9ecae1", "#4292c6", "#08519c", "#08306b")
 RIGHT_ANSWER, OTHER, UNKNOWN, PALE = "#2e7d32", "#1769d2", "#c25200", "#c9cdd2"
 HATCHES = {RIGHT_ANSWER: "", OTHER: "///", UNKNOWN: "...", PALE: ""}
 """Hatching of bars by their color."""
+BAR_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
+"""Hatching of groups of bars, one series after the other."""
 
 LIMBS = {
     "left": ("#1769d2", "#7a3fd0", "#0b7c7c"),
@@ -56,6 +60,18 @@ def color_of(number: int) -> str:
     return SERIES[number % len(SERIES)]
 
 
+@contextmanager
+def styled() -> Iterator[None]:
+    """Within it, or within a function that it decorates, Matplotlib draws in this style.
+
+    The settings of a program that has its own stay as they are.
+    """
+    import matplotlib
+
+    with matplotlib.rc_context(matplotlib_style()):
+        yield
+
+
 def matplotlib_style() -> dict[str, Any]:
     """Settings for `matplotlib.rc_context`: the colors, markers and dashes, and few lines.
 
@@ -80,7 +96,8 @@ def matplotlib_style() -> dict[str, Any]:
         "font.family": ["sans-serif"],
         "font.size": 10,
         "grid.color": LINE,
-        "hatch.linewidth": 0.6,
+        "hatch.color": PAPER,
+        "hatch.linewidth": 0.8,
         "legend.frameon": False,
         "lines.markersize": 5,
         "pdf.fonttype": 42,

@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 from stars_infer.arrays import FloatArray
 from stars_infer.atomic import written_beside
 from stars_infer.errors import UsageError
+from stars_infer.inspection.style import LINE, SCALE, TEXT, color_of, marker_of, styled
 from stars_infer.similarity.features import unit
 
 CLASSES = 15
 """Number of actions in the t-SNE plot, as in STARS, Figure 3."""
-PALETTE = (
-    "#4e79a7", "#f28e2b", "#e15759", "#17408b", "#59a14f", "#edc948", "#b07aa1", "#ff9da7",
-    "#9c755f", "#5b5b5b", "#1b9e9e", "#a6c84c", "#7b3fa0", "#c2255c", "#8ecae6",
-)  # fmt: skip
-MARKERS = ("o", "s", "^", "D", "v", "P")
-SCALE = ("#ffffff", "#deebf7", "#9ecae1", "#4292c6", "#08519c", "#08306b")
-LINE = "#cccccc"
 _POINTS_PER_CLASS = 200
 _NUMBERED = 30
 """Largest number of actions for which the cells of the confusion matrix show numbers."""
@@ -108,6 +102,7 @@ def save_figure(figure: Any, *paths: Path) -> None:
             figure.savefig(beside, dpi=160, format=path.suffix.removeprefix("."))
 
 
+@styled()
 def tsne_png(panels: Sequence[tuple[str, Projection]], classes: Sequence[str], path: Path) -> None:
     """Draw projections of the same actions side by side, each with its title."""
     figure = new_figure(6.5 * len(panels) + 3.0, 6.5)
@@ -118,10 +113,11 @@ def tsne_png(panels: Sequence[tuple[str, Projection]], classes: Sequence[str], p
             x, y = projection.points[projection.labels == action].T
             handles[classes[action]] = axes.scatter(
                 x, y, s=22, alpha=0.85, linewidths=0.4, edgecolors="white",
-                color=PALETTE[place % len(PALETTE)],
-                marker=MARKERS[place // len(PALETTE) % len(MARKERS)],
+                color=color_of(place),
+                marker=marker_of(place),
             )  # fmt: skip
         axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
         axes.spines[:].set_color(LINE)
         if len(panels) > 1:
             axes.set_title(title, fontsize=12, fontweight="bold", loc="left")
@@ -134,6 +130,7 @@ def tsne_png(panels: Sequence[tuple[str, Projection]], classes: Sequence[str], p
     save_figure(figure, path)
 
 
+@styled()
 def confusion_png(
     confusion: NDArray[np.int64], classes: Sequence[str], title: str, path: Path
 ) -> None:
@@ -152,9 +149,10 @@ def confusion_png(
     axes.set_yticks(range(count), classes, fontsize=size)
     axes.set_xticks(np.arange(count - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(count - 1) + 0.5, minor=True)
-    axes.grid(which="minor", color="#eeeeee", linewidth=0.6)
+    axes.grid(which="minor", color=LINE, linewidth=0.6)
     axes.tick_params(which="both", length=0)
-    axes.spines[:].set_color("#cccccc")
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_color(LINE)
     axes.set_xlabel("predicted", fontsize=size + 2)
     axes.set_ylabel("action", fontsize=size + 2)
     figure.suptitle(title, x=0.01, ha="left", fontsize=8 + side / 2, fontweight="bold")
@@ -163,7 +161,7 @@ def confusion_png(
             share = shares[row, column]
             axes.text(
                 column, row, f"{share:.0f}", ha="center", va="center", fontsize=size - 1,
-                color="white" if share > 55 else "#222222",
+                color="white" if share > 55 else TEXT,
             )  # fmt: skip
     bar = figure.colorbar(image, ax=axes, shrink=0.5, pad=0.02, aspect=30)
     bar.set_label("% of the action's clips")

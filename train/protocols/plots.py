@@ -16,11 +16,9 @@ import numpy as np
 
 from stars_infer.atomic import write_text
 from stars_infer.errors import MissingExtraError, UsageError
+from stars_infer.inspection.style import MARKERS, SCALE, color_of, marker_of
 from stars_infer.train.protocols.pictures import (
     CLASSES,
-    MARKERS,
-    PALETTE,
-    SCALE,
     Projection,
     confusion_png,
     project_vectors,
@@ -33,7 +31,7 @@ _NEEDS = {"matplotlib": "matplotlib", "plotly": "plotly", "sklearn": "scikit-lea
 _PLOTLY_MARKERS = dict(
     zip(
         MARKERS,
-        ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross"),
+        ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x"),
         strict=True,
     )
 )
@@ -130,8 +128,8 @@ def _tsne_figure(result: Result, projection: Projection) -> Any:
             hovertemplate=f"{name}<extra></extra>",
             marker={
                 "size": 7, "opacity": 0.85, "line": {"width": 0.5, "color": "white"},
-                "color": PALETTE[place % len(PALETTE)],
-                "symbol": _PLOTLY_MARKERS[MARKERS[place // len(PALETTE) % len(MARKERS)]],
+                "color": color_of(place),
+                "symbol": _PLOTLY_MARKERS[marker_of(place)],
             },
         )  # fmt: skip
     figure.update_layout(template="simple_white", height=620, margin={"t": 10, "l": 10, "b": 10})
