@@ -12,18 +12,12 @@ MOST_FRAMES = 6000
 """Frames that are sent; a longer recording is thinned out."""
 
 
-def playable(clip: Clip, *, name: str, note: str = "") -> dict[str, Any]:
-    """What a player needs of a clip, as `skeleton.js` describes it.
-
-    Args:
-        clip: The clip.
-        name: What it is called.
-        note: What is to be said beside it.
-    """
+def playable(clip: Clip) -> dict[str, Any]:
+    """What a player needs of a clip, as `skeleton.js` describes it."""
     step = -(-clip.frames // MOST_FRAMES)
     shown = clip
     if step > 1:
         bodies, presence = clip.bodies[:, ::step], clip.presence[:, ::step]
         if presence.any():
             shown = replace(clip, bodies=bodies, presence=presence, fps=clip.fps / step)
-    return clip_data(shown) | {"name": name, "seconds": clip.frames / clip.fps, "note": note}
+    return clip_data(shown) | {"seconds": clip.frames / clip.fps}

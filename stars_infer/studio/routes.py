@@ -16,10 +16,11 @@ from pydantic import BaseModel, Field
 from stars_infer.clips.clip import Clip
 from stars_infer.errors import UsageError
 from stars_infer.index.exemplar import Exemplar
+from stars_infer.preprocessing.views import mirror_clip
 from stars_infer.segmentation.segment import MIN_CONFIDENCE
 from stars_infer.serving.clip_routes import failures_of, upload_of
 from stars_infer.serving.options import ClipQuery
-from stars_infer.similarity.alignment import align
+from stars_infer.similarity.alignment import Alignment, align
 from stars_infer.studio.bodies import SAID, drawn
 from stars_infer.studio.playing import playable
 from stars_infer.studio.service import StudioService
@@ -95,24 +96,33 @@ async def demo(request: Request) -> JSONResponse:
 
 
 @router.get("/clips/{key}")
-async def play(request: Request, key: str) -> JSONResponse:
+async def play(request: Request, key: str, mirrored: bool = False) -> JSONResponse:
     """A clip that is held, to be played."""
     service = studio_of(request)
     held = await asyncio.to_thread(service.shelf.held, key)
-    return JSONResponse(
-        await service.draw(lambda: playable(held.clip, name=name_of(held.clip.source)))
-    )
+    return await _played(service, held.clip, mirrored, name=name_of(held.clip.source))
 
 
 @router.get("/exemplars/{number}/clip")
-async def play_exemplar(request: Request, number: int) -> JSONResponse:
+async def play_exemplar(request: Request, number: int, mirrored: bool = False) -> JSONResponse:
     """An example, to be played as far as it can be."""
     service = studio_of(request)
     exemplar = await exemplar_of(service, number)
     found = await drawn(service, exemplar)
-    name, note = name_of(exemplar.source), SAID[found.source]
-    made = await service.draw(lambda: playable(found.clip, name=name, note=note))
-    return JSONResponse(made | {"from": found.source, "label": exemplar.label})
+    return await _played(
+        service,
+        found.clip,
+        mirrored,
+        name=name_of(exemplar.source),
+        note=SAID[found.source],
+        label=exemplar.label,
+        **{"from": found.source},
+    )
+
+
+async def _played(service: StudioService, clip: Clip, mirrored: bool, **more: str) -> JSONResponse:
+    made = await service.draw(lambda: playable(mirror_clip(clip) if mirrored else clip))
+    return JSONResponse(made | more)
 
 
 @router.get("/align")
@@ -121,7 +131,15 @@ async def lay_over(request: Request, first: str, second: str) -> JSONResponse:
     service = studio_of(request)
     one, other = [await _clip_of(service, what) for what in (first, second)]
     how = service.encoder.info.comparison
-    found = await service.draw(lambda: align(one, other, how))
+
+    def work() -> Alignment:
+        found = align(one, other, how)
+        if len(service.index) and service.index.mirroring().weight:
+            mirrored = align(one, other, how, mirrored=True)
+            return max(found, mirrored, key=lambda each: each.similarity)
+        return found
+
+    found = await service.draw(work)
     return JSONResponse(
         found.to_json() | {"words": list(found.words()), "pace": found.pace_words()}
     )
@@ -132,8 +150,11 @@ async def ask(request: Request, what: One) -> JSONResponse:
     """Name a clip, with the numbers of the nearest examples."""
     service = studio_of(request)
     held = await asyncio.to_thread(service.shelf.held, what.key)
-    found = await service.name(held)
-    near = [one.to_dict() | {"id": one.id, "name": name_of(one.source)} for one in found.neighbors]
+    found, mirrored = await service.name(held)
+    near = [
+        one.to_dict() | {"id": one.id, "name": name_of(one.source)}
+        for one in (*mirrored, *found.neighbors)
+    ]
     return JSONResponse(found.to_dict() | {"neighbors": near, "key": what.key})
 
 

@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import uvicorn
 
@@ -63,7 +64,8 @@ def serve_studio(
     def ready() -> None:
         tell(address + app.token)
         if browser:
-            webbrowser.open(address + app.ticket)
+            # Some browsers run in the terminal until they are closed.
+            Thread(target=webbrowser.open, args=(address + app.ticket,), daemon=True).start()
 
     config = uvicorn.Config(
         app,

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from stars_infer.classification.prediction import ClassifyOptions, Prediction
+from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.embedding.additions import Addition
 from stars_infer.embedding.files import PreparedClip
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError
+from stars_infer.index.gallery import SHOWN_NEIGHBORS
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label
 from stars_infer.segmentation.segment import (
@@ -31,6 +32,7 @@ from stars_infer.serving.metrics import Metrics
 from stars_infer.serving.reading import Upload
 from stars_infer.serving.service import Failures, Service
 from stars_infer.serving.settings import MEGABYTE, Limits
+from stars_infer.similarity.sequence import mirror_sequence
 from stars_infer.studio.history import History
 from stars_infer.studio.shelf import Held, Shelf, clips_folder
 from stars_infer.studio.tending import Tending
@@ -128,15 +130,23 @@ class StudioService(Service):
         """Do something with a clip in a thread of its own."""
         return await asyncio.get_running_loop().run_in_executor(self._drawing, work)
 
-    async def name(self, held: Held) -> Prediction:
-        """Name a clip."""
+    async def name(self, held: Held) -> tuple[Prediction, list[Neighbor]]:
+        """Name a clip; also the examples of its action to which its mirror image is nearest.
 
-        async def work() -> Prediction:
+        The latter only where mirror images count and no other example of that action is near.
+        """
+
+        async def work() -> tuple[Prediction, list[Neighbor]]:
             prepared = await self.prepared(held)
             question = Question(clips=[prepared], options=ClassifyOptions())
             (answer,) = await self._asking.ask(question)
             assert isinstance(answer, Prediction)
-            return answer
+            sequence, labels = prepared.sequence, {one.label for one in answer.neighbors}
+            if sequence is None or answer.label in labels or not self.index.mirroring().weight:
+                return answer, []
+            other = replace(prepared, sequence=mirror_sequence(sequence))
+            (near,) = await self._asking.ask(Question(clips=[other], k=SHOWN_NEIGHBORS))
+            return answer, [one for one in near if one.label == answer.label]
 
         return await self._within(work)
 

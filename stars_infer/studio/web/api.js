@@ -50,12 +50,12 @@ export async function ready(path, early = null, still = () => true) {
 const MOST_KEPT = 400;
 const kept = new Map();
 
-export function clipOf(reference) {
-  if (kept.has(reference)) return kept.get(reference);
-  const path = reference[0] === "e" ? `exemplars/${reference.slice(1)}/clip` : `clips/${reference.slice(1)}`;
-  const coming = get(path);
-  kept.set(reference, coming);
-  coming.catch(() => kept.delete(reference));
+export function clipOf(reference, mirrored = false) {
+  const key = `${reference} ${mirrored}`, rest = reference.slice(1);
+  if (kept.has(key)) return kept.get(key);
+  const coming = get(`${reference[0] === "e" ? `exemplars/${rest}/clip` : `clips/${rest}`}${mirrored ? "?mirrored=true" : ""}`);
+  kept.set(key, coming);
+  coming.catch(() => kept.delete(key));
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);
   return coming;
 }

@@ -20,9 +20,10 @@ export class Pair {
     this.turn += 1;
     const turn = this.turn;
     this.words.replaceChildren(h("p.dim", {}, "Laying both over each other …"));
-    const clips = await Promise.all([first, second].filter(Boolean).map(api.clipOf));
-    if (turn !== this.turn) return;
     const alignment = second ? await api.aligned(first, second).catch((error) => ({ error })) : null;
+    if (turn !== this.turn) return;
+    const mirrored = Boolean(alignment?.mirrored);
+    const clips = await Promise.all([api.clipOf(first, mirrored), second && api.clipOf(second)].filter(Boolean));
     if (turn !== this.turn) return;
     this.player = this.player || new Player(this.stage);
     const shown = clips.map((clip, i) => ({ ...clip, caption: captions[i] || clip.name }));
@@ -32,6 +33,7 @@ export class Pair {
 
   say(clips, alignment, label) {
     const notes = clips.map((clip) => clip.note).filter(Boolean);
+    if (alignment?.mirrored) notes.push("The clip on the left is shown as in a mirror: left and right are not told apart here.");
     const parts = notes.map((note) => h("p.note", {}, note));
     if (alignment && alignment.error) parts.push(h("p.note", {}, alignment.error.message));
     else if (alignment) {

@@ -1,8 +1,13 @@
 """Teach, ask and tend over HTTP."""
 
+import io
+
+import numpy as np
 import pytest
 
+from stars_infer.layouts import get_layout
 from stars_infer.studio.bodies import SAID
+from stars_infer.synthetic.actions import perform
 from tests.stars_infer.studio.conftest import Studio
 
 pytestmark = pytest.mark.usefixtures("studio")
@@ -22,6 +27,28 @@ def test_what_was_taught_is_named_beside_its_nearest_example(studio):
     laid = studio.get(f"align?first=k{key}&second=e{nearest['id']}").json()
     assert laid["first"] == sorted(laid["first"])
     assert len(laid["distances"]) == len(laid["second"])
+
+
+def test_a_clip_of_the_other_hand_is_laid_over_as_in_a_mirror(studio):
+    wave = perform("wave", np.random.default_rng(1))
+    other = wave[:, :, list(get_layout("ntu25").counterparts)] * np.array([-1, 1, 1])
+    file = io.BytesIO()
+    np.save(file, other)
+    answer = studio.client.post(
+        f"{studio.app.path}/api/read", files=[("clip", ("left.npy", file.getvalue()))]
+    )
+    (clip,) = answer.json()["clips"]
+    found = studio.post("ask", {"key": clip["key"]}).json()
+    assert found["label"] == "wave"
+    near = found["neighbors"][0]
+    assert near["label"] == "wave"
+    laid = studio.get(f"align?first=k{clip['key']}&second=e{near['id']}").json()
+    assert laid["mirrored"]
+    plain, mirrored = (
+        studio.get(f"clips/{clip['key']}?mirrored={which}").json()["bodies"][0]["poses"][0]
+        for which in ("false", "true")
+    )
+    assert plain[0] == -mirrored[0]
 
 
 def test_a_held_clip_and_an_example_can_be_played(studio):
@@ -103,12 +130,6 @@ def test_useful_clips_are_suggested(studio):
 
 
 def test_a_recording_has_segments_and_its_parts_can_be_asked(studio, tmp_path):
-    import io
-
-    import numpy as np
-
-    from stars_infer.synthetic.actions import perform
-
     random = np.random.default_rng(5)
     parts = [perform(action, random) for action in ("squat", "kick")]
     file = io.BytesIO()
