@@ -38,6 +38,7 @@ from stars_infer.embedding.collection import embed_collection
 from stars_infer.readers.files import clip_files
 from stars_infer.synthetic.actions import ACTIONS, perform
 
+os.environ.setdefault("RAY_worker_niceness", "0")  # as the one process; Ray has 15 otherwise
 _WORKERS = 2
 _SHARDS = 20
 _PRICE = 0.05
