@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from stars_infer.atomic import flush, new_beside, written_beside
+from stars_infer.atomic import flush, folder_beside, new_beside, written_beside
 from stars_infer.errors import ModelError, StarsWarning, UsageError, brief
 
 SCHEMA = 2
@@ -120,8 +120,10 @@ def save_checkpoint(checkpoint: Checkpoint, run: Path, *, name: str = FILE) -> N
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     run.mkdir(parents=True, exist_ok=True)
-    with written_beside(run / name) as beside:
-        save_file(tensors, beside, metadata={_HEADER: header, _HASH: _hash(header, tensors)})
+    metadata = {_HEADER: header, _HASH: _hash(header, tensors)}
+    with written_beside(run / name) as beside, folder_beside(run / name) as folder:
+        save_file(tensors, folder / name, metadata=metadata)  # which leaves a file when killed
+        (folder / name).replace(beside)
         if name == FILE and (run / FILE).exists():
             _link(run / FILE, run / PREVIOUS)
 
