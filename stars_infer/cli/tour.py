@@ -89,7 +89,8 @@ def _walk(folder: Path, model: str | None, device: str, output: Output, *, wait:
     console = Console(highlight=False)
     wait = wait and not (output.json or output.quiet)
     wait = wait and sys.stdin.isatty() and console.is_terminal
-    for number, stop in enumerate(_stops(folder, model, device, console.width), start=1):
+    width = console.width if console.encoding.lower().startswith("utf") else None
+    for number, stop in enumerate(_stops(folder, model, device, width), start=1):
         if output.json:
             output.record({"stop": number, "title": stop.title, **stop.facts})
         elif output.quiet:
@@ -106,8 +107,15 @@ def _walk(folder: Path, model: str | None, device: str, output: Output, *, wait:
         console.print(_NEXT, markup=False, soft_wrap=True)
 
 
-def _stops(folder: Path, model: str | None, device: str, width: int) -> Iterator[_Stop]:
-    """Do what each stop shows, when its turn comes."""
+def _stops(folder: Path, model: str | None, device: str, width: int | None) -> Iterator[_Stop]:
+    """Do what each stop shows, when its turn comes.
+
+    Args:
+        folder: Where everything is made.
+        model: As the command takes it.
+        device: As the command takes it.
+        width: Characters across for drawings; None where their dots cannot be shown.
+    """
     from stars_infer.inspection.drawing import draw_clip
     from stars_infer.readers.files import read_clip
     from stars_infer.recognizer import Recognizer
@@ -121,7 +129,7 @@ def _stops(folder: Path, model: str | None, device: str, width: int) -> Iterator
         title="A clip",
         told="Joints in space over time: here 25 of them, of somebody who waves.",
         command=f"stars data inspect {_name(first)}",
-        shown=(draw_clip(read_clip(first), columns=min(width, 80), rows=9),),
+        shown=(draw_clip(read_clip(first), columns=min(width, 80), rows=9),) if width else (),
         facts={"clip": _name(first), "clips": len(written)},
     )
     with Recognizer(folder / "tour.db", model=model, device=device) as recognizer:
@@ -157,7 +165,7 @@ def _asked(recognizer: Recognizer, path: Path) -> _Stop:
         else "A person who is in none of the examples does one of them.",
         command=f"stars classify {name} --explain",
         shown=(
-            f"  [bold]{answer.answer}[/], {sure:.0%} sure",
+            f"  [bold]{answer.answer}[/], {'over 99%' if sure > 0.99 else f'{sure:.0%}'} sure",
             f"  most like an example of {nearest.label}: similarity {nearest.similarity:.2f} of 1",
         ),
         facts={"clip": name, "answer": answer.answer, "sure": round(sure, 4)},
