@@ -134,7 +134,7 @@ def _readings(array: NDArray[np.generic], joints: int, counts: tuple[int, ...]) 
 
 
 def _rows(array: NDArray[np.generic], joints: int, counts: tuple[int, ...]) -> list[_Reading]:
-    """Ways to read rows (T, V * C), and rows (T, M * V * C) of several bodies."""
+    """Ways to read rows (T, V * C), or (T, M * V * C) of several bodies, or (T * V, C)."""
     readings = []
     for count in counts:
         people, rest = divmod(array.shape[1], joints * count)
@@ -142,6 +142,10 @@ def _rows(array: NDArray[np.generic], joints: int, counts: tuple[int, ...]) -> l
             bodies = array.reshape(len(array), people, joints, count).transpose(1, 0, 2, 3)
             order = f"T, V * {count}" if people == 1 else f"T, M * V * {count}"
             readings.append(_Reading(order=order, bodies=bodies))
+        frames, rest = divmod(len(array), joints)
+        if array.shape[1] == count and not rest and frames > 1:  # a row a joint
+            bodies = array.reshape(1, frames, joints, count)
+            readings.append(_Reading(order=f"T * V, {count}", bodies=bodies))
     return readings
 
 

@@ -1,14 +1,17 @@
-"""Delimited text, `.csv`: a table of positions, as `table` describes it, with or without a header.
+"""Text in columns, `.csv`, `.tsv` and `.txt`: a `table` of positions, with or without a header.
 
 Columns are separated by commas, semicolons or tabs, or by spaces if there is none of these. The
 header may take several lines (`stars_infer.readers.headers`). Without one, three or four numbers a
-joint are told apart by what the fourth holds.
+joint are told apart by what the fourth holds; a row may be a frame, of one body or of two, or a
+joint.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.errors import ClipError
+from stars_infer.layouts import layouts_with
 from stars_infer.readers.cells import MOST_COLUMNS, Cells, Columns, Row, Rows, each_line, lines_of
 from stars_infer.readers.columns import BODY, JOINT, plain
 from stars_infer.readers.headers import has_several_lines, read_several_lines
 from stars_infer.readers.recording import Recording
-from stars_infer.readers.table import Table, recording_of_table
+from stars_infer.readers.table import DEFAULTS, Table, recording_of_table
 from stars_infer.readers.text import read_text
 from stars_infer.readers.timing import unit_in
 
@@ -30,6 +34,8 @@ _LOOKED_AT = 8
 """Lines in which a separator is looked for."""
 _LONGEST_NAME = 200
 """Letters of a column's name that count."""
+_BEGINNING = 20_000
+"""Bytes of a text by which it is told whether it holds numbers."""
 _MOST_LEVEL = 3
 """Highest number of a tracking state."""
 
@@ -60,6 +66,17 @@ def read_csv(path: Path) -> tuple[Recording, ...]:
     return (
         recording_of_table(Table(columns=columns, source=source, size=size, first_line=blank + 2)),
     )
+
+
+def holds_numbers(path: Path) -> bool:
+    """Whether a text begins with numbers, as recordings do, and notes and lists of names do not."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_BEGINNING).decode("utf-8-sig")
+    except (OSError, ValueError):
+        return False
+    lines = [line for line in start.splitlines()[:_LOOKED_AT] if _holds(line)]
+    return bool(lines) and _are_numbers(re.split(r"[\s;,]+", lines[0].strip(" \t;,")))
 
 
 def _without_blank_end(text: str) -> str:
@@ -145,6 +162,14 @@ def _read_without_header(rows: Rows, start: int, end: int, source: str, size: in
     )
     numbers = np.stack([table.numbers(name) for name in names], axis=1)
     before, stride = _shape_of(numbers, source)
+    joints = (width - before) // stride
+    if joints == 1 or _are_of_two(joints):  # the layout decides: a row a joint, or two bodies
+        parts = numbers[:, before:].reshape(len(numbers), joints, stride)[..., :3]
+        return Recording(
+            joints=parts.reshape(len(numbers), -1),
+            source=source,
+            default=replace(DEFAULTS, layout="ntu25" if joints == 50 else None),
+        )
     columns: dict[str, Cells] = {}
     if before:
         columns["frame" if _counts(numbers[:, 0]) else "time"] = numbers[:, 0]
@@ -152,10 +177,15 @@ def _read_without_header(rows: Rows, start: int, end: int, source: str, size: in
         joint, part = divmod(column - before, stride)
         columns[f"{'xyzc'[part]}{joint}"] = numbers[:, column]
     how = "x, y, z and a confidence" if stride == 4 else "x, y, z"
-    note = f"no header: read as {how} for each of {(width - before) // stride} joints"
+    note = f"no header: read as {how} for each of {joints} joints"
     return recording_of_table(
         Table(columns=columns, source=source, size=size, first_line=start + 1, notes=(note,))
     )
+
+
+def _are_of_two(joints: int) -> bool:
+    """Whether so many joints are of no known layout, but half of them are."""
+    return joints % 2 == 0 and not layouts_with(joints) and bool(layouts_with(joints // 2))
 
 
 def _shape_of(numbers: NDArray[np.float64], source: str) -> tuple[int, int]:

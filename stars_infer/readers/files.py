@@ -20,7 +20,7 @@ from stars_infer.readers.arrays import read_npy
 from stars_infer.readers.bounds import check_points
 from stars_infer.readers.bvh import read_bvh
 from stars_infer.readers.c3d import read_c3d
-from stars_infer.readers.csv import read_csv
+from stars_infer.readers.csv import holds_numbers, read_csv
 from stars_infer.readers.fbx import read_fbx
 from stars_infer.readers.frames import frame_series, read_frames
 from stars_infer.readers.gltf import read_gltf
@@ -100,6 +100,8 @@ class _Folder:
                 ending = file.suffix.lower()
                 if ending in VIDEO_ENDINGS and has_clips:
                     beside += 1
+                elif ending == ".txt" and not holds_numbers(file):
+                    unknown[ending] += 1
                 elif ending in READERS:
                     package, extra = PACKAGES.get(ending, ("", ""))
                     if package and find_spec(package) is None:
@@ -129,7 +131,10 @@ class _Folder:
 
 def _is_recorded_clip(file: Path) -> bool:
     """Whether a file holds joints, so that a video beside it is likely of the same motions."""
-    return file.suffix.lower() in READERS.keys() - set(VIDEO_ENDINGS)
+    ending = file.suffix.lower()
+    if ending == ".txt":
+        return holds_numbers(file)
+    return ending in READERS.keys() - set(VIDEO_ENDINGS)
 
 
 def _count_files(number: int) -> str:
@@ -151,6 +156,8 @@ READERS: dict[str, Reader] = {
     ".skeleton": read_skeleton,
     ".bvh": read_bvh,
     ".csv": read_csv,
+    ".tsv": read_csv,
+    ".txt": read_csv,
     ".json": read_json,
     ".jsonl": read_jsonl,
     ".parquet": read_parquet,

@@ -17,7 +17,7 @@ from typing import Any
 from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import Convention, option
 from stars_infer.errors import ClipError, FlatError
-from stars_infer.readers import bodies, landmarks, openpose, tracked
+from stars_infer.readers import bodies, coco, landmarks, openpose, tracked
 from stars_infer.readers.bounds import check_memory
 from stars_infer.readers.cells import each_line
 from stars_infer.readers.poses import Pose, tracks_of
@@ -80,6 +80,8 @@ def read_json(path: Path) -> tuple[Recording, ...]:
     check_memory(_memory_of(text), "its lists and objects", source=source, size=size)
     content = printed_results(text) or parse_json(text, source)
     del text
+    if (people := coco.frames_of(content, source)) is not None:
+        return (recording_of_frames(coco.HEADER, people, source, size),)
     if isinstance(content, list):
         return (recording_of_frames({}, content, source, size),)
     if not isinstance(content, dict):
@@ -125,6 +127,8 @@ def read_jsonl(path: Path) -> tuple[Recording, ...]:
     del text
     if not frames:
         raise ClipError(source, "the file is empty")
+    if (people := coco.frames_of(frames, source)) is not None:
+        return (recording_of_frames(coco.HEADER, people, source, size),)
     header: dict[str, Any] = {}
     if isinstance(frames[0], dict) and frames[0] and frame_form_of(frames[0]) is None:
         header = frames.pop(0)

@@ -16,6 +16,7 @@ import numpy as np
 
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError
+from stars_infer.layouts import get_layout
 from stars_infer.readers.confidence import rank, states_in_words
 from stars_infer.readers.poses import Pose
 
@@ -77,8 +78,8 @@ def convention_of(header: Mapping[str, Any], frames: list[Any]) -> Convention:
     """What is usual in files of the program that wrote these frames."""
     if any(key.startswith("k4abt") for key in header):
         return _AZURE
-    first = next((body for frame in frames if isinstance(frame, dict)
-                  for body in _bodies_of(frame)), None)  # fmt: skip
+    first = next((body for frame in frames for body in _bodies_of(
+        {"bodies": frame} if isinstance(frame, list) else frame or {})), None)  # fmt: skip
     if first is None:
         return DEFAULTS
     points = next((first[key] for key in _POINTS if key in first), None)
@@ -90,6 +91,8 @@ def convention_of(header: Mapping[str, Any], frames: list[Any]) -> Convention:
         return Convention(layout="ntu25").over(DEFAULTS)
     if any(isinstance(frame, dict) and "skeleton" in frame for frame in frames) and count == 36:
         return Convention(layout="body18").over(DEFAULTS)
+    if _is_in_columns(points) and len(points["x"]) == len(get_layout("coco17").joints):
+        return Convention(layout="coco17").over(DEFAULTS)
     if "meta_info" in header:
         return Convention(up="z").over(DEFAULTS)
     return DEFAULTS
@@ -130,6 +133,12 @@ def _pose(body: Mapping[str, Any], where: str, source: str) -> Pose | None:
         return None
     joints: Any = body[key]
     names: tuple[str, ...] = ()
+    if _is_in_columns(joints):
+        body = {**body, "visibility": joints.get("visible")}
+        joints = [
+            list(point)
+            for point in zip(*(joints[axis] for axis in "xyz" if axis in joints), strict=True)
+        ]
     if isinstance(joints, dict):
         names, joints = tuple(joints), list(joints.values())
     if not isinstance(joints, list):
@@ -167,6 +176,14 @@ def _pose(body: Mapping[str, Any], where: str, source: str) -> Pose | None:
         points=points, names=names, flat=in_2d,
         identity=None if identity is None else str(identity)[:64],
     )  # fmt: skip
+
+
+def _is_in_columns(points: Any) -> bool:
+    """Whether all x are together, and all y, as Ultralytics writes them."""
+    if not isinstance(points, dict) or not {"x", "y"} <= points.keys():
+        return False
+    columns = [points[axis] for axis in "xyz" if axis in points]
+    return all(isinstance(one, list) and len(one) == len(columns[0]) for one in columns)
 
 
 def _split(values: list[Any], sure: Any, where: str, source: str) -> list[Any]:

@@ -304,6 +304,8 @@ LARGE: dict[str, Write] = {
     "densest.csv": _text(lambda: _table(200_000)),
     "three letters.csv": _text(lambda: _table(150_000, "12")),
     "spaces.csv": _text(lambda: _table(150_000, "12", " ")),
+    "a row a joint.txt": _text(lambda: "1 1 1\n" * 3_000_000),
+    "tabs.tsv": _text(lambda: _table(200_000, separator="\t")),
     "densest.trc": _text(lambda: _trc(150_000)),
     "densest.bvh": _text(lambda: _person(np.zeros((2, 3 * len(person()) + 3)))
                          .split("Frames:")[0] + "Frames: 250000\nFrame Time: 0.033\n"

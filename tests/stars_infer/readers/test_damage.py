@@ -32,6 +32,10 @@ def contents():
     frames = {
         "mediapipe": [marks(points) for points in world],
         "openpose": [{"people": [openpose_person(points)]} for points in joints[0]],
+        "coco": [
+            {"image_id": t, "keypoints": points[:17].ravel().tolist(), "idx": 1}
+            for t, points in enumerate(joints[0])
+        ],
         "own": [{"time": t / 30, "bodies": joints[:, t].tolist()} for t in range(3)],
     }
     made = {
@@ -39,6 +43,10 @@ def contents():
         ".bvh person": bvh_text(person(), values)[0],
         ".csv wide": csv_text(wide(joints[:1], NAMES)),
         ".csv long": csv_text(long(joints[:1], NAMES)),
+        ".tsv": csv_text(wide(joints[:1], NAMES)).replace(",", "\t"),
+        ".txt rows of joints": "\n".join(
+            " ".join(map(str, row)) for row in joints[0].reshape(-1, 3)
+        ),
         ".json bodies": json.dumps({"layout": "kinect20", "bodies": joints.tolist()}),
     }
     for form, those in frames.items():

@@ -8,6 +8,8 @@ import pytest
 from stars_infer import read_clip
 from stars_infer.errors import ClipError, MissingExtraError
 from stars_infer.layouts import get_layout
+from stars_infer.readers.files import clip_files
+from tests.stars_infer.readers.mocap_files import moving
 
 KINECT = get_layout("kinect20")
 COCO = get_layout("coco17")
@@ -292,3 +294,32 @@ def test_a_list_is_no_number(tmp_path, joints):
     name = f"{KINECT.joints[0]}_x"
     columns[name] = [[value] * 3 for value in columns[name]]
     assert f"in column {name!r} is not a number" in refusal(written(tmp_path, columns, ".parquet"))
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.txt"])
+def test_numbers_of_two_bodies_or_a_row_a_joint_without_a_header(tmp_path, name):
+    path = tmp_path / name
+    one, other = (moving("ntu25", frames=12, seed=seed) for seed in (0, 1))
+    np.savetxt(path, np.concatenate([one.reshape(12, 75), 0 * one.reshape(12, 75)], axis=1))
+    clip = read_clip(path)
+    assert clip.presence.any(axis=1).tolist() == [True, False]
+    np.testing.assert_allclose(clip.bodies[0], one, atol=1e-6)
+    np.savetxt(path, np.concatenate([one.reshape(12, 75), other.reshape(12, 75)], axis=1))
+    np.testing.assert_allclose(read_clip(path).bodies, [one, other], atol=1e-6)
+    kinect = moving("kinect20", frames=12)
+    for more in (0, 1):
+        np.savetxt(path, np.concatenate([kinect, np.ones((12, 20, more))], 2).reshape(240, -1))
+        np.testing.assert_allclose(read_clip(path, layout="kinect20").bodies[0], kinect, atol=1e-6)
+    np.savetxt(path, np.random.default_rng(0).normal(size=(240, 3)))
+    with pytest.raises(ClipError, match="no body keeps its bones so"):
+        read_clip(path, layout="kinect20")
+
+
+def test_texts_of_a_folder_are_clips_if_they_hold_numbers(tmp_path):
+    np.savetxt(tmp_path / "wave.txt", moving("kinect20", frames=4).reshape(4, 60))
+    (tmp_path / "README.txt").write_text("1. These clips were recorded in May.\n")
+    (tmp_path / "classes.txt").write_text("1 wave\n2 kick\n")
+    (tmp_path / "empty.txt").write_text("")
+    told = []
+    assert clip_files([tmp_path], note=told.append) == [tmp_path / "wave.txt"]
+    assert told == [f"{tmp_path}: 3 files of unknown ending: .txt"]
