@@ -72,12 +72,12 @@ def styled() -> Iterator[None]:
         yield
 
 
-def matplotlib_style() -> dict[str, Any]:
+def matplotlib_style() -> Any:
     """Settings for `matplotlib.rc_context`: the colors, markers and dashes, and few lines.
 
     Text is embedded as text in SVG and as outlines that can be edited in PDF.
     """
-    from matplotlib import cycler
+    from cycler import cycler
 
     count = len(SERIES)
     return {
