@@ -14,7 +14,7 @@ TEXT, DIM, LINE, PAPER = "#1c1e21", "#5b6370", "#d6d9de", "#ffffff"
 DARK_TEXT, DARK_DIM, DARK_LINE, DARK_PAPER = "#e6e8eb", "#9aa3af", "#333842", "#1c1f25"
 
 SERIES = (
-    "#1769d2", "#c25200", "#0b7c7c", "#7a3fd0", "#c41f70", "#7a6c00", "#4b5563", "#17408b",
+    "#1769d2", "#bb4f00", "#0b7c7c", "#7a3fd0", "#c41f70", "#7a6c00", "#4b5563", "#17408b",
     "#2e7d32", "#a83232", "#5c6bc0", "#8d6e63", "#00838f", "#6d4c9f", "#ad1457",
 )  # fmt: skip
 """Colors of series, all at least 4.5 to 1 against white."""
@@ -29,7 +29,7 @@ DASHES = ("-", "--", "-.", ":")
 SCALE = ("#ffffff", "#deebf7", "#9ecae1", "#4292c6", "#08519c", "#08306b")
 """Shares from 0 to 1, ever darker."""
 
-RIGHT_ANSWER, OTHER, UNKNOWN, PALE = "#2e7d32", "#1769d2", "#c25200", "#c9cdd2"
+RIGHT_ANSWER, OTHER, UNKNOWN, PALE = "#2e7d32", "#1769d2", "#bb4f00", "#c9cdd2"
 HATCHES = {RIGHT_ANSWER: "", OTHER: "///", UNKNOWN: "...", PALE: ""}
 """Hatching of bars by their color."""
 BAR_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
@@ -37,7 +37,7 @@ BAR_HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++")
 
 LIMBS = {
     "left": ("#1769d2", "#7a3fd0", "#0b7c7c"),
-    "right": ("#c25200", "#c41f70", "#7a6c00"),
+    "right": ("#bb4f00", "#c41f70", "#7a6c00"),
     "middle": ("#4b5563", "#8b7f95", "#6f8a75"),
 }
 """Colors of the limbs of the first, second and third body on a light ground."""
