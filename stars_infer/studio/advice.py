@@ -66,10 +66,10 @@ def advise(
         advice.append(Advice(words=f"{what} wrong: look at them first.", where="check"))
     for label, count in reversed(counts.most_common()):
         if count < FEW:
-            more = FEW - count
+            wanted = FEW - count
             advice.append(
                 Advice(
-                    words=f"“{label}” has {_examples(count)}: {_examples(more)} more would "
+                    words=f"“{label}” has {_examples(count)}: {_examples(wanted)} more would "
                     "help, by other people or at another pace.",
                     where="teach",
                     label=label,
