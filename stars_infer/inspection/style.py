@@ -15,7 +15,7 @@ DARK_TEXT, DARK_DIM, DARK_LINE, DARK_PAPER = "#e6e8eb", "#9aa3af", "#333842", "#
 
 SERIES = (
     "#1769d2", "#bb4f00", "#0b7c7c", "#7a3fd0", "#c41f70", "#7a6c00", "#4b5563", "#17408b",
-    "#2e7d32", "#a83232", "#5c6bc0", "#8d6e63", "#00838f", "#6d4c9f", "#ad1457",
+    "#2e7d32", "#a83232", "#5c6bc0", "#8d6e63", "#007b86", "#6d4c9f", "#ad1457",
 )  # fmt: skip
 """Colors of series, all at least 4.5 to 1 against white."""
 DARK_SERIES = (
