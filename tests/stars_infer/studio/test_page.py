@@ -106,8 +106,17 @@ def counts(page):
     return page.text_content("#where").partition(": ")[2]
 
 
+UNNAMED = """
+[...document.querySelectorAll("button, a, input:not([hidden]), select, canvas")]
+  .filter((one) => one.offsetParent)
+  .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.labels?.length))
+  .map((one) => one.outerHTML)
+"""
+
+
 def fits(page, *, width=390):
-    """Whether nothing has to be moved sideways on a phone."""
+    """Whether nothing has to be moved sideways on a phone, and all controls have names."""
+    assert not page.evaluate(UNNAMED)
     page.set_viewport_size({"width": width, "height": 844})
     wide = page.evaluate("document.documentElement.scrollWidth")
     page.set_viewport_size({"width": 1280, "height": 900})
