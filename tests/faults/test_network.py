@@ -57,12 +57,15 @@ COMMANDS = {
     "doctor": ("doctor",),
     "bench": ("bench", "--seconds", "0.01"),
     "demo": ("demo", "--out", "demo"),
+    "tour": ("tour", "--fast"),
+    "view": ("view", "{clip}", "--out", "view.html"),
+    "report": ("report", "demo/stars.db", "--out", "report.html"),
 }  # fmt: skip
 """Every command that does something, in an order in which each has what it needs."""
 ELSEWHERE = frozenset({
     "watch", "pose", "teach", "serve", "studio", "remove", "relabel", "expect", "confirm", "deny",
     "repair", "verify", "split", "prepare", "tune", "pool", "reproduce", "fuse", "knn", "fetch",
-    "push",
+    "push", "copy",
 })  # fmt: skip
 """Of a camera or a stream, a network that is asked for, or of the same parts as the others."""
 
