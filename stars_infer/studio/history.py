@@ -26,10 +26,12 @@ class Change:
     Attributes:
         words: For people.
         undo: Takes it back; returns how many examples it concerned.
+        batch: Changes of one batch are taken back together; empty if it is alone.
     """
 
     words: str
     undo: Callable[[], int]
+    batch: str = ""
 
 
 class History:
@@ -50,11 +52,12 @@ class History:
         """What can be undone, the latest first."""
         return [one.words for one in reversed(self._changes)]
 
-    def added(self, hashes: Collection[str], label: str) -> list[int]:
+    def added(self, hashes: Collection[str], label: str, batch: str = "") -> list[int]:
         """Remember that clips were added; returns their numbers."""
         ids = [one.id for one in self._index.exemplars() if one.content_hash in hashes]
         if ids:
-            self._remember(f"{_count(ids)} of {label!r} added", lambda: len(self._take(ids)[0]))
+            words = f"{_count(ids)} of {label!r} added"
+            self._remember(words, lambda: len(self._take(ids)[0]), batch)
         return ids
 
     def remove(self, ids: Sequence[int]) -> int:
@@ -123,10 +126,15 @@ class History:
         with self._lock:
             if not self._changes:
                 raise UsageError("there is nothing to undo in this session")
-            change = self._changes[-1]
-            done = change.undo()
-            self._changes.pop()
-        return change.words, done
+            batch, words, done = self._changes[-1].batch, [], 0
+            while self._changes:
+                change = self._changes[-1]
+                done += change.undo()
+                words.append(change.words)
+                self._changes.pop()
+                if not batch or not self._changes or self._changes[-1].batch != batch:
+                    break
+        return ", ".join(reversed(words)), done
 
     def _take(self, ids: Sequence[int]) -> tuple[list[TakenRow], list[Clip]]:
         """Take examples out; what was kept of their clips goes, too."""
@@ -137,9 +145,9 @@ class History:
             self._shelf.hold(clip, None)
         return rows, clips
 
-    def _remember(self, words: str, undo: Callable[[], int]) -> None:
+    def _remember(self, words: str, undo: Callable[[], int], batch: str = "") -> None:
         with self._lock:
-            self._changes.append(Change(words=words, undo=undo))
+            self._changes.append(Change(words=words, undo=undo, batch=batch))
             del self._changes[:-MOST_CHANGES]
 
 

@@ -53,6 +53,7 @@ class Teach(BaseModel):
 
     keys: list[Key] = Field(max_length=_MOST_KEYS)
     label: str = Field(max_length=1000)
+    batch: str = Field("", max_length=40)
 
 
 class One(BaseModel):
@@ -189,7 +190,7 @@ async def teach(request: Request, what: Teach) -> JSONResponse:
     """Add clips as examples of an action."""
     service = studio_of(request)
     held = [await asyncio.to_thread(service.shelf.held, key) for key in what.keys]
-    found = await service.teach(held, what.label)
+    found = await service.teach(held, what.label, what.batch)
     known = {one.content_hash: one for one in await _exemplars(service)}
     clips = [
         {

@@ -150,8 +150,14 @@ class StudioService(Service):
 
         return await self._within(work)
 
-    async def teach(self, held: Sequence[Held], label: str) -> list[Addition]:
-        """Add clips as examples; they are in the file, and their clips in the folder."""
+    async def teach(self, held: Sequence[Held], label: str, batch: str = "") -> list[Addition]:
+        """Add clips as examples; they are in the file, and their clips in the folder.
+
+        Args:
+            held: The clips.
+            label: The action that they show.
+            batch: As in `Change`.
+        """
         label = check_label(label)
         if not held:
             raise UsageError("choose the clips that show the action")
@@ -166,7 +172,7 @@ class StudioService(Service):
                 for one, addition in zip(held, found, strict=True)
                 if addition.known is None
             }
-            await asyncio.to_thread(self.history.added, added, label)
+            await asyncio.to_thread(self.history.added, added, label, batch)
             return found
 
         return await self._within(work)

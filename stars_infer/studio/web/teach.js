@@ -180,16 +180,17 @@ async function learn(label) {
 
 async function learnFolders() {
   await studio.attempt(async () => {
+    const batch = `folders ${Date.now()}`;
     for (const folder of folders())
-      await teachClips(fresh().filter((clip) => clip.folder === folder), folder);
+      await teachClips(fresh().filter((clip) => clip.folder === folder), folder, batch);
     const taught = folders().length;
     clear();
     await studio.changed(`${many(taught, "action")} taught.`);
   });
 }
 
-async function teachClips(clips, label) {
-  const done = await api.post("teach", { keys: clips.map((clip) => clip.key), label });
+async function teachClips(clips, label, batch = "") {
+  const done = await api.post("teach", { keys: clips.map((clip) => clip.key), label, batch });
   const added = done.clips.filter((one) => one.added).length;
   const same = done.clips.length - added;
   return `“${done.label}”: ${many(added, "example")} added${same ? `, ${same} known already` : ""}.`;

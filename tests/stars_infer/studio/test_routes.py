@@ -92,6 +92,15 @@ def test_an_addition_is_undone(studio):
     assert counts(studio) == before
 
 
+def test_folders_that_were_taught_together_are_undone_together(studio):
+    before = counts(studio)
+    for action in ("jump", "walk"):
+        keys = studio.read((action, 1))
+        studio.post("teach", {"keys": keys, "label": action, "batch": "folders"})
+    assert studio.post("undo").json()["changed"] == 2
+    assert counts(studio) == before
+
+
 def test_a_correction_is_learnt(studio):
     (key,) = studio.read(("clap", 5))
     studio.post("teach", {"keys": [key], "label": "applaud"})
