@@ -10,6 +10,7 @@ import logging
 import os
 import pickle
 import secrets
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from stars_infer.cluster.ledger import Book, Ledger, Start
 from stars_infer.errors import MissingExtraError, StarsError, brief
 from stars_infer.machine import usable_cores
 
+_PATIENCE = 10.0
+"""Seconds in which the head of a cluster must answer."""
 _Task = TypeVar("_Task")
 _Result = TypeVar("_Result")
 MakeWork = Callable[[Book], Callable[[_Task], _Result]]
@@ -213,8 +216,9 @@ def start_ray(address: str | None, *, cores: int | None = None) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is not None:
         try:
+            _check_there(address)
             ray.init(address=address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise StarsError(
                 f"--address {address}: no Ray cluster there ({brief(error)}); start one with `ray "
                 "start --head`, or leave --address out"
@@ -228,6 +232,17 @@ def start_ray(address: str | None, *, cores: int | None = None) -> None:
         _node_ip_address="127.0.0.1",
         **quiet,
     )
+
+
+def _check_there(address: str) -> None:
+    """Make sure that something listens at an address: Ray itself would try for minutes.
+
+    Raises:
+        OSError: If nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if "://" not in address and host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
 
 
 def _cause(error: BaseException) -> str:
