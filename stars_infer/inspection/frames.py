@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Points = NDArray[np.float64]
 
-_TURN, _PITCH, _REACH, _FOCUS = 0.35, 0.18, 1.6, 1.5
+_TURN, _PITCH, _REACH, _FOCUS = 0.35, 0.18, 1.75, 1.5
 _FINER = 2
 """Pictures are drawn so many times larger, and then made smaller, for smooth lines."""
 _CAPTION = 30
@@ -199,7 +199,10 @@ def _draw_clip(
                 _bar(pen, start, end, wide, _mix(apart, paper, 0.75 * (1 - weight)))
     for _, number, child, start, end, faint in bones:
         color = look.limbs[clip["sides"][child]][number % 3]
-        _bar(pen, start, end, _thickness(camera, start, end), _mix(color, paper, faint))
+        thick = _thickness(camera, start, end)
+        _bar(pen, start, end, thick, _mix(color, paper, faint))
+        if clip["sides"][child] == "left" and thick >= 3 * _FINER:
+            _bar(pen, start, end, 0.4 * thick, paper)  # tells sides in black and white
     for number, places, faint in joints:
         for v, (x, y, _, scale) in enumerate(places.tolist()):
             if not np.isfinite(scale):

@@ -46,7 +46,7 @@ DARK_LIMBS = {
     "right": ("#ff9d4a", "#ff7ab8", "#e0cd4f"),
     "middle": ("#c3c9d1", "#a79bb3", "#9fb8a5"),
 }
-APART, DARK_APART = "#f2c230", "#8a6d00"
+APART, DARK_APART = "#e0a000", "#8a6d00"
 """The band under a limb that differs."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stars_infer.inspection.page import make_page, printable_text
-from stars_infer.inspection.style import DARK_SERIES, SERIES
+from stars_infer.inspection.style import APART, DARK_SERIES, LIMBS, SERIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,11 @@ def _series(colors: Sequence[str]) -> str:
 
 
 _CLASSES = "".join(f".c{n} {{ color: var(--s{n}); }}\n" for n in range(len(SERIES)))
+_LIMBS = " ".join(
+    f"--{side}{number}: {color};"
+    for side, colors in LIMBS.items()
+    for number, color in enumerate(colors)
+)
 _LIGHT, _DARK = _series(SERIES), _series(DARK_SERIES)
 _STYLE = (
     f":root {{ {_LIGHT} }}\n"
@@ -137,7 +142,7 @@ code { overflow-wrap: anywhere; }
 @media print {
   """
     f":root {{ color-scheme: light; --back: #fff; --panel: #fff; --text: #000; --dim: #444; "
-    f"--line: #bbb; {_LIGHT} }}"
+    f"--line: #bbb; --apart: {APART}; {_LIMBS} {_LIGHT} }}"
     """
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   section, .pair, figure, tr { break-inside: avoid; }

@@ -175,7 +175,7 @@ export class Player {
     this.clips[0].bodies.forEach((body, number) => {
       for (const side of ["left", "right"]) {
         const many = this.clips[0].bodies.length > 1;
-        const key = element("span", "key", many ? `${side} of body ${body.number}` : side);
+        const key = element("span", `key ${side}`, many ? `${side} of body ${body.number}` : side);
         key.style.color = this.views[0].shade(number, side);
         if (!body.actor) key.style.opacity = 0.5;
         keys.push(key);

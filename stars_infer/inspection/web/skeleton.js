@@ -6,8 +6,8 @@
 //   a standard adult), square (side of a floor square, meters), and
 //   bodies: [{number, actor, poses}], poses: a frame's joints in whole millimeters, 3 V numbers,
 //   or null where the body is not seen.
-// Colors are the custom properties --left0, --right0, --middle0 to --middle2, --text, --line and
-// --apart of the canvas (player.css).
+// Colors are the custom properties --left0, --right0, --middle0 to --middle2, --text, --panel, --line
+// and --apart of the canvas (player.css).
 
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
@@ -44,7 +44,7 @@ export class SkeletonView {
   }
 
   get distance() {
-    return 1.6 * this.reach * this.clip.person * this.camera.zoom;
+    return 1.75 * this.reach * this.clip.person * this.camera.zoom;
   }
 
   // The camera looks at the middle; without a turn it sees a person from the front.
@@ -102,7 +102,12 @@ export class SkeletonView {
     for (const bone of bones) {
       pen.globalAlpha = bone.body.actor ? 1 : 0.3;
       pen.strokeStyle = this.shade(bone.number, clip.sides[bone.child]);
-      this.stroke(bone.start, bone.end, this.thickness(bone));
+      const thick = this.thickness(bone);
+      this.stroke(bone.start, bone.end, thick);
+      if (clip.sides[bone.child] !== "left" || thick < 3) continue;
+      pen.globalAlpha = 1; // left limbs are hollow, which tells sides in black and white
+      pen.strokeStyle = this.colors.getPropertyValue("--panel");
+      this.stroke(bone.start, bone.end, thick * 0.4);
     }
     for (const { point, v, body, number } of joints) {
       pen.globalAlpha = body.actor ? 1 : 0.3;
@@ -206,7 +211,7 @@ export class SkeletonView {
       const across = this.pointer[0] - last[0], down = this.pointer[1] - last[1];
       if (apart) zoom(apart / Math.max(spread([...held.values()]), 1));
       else if (event.shiftKey) {
-        const scale = 1.6 * this.reach * camera.zoom / (1.5 * canvas.clientHeight);
+        const scale = 1.75 * this.reach * camera.zoom / (1.5 * canvas.clientHeight);
         camera.moved = [camera.moved[0] + across * scale, camera.moved[1] + down * scale];
       } else {
         camera.turn += across * 0.008;
