@@ -64,7 +64,12 @@ class Turn:
 
     def _put(self) -> None:
         self._renewed = time.monotonic()  # before it is written: from then on others may count
-        who = {"machine": platform.node(), "process": os.getpid(), "life": _life(os.getpid())}
+        who = {
+            "machine": platform.node(),
+            "process": os.getpid(),
+            "system": _system(),
+            "life": _life(os.getpid()),
+        }
         text = json.dumps({**who, "beats": self._beats})
         self._store.put_entry(Entry(key=self._key, number=WISHES, text=text))
 
@@ -172,8 +177,8 @@ def _is_dead(entry: Entry) -> bool:
     """Whether a process of this machine wrote an entry, and has ended."""
     try:
         who = json.loads(entry.text)
-        process, life = int(who["process"]), who["life"]
-        return bool(life and who["machine"] == platform.node() and _life(process) != life)
+        process, system, life = int(who["process"]), who["system"], who["life"]
+        return bool(system and life and system == _system() and _life(process) != life)
     except (ValueError, TypeError, KeyError):
         return False
 
@@ -187,16 +192,23 @@ def _name_of(entry: Entry) -> str:
 
 
 def _life(process: int) -> str:
-    """What only this life of a process has, on Linux; empty where that cannot be told."""
+    """When a process began, on Linux; empty where there is none, or that cannot be told."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
-        return f"{_boot()} {fields.rpartition(')')[2].split()[19]}"
+        return fields.rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""
 
 
 @cache
-def _boot() -> str:
-    """What this run of the system is called, and the processes that are told apart in it."""
-    namespace = os.readlink("/proc/self/ns/pid")
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip() + namespace
+def _system() -> str:
+    """What no other run of any system has, nor another container; empty if it cannot be told.
+
+    Names of machines are no such thing: many have the same.
+    """
+    try:
+        namespace = os.readlink("/proc/self/ns/pid")
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return f"{boot} {namespace}"

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import platform
 import threading
 from dataclasses import replace
 
@@ -104,7 +103,7 @@ def test_a_change_that_fails_anywhere_is_made_or_not_and_never_half(
 
 def test_a_writer_of_this_machine_that_died_holds_nobody_up(memory, own_encoder, new):
     index = memory.open("one", own_encoder.info)
-    who = {"machine": platform.node(), "process": os.getpid(), "life": "an earlier one", "beats": 0}
+    who = {"machine": "a", "process": os.getpid(), "system": turn._system(), "life": "1"}
     memory.database.log["turn-x"] = Entry(key="turn-x", number=WISHES, text=json.dumps(who))
     assert index.add(new[:1]) == [None]
     assert "turn-x" not in memory.database.log
@@ -114,7 +113,8 @@ def test_a_writer_of_another_machine_is_waited_for_as_long_as_it_lives(
     memory, own_encoder, new, monkeypatch
 ):
     index = memory.open("one", own_encoder.info, wait=0.2)
-    entry = Entry(key="turn-x", number=WISHES, text='{"machine": "elsewhere", "process": 7}')
+    who = {"machine": "elsewhere", "process": 7, "system": "another", "life": "1"}
+    entry = Entry(key="turn-x", number=WISHES, text=json.dumps(who))
     memory.database.log["turn-x"] = entry
     with pytest.raises(StoreError, match=r"process 7 of elsewhere has been writing .* nothing was"):
         index.add(new[:1])
