@@ -17,8 +17,8 @@ from stars_infer.curation.check import Finding, findings
 from stars_infer.curation.neighbors import Neighborhood, neighborhood
 from stars_infer.index.exemplar import Exemplar
 from stars_infer.index.index import ExemplarIndex
-from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT, coarse_descriptor
+from stars_infer.similarity.features import Features, vectors_of
+from stars_infer.similarity.nearest import EXHAUSTIVE_LIMIT, coarse_descriptors
 from stars_infer.studio.advice import Advice, advise
 from stars_infer.studio.confusion import Confusion, confusion_of
 from stars_infer.studio.embedding_map import (
@@ -77,7 +77,8 @@ class Tending:
         self._near: tuple[str, Neighborhood] | None = None
         self._turned: tuple[str, Neighborhood] | None = None
         self._draft: EmbeddingMap | None = None
-        self._lock, self._comparing = threading.Lock(), threading.Lock()
+        self._latest: tuple[str, State] | None = None
+        self._lock, self._comparing, self._reading = (threading.Lock() for _ in range(3))
 
     def close(self) -> None:
         """End the threads."""
@@ -121,13 +122,18 @@ class Tending:
         return job.result()
 
     def _state(self) -> State:
-        kept = sorted(self._index.features(), key=lambda pair: pair[0].id)
-        exemplars = [one for one, _ in kept]
-        return State(
-            exemplars=exemplars,
-            features=[one for _, one in kept],
-            numbers=_tokens(exemplars)[0],
-        )
+        """The examples now; read once for the map and the report."""
+        with self._reading:
+            exemplars = self._index.exemplars()
+            numbers, token = _tokens(exemplars)
+            if self._latest is None or self._latest[0] != token:
+                kept = sorted(self._index.features(), key=lambda pair: pair[0].id)
+                exemplars = [one for one, _ in kept]
+                numbers, token = _tokens(exemplars)
+                features = [one for _, one in kept]
+                made = State(exemplars=exemplars, features=features, numbers=numbers)
+                self._latest = token, made
+            return self._latest[1]
 
     def _make_map(self) -> EmbeddingMap:
         state = self._state()
@@ -137,7 +143,7 @@ class Tending:
         before = read_map(self._folder, digest)
         if before is not None and set(before.ids.tolist()) == set(ids.tolist()):
             return before
-        first = draft(ids, np.stack([_descriptor(one) for one in state.features]))
+        first = draft(ids, _descriptors(state.features))
         self._draft = first
         made = lay_out(ids, self._neighbors(state), first, before)
         write_map(self._folder, digest, made)
@@ -186,11 +192,21 @@ class Tending:
         return self._turned[1]
 
 
-def _descriptor(features: Features) -> FloatArray:
-    if features.sequence is not None:
-        return coarse_descriptor(features.sequence)
-    assert features.vector is not None
-    return features.vector
+def _descriptors(features: Sequence[Features]) -> FloatArray:
+    """What examples are looked up by, (N, W)."""
+    sequences = [one.sequence for one in features if one.sequence is not None]
+    if len(sequences) < len(features):
+        return vectors_of(features)
+    people = np.array([len(one) for one in sequences])
+    made: FloatArray | None = None
+    for count in np.unique(people):
+        at = np.flatnonzero(people == count)
+        some = coarse_descriptors(np.stack([sequences[int(place)] for place in at]))
+        if made is None:
+            made = np.zeros((len(features), some.shape[1]), np.float32)
+        made[at] = some
+    assert made is not None
+    return made
 
 
 def _tokens(exemplars: Sequence[Exemplar]) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import { look, outline } from "./colors.js";
 import { h } from "./dom.js";
 
-const CELLS = 64, REACH = 14, SPRITE = 18;
+const CELLS = 64, REACH = 14;
 
 export class ExampleMap {
   // `point` is called with the position of what is under the pointer (-1 for nothing), `choose` with
@@ -76,11 +76,11 @@ export class ExampleMap {
   sprite(label, ratio, style) {
     const { color, shape } = look(label), key = `${color} ${shape}`;
     if (!this.sprites.has(key)) {
-      const size = Math.ceil(SPRITE * ratio), made = document.createElement("canvas");
+      const size = Math.ceil(this.span * ratio), made = document.createElement("canvas");
       [made.width, made.height] = [size, size];
       const pen = made.getContext("2d");
       pen.scale(ratio, ratio);
-      outline(pen, shape, SPRITE / 2, SPRITE / 2, this.drawn);
+      outline(pen, shape, this.span / 2, this.span / 2, this.drawn);
       pen.fillStyle = style.getPropertyValue(`--action${color}`);
       pen.fill();
       pen.lineWidth = 1;
@@ -102,18 +102,19 @@ export class ExampleMap {
     if (kind !== this.kind) {
       this.sprites.clear();
       [this.kind, this.drawn] = [kind, this.radius];
+      this.span = 2 * Math.ceil(1.3 * this.radius + 1);
     }
     const pen = this.pen = this.pen || canvas.getContext("2d");
     pen.setTransform(1, 0, 0, 1, 0, 0);
     pen.clearRect(0, 0, canvas.width, canvas.height);
-    const half = SPRITE / 2, scale = this.scale, left = width / 2 + this.across * scale, top = height / 2 + this.down * scale;
+    const { span } = this, half = span / 2, scale = this.scale, left = width / 2 + this.across * scale, top = height / 2 + this.down * scale;
     const sprites = this.labels.map((label) => this.sprite(label, ratio, style));
     for (const front of this.faint === null ? [true] : [false, true]) {
       pen.globalAlpha = this.faint === null ? 0.9 : front ? 1 : 0.16;
       for (let i = 0; i < this.ids.length; i++) {
         if (this.faint !== null && (this.label[i] === this.faint) !== front) continue;
         const x = left + this.x[i] * scale - half, y = top + this.y[i] * scale - half;
-        if (x < -SPRITE || y < -SPRITE || x > width || y > height) continue;
+        if (x < -span || y < -span || x > width || y > height) continue;
         pen.drawImage(sprites[this.label[i]], Math.round(x * ratio), Math.round(y * ratio));
       }
     }
