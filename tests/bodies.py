@@ -54,6 +54,8 @@ ALONG_SPINE = {
     "Spine": 0.25, "Spine1": 0.5, "Spine2": 0.6, "Spine3": 0.75, "Chest": 0.75,
     "spine1": 0.25, "spine2": 0.5, "spine3": 0.75, "upperback_@_thorax": 0.95,
     "thorax_@_lowerneck": 1.05, "Ab": 0.25, "L5": 0.1, "L3": 0.3, "T12": 0.45, "T8": 0.6,
+    "spine.001": 0.25, "spine.003": 0.75,
+    "abdomenLower": 0.15, "chestLower": 0.6, "chestUpper": 0.8,
     "naval spine": 0.36, "chest spine": 0.66, "root": 0.0, "TRXO": 1.05,
     **{f"spine_{number}_joint": number / 8 for number in range(1, 8)},
 }  # fmt: skip
@@ -75,7 +77,7 @@ ON_LIMBS = {
 
 NECK_TO_HEAD = {
     "Neck1": 0.2, "lowerneck_@_upperneck": 0.3, "Head": 0.5, "head": 0.5, "HeadTop_End": 1.5,
-    "neck_2": 0.1, "neck_3": 0.2, "neck_4": 0.3,
+    "spine.006": 0.5, "neck_2": 0.1, "neck_3": 0.2, "neck_4": 0.3,
 }  # fmt: skip
 """Share of the way from the neck to the middle of the head."""
 
@@ -93,7 +95,7 @@ def landmark(joints, joint, side):
     def between(one, two, share):
         return (1 - share) * at(joints, one) + share * at(joints, two)
 
-    kind = re.sub("^(left|right)[ _]?| (left|right)$", "", joint)
+    kind = re.sub(r"^(left|right)[ _]?| (left|right)$|\.[LR]$", "", joint)
     if kind not in ALONG_SPINE:
         kind = kind.removesuffix("_joint")
     if kind in ALONG_SPINE:
@@ -112,7 +114,7 @@ def landmark(joints, joint, side):
             return hand + along * (thumb - hand)
         aside = {"pinky": -0.3, "ring": -0.15, "index": 0.3}.get(name, 0.0)
         return hand + along * (hand - at(joints, f"{side} wrist")) + aside * (thumb - hand)
-    if kind.endswith(("clavicle", "collar", "Shoulder", "shoulder", "shoulder_1")):
+    if kind.endswith(("clavicle", "collar", "Collar", "Shoulder", "shoulder", "shoulder_1")):
         return between("spine at shoulders", f"{side} shoulder", 0.2)
     if kind.endswith("HipJoint"):
         return between("base of spine", f"{side} hip", 0.3)

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-NAMESPACE = re.compile(r"^(?:.*[:|])?(?:mixamorig\d*[_ ]?)?")
-"""What tools put before the names of a character's joints, such as `mixamorig:`."""
+NAMESPACE = re.compile(r"^(?:.*[:|])?(?:mixamorig\d*[_ ]?|J_Bip_(?:C_)?)?")
+"""What tools put before the names of a character's joints, such as `mixamorig:`; VRoid's `J_Bip_C_`
+stands before those in the middle."""
 BODY = re.compile(r"^(?:body|pose|skeleton)[ _.-]", re.IGNORECASE)
 """What stands before the joints of a body where a file also has those of hands and face."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -41,7 +42,7 @@ def canonical(name: str) -> str:
         word = word.lower()
         if word in _SIDES and not side:
             side = _SIDES[word]
-        elif word != "joint":
+        elif word not in ("joint", "jnt"):
             rest.append(word)
     text = "".join(rest)
     if not side:
