@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
 REQUEST = ContextVar[str]("REQUEST", default="")
 """The number of the request that is worked on; empty outside of requests."""
 LOGGER = logging.getLogger("stars_infer.serving")
-_OTHERS = ("uvicorn", "uvicorn.error", "fastapi", "asyncio", "async_batcher",
+_OTHERS = ("uvicorn", "uvicorn.error", "fastapi", "asyncio", "async_batcher", "py.warnings",
            "stars_infer.shared")  # fmt: skip
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Attributes that each record has."""
@@ -37,7 +38,10 @@ class JsonFormatter(logging.Formatter):
 
 
 def log_as_json(level: int = logging.INFO) -> None:
-    """Write the logs of the server and of its libraries to standard error, one JSON object each."""
+    """Write the logs of the server and of its libraries to standard error, one JSON object each.
+
+    Warnings, and what ends a thread, are lines, too. Processes that read call it as well.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     for name in (LOGGER.name, *_OTHERS):
@@ -45,3 +49,11 @@ def log_as_json(level: int = logging.INFO) -> None:
         logger.handlers = [handler] if name in (LOGGER.name, "uvicorn", *_OTHERS[2:]) else []
         logger.setLevel(level if name == LOGGER.name or name == "uvicorn" else logging.WARNING)
         logger.propagate = name == "uvicorn.error"
+    logging.captureWarnings(True)
+    threading.excepthook = _log_end_of_thread
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    """Log what has ended a thread."""
+    if ended.exc_value is not None:
+        LOGGER.error("a thread has ended", exc_info=ended.exc_value)

@@ -25,6 +25,7 @@ from stars_infer.errors import ClipError, ServerError, StarsError, UsageError
 from stars_infer.parallel import begin_worker
 from stars_infer.readers.files import read_clip, read_clips
 from stars_infer.readers.frames import frame_series
+from stars_infer.serving.logs import log_as_json
 from stars_infer.serving.settings import MEGABYTE, Limits
 
 _Item = TypeVar("_Item")
@@ -117,6 +118,7 @@ def _begin(encoder: Encoder, limits: Limits) -> None:
     """Set up a process."""
     global _own
     begin_worker()
+    log_as_json()
     _own = encoder, limits
     _bound_memory(limits.memory)
 

@@ -37,3 +37,4 @@ def test_no_request_that_is_made_up_has_a_wrong_answer(tiny_model, tmp_path):
         server.stop()
     assert done.returncode == 0, done.stdout[-5000:]
     assert not [line for line in server.lines if line["level"] == "error"]
+    assert not server.others

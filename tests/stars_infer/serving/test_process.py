@@ -24,7 +24,12 @@ CODE = "from stars_infer.cli import main; main()"
 
 
 class Process:
-    """`stars serve` in a process of its own."""
+    """`stars serve` in a process of its own.
+
+    Attributes:
+        lines: Of its log.
+        others: What it wrote between them; nothing else belongs on its standard error.
+    """
 
     def __init__(self, model, path, *options, **environment):
         self.process = subprocess.Popen(
@@ -34,7 +39,7 @@ class Process:
             text=True,
             env={**os.environ, **environment},
         )  # fmt: skip
-        self.lines = []
+        self.lines, self.others = [], []
         for line in self.process.stderr:
             self.lines.append(json.loads(line))
             if found := re.search(r"listening at (http://[\d.]+:(\d+))", line):
@@ -46,7 +51,11 @@ class Process:
         self.reader.start()
 
     def _read(self):
-        self.lines += [json.loads(line) for line in self.process.stderr]
+        for line in self.process.stderr:  # to its end, or the server waits for its reader
+            try:
+                self.lines.append(json.loads(line))
+            except ValueError:
+                self.others.append(line)
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
