@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
@@ -69,8 +70,9 @@ def ordered_map(
             return
     pool = ProcessPoolExecutor(workers, get_context("spawn"), begin_worker)
     try:
-        if patience is not None:
+        with _uninterrupted():
             there = [pool.submit(_nothing) for _ in range(workers)]
+        if patience is not None:
             while done < len(items) and not all(future.done() for future in there):
                 done += 1
                 yield function(items[done - 1])
@@ -83,6 +85,19 @@ def ordered_map(
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait, here and in processes that are started, which ignore it once they run."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _until_too_long(
@@ -126,6 +141,8 @@ def _nothing() -> None:
 def begin_worker() -> None:
     """Set up a process: use one core, ignore Ctrl-C, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     import_module("numpy")  # the limit applies only to libraries that are loaded
     single_threaded().__enter__()
     parent = parent_process()
