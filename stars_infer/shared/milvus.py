@@ -97,6 +97,7 @@ class MilvusStore:
                     continue
                 indexes = client.prepare_index_params()
                 indexes.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
+                indexes.add_index("number", index_type="INVERTED")
                 try:
                     client.create_collection(
                         name,
