@@ -272,7 +272,7 @@ class MilvusStore:
         if self._place.path is not None:
             return (
                 "one program at a time can use it; for several, run `milvus-lite server --data-dir "
-                "DIR --max-workers 1` and name milvus://HOST:19530/COLLECTION"
+                "DIR --host 127.0.0.1 --max-workers 1` and name milvus://127.0.0.1:19530/COLLECTION"
             )
         variable = secret_variable(MILVUS)
         return f"check that Milvus runs there, and what {variable} holds if it asks for a token"
