@@ -1,6 +1,6 @@
 // Draws the skeletons of one clip in 3D on a canvas, and turns them by drag, wheel and touch.
 //
-// A clip is what `stars_infer.inspection.player.clip_data` writes:
+// A clip is what `stars_infer.inspection.clip_data.clip_data` writes:
 //   name, fps, frames, joints (names), bones ([parent, child]), sides ("left", "right", "middle"),
 //   limbs (number of the limb of each joint), root, head (joints), facing (degrees), person (1 for
 //   a standard adult), square (side of a floor square, meters), and
