@@ -72,56 +72,69 @@ export class ExampleMap {
     if (this.dirty && this.canvas.isConnected) { this.dirty = false; this.draw(); }
   }
 
-  // A point of an action, drawn once and then copied.
-  sprite(label, ratio, style) {
-    const { color, shape } = look(label), key = `${color} ${shape}`;
+  // A point of an action as pixels, drawn once and then copied; `faint` behind one that stands out.
+  sprite(label, faint, ratio, style) {
+    const { color, shape } = look(label), key = `${color} ${shape} ${faint}`;
     if (!this.sprites.has(key)) {
       const size = Math.ceil(this.span * ratio), made = document.createElement("canvas");
       [made.width, made.height] = [size, size];
-      const pen = made.getContext("2d");
+      const pen = made.getContext("2d", { willReadFrequently: true }), panel = style.getPropertyValue("--panel");
       pen.scale(ratio, ratio);
       outline(pen, shape, this.span / 2, this.span / 2, this.drawn);
+      [pen.fillStyle, pen.strokeStyle, pen.lineWidth, pen.lineJoin] = [panel, panel, 2, "round"];
+      pen.fill();
+      pen.stroke();
+      pen.globalAlpha = faint ? 0.22 : 1;
       pen.fillStyle = style.getPropertyValue(`--action${color}`);
       pen.fill();
-      pen.lineWidth = 1;
-      pen.strokeStyle = style.getPropertyValue("--panel");
-      pen.stroke();
-      this.sprites.set(key, made);
+      const pixels = new Uint32Array(pen.getImageData(0, 0, size, size).data.buffer), places = [], colors = [];
+      pixels.forEach((pixel, at) => {
+        if (pixel >>> 24 < 128) return;
+        places.push(at % size, Math.floor(at / size));
+        colors.push((pixel | 0xff000000) >>> 0);
+      });
+      this.sprites.set(key, { across: Int16Array.from(places.filter((_, n) => n % 2 === 0)), down: Int16Array.from(places.filter((_, n) => n % 2)), colors: Uint32Array.from(colors) });
     }
     return this.sprites.get(key);
   }
 
   draw() {
     const { canvas } = this, ratio = window.devicePixelRatio || 1, style = getComputedStyle(canvas);
-    const width = canvas.clientWidth, height = canvas.clientHeight;
-    if (!width) return;
-    const sharp = [Math.round(width * ratio), Math.round(height * ratio)];
-    if (canvas.width !== sharp[0] || canvas.height !== sharp[1]) [canvas.width, canvas.height] = sharp;
+    const wide = Math.round(canvas.clientWidth * ratio), high = Math.round(canvas.clientHeight * ratio);
+    if (!wide || !high) return;
+    if (canvas.width !== wide || canvas.height !== high) {
+      [canvas.width, canvas.height, this.picture] = [wide, high, null];
+    }
     const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
     const kind = `${this.radius.toFixed(1)} ${ratio} ${dark}`;
     if (kind !== this.kind) {
       this.sprites.clear();
-      [this.kind, this.drawn] = [kind, this.radius];
-      this.span = 2 * Math.ceil(1.3 * this.radius + 1);
+      [this.kind, this.drawn, this.span] = [kind, this.radius, 2 * Math.ceil(1.3 * this.radius + 2)];
     }
     const pen = this.pen = this.pen || canvas.getContext("2d");
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    const { span } = this, half = span / 2, scale = this.scale, left = width / 2 + this.across * scale, top = height / 2 + this.down * scale;
-    const sprites = this.labels.map((label) => this.sprite(label, ratio, style));
-    for (const front of this.faint === null ? [true] : [false, true]) {
-      pen.globalAlpha = this.faint === null ? 0.9 : front ? 1 : 0.16;
-      for (let i = 0; i < this.ids.length; i++) {
-        if (this.faint !== null && (this.label[i] === this.faint) !== front) continue;
-        const x = left + this.x[i] * scale - half, y = top + this.y[i] * scale - half;
-        if (x < -span || y < -span || x > width || y > height) continue;
-        pen.drawImage(sprites[this.label[i]], Math.round(x * ratio), Math.round(y * ratio));
-      }
-    }
-    pen.globalAlpha = 1;
+    this.picture = this.picture || new ImageData(wide, high);
+    this.points(new Uint32Array(this.picture.data.buffer), wide, high, ratio, style);
+    pen.putImageData(this.picture, 0, 0);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.ring(this.hovered, style.getPropertyValue("--text"), 2);
     this.ring(this.chosen, style.getPropertyValue("--accent"), 3);
+  }
+
+  // Copying pixels takes less time than drawing as many small pictures.
+  points(pixels, wide, high, ratio, style) {
+    const half = this.span / 2, scale = this.scale * ratio, size = Math.ceil(this.span * ratio);
+    const left = wide / 2 + this.across * scale - half * ratio, top = high / 2 + this.down * scale - half * ratio;
+    pixels.fill(0);
+    for (const front of this.faint === null ? [true] : [false, true]) {
+      const sprites = this.labels.map((label) => this.sprite(label, !front, ratio, style));
+      for (let i = 0; i < this.ids.length; i++) {
+        if (this.faint !== null && (this.label[i] === this.faint) !== front) continue;
+        const x = Math.round(left + this.x[i] * scale), y = Math.round(top + this.y[i] * scale);
+        if (x < 0 || y < 0 || x + size > wide || y + size > high) continue;
+        const { across, down, colors } = sprites[this.label[i]], start = y * wide + x;
+        for (let n = 0; n < colors.length; n++) pixels[start + down[n] * wide + across[n]] = colors[n];
+      }
+    }
   }
 
   ring(i, color, width) {
