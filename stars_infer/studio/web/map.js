@@ -203,10 +203,10 @@ export class ExampleMap {
   }
 
   key(event) {
-    const acts = {
+    const about = this.chosen < 0 ? [] : this.place(this.chosen), acts = {
       ArrowLeft: () => this.step(-1, 0), ArrowRight: () => this.step(1, 0),
       ArrowUp: () => this.step(0, -1), ArrowDown: () => this.step(0, 1),
-      "+": () => this.zoomBy(1.4), "=": () => this.zoomBy(1.4), "-": () => this.zoomBy(1 / 1.4),
+      "+": () => this.zoomBy(1.4, ...about), "=": () => this.zoomBy(1.4, ...about), "-": () => this.zoomBy(1 / 1.4, ...about),
       0: () => this.whole(),
     };
     if (!acts[event.key]) return false;
