@@ -91,7 +91,8 @@ def convention_of(header: Mapping[str, Any], frames: list[Any]) -> Convention:
         return Convention(layout="ntu25").over(DEFAULTS)
     if any(isinstance(frame, dict) and "skeleton" in frame for frame in frames) and count == 36:
         return Convention(layout="body18").over(DEFAULTS)
-    if _is_in_columns(points) and len(points["x"]) == len(get_layout("coco17").joints):
+    columns = points["x"] if isinstance(points, dict) and _is_in_columns(points) else []
+    if len(columns) == len(get_layout("coco17").joints):
         return Convention(layout="coco17").over(DEFAULTS)
     if "meta_info" in header:
         return Convention(up="z").over(DEFAULTS)

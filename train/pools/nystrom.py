@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +99,8 @@ class Nystrom:
         """
         try:
             with Archive(file) as archive:
-                found = cls(**{name: archive.array(name) for name in cls.__slots__})
+                arrays: dict[str, Any] = {name: archive.array(name) for name in cls.__slots__}
+            found = cls(**arrays)
             found.check()
         except Exception as error:  # damage fails in NumPy, zip and zlib in many ways
             raise StarsError(f"{file}: not the landmarks of a pool: {brief(error)}") from error

@@ -8,7 +8,7 @@ written block by block, so that a later call continues after a kill.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -134,7 +134,7 @@ def _check_blocks(blocks: Sequence[NDArray[Any]]) -> None:
         ValueError: If they do not.
     """
     for block in blocks:
-        fields = block.dtype.fields or {}
+        fields: Mapping[str, Any] = block.dtype.fields or {}
         body = fields["body"][0].shape if "body" in fields else ()
         vector = fields["vector"][0].shape if "vector" in fields else ()
         if block.shape != blocks[0].shape or block.ndim != 1 or not len(block):
