@@ -66,13 +66,23 @@ def folder_beside(path: Path) -> Iterator[Path]:
     Raises:
         OSError: If it cannot be made.
     """
-    sweep(path.parent)
-    beside = path.with_name(f".stars-{owned_name()}.{path.name}{_FOLDER}")
-    beside.mkdir(mode=0o700)
+    beside = new_folder_beside(path)
     try:
         yield beside
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def new_folder_beside(path: Path) -> Path:
+    """Make a folder of this user's alone beside a path, and remove what killed runs left there.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    sweep(path.parent)
+    beside = path.with_name(f".stars-{owned_name()}.{path.name}{_FOLDER}")
+    beside.mkdir(mode=0o700)
+    return beside
 
 
 def exchange(one: Path, other: Path) -> bool:

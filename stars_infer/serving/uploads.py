@@ -18,6 +18,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from stars_infer.atomic import new_folder_beside
 from stars_infer.errors import ClipError, ServerError, UsageError
 from stars_infer.pose.pictures import VIDEO_ENDINGS
 from stars_infer.readers.files import COMPANIONS
@@ -51,7 +52,7 @@ class Spool:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._folder = Path(tempfile.mkdtemp(prefix="stars-serve-"))
+        self._folder = new_folder_beside(Path(tempfile.gettempdir()) / "serve")
         self._removing = ThreadPoolExecutor(1, thread_name_prefix="removing")
         self.kept = 0
 
