@@ -42,15 +42,15 @@ class PlayedParts:
     Attributes:
         read: Reads the example of a segment; gives None where it is not there any more.
         how: How the model compares sequences.
-        parts: What each player shows, by recording and by the place of the segment in it.
+        parts: What each player shows, by the identity of its segment.
     """
 
     read: ReadExample
     how: SequenceConfig | None
-    parts: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)
+    parts: dict[int, dict[str, Any]] = field(default_factory=dict)
     _examples: dict[tuple[int | None, str], tuple[int, Clip | None]] = field(default_factory=dict)
     _clips: list[dict[str, Any]] = field(default_factory=list)
-    _recordings: int = 0
+    _segments: list[Segment] = field(default_factory=list)
 
     @property
     def clips(self) -> list[dict[str, Any]]:
@@ -59,15 +59,13 @@ class PlayedParts:
 
     def add(self, clip: Clip, timeline: Timeline) -> None:
         """Keep what is played of a recording, as `segment_file` shows it."""
-        number, self._recordings = self._recordings, self._recordings + 1
-        for place, part in sorted(
-            enumerate(all_parts(timeline)), key=lambda one: one[1].confidence
-        ):
+        for part in sorted(all_parts(timeline), key=lambda one: one.confidence):
             if len(self.parts) == MOST_PLAYED:
                 return
             played = self._played(clip, part)
             if played is not None:
-                self.parts[number, place] = played
+                self._segments.append(part)  # so that its identity stays its own
+                self.parts[id(part)] = played
 
     def _played(self, clip: Clip, part: Segment) -> dict[str, Any] | None:
         """The joints of a segment, how its example lies over it, and what differs."""
@@ -148,7 +146,7 @@ def _data(
     timelines: Sequence[Timeline], labels: Sequence[str], played: PlayedParts | None
 ) -> dict[str, Any]:
     recordings = []
-    for number, timeline in enumerate(timelines if played else ()):
+    for timeline in timelines if played else ():
         near = set(map(id, timeline.near_misses))
         parts = [
             {
@@ -157,9 +155,9 @@ def _data(
                 "label": labels.index(part.label),
                 "confidence": round(part.confidence, 3),
                 "near": id(part) in near,
-                **((played.parts if played else {}).get((number, place), {})),
+                **(played.parts.get(id(part), {}) if played else {}),
             }
-            for place, part in enumerate(all_parts(timeline))
+            for part in all_parts(timeline)
         ]
         recordings.append(
             {"name": timeline.name, "seconds": round(timeline.seconds, 3), "parts": parts}

@@ -9,15 +9,21 @@ from stars_infer.synthetic.files import skeleton_text
 
 
 @pytest.fixture
-def index(tmp_path, stars):
-    """An index of three actions, three examples each."""
+def folders(tmp_path):
+    """Three actions, three examples each."""
     for action in ("wave", "squat", "kick"):
         (tmp_path / action).mkdir()
         for seed in range(3):
             text = skeleton_text(perform(action, np.random.default_rng(seed)))
             (tmp_path / action / f"{seed}.skeleton").write_text(text, encoding="ascii")
-        code, _, err = stars("fewshot", "add-class", action, "--label", action, "-q")
-        assert code == 0, err
+    return tmp_path
+
+
+@pytest.fixture
+def index(folders, stars):
+    """An index of them."""
+    code, _, err = stars("fewshot", "add-class", "wave", "squat", "kick", "-q")
+    assert code == 0, err
     return stars
 
 
@@ -33,24 +39,20 @@ def test_an_index_becomes_a_page(index):
     code, out, _ = index("report", "stars.db", "--out", "-", "--hardest", 9)
     assert code == 0
     assert "The files are not there any more" in out
-
-
-def test_json_says_what_matters(index):
     code, out, _ = index("report", "--hardest", 0, "--json")
     assert code == 0
     found = json.loads(out)
-    assert found["facts"]["examples"] == "9"
-    assert found["file"] == "report.html"
+    assert (found["facts"]["examples"], found["file"]) == ("9", "report.html")
 
 
-def test_an_evaluation_and_a_run_become_pages(index, trained):
-    _, out, _ = index("fewshot", "eval", ".", "--shots", 1, "--draws", 2, "--json")
+def test_an_evaluation_and_a_run_become_pages(folders, stars, trained):
+    _, out, _ = stars("fewshot", "eval", ".", "--shots", 1, "--draws", 2, "--json")
     Path("e.json").write_text(out, encoding="utf-8")
-    code, out, err = index("report", "e.json", "-o", "e.html", "-q")
+    code, out, err = stars("report", "e.json", "-o", "e.html", "-q")
     assert code == 0, err
     assert out.splitlines()[0].startswith("named rightly by 1 example\t")
     assert "Confusion matrix" in Path("e.html").read_text(encoding="utf-8")
-    code, out, err = index("report", trained / "mamp", "-o", "-")
+    code, out, err = stars("report", trained / "mamp", "-o", "-")
     assert code == 0, err
     assert "Training run mamp" in out
 
