@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from stars_infer.clips.clip import Clip
 from stars_infer.clips.zeros import presence_of
 from stars_infer.errors import StarsError, UsageError
 from stars_infer.index.exemplar import Exemplar
+from stars_infer.inspection.clip_data import clip_data
 from stars_infer.layouts import NTU25_INDEX
 from stars_infer.similarity.comparison import POSTURE
 from stars_infer.similarity.modes import JOINTS, MODES
@@ -26,6 +27,8 @@ SAID: dict[From, str] = {
     "postures": "its file is not there: drawn from the 32 postures that the index holds",
 }
 """What people are told of an example that is drawn so."""
+MOST_FRAMES = 6000
+"""Frames that are sent; a longer recording is thinned out."""
 SECONDS = 3.0
 """How long an example plays of which nobody knows how long it was."""
 _HIPS = 3
@@ -99,3 +102,14 @@ def _clip(bodies: FloatArray, source: str) -> Clip:
         source=source,
         flat=not bodies[..., 2].any(),
     )
+
+
+def playable(clip: Clip) -> dict[str, Any]:
+    """What a player needs of a clip, as `skeleton.js` describes it."""
+    step = -(-clip.frames // MOST_FRAMES)
+    shown = clip
+    if step > 1:
+        bodies, presence = clip.bodies[:, ::step], clip.presence[:, ::step]
+        if presence.any():
+            shown = replace(clip, bodies=bodies, presence=presence, fps=clip.fps / step)
+    return clip_data(shown) | {"seconds": clip.frames / clip.fps}

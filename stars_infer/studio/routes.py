@@ -21,8 +21,7 @@ from stars_infer.segmentation.segment import MIN_CONFIDENCE
 from stars_infer.serving.clip_routes import failures_of, upload_of
 from stars_infer.serving.options import ClipQuery
 from stars_infer.similarity.alignment import Alignment, align
-from stars_infer.studio.bodies import SAID, drawn
-from stars_infer.studio.playing import playable
+from stars_infer.studio.bodies import SAID, drawn, playable
 from stars_infer.studio.service import StudioService
 from stars_infer.studio.shelf import Held
 from stars_infer.synthetic.actions import perform
