@@ -83,7 +83,7 @@ def faults_of(found: Counter[str]) -> Counter[str]:
 def _write(path: Path, large: bool, number: int, until: float, told: Connection) -> None:
     chance, counts, kept = random.Random(number), Counter[str](), list[tuple[int, str]]()
     with _large_at(8 if large else 1000), ExemplarIndex.open(path, SEQUENCES) as index:
-        while time.time() < until:
+        while time.time() < until or not counts[ADDED]:
             try:
                 if len(kept) > _KEPT:
                     counts[REMOVED] += index.remove(ids=[kept[0][0]])
