@@ -17,17 +17,23 @@ async function ask(path, options = {}) {
     throw new Refusal("The studio has ended: start `stars studio` again.");
   }
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refusal(body.error || `The studio answers ${answer.status}.`, answer.status, body.problem);
+  if (!answer.ok)
+    throw new Refusal(
+      body.error || `The studio answers ${answer.status}.`,
+      answer.status,
+      body.problem,
+    );
   return body;
 }
 
 export const get = (path) => ask(path);
 
-export const post = (path, content = {}) => ask(path, {
-  method: "POST",
-  headers: { "content-type": "application/json" },
-  body: JSON.stringify(content),
-});
+export const post = (path, content = {}) =>
+  ask(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(content),
+  });
 
 export function upload(path, files) {
   const form = new FormData();
@@ -51,9 +57,12 @@ const MOST_KEPT = 400;
 const kept = new Map();
 
 export function clipOf(reference, mirrored = false) {
-  const key = `${reference} ${mirrored}`, rest = reference.slice(1);
+  const key = `${reference} ${mirrored}`,
+    rest = reference.slice(1);
   if (kept.has(key)) return kept.get(key);
-  const coming = get(`${reference[0] === "e" ? `exemplars/${rest}/clip` : `clips/${rest}`}${mirrored ? "?mirrored=true" : ""}`);
+  const coming = get(
+    `${reference[0] === "e" ? `exemplars/${rest}/clip` : `clips/${rest}`}${mirrored ? "?mirrored=true" : ""}`,
+  );
   kept.set(key, coming);
   coming.catch(() => kept.delete(key));
   if (kept.size > MOST_KEPT) kept.delete(kept.keys().next().value);

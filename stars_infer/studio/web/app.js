@@ -28,11 +28,13 @@ export const studio = {
   async refresh() {
     this.state = await api.get("state");
     learn(Object.keys(this.state.counts));
-    const [latest] = this.state.undo, undo = $("undo");
+    const [latest] = this.state.undo,
+      undo = $("undo");
     undo.disabled = !latest;
     undo.title = latest ? `Undo: ${latest} (U)` : "Nothing to undo";
     undo.setAttribute("aria-label", latest ? `Undo: ${latest}` : "Undo");
-    const counts = Object.values(this.state.counts), sum = counts.reduce((a, b) => a + b, 0);
+    const counts = Object.values(this.state.counts),
+      sum = counts.reduce((a, b) => a + b, 0);
     const name = this.state.index.split("/").at(-1);
     $("where").textContent = `${name}: ${many(sum, "example")} of ${many(counts.length, "action")}`;
     $("where").title = this.state.index;
@@ -57,10 +59,23 @@ export const studio = {
 
   tell(words, { undo = false, bad = false } = {}) {
     const close = () => toast.remove();
-    const toast = h(bad ? "div.toast.bad" : "div.toast", {},
+    const toast = h(
+      bad ? "div.toast.bad" : "div.toast",
+      {},
       h("span", {}, words),
-      undo && h("button", { onclick: () => { close(); this.undo(); } }, "Undo"),
-      h("button.quiet", { "aria-label": "Close", onclick: close }, "×"));
+      undo &&
+        h(
+          "button",
+          {
+            onclick: () => {
+              close();
+              this.undo();
+            },
+          },
+          "Undo",
+        ),
+      h("button.quiet", { "aria-label": "Close", onclick: close }, "×"),
+    );
     $("toasts").append(toast);
     while ($("toasts").children.length > 3) $("toasts").firstElementChild.remove();
     setTimeout(close, bad ? 12000 : 6000);
@@ -87,9 +102,14 @@ export const studio = {
   dialog(title, ...content) {
     const dialog = $("dialog");
     dialog.replaceChildren(
-      h("header.dialog-head", {}, h("h2", { id: "dialog-title" }, title),
-        h("button.quiet", { "aria-label": "Close", onclick: () => dialog.close() }, "×")),
-      ...content);
+      h(
+        "header.dialog-head",
+        {},
+        h("h2", { id: "dialog-title" }, title),
+        h("button.quiet", { "aria-label": "Close", onclick: () => dialog.close() }, "×"),
+      ),
+      ...content,
+    );
     dialog.showModal();
     return dialog;
   },
@@ -103,26 +123,50 @@ async function show() {
     else link.removeAttribute("aria-current");
   }
   document.title = `${chosen[0].toUpperCase()}${chosen.slice(1)} · stars studio`;
-  const page = PAGES[chosen], same = studio.page === page;
+  const page = PAGES[chosen],
+    same = studio.page === page;
   studio.page = page;
   if (!same) $("main").replaceChildren();
   await studio.attempt(() => page.show($("main"), rest || "", studio));
 }
 
 function help() {
-  studio.dialog("Keys",
-    h("table.keys", {}, KEYS.map(([keys, what]) =>
-      h("tr", {}, h("th", { scope: "row" }, keys.split("  ").map((key) => h("kbd", {}, key))), h("td", {}, what)))),
-    h("p.dim", {}, `Model: ${studio.state.model}. Index: ${studio.state.index}. Clips of examples that you `
-      + `teach here are kept in ${studio.state.clips} beside it.`));
+  studio.dialog(
+    "Keys",
+    h(
+      "table.keys",
+      {},
+      KEYS.map(([keys, what]) =>
+        h(
+          "tr",
+          {},
+          h(
+            "th",
+            { scope: "row" },
+            keys.split("  ").map((key) => h("kbd", {}, key)),
+          ),
+          h("td", {}, what),
+        ),
+      ),
+    ),
+    h(
+      "p.dim",
+      {},
+      `Model: ${studio.state.model}. Index: ${studio.state.index}. Clips of examples that you ` +
+        `teach here are kept in ${studio.state.clips} beside it.`,
+    ),
+  );
 }
 
 // The next or the previous of what a list holds.
 function move(by) {
   const all = [...document.querySelectorAll("main [data-item]")].filter((one) => one.offsetParent);
   if (!all.length) return;
-  const at = all.findIndex((one) => one === document.activeElement || one.getAttribute("aria-current") === "true");
-  const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
+  const at = all.findIndex(
+    (one) => one === document.activeElement || one.getAttribute("aria-current") === "true",
+  );
+  const next =
+    all[at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1)];
   next.focus();
   next.scrollIntoView({ block: "nearest" });
   if (next.dataset.item === "open") next.click();
@@ -130,7 +174,8 @@ function move(by) {
 
 function keys(event) {
   if (event.defaultPrevented || $("dialog").open) return;
-  const typing = types(event.target), command = event.ctrlKey || event.metaKey;
+  const typing = types(event.target),
+    command = event.ctrlKey || event.metaKey;
   if (typing) {
     if (event.key === "Escape") event.target.blur();
     return;
@@ -143,9 +188,15 @@ function keys(event) {
   if (command || event.altKey) return;
   const press = (key) => document.querySelector(`main [data-key="${key}"]`);
   const acts = {
-    1: () => { location.hash = "teach"; },
-    2: () => { location.hash = "ask"; },
-    3: () => { location.hash = "tend"; },
+    1: () => {
+      location.hash = "teach";
+    },
+    2: () => {
+      location.hash = "ask";
+    },
+    3: () => {
+      location.hash = "tend";
+    },
     u: () => studio.undo(),
     j: () => move(1),
     k: () => move(-1),
@@ -169,7 +220,8 @@ document.addEventListener("keydown", keys);
 for (const name of ["dragover", "drop"])
   window.addEventListener(name, (event) => {
     event.preventDefault();
-    if (name === "drop" && !event.target.closest(".drop") && studio.page.drop) studio.page.drop(event);
+    if (name === "drop" && !event.target.closest(".drop") && studio.page.drop)
+      studio.page.drop(event);
   });
 $("undo").addEventListener("click", () => studio.undo());
 $("help").addEventListener("click", help);

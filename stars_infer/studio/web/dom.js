@@ -1,7 +1,8 @@
 // Makes elements. All text goes in as text, never as HTML.
 
 export function h(name, attributes = {}, ...children) {
-  const [tag, ...classes] = name.split("."), made = document.createElement(tag);
+  const [tag, ...classes] = name.split("."),
+    made = document.createElement(tag);
   if (classes.length) made.className = classes.join(" ");
   for (const [key, value] of Object.entries(attributes || {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -12,7 +13,9 @@ export function h(name, attributes = {}, ...children) {
     else made.setAttribute(key, value === true ? "" : value);
   }
   if (tag === "button" && !made.hasAttribute("type")) made.type = "button";
-  made.append(...children.flat(3).filter((one) => one !== null && one !== undefined && one !== false));
+  made.append(
+    ...children.flat(3).filter((one) => one !== null && one !== undefined && one !== false),
+  );
   return made;
 }
 
@@ -28,17 +31,23 @@ export function percent(share) {
 
 export function clock(seconds) {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
-  const whole = Math.floor(seconds), rest = String(whole % 60).padStart(2, "0");
+  const whole = Math.floor(seconds),
+    rest = String(whole % 60).padStart(2, "0");
   if (whole < 3600) return `${Math.floor(whole / 60)}:${rest}`;
   return `${Math.floor(whole / 3600)}:${String(Math.floor(whole / 60) % 60).padStart(2, "0")}:${rest}`;
 }
 
-export const wait = (milliseconds) => new Promise((done) => { setTimeout(done, milliseconds); });
+export const wait = (milliseconds) =>
+  new Promise((done) => {
+    setTimeout(done, milliseconds);
+  });
 
 // Whether keys are being typed into something.
 export function types(target) {
-  return target instanceof HTMLElement
-    && Boolean(target.closest("input:not([type=range]):not([type=checkbox]), select, textarea"));
+  return (
+    target instanceof HTMLElement &&
+    Boolean(target.closest("input:not([type=range]):not([type=checkbox]), select, textarea"))
+  );
 }
 
 // Text that fits a place, its middle left out.

@@ -2,14 +2,17 @@
 
 import * as api from "./api.js";
 import { canRecord, recordDialog } from "./camera.js";
-import { chip, mark } from "./colors.js";
+import { chip } from "./colors.js";
 import { clock, h, many } from "./dom.js";
 import { dropZone, failuresOf, readFiles } from "./drop.js";
-import { Player } from "./player.js";
+import { drawTaught, ENOUGH, hovering, play } from "./taught.js";
 import { thumb } from "./thumbs.js";
 
-const ENOUGH = 3, SHOWN = 6;
-let studio, tray = [], failures = [], reading = "", exemplars = [], opened = new Set();
+let studio,
+  tray = [],
+  failures = [],
+  reading = "",
+  exemplars = [];
 let parts = null;
 
 export const teach = {
@@ -24,7 +27,8 @@ export const teach = {
     const known = new Map(exemplars.map((one) => [one.id, one]));
     for (const clip of tray) if (clip.known && !known.has(clip.known.id)) clip.known = null;
     drawTray();
-    drawActions();
+    drawTaught(parts.actions, exemplars, studio);
+    parts.drop.classList.toggle("compact", exemplars.length > 0);
   },
 
   key(event) {
@@ -40,7 +44,9 @@ function build(root) {
     drop: dropZone({
       title: "Drop clips of an action here",
       about: "Skeleton files of any format that stars reads, or folders of them.",
-      take, more, layouts: studio.state.layouts,
+      take,
+      more,
+      layouts: studio.state.layouts,
     }),
     tray: h("section.tray", { "aria-label": "New clips" }),
     actions: h("section.actions", { "aria-label": "What is taught" }),
@@ -50,10 +56,20 @@ function build(root) {
 
 function camera() {
   if (!canRecord(studio)) {
-    studio.dialog("Record from the camera",
-      h("p", {}, "The files that find people in a page are not here. Record in a terminal instead:"),
+    studio.dialog(
+      "Record from the camera",
+      h(
+        "p",
+        {},
+        "The files that find people in a page are not here. Record in a terminal instead:",
+      ),
       h("pre", {}, "stars teach wave --camera 0"),
-      h("p.dim", {}, "or start the studio with --camera-files FOLDER; docs/studio.md says what it holds."));
+      h(
+        "p.dim",
+        {},
+        "or start the studio with --camera-files FOLDER; docs/studio.md says what it holds.",
+      ),
+    );
     return;
   }
   recordDialog(studio, (file) => take([{ file, folder: "" }]));
@@ -79,38 +95,77 @@ function add(found) {
 }
 
 async function demo() {
-  await studio.attempt(async () => add({ ...await api.post("demo"), failures: [] }));
+  await studio.attempt(async () => add({ ...(await api.post("demo")), failures: [] }));
 }
 
 const fresh = () => tray.filter((clip) => !clip.known);
 const folders = () => [...new Set(fresh().map((clip) => clip.folder))];
 
 function drawTray() {
-  const { tray: root, hero } = parts, none = !exemplars.length && !tray.length && !reading;
+  const { tray: root, hero } = parts,
+    none = !exemplars.length && !tray.length && !reading;
   hero.hidden = !none;
   hero.replaceChildren(...(none ? heroOf() : []));
   if (!tray.length && !reading && !failures.length) return root.replaceChildren();
-  const kept = root.querySelector("input[data-key=name]"), typed = kept ? kept.value : "";
+  const kept = root.querySelector("input[data-key=name]"),
+    typed = kept ? kept.value : "";
   const inFolders = folders().length > 1 && folders().every(Boolean);
   const only = folders().length === 1 ? folders()[0] : "";
   const name = h("input", {
-    "data-key": "name", list: "actions-known", maxlength: 200, autocomplete: "off", spellcheck: "false",
-    placeholder: "wave", value: typed || only || "", "aria-label": "Name of the action",
+    "data-key": "name",
+    list: "actions-known",
+    maxlength: 200,
+    autocomplete: "off",
+    spellcheck: "false",
+    placeholder: "wave",
+    value: typed || only || "",
+    "aria-label": "Name of the action",
   });
   name.addEventListener("input", () => drawSteps(steps, name.value));
   const steps = h("span.steps");
-  const form = h("form.naming", { onsubmit: (event) => { event.preventDefault(); learn(name.value); } },
+  const form = h(
+    "form.naming",
+    {
+      onsubmit: (event) => {
+        event.preventDefault();
+        learn(name.value);
+      },
+    },
     h("label", {}, h("span", {}, "These show"), name),
-    h(inFolders ? "button" : "button.primary", { type: "submit" }, `Teach ${many(fresh().length, "example")}`),
-    inFolders && h("button.primary", { onclick: learnFolders }, `Take the ${folders().length} folders' names`),
-    h("button.quiet", { onclick: clear }, "Leave out all"), steps);
+    h(
+      inFolders ? "button" : "button.primary",
+      { type: "submit" },
+      `Teach ${many(fresh().length, "example")}`,
+    ),
+    inFolders &&
+      h("button.primary", { onclick: learnFolders }, `Take the ${folders().length} folders' names`),
+    h("button.quiet", { onclick: clear }, "Leave out all"),
+    steps,
+  );
   root.replaceChildren(
     reading ? h("p.reading", { role: "status" }, reading) : "",
     failuresOf(failures, take) || "",
-    tray.length ? h("div.naming-bar", {}, fresh().length ? form : h("p", {}, "All of these are examples already. ",
-      h("button", { onclick: clear }, "Put them away"))) : "",
+    tray.length
+      ? h(
+          "div.naming-bar",
+          {},
+          fresh().length
+            ? form
+            : h(
+                "p",
+                {},
+                "All of these are examples already. ",
+                h("button", { onclick: clear }, "Put them away"),
+              ),
+        )
+      : "",
     h("ul.cards", {}, tray.map(card)),
-    h("datalist", { id: "actions-known" }, Object.keys(studio.state.counts).map((label) => h("option", { value: label }))));
+    h(
+      "datalist",
+      { id: "actions-known" },
+      Object.keys(studio.state.counts).map((label) => h("option", { value: label })),
+    ),
+  );
   drawSteps(steps, name.value);
   return undefined;
 }
@@ -118,40 +173,68 @@ function drawTray() {
 function heroOf() {
   return [
     h("h1", {}, "Show it three examples. It names the next."),
-    h("p", {}, "Drop three clips of a motion, say what it is, do the same for two more, and ask. ",
-      "No training, no network, no graphics card."),
-    h("p", {}, h("button.primary", { onclick: demo }, "Try it with made-up clips"),
-      h("span.dim", {}, " or drop your own below")),
+    h(
+      "p",
+      {},
+      "Drop three clips of a motion, say what it is, do the same for two more, and ask. ",
+      "No training, no network, no graphics card.",
+    ),
+    h(
+      "p",
+      {},
+      h("button.primary", { onclick: demo }, "Try it with made-up clips"),
+      h("span.dim", {}, " or drop your own below"),
+    ),
   ];
 }
 
 // How far an action is on its way to enough examples.
 function drawSteps(root, label) {
-  const name = label.trim(), have = (studio.state.counts[name] || 0) + fresh().length;
+  const name = label.trim(),
+    have = (studio.state.counts[name] || 0) + fresh().length;
   const dots = Array.from({ length: ENOUGH }, (_, i) => h(i < have ? "i.on" : "i"));
-  const words = have >= ENOUGH ? "enough to be recognized" : `${ENOUGH - have} more would be better`;
-  root.replaceChildren(h("span.dots", { "aria-hidden": "true" }, dots), h("span.dim", {}, name ? words : "three are enough"));
+  const words =
+    have >= ENOUGH ? "enough to be recognized" : `${ENOUGH - have} more would be better`;
+  root.replaceChildren(
+    h("span.dots", { "aria-hidden": "true" }, dots),
+    h("span.dim", {}, name ? words : "three are enough"),
+  );
 }
 
 function card(clip) {
-  const facts = [clock(clip.seconds), clip.people === 1 ? null : `${clip.people} people`].filter(Boolean).join(" · ");
-  const made = h("li.card", { "data-remove": true },
-    h("button.open", { "data-item": true, "aria-label": `Play ${clip.name}`, onclick: () => play(`k${clip.key}`, clip.name) },
-      thumb(`k${clip.key}`)),
-    h("button.remove.quiet", { "aria-label": `Leave out ${clip.name}`, title: "Leave out", onclick: () => leaveOut(clip) }, "×"),
+  const facts = [clock(clip.seconds), clip.people === 1 ? null : `${clip.people} people`]
+    .filter(Boolean)
+    .join(" · ");
+  const made = h(
+    "li.card",
+    { "data-remove": true },
+    h(
+      "button.open",
+      {
+        "data-item": true,
+        "aria-label": `Play ${clip.name}`,
+        onclick: () => play(`k${clip.key}`, clip.name, studio),
+      },
+      thumb(`k${clip.key}`),
+    ),
+    h(
+      "button.remove.quiet",
+      { "aria-label": `Leave out ${clip.name}`, title: "Leave out", onclick: () => leaveOut(clip) },
+      "×",
+    ),
     h("p.card-name", { title: clip.source }, clip.name),
     h("p.dim", {}, facts, clip.folder ? ` · ${clip.folder}/` : ""),
-    clip.notes.length ? h("details.notes", {}, h("summary", {}, many(clip.notes.length, "note")),
-      clip.notes.map((note) => h("p", {}, note))) : "",
-    clip.known ? h("p.known", {}, "already ", chip(clip.known.label)) : "");
+    clip.notes.length
+      ? h(
+          "details.notes",
+          {},
+          h("summary", {}, many(clip.notes.length, "note")),
+          clip.notes.map((note) => h("p", {}, note)),
+        )
+      : "",
+    clip.known ? h("p.known", {}, "already ", chip(clip.known.label)) : "",
+  );
   return hovering(made);
-}
-
-function hovering(made) {
-  const canvas = made.querySelector("canvas");
-  for (const [name, on] of [["pointerenter", true], ["focusin", true], ["pointerleave", false], ["focusout", false]])
-    made.addEventListener(name, () => canvas?.hover?.(on));
-  return made;
 }
 
 function leaveOut(clip) {
@@ -182,7 +265,11 @@ async function learnFolders() {
   await studio.attempt(async () => {
     const batch = `folders ${Date.now()}`;
     for (const folder of folders())
-      await teachClips(fresh().filter((clip) => clip.folder === folder), folder, batch);
+      await teachClips(
+        fresh().filter((clip) => clip.folder === folder),
+        folder,
+        batch,
+      );
     const taught = folders().length;
     clear();
     await studio.changed(`${many(taught, "action")} taught.`);
@@ -194,62 +281,4 @@ async function teachClips(clips, label, batch = "") {
   const added = done.clips.filter((one) => one.added).length;
   const same = done.clips.length - added;
   return `“${done.label}”: ${many(added, "example")} added${same ? `, ${same} known already` : ""}.`;
-}
-
-function drawActions() {
-  const groups = Map.groupBy(exemplars, (one) => one.label), root = parts.actions;
-  parts.drop.classList.toggle("compact", groups.size > 0);
-  if (!groups.size) return root.replaceChildren();
-  const next = groups.size < 3 ? `Teach ${many(3 - groups.size, "more action")}, then ask.`
-    : ["Ready: drop a clip on the page ", h("a", { href: "#ask" }, "Ask"), "."];
-  return root.replaceChildren(
-    h("h2", {}, `${many(groups.size, "action")} taught `, h("span.dim", {}, next)),
-    h("ul.action-list", {}, [...groups].map(([label, all]) => action(label, all))));
-}
-
-function action(label, all) {
-  const shown = opened.has(label) ? all.slice(0, 120) : all.slice(0, SHOWN);
-  return h("li.action", {},
-    h("div.action-head", {}, mark(label), h("h3", { title: label }, label), h("span.dim", {}, many(all.length, "example")),
-      all.length < ENOUGH ? h("span.few", {}, `${ENOUGH - all.length} more would help`) : "",
-      h("span.space"),
-      h("button.quiet", { "aria-label": `Rename ${label}`, onclick: () => rename(label) }, "Rename"),
-      h("button.quiet", { "aria-label": `Remove ${label}`, onclick: () => remove(all, `“${label}” removed.`) }, "Remove")),
-    h("ul.strip", {}, shown.map((one) => hovering(h("li", { "data-remove": true },
-      h("button.open", { "data-item": true, "aria-label": `Play ${one.name}`, title: one.name, onclick: () => play(`e${one.id}`, one.name) },
-        thumb(`e${one.id}`)),
-      h("button.remove.quiet", { "aria-label": `Remove example ${one.name}`, title: "Remove", onclick: () => remove([one], `${one.name} removed.`) }, "×")))),
-    all.length > shown.length ? h("li.more", {}, h("button", { onclick: () => { opened.add(label); drawActions(); } },
-      `+${all.length - shown.length}`)) : ""));
-}
-
-async function remove(some, words) {
-  await studio.attempt(async () => {
-    await api.post("remove", { ids: some.map((one) => one.id) });
-    await studio.changed(words);
-  });
-}
-
-function rename(label) {
-  const name = h("input", { value: label, maxlength: 200, "aria-label": "New name", autofocus: true });
-  const dialog = studio.dialog("Rename an action", h("form.naming", {
-    onsubmit: async (event) => {
-      event.preventDefault();
-      const to = name.value;
-      dialog.close();
-      await studio.attempt(async () => {
-        await api.post("rename", { label, to });
-        await studio.changed(`“${label}” is “${to.trim()}” now.`);
-      });
-    },
-  }, h("label", {}, h("span", {}, "Name"), name), h("button.primary", { type: "submit" }, "Rename")));
-  name.select();
-}
-
-export async function play(reference, name) {
-  await studio.attempt(async () => {
-    const clip = await api.clipOf(reference), stage = h("div");
-    studio.dialog(name, clip.note ? h("p.note", {}, clip.note) : "", stage);
-    new Player(stage, { captions: false }).show([clip]);
-  });
 }

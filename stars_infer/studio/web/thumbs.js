@@ -7,16 +7,20 @@ import { SkeletonView } from "./skeleton.js";
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 const shown = new Map();
 const PACE = 1000 / 30;
-let before = 0, running = false;
+let before = 0,
+  running = false;
 
-const watcher = new IntersectionObserver((found) => {
-  for (const one of found) {
-    const thumb = shown.get(one.target);
-    if (!thumb) continue;
-    thumb.seen = one.isIntersecting;
-    if (thumb.seen) thumb.load();
-  }
-}, { rootMargin: "80px" });
+const watcher = new IntersectionObserver(
+  (found) => {
+    for (const one of found) {
+      const thumb = shown.get(one.target);
+      if (!thumb) continue;
+      thumb.seen = one.isIntersecting;
+      if (thumb.seen) thumb.load();
+    }
+  },
+  { rootMargin: "80px" },
+);
 
 class Thumb {
   constructor(canvas, reference) {
@@ -28,23 +32,26 @@ class Thumb {
   load() {
     if (this.asked) return;
     this.asked = true;
-    clipOf(this.reference).then((clip) => {
-      this.view = new SkeletonView(this.canvas);
-      this.clip = clip;
-      this.view.show(clip);
-      [this.start, this.frame] = [performance.now(), -1];
-      this.canvas.setAttribute("aria-label", `${clip.name} plays`);
-      run();
-    }).catch((error) => {
-      const told = h("p.thumb-lost", {}, error.message);
-      this.canvas.replaceWith(told);
-      shown.delete(this.canvas);
-    });
+    clipOf(this.reference)
+      .then((clip) => {
+        this.view = new SkeletonView(this.canvas);
+        this.clip = clip;
+        this.view.show(clip);
+        [this.start, this.frame] = [performance.now(), -1];
+        this.canvas.setAttribute("aria-label", `${clip.name} plays`);
+        run();
+      })
+      .catch((error) => {
+        const told = h("p.thumb-lost", {}, error.message);
+        this.canvas.replaceWith(told);
+        shown.delete(this.canvas);
+      });
   }
 
   draw(now) {
     if (!this.seen || !this.clip) return;
-    const { frames, fps } = this.clip, passed = (now - this.start) / 1000;
+    const { frames, fps } = this.clip,
+      passed = (now - this.start) / 1000;
     const moving = !still.matches || this.hovered;
     // It rests a moment at the end, so that one sees where it begins.
     const at = passed % (frames / fps + 0.4);
@@ -67,7 +74,10 @@ function tick(now) {
       shown.delete(canvas);
       watcher.unobserve(canvas);
     }
-  if (!shown.size) { running = false; return; }
+  if (!shown.size) {
+    running = false;
+    return;
+  }
   if (now - before >= PACE - 2) {
     before = now;
     for (const thumb of shown.values()) thumb.draw(now);
@@ -85,6 +95,8 @@ export function thumb(reference) {
   const made = new Thumb(canvas, reference);
   shown.set(canvas, made);
   watcher.observe(canvas);
-  canvas.hover = (on) => { made.hovered = on; };
+  canvas.hover = (on) => {
+    made.hovered = on;
+  };
   return canvas;
 }

@@ -12,18 +12,37 @@ export function timeline({ seconds, segments }, choose, chosen) {
   const at = (time) => `${(100 * time) / seconds}%`;
   const ticks = [];
   for (let time = 0; time <= 0.95 * seconds; time += step)
-    ticks.push(h("span.tick", { style: { left: at(time) } }, h("span", {}, clock(time).replace(".0 s", " s"))));
+    ticks.push(
+      h(
+        "span.tick",
+        { style: { left: at(time) } },
+        h("span", {}, clock(time).replace(".0 s", " s")),
+      ),
+    );
   const bar = segments.map((part, number) => {
-    const words = `${part.label}, ${clock(part.start)} to ${clock(part.end)}, ${percent(part.confidence)}`
-      + `${part.missed ? ", a near miss" : ""}`;
-    const made = h(part.missed ? "button.part.missed" : "button.part", {
-      "data-item": "open", "aria-label": words, title: words,
-      "aria-current": number === chosen ? "true" : null, onclick: () => choose(number),
-      style: { left: at(part.start), width: at(part.end - part.start) },
-    }, mark(part.label), h("span.part-name", {}, part.label));
+    const words =
+      `${part.label}, ${clock(part.start)} to ${clock(part.end)}, ${percent(part.confidence)}` +
+      `${part.missed ? ", a near miss" : ""}`;
+    const made = h(
+      part.missed ? "button.part.missed" : "button.part",
+      {
+        "data-item": "open",
+        "aria-label": words,
+        title: words,
+        "aria-current": number === chosen ? "true" : null,
+        onclick: () => choose(number),
+        style: { left: at(part.start), width: at(part.end - part.start) },
+      },
+      mark(part.label),
+      h("span.part-name", {}, part.label),
+    );
     made.classList.add(`on-action${look(part.label).color}`);
     return made;
   });
-  return h("div.timeline", { role: "group", "aria-label": "Actions over time" },
-    h("div.lane", {}, bar), h("div.axis", { "aria-hidden": "true" }, ticks));
+  return h(
+    "div.timeline",
+    { role: "group", "aria-label": "Actions over time" },
+    h("div.lane", {}, bar),
+    h("div.axis", { "aria-hidden": "true" }, ticks),
+  );
 }
