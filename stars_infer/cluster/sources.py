@@ -18,13 +18,15 @@ from stars_infer.cluster.places import is_url, local_path, storage
 from stars_infer.embedding.files import PreparedClip
 from stars_infer.errors import ClipError, StarsError, brief
 from stars_infer.pose.pictures import VIDEO_ENDINGS
-from stars_infer.readers.files import COMPANIONS, READERS, clip_files
+from stars_infer.readers.files import READERS, clip_files
 
 _AHEAD = 16
 """Files that are fetched from object storage while others are read."""
 _TRIES = 3
-_BESIDE = {".amc": ".asf"}
-"""Endings of clips that need a file beside them, and its ending."""
+_BESIDE = {".amc": ".asf", ".gltf": ".bin"}
+"""Endings of clips that need files beside them, and the ending of these."""
+_FOUND = frozenset(READERS) - {".txt"}
+"""Endings of clips that are found in object storage; a text may be anything until it is read."""
 
 
 def list_sources(
@@ -80,11 +82,12 @@ def _objects(url: str) -> list[str]:
             folders[str(PurePosixPath(name).parent)].append(name)
     clips: list[str] = []
     for those in folders.values():
-        read = [name for name in those if PurePosixPath(name).suffix.lower() in READERS]
+        read = [name for name in those if PurePosixPath(name).suffix.lower() in _FOUND]
         joints = [name for name in read if PurePosixPath(name).suffix.lower() not in VIDEO_ENDINGS]
         clips += joints or read  # as in a folder, videos beside clips are likely of the same motion
     if not clips:
-        raise ClipError(url, f"no clip under this address; known endings: {', '.join(READERS)}")
+        endings = ", ".join(ending for ending in READERS if ending in _FOUND)
+        raise ClipError(url, f"no clip under this address; known endings: {endings}")
     return [system.unstrip_protocol(name) for name in sorted(clips)]
 
 
@@ -192,7 +195,7 @@ def _fetch(name: str, start: str, folder: Path) -> Here | ClipError:
 def _fetch_beside(system: object, root: str, path: Path) -> None:
     """Fetch what a clip needs beside it."""
     ending = _BESIDE.get(path.suffix.lower())
-    if ending is None or ending not in COMPANIONS:
+    if ending is None:
         return
     parent = str(PurePosixPath(root).parent)
     for other in system.ls(parent, False):  # type: ignore[attr-defined]  # fsspec is not typed

@@ -96,6 +96,13 @@ def test_what_is_gone_is_an_error_of_its_own_and_a_broken_storage_one_of_all(sto
         list(files)
 
 
+def test_what_a_clip_needs_beside_it_is_fetched_with_it(storage):
+    storage.pipe({"/bucket/amc/a.amc": b"a", "/bucket/amc/a.asf": b"b", "/bucket/amc/c.npy": b"c"})
+    with brought_here(["memory:///bucket/amc/a.amc"]) as files:
+        folder = next(files).path.parent
+        assert sorted(file.name for file in folder.iterdir()) == ["a.amc", "a.asf"]
+
+
 def test_a_failed_write_leaves_nothing(storage, tmp_path):
     for url in ("memory://bucket/out", str(tmp_path / "out")):
         place = Place(url)
