@@ -1,6 +1,7 @@
 """Bulk work on a real Ray cluster of two workers on this machine, killed and gone on with.
 
-The first test takes seconds and runs wherever Ray is installed; the others are slow.
+The first two take seconds and run wherever Ray is installed; the others are slow:
+`pip install -e '.[ray,s3]' 'moto[server]'`, then `pytest -m slow tests/stars_infer/cluster`.
 """
 
 import os
