@@ -44,19 +44,23 @@ OFTEN = (".json", ".pkl", ".npz joints", ".npz names", ".npz amass", ".bvh hips"
 
 
 UNNAMED = (".json openpose", ".jsonl openpose", ".json own", ".jsonl own", ".pkl", ".csv spaces",
-           ".h5 sleap")  # fmt: skip
+           ".h5 sleap", ".txt rows of joints")  # fmt: skip
 """Kinds that do not say which joints they hold."""
+FLAT = (".json coco", ".jsonl coco")
+"""Kinds that hold points of pictures."""
 
 
 class TooSlowError(BaseException):
     """A file took longer than `SECONDS`."""
 
 
-def _read_clips(path: Path, layout: str | None = None) -> int:
+def _read_clips(path: Path, layout: str | None = None, flat: bool | None = None) -> int:
     """Read the clips of a file; the number of clips with values that are not finite."""
     errors: list[StarsError] = []
     wrong = 0
-    for clip in read_clips(path, convention=Convention(layout=layout), skip=errors.append):
+    for clip in read_clips(
+        path, convention=Convention(layout=layout, flat=flat), skip=errors.append
+    ):
         wrong += int(not np.isfinite(clip.bodies).all() or not clip.fps > 0)
     if errors:
         raise errors[0]
@@ -213,7 +217,8 @@ class Runner:
     def __init__(self, kind: str, folder: Path) -> None:
         """Begin with a kind of `kinds`."""
         self.seed = seeds()[kind]
-        read = partial(_read_clips, layout="kinect20") if kind in UNNAMED else _read_clips
+        layout, flat = "kinect20" if kind in UNNAMED else None, kind in FLAT or None
+        read = partial(_read_clips, layout=layout, flat=flat)
         name, self.read = _OWN.get(kind, (f"c{kind.split()[0]}", read))
         self.path = folder / name
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -65,6 +65,9 @@ def _clips() -> dict[str, bytes]:
         ".csv spaces": "\n".join(
             " ".join(f"{value:.4f}" for value in frame.ravel()) for frame in kinect
         ).encode(),
+        ".txt rows of joints": "\n".join(
+            " ".join(f"{value:.4f}" for value in row) for row in kinect.reshape(-1, 3)
+        ).encode(),
         ".csv motive": _motive(kinect).encode(),
         ".json printed": _printed(kinect).encode(),
         ".pkl protocol 2": pickle.dumps(
