@@ -199,8 +199,7 @@ def exemplar(number, label, source="a clip.npy"):
         (
             Finding(kind="mislabeled", positions=(0,), labels=("clap", "high wave")),
             "likely 'high wave': its neighbors are",
-            "look; then stars fewshot remove --id 3 and "
-            "stars fewshot add-class 'a clip.npy' --label 'high wave'",
+            "look; then stars fewshot relabel 'high wave' 'a clip.npy'",
         ),
         (
             Finding(kind="outlier", positions=(0,), labels=("clap",)),
