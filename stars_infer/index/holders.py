@@ -73,22 +73,29 @@ def holder_of(path: Path) -> Holder | None:
     """
     log = path.with_name(f"{path.name}-shm")
     try:
-        wanted = {path.stat().st_ino: (_PENDING_BYTE, 2**63)}
+        status = path.stat()
+        wanted = {status.st_ino: (_PENDING_BYTE, 2**63)}
         if log.exists():
             wanted[log.stat().st_ino] = (_WRITE_BYTE, _WRITE_BYTE)
         lines = _LOCKS.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
         return None
+    disk = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+    others: list[int] = []
     for line in lines:
         fields = line.split()
         # "1: POSIX  ADVISORY  WRITE 4711 fe:00:2367608 120 120"; "->" is one that waits
         if len(fields) != 8 or fields[1] not in ("POSIX", "OFDLCK") or fields[3] != "WRITE":
             continue
-        least, most = wanted.get(int(fields[5].rpartition(":")[2]), (1, 0))
+        where, _, inode = fields[5].rpartition(":")
+        least, most = wanted.get(int(inode), (1, 0))
         end = 2**63 if fields[7] == "EOF" else int(fields[7])
         if int(fields[6]) <= most and end >= least and int(fields[4]) > 0:
-            return Holder(process=int(fields[4]), name=_name_of(int(fields[4])))
-    return None
+            if where == disk:
+                return Holder(process=int(fields[4]), name=_name_of(int(fields[4])))
+            others.append(int(fields[4]))
+    # Some file systems give locks another device than files; a number alone may be another file's.
+    return Holder(process=others[0], name=_name_of(others[0])) if len(others) == 1 else None
 
 
 def _name_of(process: int) -> str:
