@@ -32,6 +32,8 @@ from stars_infer.serving.metrics import Metrics
 from stars_infer.serving.reading import Upload
 from stars_infer.serving.service import Failures, Service
 from stars_infer.serving.settings import MEGABYTE, Limits
+from stars_infer.shared.open import copy_of
+from stars_infer.shared.place import place_of
 from stars_infer.similarity.sequence import mirror_sequence
 from stars_infer.studio.history import History
 from stars_infer.studio.shelf import Held, Shelf, clips_folder
@@ -62,7 +64,9 @@ class StudioService(Service):
     ) -> None:
         super().__init__(encoder, index, limits, metrics)
         assert index.path is not None
-        self.shelf = Shelf(clips_folder(index.path))
+        shared = place_of(index.path)
+        file = index.path if shared is None else copy_of(shared, encoder.info)
+        self.shelf = Shelf(clips_folder(file))
         self.history = History(index, self.shelf)
         self.tending = Tending(index, self.shelf.folder)
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
