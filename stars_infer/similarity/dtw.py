@@ -295,9 +295,7 @@ def _exemplar_side(steps: FloatArray) -> FloatArray:
     return sides
 
 
-def warping_distances(
-    costs: FloatArray, *, free: int = 0, price: float = FREE_PRICE
-) -> FloatArray:
+def warping_distances(costs: FloatArray, *, free: int = 0, price: float = FREE_PRICE) -> FloatArray:
     """Dynamic time warping of many pairs: the cost of the cheapest path from end to end.
 
     A path advances by one step in either sequence or in both (Sakoe and Chiba, "Dynamic programming
