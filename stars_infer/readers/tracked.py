@@ -122,10 +122,12 @@ def _bodies_of(frame: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         ):
             yield from bodies
             return
-    if any(isinstance(frame.get(key), list | dict) and frame[key] for key in _POINTS):
-        joints = next(frame[key] for key in _POINTS if frame.get(key))
-        if "joints" not in frame or isinstance(joints, dict) or isinstance(joints[0], dict):
-            yield dict(frame)
+    lists = (frame[key] for key in _POINTS if isinstance(frame.get(key), list | dict))
+    joints = next(filter(None, lists), None)
+    if joints is not None and (
+        "joints" not in frame or isinstance(joints, dict) or isinstance(joints[0], dict)
+    ):
+        yield dict(frame)
 
 
 def _pose(body: Mapping[str, Any], where: str, source: str) -> Pose | None:
