@@ -53,15 +53,15 @@ def _formats(reports: Reports) -> str:
 
 
 def _kills(reports: Reports) -> str:
-    counts = Counter[str]()
-    kinds = []
+    counts, kinds = Counter[str](), Counter[str]()
     for one in reports:
         for kind, found in one.items():
             counts.update(found)
-            kinds.append(f"{kind} {found.get(file_kills.KILLED, 0):,}")
-    faults = dict.fromkeys((*index_kills.FAULTS, *file_kills.FAULTS))
+            kinds[kind] += found.get(file_kills.KILLED, 0)
+    faults = index_kills.FAULTS if "index" in kinds else file_kills.FAULTS
     said = ", ".join(f"{counts[fault]:,} {fault}" for fault in faults)
-    return f"{counts[file_kills.KILLED]:,} killed at work ({', '.join(kinds)}): {said}"
+    each = f" ({', '.join(f'{kind} {n:,}' for kind, n in kinds.items())})" if len(kinds) > 1 else ""
+    return f"{counts[file_kills.KILLED]:,} killed at work{each}: {said}"
 
 
 def _damaged(reports: Reports) -> str:

@@ -31,7 +31,7 @@ SAID = {
     "formats": "12, of which 2 were read: 1 escaped, 0 slow",
     "network": "3 tests passed, 1 failed",
     "damaged": "12: 5 the same answer, 7 an error, nothing else",
-    "file_kills": "7 killed at work (pack 6, cache 1): 0 lost, 0 there again, 0 twice, 2 torn",
+    "file_kills": "7 killed at work (pack 6, cache 1): 0 lost, 2 torn, 0 left behind",
     "crowd": "60 s: 3 added, 2 removed, 1 named; 4 lost",
     "waiting": "beside writers p50 1 ms, p99 9 ms; 0 failed; at most 2 s behind",
     "leaks": "10 times classifying: 1.2 MB, 0 descriptors; 5 times embedding: 0.0 MB, 1 desc",
