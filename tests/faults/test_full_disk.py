@@ -52,7 +52,7 @@ def disk(tmp_path):
     subprocess.run(["umount", path], check=True)
 
 
-@pytest.mark.parametrize("leave", [0, 4096, 16384, 40960])
+@pytest.mark.parametrize("leave", [0, 16384])
 def test_an_index_cannot_be_made(disk, leave):
     disk.fill(leave=leave)
     with pytest.raises(ExemplarIndexError, match=FULL):
@@ -62,7 +62,7 @@ def test_an_index_cannot_be_made(disk, leave):
         index.add([new("one", moving(1), "1")])
 
 
-@pytest.mark.parametrize("leave", [0, 4096, 40960])
+@pytest.mark.parametrize("leave", [0, 40960])
 @pytest.mark.parametrize("opened", ["before", "afterwards"])
 def test_an_index_answers_and_keeps_all(disk, leave, opened):
     path = disk.path / "stars.db"

@@ -14,7 +14,7 @@ needs_proc = pytest.mark.skipif(
 
 @needs_proc
 def test_classifying_and_embedding_keep_nothing_open():
-    found = measure(150, 20)
+    found = measure(60, 8)
     assert [found[part]["descriptors"] <= 0 for part in PARTS] == [True, True]
 
 
