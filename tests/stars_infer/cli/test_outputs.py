@@ -108,9 +108,9 @@ def test_demo_leaves_an_index_and_recordings_alone(stars, recordings, tmp_path):
 def test_the_cache_of_an_index_is_swept_of_its_own_files(tmp_path, encoder):
     with ExemplarIndex.open(tmp_path / "stars.db", encoder.info) as index:
         folder = CacheFolder(index._file)
-    folder.path.mkdir()
-    for name in ("notes.txt", "0123456789abcdef.npz", "0123456789abcdef.faiss"):
-        (folder.path / name).write_text("", encoding="utf-8")
-        os.utime(folder.path / name, (0, 0))
-    folder._sweep(drop=None, keep=None)
+        folder.path.mkdir()
+        for name in ("notes.txt", "0123456789abcdef.npz", "0123456789abcdef.faiss"):
+            (folder.path / name).write_text("", encoding="utf-8")
+            os.utime(folder.path / name, (0, 0))
+        folder.sweep()
     assert [file.name for file in folder.path.iterdir()] == ["notes.txt"]
