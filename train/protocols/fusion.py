@@ -67,10 +67,11 @@ class Part:
                 scores.shape != shape for scores in part.scores.values()
             ):
                 raise ValueError("arrays of different lengths")
-            if part.features.ndim != 2 or not all(
-                np.isfinite(one).all() for one in (part.features, *part.scores.values())
-            ):
-                raise ValueError("values that are not finite")
+            if part.features.ndim != 2 or not np.isfinite(part.features).all():
+                raise ValueError("features that are not finite")
+            # An action that was not there to be learned has a score of minus infinity.
+            if not all((scores < np.inf).all() for scores in part.scores.values()):
+                raise ValueError("scores that are no numbers")
         except UsageError:
             raise
         except (
