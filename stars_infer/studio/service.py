@@ -216,11 +216,18 @@ class StudioService(Service):
         """Hold a part of a recording, from second to second.
 
         Raises:
+            UsageError: If there is no such part.
             ClipError: If nobody is seen in it.
         """
         clip = held.clip
-        first = max(0, round(start * clip.fps))
-        last = min(clip.frames, max(first + 2, round(end * clip.fps)))
+        length = clip.frames / clip.fps
+        if not start <= end or start >= length:
+            raise UsageError(
+                f"{start:.1f} to {end:.1f} s is no part of {clip.source}, "
+                f"which lasts {length:.1f} s"
+            )
+        first = min(round(start * clip.fps), max(clip.frames - 2, 0))
+        last = min(clip.frames, max(first + 2, round(min(end, length) * clip.fps)))
         part = replace(
             clip,
             bodies=clip.bodies[:, first:last].copy(),

@@ -20,6 +20,7 @@ from stars_infer.atomic import written_beside
 from stars_infer.clips.clip import Clip
 from stars_infer.embedding.files import PreparedClip
 from stars_infer.errors import StarsError, UsageError
+from stars_infer.serving.logs import LOGGER
 
 ENDING = ".clips"
 """Of the folder, after the name of the index."""
@@ -97,21 +98,27 @@ class Shelf:
             raise UsageError("this clip is no longer held: drop its file once more")
         return Held(clip=clip, prepared=None)
 
-    def keep(self, clip: Clip) -> None:
+    def keep(self, clip: Clip) -> bool:
         """Keep the clip of an example in the folder.
 
-        Raises:
-            OSError: If it cannot be written.
+        Returns:
+            Whether it is kept; where the folder cannot be written, the log says why, and the
+            example is drawn as the index holds it.
         """
         path = self._path(clip.content_hash)
         if path.exists():
-            return
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+            return True
         joints = np.where(clip.presence[:, :, None, None], clip.bodies, np.float32(np.nan))
-        with written_beside(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(
-                file, joints=joints, layout=clip.layout, fps=clip.fps, flat=clip.flat
-            )
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            with written_beside(path) as beside, beside.open("wb") as file:
+                np.savez_compressed(
+                    file, joints=joints, layout=clip.layout, fps=clip.fps, flat=clip.flat
+                )
+        except OSError as error:
+            LOGGER.warning("%s: clips cannot be kept there: %s", self.folder, error.strerror)
+            return False
+        return True
 
     def kept(self, key: str) -> Clip | None:
         """The clip of an example; None where there is none, or it is not as it was written."""

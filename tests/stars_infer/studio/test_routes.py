@@ -184,3 +184,30 @@ def test_wrong_requests_are_told(studio, path, content, said):
     answer = studio.post(path, content)
     assert answer.status_code == 400
     assert said in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("start", "end"), [(5, 1), (900, 901)])
+def test_a_part_that_a_recording_has_not_is_refused(studio, start, end):
+    (key,) = studio.read(("wave", 5))
+    answer = studio.post("cut", {"key": key, "start": start, "end": end})
+    assert answer.status_code == 400
+    assert "is no part of wave-5.npy, which lasts" in answer.json()["error"]
+
+
+def test_a_part_ends_with_its_recording(studio):
+    (key,) = studio.read(("wave", 5))
+    whole = studio.get(f"clips/{key}").json()["frames"]
+    answer = studio.post("cut", {"key": key, "start": 0, "end": 1e308})
+    assert answer.json()["frames"] == whole
+
+
+def test_an_example_is_taught_and_undone_where_its_clip_cannot_be_kept(shipped, tmp_path, caplog):
+    (tmp_path / "stars.db.clips").write_text("a file where the folder would be")
+    with Studio(shipped, tmp_path / "stars.db") as studio:
+        (number,) = studio.teach("wave", 1)
+        assert "clips cannot be kept there" in caplog.text
+        assert studio.get(f"exemplars/{number}/clip").status_code == 200
+        assert studio.post("remove", {"ids": [number]}).status_code == 200
+        assert studio.post("undo").json()["changed"] == 1
+        assert studio.post("undo").json()["changed"] == 1
+        assert counts(studio) == {}
