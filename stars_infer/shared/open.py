@@ -54,7 +54,7 @@ def open_index(
         MissingExtraError: If what its database needs is not installed.
         UsageError: If it is no such name.
     """
-    place = None if name is None else place_of(check_path("index", name))
+    place = None if name is None else place_of(check_path("path", name))
     if place is None:
         return ExemplarIndex.open(
             name if name is None else Path(name), model, create=create, wait=wait
