@@ -54,7 +54,8 @@ def studio(
         elif quiet:
             output.table((), [(address,)])
         else:
-            output.note(f"{address}\nteaches {index}; Ctrl-C ends it")
+            output.note(address)
+            output.note(f"teaches {index}; Ctrl-C ends it")
 
     serve_studio(
         index,

@@ -38,6 +38,14 @@ def test_a_missing_package_is_told(monkeypatch):
     assert "stars-infer[studio]" in err
 
 
+def test_the_address_stands_in_a_line_of_its_own(tmp_path, monkeypatch):
+    address = "http://127.0.0.1:1/?token=x"
+    monkeypatch.setattr(run, "serve_studio", lambda *args, tell, **kwargs: tell(address))
+    code, _, err = call_stars("studio", "--no-browser", "--index", str(tmp_path / "stars.db"))
+    assert code == 0
+    assert err.splitlines()[0] == address
+
+
 @pytest.mark.slow
 def test_it_serves_until_ctrl_c(tmp_path):
     command = [sys.executable, "-m", "stars_infer", "studio", "--no-browser", "--json", "--index"]
