@@ -105,6 +105,7 @@ def write_mp4(pictures: Iterable[Image], path: Path, *, fps: float = MP4_FPS) ->
         raise StarsError(f"{path}: this PyAV has none of the encoders {', '.join(_CODECS)}")
     drawn = iter(pictures)
     first = next(drawn)
+    frames: Any = av.VideoFrame
     with written_beside(path) as beside, av.open(str(beside), "w", format="mp4") as file:
         stream: Any = file.add_stream(codec, rate=round(fps))
         stream.width, stream.height = (side - side % 2 for side in first.size)
@@ -113,5 +114,5 @@ def write_mp4(pictures: Iterable[Image], path: Path, *, fps: float = MP4_FPS) ->
             stream.options = {"crf": "20", "preset": "medium"}
         for picture in chain([first], drawn):
             even = picture.crop((0, 0, stream.width, stream.height))
-            file.mux(stream.encode(av.VideoFrame.from_image(even)))
+            file.mux(stream.encode(frames.from_image(even)))
         file.mux(stream.encode(None))

@@ -164,8 +164,11 @@ class QdrantStore:
             )
 
     @contextmanager
-    def _calls(self) -> Iterator[QdrantClient]:
-        """The client, whose errors become ours; after one, it connects anew."""
+    def _calls(self) -> Iterator[Any]:
+        """The client, whose errors become ours; after one, it connects anew.
+
+        It takes more than its types say, such as the names of orders and of kinds of indexes.
+        """
         try:
             with self._lock:
                 client = self._connected or self._connect()
