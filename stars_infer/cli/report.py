@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,10 +122,11 @@ def _advice(held: list[Any], how: Any, output: Output) -> list[str]:
     from stars_infer.cli.curate import remedy
     from stars_infer.curation.check import check
     from stars_infer.curation.words import what
+    from stars_infer.reporting.hardest import end_of_path
 
     if not held:
         return []
-    exemplars = [exemplar for exemplar, _ in held]
+    exemplars = [replace(exemplar, source=end_of_path(exemplar)) for exemplar, _ in held]
     with output.counter("checking") as progress:
         found = check(
             [features for _, features in held],

@@ -65,7 +65,10 @@ def hardest_clips(
         named = found.labels[int(found.named[pair.hard])]
         verdict = "rightly" if named == one.label else "wrongly"
         heading = f"Example {one.id}, “{one.label}”, {verdict} named “{named}”, {sure} sure"
-        lines = [f"{_place(one)}; beside it the nearest of that name, {other.id}, {_place(other)}"]
+        lines = [
+            f"{end_of_path(one)}; beside it the nearest of that name, {other.id}, "
+            f"{end_of_path(other)}"
+        ]
         player = ""
         clips = [read(each) for each in (one, other)] if read is not None else [None, None]
         if clips[0] is not None and clips[1] is not None:
@@ -104,9 +107,10 @@ def _hard_ones(found: LeaveOneOut, most: int) -> list[_Pair]:
     return pairs
 
 
-def _place(one: Exemplar) -> str:
+def end_of_path(one: Exemplar) -> str:
     """The end of its path: the whole of it is nobody's business to whom a report is sent."""
-    return "/".join(PurePath(one.source).parts[-2:])
+    parts = PurePath(one.source).parts
+    return "/".join(parts if len(parts) <= 2 else ("…", *parts[-2:]))
 
 
 def _played(

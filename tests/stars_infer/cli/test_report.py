@@ -45,6 +45,18 @@ def test_an_index_becomes_a_page(index):
     assert (found["facts"]["examples"], found["file"]) == ("9", "report.html")
 
 
+def test_only_the_end_of_a_path_is_told(index, tmp_path):
+    clip = tmp_path / "private" / "patients" / "anna" / "1.skeleton"
+    clip.parent.mkdir(parents=True)
+    clip.write_text(skeleton_text(perform("squat", np.random.default_rng(7))), encoding="ascii")
+    assert index("fewshot", "add-class", clip, "--label", "wave", "-q")[0] == 0
+    code, out, _ = index("report", "--out", "-")
+    assert code == 0
+    assert "…/anna/1.skeleton" in out
+    assert "likely" in out
+    assert "patients" not in out
+
+
 def test_an_evaluation_and_a_run_become_pages(folders, stars, trained):
     _, out, _ = stars("fewshot", "eval", ".", "--shots", 1, "--draws", 2, "--json")
     Path("e.json").write_text(out, encoding="utf-8")
