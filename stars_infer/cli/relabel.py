@@ -17,7 +17,7 @@ from stars_infer.cli.options import (
     existing_index,
     reads_clips,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
 from stars_infer.cli.tables import PathCell
 from stars_infer.errors import ExemplarIndexError, UsageError
 
@@ -103,8 +103,12 @@ def relabel(
             ("id", "source", "was", "is"),
             [(one.id, PathCell(one.source), one.label, label) for one in chosen],
         )
-    output.note(f"{changed} examples have another action now")
+    has = "has" if changed == 1 else "have"
+    output.note(f"{count_in_words(changed, 'example')} {has} another action now")
     if label not in before:
+        close = get_close_matches(label, list(before), n=1)
+        meant = f"; if {close[0]!r} is meant, relabel once more" if close else ""
+        output.note(f"note: {label!r} is a new action{meant}")
         note_confusable([label], labels, output)
 
 

@@ -31,7 +31,7 @@ def what(one: Finding, exemplars: Sequence[Numbered]) -> str:
         case "duplicate":
             return f"the same motion as {exemplars[one.positions[1]].id}"
         case "mislabeled":
-            return f"likely {one.labels[1]!r}: its neighbors are"
+            return f"likely {one.labels[1]!r}, as its neighbors are"
         case "outlier":
             return f"unlike all other examples of {first!r}"
         case "disagreement":

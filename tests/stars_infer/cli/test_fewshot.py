@@ -81,6 +81,15 @@ def test_relabel_by_source_and_by_what_the_file_holds(taught, recordings, tmp_pa
     assert counts(taught) == {"walk": 6, "wave": 2}
 
 
+def test_relabel_says_that_an_action_is_new(taught, recordings):
+    first = min((recordings / "wave").iterdir())
+    _, _, err = taught("fewshot", "relabel", "wvae", first)
+    assert "1 example has another action now" in one_line(err)
+    assert "'wvae' is a new action; if 'wave' is meant" in one_line(err)
+    _, _, err = taught("fewshot", "relabel", "wave", first)
+    assert "new action" not in err
+
+
 def test_labels_that_look_alike_get_a_note(taught, recordings):
     _, _, err = taught("fewshot", "add-class", recordings / "kick", "--label", "Wave")
     assert (

@@ -198,7 +198,7 @@ def exemplar(number, label, source="a clip.npy"):
         ),
         (
             Finding(kind="mislabeled", positions=(0,), labels=("clap", "high wave")),
-            "likely 'high wave': its neighbors are",
+            "likely 'high wave', as its neighbors are",
             "look; then stars fewshot relabel 'high wave' 'a clip.npy'",
         ),
         (
