@@ -25,6 +25,7 @@ _MORE = frozenset((26, 133, 136))
 _POINTS, _PICTURES = "keypoints", ("image_id", "frame", "frame_id")
 _IDENTITY = ("idx", "track_id", "tracking_id", "id_")
 _PARTS = 3
+_ENDING = re.compile(r"\.[a-zA-Z][a-zA-Z0-9]{0,4}$")
 
 
 def frames_of(content: Any, source: str) -> list[Any] | None:
@@ -38,14 +39,21 @@ def frames_of(content: Any, source: str) -> list[Any] | None:
         The frames in the order of the pictures; None if the content is of another form.
 
     Raises:
-        ClipError: If pictures are not numbered, or the numbers span too many frames.
+        ClipError: If pictures are not numbered, two have one number, or the numbers span too many
+            frames.
     """
     people = list(_people(content))
     if not people or None in people:
         return None
     seen: dict[int, list[dict[str, Any]]] = {}
+    pictures: dict[int, Any] = {}
     for picture, person in people:  # type: ignore[misc]
-        seen.setdefault(_number(picture, source), []).append(person)
+        number = _number(picture, source)
+        if (other := pictures.setdefault(number, picture)) != picture:
+            both = f"{str(other)[:40]!r} and {str(picture)[:40]!r}"
+            raise ClipError(source, f"the pictures {both} are both number {number}: give each "
+                            "recording a file of its own")  # fmt: skip
+        seen.setdefault(number, []).append(person)
     numbers = sorted(seen)
     step = gcd(*(after - before for before, after in pairwise(numbers))) or 1
     count = (numbers[-1] - numbers[0]) // step + 1
@@ -93,7 +101,9 @@ def _number(picture: Any, source: str) -> int:
     """The number of a picture: itself, or the last one in its name."""
     if isinstance(picture, int):
         return picture
-    found = re.findall(r"\d{1,12}", str(picture))
+    if isinstance(picture, float) and picture.is_integer():
+        return int(picture)
+    found = re.findall(r"\d{1,12}", _ENDING.sub("", str(picture)))
     if not found:
         raise ClipError(source, f"the picture {str(picture)[:40]!r} has no number, which gives the "
                         "order of the frames: number the pictures")  # fmt: skip

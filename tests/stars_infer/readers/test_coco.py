@@ -116,3 +116,19 @@ def test_pictures_without_numbers_have_no_order(tmp_path):
     people = [{**one, "image_id": 10**at} for at, one in enumerate(alphapose()[:9])]
     with pytest.raises(ClipError, match="frames"):
         read_clip(written(tmp_path, people), flat=True)
+
+
+@pytest.mark.parametrize("named", ["{}.jp2", "v2_{:04}.mp4", "{}.0"])
+def test_the_number_of_a_picture_is_not_that_of_its_ending(tmp_path, named):
+    people = alphapose()
+    for one in people:
+        picture = named.format(int(one["image_id"][3:7]))
+        one["image_id"] = float(picture) if named == "{}.0" else picture
+    check(read_clip(written(tmp_path, people), flat=True), ANNA, BO)
+
+
+def test_two_pictures_of_one_number_are_not_one_frame(tmp_path):
+    people = alphapose() + [{**one, "image_id": "b" + one["image_id"]} for one in alphapose()]
+    says = r"pictures 'v2_0000\.jpg' and 'bv2_0000\.jpg' are both number 0"
+    with pytest.raises(ClipError, match=says):
+        read_clip(written(tmp_path, people), flat=True)
