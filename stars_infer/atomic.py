@@ -235,8 +235,15 @@ def refuse_inputs(path: Path, option: str, inputs: Iterable[Path]) -> None:
     if not path.exists():
         return
     for named in inputs:
-        given = Path(str(named).partition("#")[0])  # FILE.pkl#NAME is one clip of a file
-        if given.exists() and path.samefile(given):
+        if any(one.exists() and path.samefile(one) for one in _files_of(named)):
             raise UsageError(
                 f"{option} {path}: is what the command reads, and would be replaced; name another"
             )
+
+
+def _files_of(named: Path) -> list[Path]:
+    """The file that is named; of `FILE#NAME`, one clip of a file, those that FILE may be."""
+    if named.exists():
+        return [named]
+    parts = str(named).split("#")
+    return [Path("#".join(parts[:count])) for count in range(1, len(parts)) if parts[0]]

@@ -11,6 +11,7 @@ from stars_infer.embedding.files import EmbeddedFile
 from stars_infer.errors import ClipError, UsageError
 from stars_infer.index.index import Exemplar, ExemplarIndex, NewExemplar
 from stars_infer.index.labels import check_label
+from stars_infer.readers.files import file_and_name
 
 CLIPS_PER_BATCH = 64
 SECONDS_PER_BATCH = 2.0
@@ -124,7 +125,7 @@ def label_of(path: Path, label: str | None) -> str:
 
 def _file_of(path: Path) -> Path:
     """The file in which a clip lies, without the name of the clip in it."""
-    return path if path.exists() else Path(str(path).partition("#")[0])
+    return file_and_name(path)[0]
 
 
 class BatchAdder:

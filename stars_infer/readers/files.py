@@ -143,7 +143,7 @@ def _count_files(number: int) -> str:
 
 def holds_many(path: Path) -> bool:
     """Whether a path stands for a file that may hold any number of clips."""
-    file = Path(str(path).partition("#")[0])
+    file, _ = file_and_name(path)
     ending = file.suffix.lower()
     looks = _MAY_HOLD_MANY.get(ending)
     return ending in MANY_CLIPS or (looks is not None and looks(file))
@@ -248,7 +248,7 @@ def read_clip(
     """
     said = Convention(layout=layout, units=units, up=up, handedness=handedness, fps=fps, flat=flat)
     given = _check_convention(said, convention)
-    file, name = _file_and_name(check_path("path", path))
+    file, name = file_and_name(check_path("path", path))
     if name is not None:
         for found in _recordings(file):
             if isinstance(found, ClipError):
@@ -295,7 +295,7 @@ def read_clips(
         UsageError: If there is no such layout.
     """
     given = _check_convention(Convention(), convention)
-    file, name = _file_and_name(check_path("path", path))
+    file, name = file_and_name(check_path("path", path))
     try:
         if name is not None:
             yield read_clip(path, convention=given)
@@ -325,7 +325,7 @@ def _check_convention(said: Convention, convention: Convention | None) -> Conven
     return given
 
 
-def _file_and_name(path: Path) -> tuple[Path, str | None]:
+def file_and_name(path: Path) -> tuple[Path, str | None]:
     """Split `FILE#NAME` into a file and the name of one of its clips, if there is one."""
     if "#" not in str(path) or path.exists():
         return path, None

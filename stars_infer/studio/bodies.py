@@ -15,6 +15,7 @@ from stars_infer.errors import StarsError, UsageError
 from stars_infer.index.exemplar import Exemplar
 from stars_infer.inspection.clip_data import clip_data
 from stars_infer.layouts import NTU25_INDEX
+from stars_infer.readers.files import file_and_name
 from stars_infer.similarity.comparison import POSTURE
 from stars_infer.similarity.modes import JOINTS, MODES
 from stars_infer.studio.service import StudioService
@@ -62,7 +63,7 @@ async def drawn(service: StudioService, exemplar: Exemplar) -> Drawn:
     except UsageError:
         pass
     try:
-        clip = await service.file_of(Path(exemplar.source.partition("#")[0]), key)
+        clip = await service.file_of(file_and_name(Path(exemplar.source))[0], key)
     except (StarsError, OSError):
         clip = None
     if clip is not None:

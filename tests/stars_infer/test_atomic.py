@@ -127,3 +127,8 @@ def test_outputs_are_checked(tmp_path):
             check_output(tmp_path / name, "--svg", endings=(".svg", ".png"), inputs=[clip])
     with pytest.raises(UsageError, match="--out .*what the command reads"):
         refuse_inputs(clip, "--out", [tmp_path / "clip.svg#one of many"])
+    marked = tmp_path / "clip #2.svg"
+    marked.touch()
+    for named in ("clip #2.svg", "clip #2.svg#one of many"):
+        with pytest.raises(UsageError, match="is what the command reads"):
+            refuse_inputs(marked, "--out", [tmp_path / named])

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation, Slerp
 
 from stars_infer import read_clip
+from stars_infer.embedding.additions import label_of
 from stars_infer.errors import ClipError
 from stars_infer.readers.fbx import read_fbx
 from stars_infer.readers.files import holds_many, read_clips
@@ -89,6 +91,37 @@ def test_takes_of_one_name_are_told_apart(form):
     walk = motion()
     names = [read.name for read in recordings(form(walk, walk, walk))]
     assert names == ["walk", "walk (2)", "walk (3)"]
+    names = [read.name for read in recordings(form(walk, motion(name="walk (3)"), walk))]
+    assert names == ["walk", "walk (3)", "walk (4)"]
+
+
+def test_a_take_is_as_long_as_its_keys(tmp_path):
+    """A take may be said to begin long before anything moves."""
+    made = fbx_of(motion())
+    made.objects = [
+        (kind, number, name, what, properties, [
+            (title, array + 100 * TICKS if title == "KeyTime" else array)
+            for title, array in records
+        ])
+        for kind, number, name, what, properties, records in made.objects
+    ]  # fmt: skip
+    stop = next(each[4] for each in made.objects if each[0] == "AnimationStack")
+    stop[:] = [("LocalStart", 0), ("LocalStop", 200 * TICKS)]
+    path = tmp_path / "late.fbx"
+    path.write_bytes(made.text())
+    (read,) = recordings(path)
+    np.testing.assert_allclose(joints(read), motion().positions(), atol=1e-3)
+
+
+def test_a_clip_lies_in_a_file_or_folder_that_has_a_mark_in_its_name(tmp_path):
+    folder = tmp_path / "take #2"
+    folder.mkdir()
+    path = folder / "a#b.glb"
+    path.write_bytes(gltf_of(motion(name="x#y"), motion(seed=1, name="z")).binary())
+    assert holds_many(path)
+    assert [clip.source for clip in read_clips(path)] == [f"{path}#x#y", f"{path}#z"]
+    assert read_clip(f"{path}#x#y").frames == 20
+    assert label_of(Path(f"{path}#x#y"), None) == "take #2"
 
 
 def test_without_motion_or_skeleton_that_is_said(tmp_path, form):
