@@ -184,11 +184,11 @@ def _nodes(scene: _Scene, source: str) -> tuple[list[Node], list[int]]:
     place = {number: at for at, number in enumerate(order)}
     return [
         Node(
-            name=model.name,
+            name=model.name or f"node {place[number]}",
             parent=place[model.parent] if model.parent else -1,
             joint=model.kind in _LIMB if limbs else model.kind not in _NO_JOINTS,
         )
-        for model in (scene.models[number] for number in order)
+        for number, model in ((number, scene.models[number]) for number in order)
     ], order
 
 
@@ -254,13 +254,14 @@ def _take(scene: _Scene, stack: int, order: list[int], settings: dict[str, list[
                 if curve in scene.curves and axis[-1:] in ("X", "Y", "Z")
                 and len(scene.curves[curve].times)
             }  # fmt: skip
-            for target in targets[curve_node]:
+            for target in targets[curve_node] if curves else ():
                 moves.setdefault(target, curves)
     times = [curve.times for curves in moves.values() for curve in curves.values()]
     start, end = (float(_first(properties, f"Local{end}", 0)) / _TICKS for end in ("Start", "Stop"))
-    if end <= start:
-        start = float(min((one[0] for one in times), default=0))
-        end = float(max((one[-1] for one in times), default=0))
+    first = float(min((one[0] for one in times), default=0))
+    last = float(max((one[-1] for one in times), default=0))
+    within = max(start, first), min(end, last)  # before and after its keys nothing moves
+    start, end = within if within[0] < within[1] else (first, last)
     rate = sampling_rate(times)
     mode = int(_first(settings, "TimeMode", 0))
     if rate == USUAL_FPS and mode in range(len(_RATES)):

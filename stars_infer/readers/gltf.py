@@ -75,6 +75,7 @@ class _File:
         self.size = len(data)
         self.taken = 0
         self._buffers: dict[int, bytes] = {}
+        self._items: dict[str, list[dict[str, Any]]] = {}
         text: bytes = data
         if data[:4] == _MAGIC:
             chunks = self._chunks(data)
@@ -100,9 +101,12 @@ class _File:
         Raises:
             ClipError: If it is no list of objects.
         """
+        if name in self._items:
+            return self._items[name]
         found = self.facts.get(name, [])
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
             raise ClipError(self.source, f"{name!r} is no list of objects: export it again")
+        self._items[name] = found
         return found
 
     def nodes(self) -> tuple[list[Node], list[int]]:
@@ -131,7 +135,7 @@ class _File:
         place = {number: at for at, number in enumerate(order)}
         return [
             Node(
-                name=str(facts[number].get("name", f"node {number}"))[:200],
+                name=str(facts[number].get("name") or f"node {number}")[:200],
                 parent=place[parents[number]] if parents[number] >= 0 else -1,
                 joint=number in joints,
             )

@@ -170,8 +170,11 @@ def _names(takes: Sequence[Take]) -> list[str]:
     """A name of its own for each take."""
     names: list[str] = []
     for number, take in enumerate(takes, start=1):
-        name = take.name.strip() or f"take {number}"
-        names.append(name if name not in names else f"{name} ({number})")
+        name = wanted = take.name.strip() or f"take {number}"
+        while name in names:
+            name = f"{wanted} ({number})"
+            number += 1
+        names.append(name)
     return names
 
 
