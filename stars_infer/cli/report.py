@@ -13,6 +13,7 @@ from stars_infer.cli.examples import read_example
 from stars_infer.cli.options import ModelOption, existing_index, reads_clips
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
+from stars_infer.shared.place import IndexPath, place_of
 
 if TYPE_CHECKING:
     from stars_infer.clips.convention import Convention
@@ -30,6 +31,8 @@ def report(
     source: Annotated[
         Path,
         typer.Argument(
+            parser=IndexPath,
+            metavar="PATH",
             help="An index, the output of `stars fewshot eval --json`, or the folder of a run of "
             "`stars train`.",
             show_default="stars.db",
@@ -50,9 +53,10 @@ def report(
     """Write one page that says how good an index, an evaluation or a training run is."""
     from stars_infer.atomic import check_output, write_text
     from stars_infer.reporting.page import report_page
+    from stars_infer.shared.open import index_exists
 
     output = Output(json=json, quiet=quiet)
-    if not source.exists():
+    if not index_exists(source):
         raise UsageError(f"{source}: there is no such index, file or folder")
     if out == _STDOUT:
         if json or quiet:
@@ -73,6 +77,8 @@ def _made(
     source: Path, model: str | None, convention: Convention, hardest: int, output: Output
 ) -> Report:
     """The report of what the source is."""
+    if place_of(source) is not None:
+        return _of_index(source, model, convention, hardest, output)
     if source.is_dir():
         from stars_infer.reporting.run_report import run_report
 

@@ -53,7 +53,7 @@ def copy_index(
         UsageError: If both are one, or of two models.
         ExemplarIndexError: If one cannot be read or written, or 2D and 3D would be mixed.
     """
-    if source.path is not None and str(source.path) == str(target.path):
+    if _is_one(source, target):
         raise UsageError(f"{source.path}: source and target are one index; name another target")
     if source.model.fingerprint != target.model.fingerprint:
         raise UsageError(
@@ -76,6 +76,15 @@ def copy_index(
             added += _insert(connection, rows, keep_numbers=fresh)
         progress(min(start + AT_ONCE, len(ids)), len(ids))
     return Copied(added=added, known=len(ids) - added, settings=fresh)
+
+
+def _is_one(source: ExemplarIndex, target: ExemplarIndex) -> bool:
+    """Whether two indexes are one, by whatever names."""
+    if source.path is None or target.path is None:
+        return False
+    if str(source.path) == str(target.path):
+        return True
+    return source.path.exists() and target.path.exists() and source.path.samefile(target.path)
 
 
 def _fit_flat(connection: sqlite3.Connection, flat: str | None, target: ExemplarIndex) -> None:

@@ -59,14 +59,18 @@ def open_index(
         return ExemplarIndex.open(
             name if name is None else Path(name), model, create=create, wait=wait
         )
+    if not create and not index_exists(name or ""):
+        raise _none_at(place)
     return open_shared(
         lambda: _store_of(place), place, model, create=create, wait=wait, progress=progress
     )
 
 
 def index_exists(name: str | os.PathLike[str]) -> bool:
-    """Whether an index may be there: a shared one may always."""
-    return place_of(name) is not None or Path(name).exists()
+    """Whether an index may be there: one of a server may always."""
+    place = place_of(name)
+    path = Path(name) if place is None else place.path
+    return path is None or path.exists()
 
 
 def open_shared(
@@ -121,10 +125,7 @@ def _find(store: Store, model: ModelInfo, *, create: bool, wait: float) -> None:
     there = store.exists()
     first = store.entries(1, 1) if there else []
     if not first and not create:
-        raise ExemplarIndexError(
-            f"{store}: no exemplar index here; add clips with "
-            f"`stars fewshot add-class CLASS/*.npy --index {store}`, or name one with --index"
-        )
+        raise _none_at(store)
     if not first:
         if not there:
             store.create(searched_width(model))
@@ -147,6 +148,13 @@ def _find(store: Store, model: ModelInfo, *, create: bool, wait: float) -> None:
             f"{store}: made by the model {name!r} ({fingerprint[:12]}), but this is "
             f"{model.name!r} ({model.fingerprint[:12]}); use that model, or another --index"
         )
+
+
+def _none_at(place: Place | Store) -> ExemplarIndexError:
+    return ExemplarIndexError(
+        f"{place}: no exemplar index here; add clips with "
+        f"`stars fewshot add-class CLASS/*.npy --index {place}`, or name one with --index"
+    )
 
 
 def _shared_file(

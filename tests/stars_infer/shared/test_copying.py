@@ -62,6 +62,17 @@ def test_what_the_target_holds_stays(memory, own_encoder, new, tmp_path):
     assert [one.id for one in shared.exemplars("squat")] == [4]
 
 
+def test_an_index_is_not_copied_to_itself_by_another_name(own_encoder, new, tmp_path):
+    with ExemplarIndex.open(tmp_path / "a.db", own_encoder.info) as index:
+        index.add(new[:1])
+        (tmp_path / "b.db").symlink_to("a.db")
+        with (
+            ExemplarIndex.open(tmp_path / "b.db", own_encoder.info) as other,
+            pytest.raises(UsageError, match="source and target are one index"),
+        ):
+            copy_index(index, other)
+
+
 def test_flat_exemplars_are_not_mixed_with_others(memory, own_encoder, new, tmp_path):
     flat = [replace(one, features=replace(one.features, flat=True)) for one in new[:3]]
     with ExemplarIndex.open(tmp_path / "a.db", own_encoder.info) as local:
@@ -101,6 +112,11 @@ def test_every_command_takes_a_shared_index(tmp_path, monkeypatch):
     assert '"answer": "wave"' in call("classify", clips[5], "--json", *index)
     assert "shared" in call_stars("fewshot", "info", *index)[2]
     call("fewshot", "rename", "wave", "hello", *index)
+    call("report", "qdrant-local:shared", "--out", "report.html")
+    code, _, err = call_stars("fewshot", "list", "--index", "qdrant-local:shraed")
+    assert code == 1
+    assert "no exemplar index here" in err
+    assert not (tmp_path / "shraed").exists()
     call("fewshot", "copy", "qdrant-local:shared", "copy.db", "--quiet")
     call("fewshot", "verify", "--index", "copy.db")
     call("fewshot", "remove", "hello", *index)
