@@ -82,7 +82,7 @@ def evaluate(
     from stars_infer.atomic import check_output
     from stars_infer.classification.classifiers import Ridge
     from stars_infer.encoder.encoder import Encoder
-    from stars_infer.evaluation.fewshot import SHOTS
+    from stars_infer.evaluation.fewshot import SHOTS, usual_shots
     from stars_infer.evaluation.fewshot import evaluate as evaluate_shots
     from stars_infer.evaluation.folder import find_labeled_files, read_labeled_clips
     from stars_infer.evaluation.open_set import class_chooser, evaluate_open_set
@@ -130,7 +130,12 @@ def evaluate(
             workers=workers,
         )
     info = encoder.info
-    wanted = sorted(set(shots or SHOTS))
+    wanted = sorted(set(shots or usual_shots(clips)))
+    left_out = [] if shots else [str(n) for n in SHOTS if n not in wanted]
+    if left_out:
+        output.note(
+            f"{' and '.join(left_out)} examples per class are left out: there are too few clips"
+        )
     if not some_unknown:
         accuracies = evaluate_shots(clips, shots=wanted, draws=draws, seed=seed)
         _show_accuracies(accuracies, clips, info.name, draws, output)

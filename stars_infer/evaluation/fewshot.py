@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -190,6 +191,21 @@ def accuracy_over(accuracies: Sequence[float]) -> Accuracy:
     return Accuracy(mean=float(np.mean(accuracies)), std=float(np.std(accuracies)))
 
 
+def usual_shots(clips: LabeledClips) -> tuple[int, ...]:
+    """1, and those of `SHOTS` for which there are enough exemplars and a query is left."""
+    sizes = Counter(
+        label for label, possible in zip(clips.labels, clips.exemplar, strict=True) if possible
+    )
+    fewest = min((sizes[label] for label in set(clips.labels)), default=0)
+    queries = int(clips.query.sum())
+    only_queries = bool((clips.query & ~clips.exemplar).any())
+    return SHOTS[:1] + tuple(
+        n
+        for n in SHOTS[1:]
+        if n <= fewest and (only_queries or n * len(set(clips.labels)) < queries)
+    )
+
+
 def exemplar_pools(clips: LabeledClips, shots: Sequence[int]) -> list[NDArray[np.intp]]:
     """Positions of the possible exemplars of each class, in the order of the sorted labels.
 
@@ -281,5 +297,5 @@ def _check(
     if sizes[smallest] < max(shots):
         raise UsageError(
             f"class {classes[smallest]!r} has {sizes[smallest]} possible exemplars, "
-            f"too few for {max(shots)} shots: allow more exemplars, or lower --shots"
+            f"too few for {max(shots)} shots: add clips, or lower --shots"
         )

@@ -48,6 +48,21 @@ def test_fewshot_eval(stars, recordings):
     assert "accuracy" in stars(*arguments)[1]
 
 
+def test_folders_of_three_clips_are_enough(stars, recordings, tmp_path):
+    for action in ("wave", "squat", "clap"):
+        (tmp_path / "few" / action).mkdir(parents=True)
+        for clip in sorted((recordings / action).iterdir())[:3]:
+            shutil.copy(clip, tmp_path / "few" / action)
+    code, out, err = stars("fewshot", "eval", tmp_path / "few", "--draws", 2, "--json")
+    assert code == 0, err
+    assert set(records(out)[0]["shots"]) == {"1", "2"}
+    code, _, err = stars("fewshot", "eval", tmp_path / "few", "--draws", 2)
+    assert "5 examples per class are left out" in err
+    code, _, err = stars("fewshot", "eval", tmp_path / "few", "--shots", 5)
+    assert code == 2
+    assert "too few for 5 shots" in " ".join(err.split())
+
+
 def test_fewshot_eval_over_performers(stars, recordings, tmp_path):
     root = tmp_path / "root"
     shutil.copytree(recordings, root)
