@@ -207,7 +207,7 @@ def _fields(answer: Prediction) -> tuple[str, ...]:
         answer.source,
         answer.answer,
         f"{answer.confidence:.2f}",
-        f"{answer.similarity:.3f}",
+        f"{answer.neighbors[0].similarity:.3f}",
         answer.neighbors[0].source,
     )
 
@@ -218,7 +218,7 @@ def _row(answer: Prediction) -> tuple[object, ...]:
         PathCell(answer.source),
         _color(answer),
         f"{answer.confidence if answer.known else 1 - answer.chance_known:.2f}",
-        f"{answer.similarity:.3f}",
+        f"{answer.neighbors[0].similarity:.3f}",
         PathCell(answer.neighbors[0].source),
     )
 

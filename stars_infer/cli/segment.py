@@ -20,7 +20,7 @@ from stars_infer.cli.options import (
     reads_clips,
     ready_index,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import JsonFlag, Output, QuietFlag, count_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -192,10 +192,15 @@ def _show(timeline: Timeline, output: Output) -> None:
         output.table(
             ("start", "end", "action", "confidence"),
             rows,
-            title=f"{timeline.name}: {len(rows)} segment(s) in {_long(timeline.seconds)}",
+            title=f"{timeline.name}: {count_in_words(len(rows), 'segment')} in "
+            f"{_long(timeline.seconds)}",
         )
         if rows:
             _draw(timeline)
+        else:
+            output.note(
+                "no action of the index is sure enough; --min-confidence 0.1 shows less sure ones"
+            )
 
 
 def _long(seconds: float) -> str:

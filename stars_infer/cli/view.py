@@ -123,7 +123,7 @@ def _open(page: Path, output: Output) -> None:
 
     if sys.stdout.isatty() and webbrowser.open(page.as_uri()):
         return
-    output.note("open the page in a browser")
+    output.note(f"open {page} in a browser")
 
 
 def _write(

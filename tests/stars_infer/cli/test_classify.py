@@ -91,11 +91,11 @@ def test_an_index_of_few_actions_gets_a_note(stars, recordings):
 def test_the_table_shows_the_chance_that_an_unknown_clip_is_unknown():
     answer = Prediction(
         label="walk", known=False, chance_known=0.1, confidence=0.03, second=None, similarity=0.4,
-        margin=None, neighbors=(Neighbor(label="walk", similarity=0.4, source="a/walk/1.npy"),),
+        margin=-0.1, neighbors=(Neighbor(label="jog", similarity=0.5, source="a/jog/1.npy"),),
         source="new/1.npy",
     )  # fmt: skip
     assert [str(cell) for cell in _row(answer)] == [
-        "new/1.npy", "unknown", "0.90", "0.400", "a/walk/1.npy"
+        "new/1.npy", "unknown", "0.90", "0.500", "a/jog/1.npy"
     ]  # fmt: skip
     assert _fields(answer)[2] == "0.03"
 

@@ -37,7 +37,7 @@ def test_json_is_one_object_a_recording(taught, long):
 def test_the_table_and_the_bar(taught, long):
     code, out, _ = taught("segment", "morning ü.npy")
     assert code == 0
-    assert "2 segment(s) in" in out
+    assert "2 segments in" in out
     bar = next(line for line in out.splitlines() if line.startswith(("A", "B", "·")))
     assert set(bar) == {"A", "B", "·"}
     assert bar.index("B") < bar.index("A")  # wave comes first, and second in the legend
@@ -45,6 +45,13 @@ def test_the_table_and_the_bar(taught, long):
     share = bar.count("·") / len(bar)
     still = 3.0 / (long[-1][1] + 1.5)
     assert still - 0.15 < share < still + 0.25
+
+
+def test_a_recording_of_nothing_that_is_taught_says_what_may_help(taught, long):
+    code, out, err = taught("segment", "morning ü.npy", "--min-confidence", 0.999999)
+    assert code == 0
+    assert "0 segments in" in out
+    assert "--min-confidence 0.1" in err
 
 
 def test_quiet_is_tab_separated(taught, long):
