@@ -62,8 +62,12 @@ def advise(
     kinds = Counter(one.kind for one in found)
     wrong = kinds["mislabeled"] + kinds["contradiction"]
     if wrong:
-        what = "1 label looks" if wrong == 1 else f"{wrong} labels look"
-        advice.append(Advice(words=f"{what} wrong: look at them first.", where="check"))
+        what = (
+            "1 label looks wrong: look at it"
+            if wrong == 1
+            else f"{wrong} labels look wrong: look at them"
+        )
+        advice.append(Advice(words=f"{what} first.", where="check"))
     for label, count in reversed(counts.most_common()):
         if count < FEW:
             wanted = FEW - count
