@@ -89,4 +89,4 @@ def test_what_cannot_be_rounded_says_so(tiny_model, tmp_path, monkeypatch):
 def test_what_to_make_must_be_said(stars, tiny_model):
     code, _, err = stars("export", tiny_model)
     assert code == 2
-    assert "name a format: --onnx, --int8, --fp16 or --tensorrt" in err
+    assert "name a format: --onnx, --int8, --fp16, --tensorrt or --triton DIR" in err

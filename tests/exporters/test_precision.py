@@ -90,7 +90,10 @@ def test_shipped_models_are_not_changed(stars):
 
 def test_usage(stars, tiny_model):
     code, _, err = stars("export", tiny_model)
-    assert (code, "name a format: --onnx, --int8, --fp16 or --tensorrt" in err) == (2, True)
+    assert (code, "name a format: --onnx, --int8, --fp16, --tensorrt or --triton DIR" in err) == (
+        2,
+        True,
+    )
     for wrong in ("8", "1,2,x", "4,2,8", "0,1,2"):
         code, _, err = stars("export", "--fp16", tiny_model, "--out", "x", "--batches", wrong)
         assert code == 2
