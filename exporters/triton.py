@@ -66,7 +66,8 @@ def write_repository(model: Path, repository: Path, options: TritonConfig) -> li
         The folders that were written, one a model: `NAME` for ONNX Runtime, and `NAME-tensorrt`.
 
     Raises:
-        UsageError: If the repository holds a model of that name, or the name cannot be one.
+        UsageError: If the repository is a file or holds a model of that name, or the name cannot be
+            one.
         ModelError: If the model's files do not belong together.
         ExportError: If a configuration does not fit Triton's schema or the graph.
         MissingExtraError: If `tritonclient`, which has the schema, is not installed.
@@ -76,6 +77,8 @@ def write_repository(model: Path, repository: Path, options: TritonConfig) -> li
     name = info.name
     if not _NAME.fullmatch(name):
         raise UsageError(f"{model}: is named {name!r}; Triton takes letters, digits, _, - and .")
+    if repository.exists() and not repository.is_dir():
+        raise UsageError(f"{repository}: is a file; name the folder of the server's models")
     schema = _schema()
     files = {name: (model / GRAPH_FILE, "model.onnx")}
     if (model / ENGINE_FILE).exists():
