@@ -185,7 +185,10 @@ _MAY_HOLD_MANY = {
     ".gltf": gltf.has_several,
 }
 """Looks into a file for how many clips it holds."""
-COMPANIONS = {".asf": "a skeleton without a motion: name the .amc beside it"}
+COMPANIONS = {
+    ".asf": "a skeleton without a motion: name the .amc beside it",
+    ".bin": "numbers without a scene: name the .gltf beside it",
+}
 """Endings of files that are read with a clip beside them, and what is said when one is named."""
 PACKAGES = {
     ".parquet": ("pyarrow", "formats"),

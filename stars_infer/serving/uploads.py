@@ -201,7 +201,7 @@ def safe_name(name: str, taken: Sequence[str]) -> str:
 
 
 def _clip_files(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The files that are to hold clips; skeletons beside motions are none.
+    """The files that are to hold clips; skeletons and numbers beside motions are none.
 
     Raises:
         ClipError: If there are none, or there is a video.

@@ -48,13 +48,13 @@ function filesOfChoice(input) {
     });
 }
 
-// Files of one folder go together, so that a skeleton goes with its motions.
+// Files of one folder go together, so that skeletons and numbers go with the motions beside them.
 function portions(files) {
   const folders = new Map(),
     found = [];
   for (const one of files) folders.set(one.folder, [...(folders.get(one.folder) || []), one.file]);
   for (const [folder, all] of folders) {
-    const beside = all.filter((file) => /\.asf$/i.test(file.name));
+    const beside = all.filter((file) => /\.(asf|bin)$/i.test(file.name));
     let part = [],
       bytes = 0;
     for (const file of all.filter((one) => !beside.includes(one))) {
@@ -65,7 +65,8 @@ function portions(files) {
       part.push(file);
       bytes += file.size;
     }
-    if (part.length) found.push({ folder, files: [...beside, ...part] });
+    if (part.length || beside.length === all.length)
+      found.push({ folder, files: [...beside, ...part] });
   }
   return found;
 }

@@ -186,6 +186,22 @@ def test_wrong_requests_are_told(studio, path, content, said):
     assert said in answer.json()["error"]
 
 
+def test_numbers_beside_a_scene_are_no_clip(studio):
+    pytest.importorskip("scipy")
+    from tests.stars_infer.readers.scene_files import gltf_of, motion
+
+    made = gltf_of(motion(name="one"), motion(seed=1, name="two"))
+    files = [
+        ("clip", ("a walk.gltf", made.text("a%20walk.bin"))),
+        ("clip", ("a walk.bin", made.data)),
+    ]
+    answer = studio.client.post(f"{studio.app.path}/api/read", files=files).json()
+    assert [one["name"] for one in answer["clips"]] == ["a walk.gltf#one", "a walk.gltf#two"]
+    assert answer["failures"] == []
+    answer = studio.client.post(f"{studio.app.path}/api/read", files=files[1:]).json()
+    assert "name the .gltf beside it" in str(answer)
+
+
 @pytest.mark.parametrize(("start", "end"), [(5, 1), (900, 901)])
 def test_a_part_that_a_recording_has_not_is_refused(studio, start, end):
     (key,) = studio.read(("wave", 5))
