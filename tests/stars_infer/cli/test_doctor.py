@@ -14,6 +14,18 @@ def test_doctor(stars):
     assert found["stars train"]["state"] == "ok"
 
 
+def test_parts_that_need_an_extra_are_told(stars, monkeypatch):
+    from importlib import import_module
+
+    command = import_module("stars_infer.cli.doctor")  # whose name is its function's, too
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "sklearn" else name)
+    _, out, _ = stars("doctor", "--json")
+    found = {line["what"]: line for line in records(out)}
+    assert found["stars studio"]["state"] == "missing"
+    assert "stars-infer[studio]" in found["stars studio"]["detail"]
+    assert found["stars serve"]["state"] == found["reading videos"]["state"] == "ok"
+
+
 def test_doctor_finds_wheels_that_overwrite_each_other(stars, monkeypatch):
     from stars_infer import diagnosis
 
