@@ -144,7 +144,7 @@ def _advice(held: list[Any], how: Any, output: Output) -> list[str]:
     for one in found[:_MOST_ADVICE]:
         who = exemplars[one.positions[0]]
         about = f"Example {who.id}" if one.kind not in ("few", "overlap") else f"“{who.label}”"
-        words.append(f"{about}: {what(one, exemplars)}. {remedy(one, exemplars)}")
+        words.append(f"{about}: {what(one, exemplars)}; {remedy(one, exemplars)}")
     if len(found) > _MOST_ADVICE:
         more = len(found) - _MOST_ADVICE
         words.append(f"{more} more findings: stars fewshot check lists them all")

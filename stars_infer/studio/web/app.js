@@ -49,9 +49,10 @@ export const studio = {
 
   async undo() {
     try {
-      const { words } = await api.post("undo");
+      const { changed, words } = await api.post("undo");
       await this.changed();
-      this.tell(`Taken back: ${words}.`);
+      // Somebody else may have removed the examples since.
+      this.tell(changed ? `Taken back: ${words}.` : `Nothing is left to take back: ${words}.`);
     } catch (error) {
       this.fail(error);
     }

@@ -54,6 +54,7 @@ def test_only_the_end_of_a_path_is_told(index, tmp_path):
     assert code == 0
     assert "…/anna/1.skeleton" in out
     assert "likely" in out
+    assert "; look; then stars fewshot relabel" in out
     assert "patients" not in out
 
 

@@ -92,6 +92,14 @@ def test_an_addition_is_undone(studio):
     assert counts(studio) == before
 
 
+def test_what_somebody_else_undid_is_told(studio):
+    before = counts(studio)
+    (number,) = studio.teach("clap", 1)
+    studio.service.index.remove(ids=[number])
+    assert studio.post("undo").json() == {"changed": 0, "words": "1 example of 'clap' added"}
+    assert counts(studio) == before
+
+
 def test_folders_that_were_taught_together_are_undone_together(studio):
     before = counts(studio)
     for action in ("jump", "walk"):
