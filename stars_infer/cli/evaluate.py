@@ -134,7 +134,7 @@ def evaluate(
     left_out = [] if shots else [str(n) for n in SHOTS if n not in wanted]
     if left_out:
         output.note(
-            f"{' and '.join(left_out)} examples per class are left out: there are too few clips"
+            f"not measured with {' and '.join(left_out)} examples per class: there are too few clips"
         )
     if not some_unknown:
         accuracies = evaluate_shots(clips, shots=wanted, draws=draws, seed=seed)

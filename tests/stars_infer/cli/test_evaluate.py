@@ -57,7 +57,7 @@ def test_folders_of_three_clips_are_enough(stars, recordings, tmp_path):
     assert code == 0, err
     assert set(records(out)[0]["shots"]) == {"1", "2"}
     code, _, err = stars("fewshot", "eval", tmp_path / "few", "--draws", 2)
-    assert "5 examples per class are left out" in err
+    assert "not measured with 5 examples per class" in err
     code, _, err = stars("fewshot", "eval", tmp_path / "few", "--shots", 5)
     assert code == 2
     assert "too few for 5 shots" in " ".join(err.split())
