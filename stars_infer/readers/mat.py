@@ -51,7 +51,8 @@ def read_mat(path: Path) -> tuple[Recording, ...]:
     """
     source = str(path)
     found: _Found = []
-    for name, value, beside in _walk(_contents(path), source):
+    contents = _contents(path)
+    for name, value, beside in _walk(contents, source):
         if isinstance(value, dict) and (points := _qualisys(value, beside, source)) is not None:
             return (points,)
         if isinstance(value, np.ndarray) and _may_be_positions(value):
@@ -62,6 +63,8 @@ def read_mat(path: Path) -> tuple[Recording, ...]:
         names = ", ".join(name for name, _, _ in found[:8])
         several = f"several arrays may be positions ({names}): name one 'joints'"
         none = "no array of positions, such as (joints, 3, frames)"
+        if any(_holds_positions(value) for value in contents.values()):
+            none = "arrays of positions lie in cells: save each as a file of its own"
         raise ClipError(source, several if found else none)
     name, array, beside = found[0]
     stated = convention_in(source, fps=_rate(beside))
@@ -157,6 +160,13 @@ def _stacked(frames: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _may_be_positions(array: NDArray[Any]) -> bool:
     return array.dtype.kind in "fiu" and 3 <= array.ndim <= 4 and 3 in array.shape
+
+
+def _holds_positions(value: Any) -> bool:
+    """Whether a value is a cell of arrays that may each be a recording."""
+    return isinstance(value, list) and any(
+        isinstance(one, np.ndarray) and _may_be_positions(one) for one in value
+    )
 
 
 def _rate(beside: _Around) -> Any:

@@ -100,12 +100,20 @@ def test_version_7_3(tmp_path, kinect):
     np.testing.assert_allclose(clip.bodies[0], kinect, atol=1e-6)
 
 
+def _cell(*arrays):
+    cell = np.empty((1, len(arrays)), object)
+    for at, array in enumerate(arrays):
+        cell[0, at] = array
+    return cell
+
+
 def test_what_is_no_recording_is_told(tmp_path, kinect):
     several = r"several arrays may be positions \(a, b\): name one 'joints'"
     for values, says in (
         ({"x": 3, "y": "text"}, "no array of positions"),
         ({"a": kinect, "b": kinect}, several),
         ({"joints": kinect * 1j}, "no array of positions"),
+        ({"clips": _cell(kinect, kinect)}, "arrays of positions lie in cells"),
         ({"joints": kinect, "fps": "fast"}, "fps in the file is not a number"),
     ):
         with pytest.raises(ClipError, match=says):
