@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from stars_infer.errors import UsageError
@@ -14,6 +15,8 @@ _PORTS = {MILVUS: 19530, QDRANT: 6333}
 _EMBEDDED = {"milvus-lite": MILVUS, "qdrant-local": QDRANT}
 _ENDINGS = {"milvus-lite": ".db", "qdrant-local": ""}
 _SCHEME = re.compile(rf"({'|'.join((*_PORTS, *_EMBEDDED))})(\+https)?:(/*)(.*)", re.DOTALL)
+_OTHER = re.compile(r"([A-Za-z][\w+.-]+):(//?)?")
+"""What looks like a scheme; a single letter is a drive."""
 _SERVER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(\d{1,5}))?/(?:(\w+)/)?([A-Za-z_]\w{0,199})")
 _COLLECTION = re.compile(r"[A-Za-z_]\w{0,199}")
 _DEFAULT = "stars"
@@ -56,16 +59,38 @@ class Place:
         return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
 
 
+def _check_file(text: str) -> None:
+    """Refuse what is no path of a file, but was meant to be something else.
+
+    Raises:
+        UsageError: If it is `-`, or a misspelled scheme; a file that exists may be so named.
+    """
+    if text == "-":
+        raise UsageError("an index is a file, or a shared index: it cannot be read from a pipe")
+    scheme = _OTHER.match(text)
+    if scheme is None or Path(text).exists():
+        return
+    known = (*_PORTS, *(f"{name}+https" for name in _PORTS), *_EMBEDDED)
+    near = get_close_matches(scheme[1].lower(), known, n=1)
+    if near or (scheme[2] and not Path(text).parent.exists()):
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(
+            f"{text}: {scheme[1]} is no kind of shared index ({', '.join(known)}){meant}"
+        )
+
+
 def place_of(given: str | os.PathLike[str]) -> Place | None:
     """The shared index that a text names; None where it is the path of a file.
 
     A `Path` has made one slash of two, which changes nothing here.
 
     Raises:
-        UsageError: If it begins like a shared index, and is none.
+        UsageError: If it begins like a shared index, and is none, or is no name of a file.
     """
-    match = _SCHEME.fullmatch(os.fspath(given))
+    text = os.fspath(given)
+    match = _SCHEME.fullmatch(text)
     if match is None:
+        _check_file(text)
         return None
     scheme, secure, slashes, rest = match.groups()
     if scheme in _EMBEDDED:

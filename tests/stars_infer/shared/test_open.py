@@ -222,3 +222,19 @@ def test_the_extra_that_is_missing_is_named(monkeypatch, own_encoder, tmp_path):
         monkeypatch.setitem(__import__("sys").modules, package, None)
         with pytest.raises(Exception, match=rf"stars-infer\[{extra}\]"):
             open_index(f"{kind}://127.0.0.1:9/stars", own_encoder.info)
+
+
+def test_what_was_meant_to_be_a_shared_index_makes_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, says in (
+        ("qdrant-locale:q", "did you mean qdrant-local"),
+        ("millvus://host:19530/c", "did you mean milvus"),
+        ("redis://host/c", "redis is no kind of shared index"),
+        ("-", "an index is a file"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            place_of(name)
+    for name in ("stars.db", "c:\\stars.db", "backup:2026.db", "a/b:c.db", "qdrant"):
+        assert place_of(name) is None
+    (tmp_path / "qdrant-locale:q").touch()
+    assert place_of("qdrant-locale:q") is None
