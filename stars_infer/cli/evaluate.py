@@ -133,9 +133,8 @@ def evaluate(
     wanted = sorted(set(shots or usual_shots(clips)))
     left_out = [] if shots else [str(n) for n in SHOTS if n not in wanted]
     if left_out:
-        output.note(
-            f"not measured with {' and '.join(left_out)} examples per class: there are too few clips"
-        )
+        numbers = " and ".join(left_out)
+        output.note(f"not measured with {numbers} examples per class: there are too few clips")
     if not some_unknown:
         accuracies = evaluate_shots(clips, shots=wanted, draws=draws, seed=seed)
         _show_accuracies(accuracies, clips, info.name, draws, output)
