@@ -26,6 +26,8 @@ from stars_infer.readers.scene import (
     Local,
     Node,
     Take,
+    hermite,
+    keys_around,
     recordings_of,
     sampling_rate,
 )
@@ -220,22 +222,14 @@ class _Curve:
 
     def at(self, when: Float64Array) -> Float64Array:
         """Values at some times, (T,)."""
-        times, last = self.times, len(self.times) - 1
-        left = np.clip(np.searchsorted(times, when, side="right") - 1, 0, max(last - 1, 0))
-        right = np.minimum(left + 1, last)
-        step = times[right] - times[left]
-        s = np.clip((when - times[left]) / np.where(step > 0, step, 1), 0, 1)
+        left, right, step, share = keys_around(self.times, when)
         one, other, flags = self.values[left], self.values[right], self.flags[left]
-        value = one + s * (other - one)
+        value = one + share * (other - one)
         if (flags & _CUBIC).any():
-            square, cube = s * s, s * s * s
             leaves, arrives = self.slopes[left].T
-            bent = (
-                (2 * cube - 3 * square + 1) * one + (3 * square - 2 * cube) * other
-                + step * ((cube - 2 * square + s) * leaves + (cube - square) * arrives)
-            )  # fmt: skip
+            bent = hermite((one, other), (leaves, arrives), step, share)
             value = np.where(flags & _CUBIC, bent, value)
-        return np.where((flags & _CONSTANT > 0) & (s < 1), one, value)
+        return np.where((flags & _CONSTANT > 0) & (share < 1), one, value)
 
 
 def _take(scene: _Scene, stack: int, order: list[int], settings: dict[str, list[Any]]) -> Take:

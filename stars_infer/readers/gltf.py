@@ -27,6 +27,8 @@ from stars_infer.readers.scene import (
     Local,
     Node,
     Take,
+    hermite,
+    keys_around,
     quaternion_matrices,
     recordings_of,
     sampling_rate,
@@ -253,15 +255,14 @@ class _Curve:
 
     def at(self, when: Float64Array) -> Float64Array:
         """Values at some times, (T, 3) or (T, 4)."""
-        times, last = self.times, len(self.times) - 1
-        left = np.clip(np.searchsorted(times, when, side="right") - 1, 0, max(last - 1, 0))
-        right = np.minimum(left + 1, last)
-        step = times[right] - times[left]
-        share = np.clip((when - times[left]) / np.where(step > 0, step, 1), 0, 1)[:, None]
+        left, right, seconds, shares = keys_around(self.times, when)
+        step, share = seconds[:, None], shares[:, None]
         if self.how == "STEP":
             return np.asarray(np.where(share < 1, self.values[left, 0], self.values[right, 0]))
         if self.how == "CUBICSPLINE":
-            return self._spline(left, right, step[:, None], share)
+            # Each key has the slope before it, its value, and the slope after it.
+            here, there = self.values[left], self.values[right]
+            return hermite((here[:, 1], there[:, 1]), (here[:, 2], there[:, 0]), step, share)
         one, other = self.values[left, 0], self.values[right, 0]
         if not self.turns:
             return np.asarray(one + share * (other - one))
@@ -271,19 +272,6 @@ class _Curve:
         near = angle <= 1e-4
         first, second = np.where(near, 1 - share, weights[0]), np.where(near, share, weights[1])
         return np.asarray(first * one + second * other)
-
-    def _spline(
-        self, left: NDArray[np.intp], right: NDArray[np.intp], step: Float64Array, s: Float64Array
-    ) -> Float64Array:
-        """Hermite's cubic: each key has the slope before it, its value, and the slope after it."""
-        before, after = self.values[left], self.values[right]
-        square, cube = s * s, s * s * s
-        return np.asarray(
-            (2 * cube - 3 * square + 1) * before[:, 1]
-            + step * (cube - 2 * square + s) * before[:, 2]
-            + (3 * square - 2 * cube) * after[:, 1]
-            + step * (cube - square) * after[:, 0]
-        )
 
 
 def _take(file: _File, animation: dict[str, Any], nodes: list[Node], order: list[int]) -> Take:

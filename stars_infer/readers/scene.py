@@ -154,6 +154,51 @@ def sampling_rate(times: Sequence[Float64Array]) -> float:
     return max(round(rate, 2), LEAST_FPS)
 
 
+def keys_around(
+    times: Float64Array, when: Float64Array
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Float64Array, Float64Array]:
+    """The keys before and after some moments.
+
+    Args:
+        times: Of the keys, (K,), in seconds; they do not fall.
+        when: The moments, (T,); before the first key and after the last, these hold.
+
+    Returns:
+        Places of the key before and of the key after, the seconds between the two, and the share of
+        them that has passed, each (T,).
+    """
+    last = len(times) - 1
+    left = np.clip(np.searchsorted(times, when, side="right") - 1, 0, max(last - 1, 0))
+    right = np.minimum(left + 1, last)
+    step = times[right] - times[left]
+    share = np.clip((when - times[left]) / np.where(step > 0, step, 1), 0, 1)
+    return left, right, step, share
+
+
+def hermite(
+    values: tuple[Float64Array, Float64Array],
+    slopes: tuple[Float64Array, Float64Array],
+    step: Float64Array,
+    share: Float64Array,
+) -> Float64Array:
+    """Hermite's cubic between two keys.
+
+    Args:
+        values: At the key before, and at the key after.
+        slopes: There, a second.
+        step: Seconds between them.
+        share: Of them that has passed, 0 to 1.
+    """
+    square, cube = share * share, share * share * share
+    before, after = values
+    leaves, arrives = slopes
+    return np.asarray(
+        (2 * cube - 3 * square + 1) * before
+        + (3 * square - 2 * cube) * after
+        + step * ((cube - 2 * square + share) * leaves + (cube - square) * arrives)
+    )
+
+
 def quaternion_matrices(turns: Float64Array) -> Float64Array:
     """Rotations (T, 3, 3) of quaternions (T, 4), x, y, z, w; of any length but zero."""
     length = np.linalg.norm(turns, axis=1, keepdims=True)
