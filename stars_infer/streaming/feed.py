@@ -7,6 +7,7 @@ full, the oldest lines are dropped, so that the newest frames are always the one
 from __future__ import annotations
 
 import errno
+import math
 import os
 import selectors
 import socket
@@ -33,6 +34,8 @@ MOST_BEGUN = 64_000_000
 _LONG = MOST_BEGUN // MOST_CONNECTIONS
 _NO_MORE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _PAUSE = 0.02
+_SPEAKS = 10.0
+"""Seconds for which a connection that sent a line counts as one that speaks."""
 _WAKE = 0.2
 """Seconds after which a reader that waits for a socket checks whether it is to stop."""
 
@@ -278,80 +281,102 @@ def lines_of_datagrams(udp: socket.socket) -> Lines:
 def lines_of_connections(listener: socket.socket) -> Lines:
     """Lines of all connections to a listening socket, of at most `MOST_CONNECTIONS` at once.
 
-    Where there would be more, or the system allows no more, those go that have been silent longest.
+    Where there would be more, or the system allows no more, those go that have been silent
+    longest, and of connections that speak none as long as there are others.
     """
 
     def lines(stop: threading.Event) -> Iterator[bytes]:
         listener.setblocking(False)
-        rests: dict[socket.socket, bytes] = {}  # the one that was silent longest comes first
         with selectors.DefaultSelector() as selector:
             selector.register(listener, selectors.EVENT_READ)
+            connections = _Connections(selector)
             try:
                 while not stop.is_set():
                     # Who speaks comes before who is new, and has then not been silent longest.
-                    ready = [key for key, _ in selector.select(_WAKE)]
-                    for key in sorted(ready, key=lambda one: one.fileobj is listener):
-                        if key.fileobj is listener:
-                            _accept(listener, rests, selector)
-                        elif key.fileobj in rests:  # not one that had to go just now
-                            assert isinstance(key.fileobj, socket.socket)
-                            yield from _whole_lines(key.fileobj, rests, selector)
-                            if len(rests.get(key.fileobj, b"")) > _LONG:
-                                _bound(rests, selector)
+                    ready = [key.fileobj for key, _ in selector.select(_WAKE)]
+                    for one in sorted(ready, key=lambda one: one is listener):
+                        if one is listener:
+                            connections.accept(listener)
+                        elif one in connections:  # not one that had to go just now
+                            assert isinstance(one, socket.socket)
+                            yield from connections.whole_lines(one)
             finally:
-                for connection in rests:
-                    connection.close()
+                connections.close()
 
     return lines
 
 
-def _accept(
-    listener: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
-) -> None:
-    """Take a connection; where the system allows no more, one that is silent makes room."""
-    try:
-        connection, _ = listener.accept()
-    except OSError as error:
-        if error.errno in _NO_MORE and len(rests) > 1:
-            _drop(next(iter(rests)), rests, selector)
-        elif error.errno in _NO_MORE:
-            time.sleep(_PAUSE)
-        return  # it broke off, or comes again at once
-    connection.setblocking(False)
-    selector.register(connection, selectors.EVENT_READ)
-    rests[connection] = b""
-    if len(rests) > MOST_CONNECTIONS:
-        _drop(next(iter(rests)), rests, selector)
+class _Connections:
+    """Connections, with the line that each has begun.
 
+    Args:
+        selector: Where they are registered.
+    """
 
-def _bound(rests: dict[socket.socket, bytes], selector: selectors.BaseSelector) -> None:
-    """Drop connections that have begun lines and do not end them, where these take much memory."""
-    while len(rests) > 1 and sum(map(len, rests.values())) > MOST_BEGUN:
-        _drop(max(rests, key=lambda one: len(rests[one])), rests, selector)
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._rests: dict[socket.socket, bytes] = {}  # what was silent longest comes first
+        self._spoke: dict[socket.socket, float] = {}  # on the monotonic clock, seconds
 
+    def __contains__(self, connection: object) -> bool:
+        return connection in self._rests
 
-def _drop(
-    connection: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
-) -> None:
-    del rests[connection]
-    selector.unregister(connection)
-    connection.close()
+    def accept(self, listener: socket.socket) -> None:
+        """Take a connection; where the system allows no more, one that is silent makes room."""
+        try:
+            connection, _ = listener.accept()
+        except OSError as error:
+            if error.errno in _NO_MORE and len(self._rests) > 1:
+                self._drop(self._most_silent())
+            elif error.errno in _NO_MORE:
+                time.sleep(_PAUSE)
+            return  # it broke off, or comes again at once
+        connection.setblocking(False)
+        self._selector.register(connection, selectors.EVENT_READ)
+        self._rests[connection] = b""
+        if len(self._rests) > MOST_CONNECTIONS:
+            self._drop(self._most_silent())
 
-
-def _whole_lines(
-    connection: socket.socket, rests: dict[socket.socket, bytes], selector: selectors.BaseSelector
-) -> list[bytes]:
-    """Lines that a connection has completed; the beginning of the next is kept in `rests`."""
-    try:
-        data = connection.recv(65536)
-    except OSError:  # it broke off
-        data = b""
-    *lines, rest = (rests.pop(connection) + data).split(b"\n")
-    if data:
+    def whole_lines(self, connection: socket.socket) -> list[bytes]:
+        """Lines that a connection has completed; the beginning of the next is kept."""
+        try:
+            data = connection.recv(65536)
+        except OSError:  # it broke off
+            data = b""
+        *lines, rest = (self._rests.pop(connection) + data).split(b"\n")
         # Of a line that is too long the end is kept, which is no JSON and refused as such.
-        rests[connection] = rest[-MAX_LINE:]
-    else:
-        lines.append(rest)
-        selector.unregister(connection)
+        self._rests[connection] = rest[-MAX_LINE:]
+        if not data:
+            lines.append(rest)
+            self._drop(connection)
+        else:
+            if lines:
+                self._spoke[connection] = time.monotonic()
+            if len(rest) > _LONG:
+                self._bound()
+        return [line for line in lines if line.strip()]
+
+    def close(self) -> None:
+        """Close all."""
+        for connection in self._rests:
+            connection.close()
+
+    def _most_silent(self) -> socket.socket:
+        """The one that was silent longest, if possible not one that spoke just now.
+
+        Many may come between two lines of one that speaks, which has then been silent longest.
+        """
+        long_ago = time.monotonic() - _SPEAKS
+        silent = (one for one in self._rests if self._spoke.get(one, -math.inf) < long_ago)
+        return next(silent, next(iter(self._rests)))
+
+    def _bound(self) -> None:
+        """Drop those that have begun lines and do not end them, where these take much memory."""
+        while len(self._rests) > 1 and sum(map(len, self._rests.values())) > MOST_BEGUN:
+            self._drop(max(self._rests, key=lambda one: len(self._rests[one])))
+
+    def _drop(self, connection: socket.socket) -> None:
+        del self._rests[connection]
+        self._spoke.pop(connection, None)
+        self._selector.unregister(connection)
         connection.close()
-    return [line for line in lines if line.strip()]

@@ -164,6 +164,30 @@ def test_where_the_system_has_no_descriptor_left_the_feed_goes_on(crowded):
 
 
 @unix
+def test_many_that_come_between_two_lines_do_not_push_out_who_speaks(crowded, monkeypatch):
+    monkeypatch.setattr(feeds, "MOST_CONNECTIONS", 8)
+    connect, feed = crowded
+    speaker = connect()
+    assert said(feed, speaker, b"first")
+    silent = [connect() for _ in range(30)]
+    assert said(feed, silent[-1], b"all are there")
+    assert said(feed, speaker, b"still here")
+
+
+@unix
+def test_who_spoke_long_ago_makes_room(crowded, monkeypatch):
+    monkeypatch.setattr(feeds, "MOST_CONNECTIONS", 8)
+    monkeypatch.setattr(feeds, "_SPEAKS", 0.0)
+    connect, feed = crowded
+    speakers = [connect() for _ in range(8)]
+    for speaker in speakers:
+        assert said(feed, speaker, b"first")
+    assert said(feed, connect(), b"new")
+    assert speakers[0].recv(1) == b""  # closed
+    assert said(feed, speakers[1], b"still here")
+
+
+@unix
 def test_lines_that_never_end_are_bounded(crowded, monkeypatch):
     monkeypatch.setattr(feeds, "MOST_BEGUN", 300_000)
     connect, feed = crowded
