@@ -98,8 +98,7 @@ def watch(
         recorded = read_as_stream(Path(source), convention)
         output.clip_notes(source, recorded.notes)
         convention = recorded.convention
-    live = recorded is None and not replay and not isinstance(video, Path)
-    how = StreamOptions(interval=interval, mirror=mirror, people=people, live=live)
+    how = StreamOptions(interval=interval, mirror=mirror, people=people)
     if convention.flat and convention.up is None:
         convention = replace(convention, up=AUTO)
     reader = FrameReader(convention)
@@ -116,6 +115,7 @@ def watch(
         else:
             lines = None if recorded is None else recorded.lines
             feed = stack.enter_context(open_feed(recorded=lines, udp=udp, unix=unix, replay=replay))
+        how = replace(how, live=feed.live)  # of a recording, no answer is skipped
         session = StreamSession(
             feed,
             reader,

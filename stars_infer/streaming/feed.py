@@ -68,6 +68,7 @@ class FrameFeed:
             not live.
 
     Attributes:
+        live: Whether the source does not wait.
         received: Number of lines received so far.
         dropped: Number of lines that were dropped because the queue was full.
     """
@@ -75,7 +76,7 @@ class FrameFeed:
     def __init__(self, lines: Lines, *, size: int = QUEUE, wait: bool = False) -> None:
         self.received = self.dropped = 0
         self._waiting: deque[Line] = deque()
-        self._size, self._wait = size, wait
+        self._size, self.live = size, not wait
         self._changed = threading.Condition()
         self._stop = threading.Event()
         self._failure: OSError | None = None
@@ -125,7 +126,7 @@ class FrameFeed:
 
     def _put(self, text: bytes) -> None:
         with self._changed:
-            if self._wait:
+            if not self.live:
                 self._changed.wait_for(lambda: len(self._waiting) < self._size or self._stopped)
             self.received += 1
             if len(self._waiting) == self._size:

@@ -11,6 +11,7 @@ from stars_infer.layouts import NTU25, NTU25_JOINTS, get_layout
 from stars_infer.readers.bvh import read_bvh
 from stars_infer.streaming.buffer import FrameBuffer
 from stars_infer.streaming.classifier import StreamClassifier
+from stars_infer.streaming.options import StreamOptions
 from stars_infer.synthetic.actions import perform
 from tests.bodies import in_layout
 from tests.stars_infer.cli.streaming import FPS, filled_index, recording
@@ -244,7 +245,7 @@ def test_a_stream_with_zeros_is_named_as_one_with_nan(tmp_path, encoder):
         for hole in (0, np.nan):
             frames = joints.copy()
             frames[lost] = hole
-            classifier = StreamClassifier(encoder, index)
+            classifier = StreamClassifier(encoder, index, how=StreamOptions(live=False))
             answers = [classifier.push(f, n / FPS) for n, f in enumerate(frames)]
             said.append([a.answer for a in answers if a is not None and a.changed])
     assert said[0] == said[1]

@@ -13,6 +13,9 @@ from stars_infer.streaming.options import StreamOptions
 from stars_infer.synthetic.actions import perform
 from tests.stars_infer.cli.streaming import FPS, FakeEncoder, FakeIndex, filled_index, recording
 
+RECORDED = StreamOptions(live=False)
+"""Of a live stream, a busy machine skips answers."""
+
 
 def labels_of(classifier, joints, times):
     answers = (classifier.push(frame, at) for frame, at in zip(joints, times, strict=True))
@@ -31,7 +34,8 @@ def index(tmp_path, encoder):
 
 def test_what_is_acted_is_named_while_it_goes_on(encoder, index):
     joints, truth = recording("wave", "squat", "clap")
-    answers = labels_of(StreamClassifier(encoder, index), joints, np.arange(len(joints)) / FPS)
+    classifier = StreamClassifier(encoder, index, how=RECORDED)
+    answers = labels_of(classifier, joints, np.arange(len(joints)) / FPS)
     said = [answer for answer in answers if answer.changed and answer.label is not None]
     assert [answer.label for answer in said] == ["wave", "squat", "clap"]
     for answer, (start, end, _) in zip(said, truth, strict=True):
@@ -48,18 +52,19 @@ def test_irregular_times_and_lost_joints_change_nothing(encoder, index):
     joints, times = joints[kept].copy(), times[kept]
     joints[random.integers(0, len(joints), 40), random.integers(0, 25, 40)] = np.nan
     joints[:, [21, 22, 23, 24]] = np.nan  # a tracker that sees no fingers
-    answers = labels_of(StreamClassifier(encoder, index), joints, times)
+    answers = labels_of(StreamClassifier(encoder, index, how=RECORDED), joints, times)
     assert [label for label in changes(answers) if label != "unknown"] == ["squat", "wave"]
 
 
 def test_an_answer_comes_every_so_often():
     joints, _ = recording("wave", "kick")
-    classifier = StreamClassifier(FakeEncoder(), FakeIndex(), how=StreamOptions(interval=0.5))
+    how = StreamOptions(interval=0.5, live=False)
+    classifier = StreamClassifier(FakeEncoder(), FakeIndex(), how=how)
     answers = labels_of(classifier, joints, np.arange(len(joints)) / FPS)
     gaps = np.diff([answer.time for answer in answers])
     assert np.allclose(gaps, 0.5, atol=1 / FPS)
     assert classifier.skipped == classifier.late == 0
-    without = StreamClassifier(FakeEncoder(), FakeIndex(), how=StreamOptions(interval=0.5))
+    without = StreamClassifier(FakeEncoder(), FakeIndex(), how=how)
     times = [answer.time for frame in joints if (answer := without.push(frame)) is not None]
     assert times == pytest.approx([answer.time for answer in answers], abs=1e-6)
 
@@ -233,14 +238,13 @@ def test_streams_in_other_units_and_axes(turn, said, remedy):
         actions.add(action, [perform(action, random) for _ in range(3)])
     joints = perform("squat", np.random.default_rng(9))[0]
     times = np.arange(len(joints)) / FPS
-    how = StreamOptions(live=False)  # a busy machine skips answers
-    plain = labels_of(StreamClassifier(actions.encoder, actions.index, how=how), joints, times)
+    plain = labels_of(StreamClassifier(actions.encoder, actions.index, how=RECORDED), joints, times)
     assert plain[-1].label == "squat"
     assert not any(answer.notes for answer in plain)
-    unsaid = StreamClassifier(actions.encoder, actions.index, how=how)
+    unsaid = StreamClassifier(actions.encoder, actions.index, how=RECORDED)
     odd = labels_of(unsaid, turn(joints), times)
     assert any(remedy in note for note in odd[-1].notes)
-    other = StreamClassifier(actions.encoder, actions.index, how=how, **said)
+    other = StreamClassifier(actions.encoder, actions.index, how=RECORDED, **said)
     answers = labels_of(other, turn(joints), times)
     assert [answer.label for answer in answers] == [answer.label for answer in plain]
     assert not any(answer.notes for answer in answers)

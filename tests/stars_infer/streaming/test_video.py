@@ -25,7 +25,7 @@ def video(fake, tmp_path):
 def lines_of(feed):
     while True:
         try:
-            line = feed.get(5)
+            line = feed.get(60)
         except EOFError:
             return
         yield line.text
@@ -66,7 +66,7 @@ def test_nobody_is_a_frame_too(fake, tmp_path):
 def test_it_may_end_before_the_video(fake, video):
     seers = []
     with open_video_feed(video, estimator=opener(fake, seers)) as feed:
-        feed.get(5)
+        feed.get(60)
     assert seers[0].closed
     assert fake.cv2.captures[0].released
 
