@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -15,6 +16,23 @@ from stars_infer.synthetic.files import skeleton_text, write_recordings
 from tests import public_mamp
 
 REPOSITORY = Path(__file__).parents[1]
+
+# The same examples in every run, on machines however slow: `--hypothesis-profile default` has new
+# ones.
+hypothesis.settings.register_profile(
+    "same",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def _same_draws():
+    """What a test draws at random depends on it alone, not on those before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
