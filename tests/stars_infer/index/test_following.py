@@ -55,7 +55,9 @@ def index(path):
 def held(monkeypatch):
     """Keeps the thread from reading until it is set."""
     free, real = threading.Event(), following.small_gallery
-    monkeypatch.setattr(following, "small_gallery", lambda *a, **k: free.wait(30) and real(*a, **k))
+    monkeypatch.setattr(
+        following, "small_gallery", lambda *a, **k: free.wait(300) and real(*a, **k)
+    )
     yield free
     free.set()
 
@@ -68,6 +70,8 @@ def test_a_small_change_is_in_the_next_answer(index, path, monkeypatch):
     monkeypatch.setattr(following, "PATIENCE", 20.0)  # of a busy machine
     elsewhere(path)
     assert name_of(index) == "new"
+    for thread in threads():  # one that has found it, and is about to end
+        thread.join(60)
     assert not threads()
 
 
@@ -75,10 +79,10 @@ def test_an_answer_does_not_wait_for_a_change_that_takes_long(index, path, held)
     elsewhere(path)
     began = time.monotonic()
     assert name_of(index) != "new"
-    assert following.PATIENCE <= time.monotonic() - began < 5
-    assert len(threads()) == 1
+    assert following.PATIENCE <= time.monotonic() - began < 200
+    (thread,) = threads()
     held.set()
-    threads()[0].join()
+    thread.join()
     assert name_of(index) == "new"
 
 
@@ -104,8 +108,9 @@ def test_what_this_process_changes_is_in_its_next_answer(index, path, held):
     with ExemplarIndex.open(path, SEQUENCES) as another:
         another.relabel([one.id for one in another.exemplars("other")], "own")
     assert name_of(index) == "own"
+    (thread,) = threads()
     held.set()
-    threads()[0].join()
+    thread.join()
     assert name_of(index) == "own"  # not what the thread has found
 
 
