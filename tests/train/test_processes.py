@@ -26,7 +26,7 @@ def trained_by(count, pack, out, *resume):
         [sys.executable, SCRIPT, pack, out, str(count), *map(str, resume)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]

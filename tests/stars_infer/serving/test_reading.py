@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,8 +48,8 @@ def test_too_many_frames_are_told(server):
 
 @pytest.fixture(scope="module")
 def narrow(encoder, tmp_path_factory):
-    """A server with little time, memory and few joints."""
-    limits = Limits(readers=1, seconds=2, memory=100 * MEGABYTE, joints=20)
+    """A server with little memory and few joints."""
+    limits = Limits(readers=1, memory=100 * MEGABYTE, joints=20)
     with Server(encoder, tmp_path_factory.mktemp("narrow") / "stars.db", limits=limits) as running:
         yield running
 
@@ -87,6 +88,8 @@ def test_an_archive_that_grows_is_refused_and_the_server_lives(narrow):
 )  # fmt: skip
 def test_a_reader_that_hangs_or_dies_is_replaced(narrow, monkeypatch, does, says):
     monkeypatch.setattr(reading, "_read_clips", _Misbehaving(does))
+    own = narrow.service._reading
+    monkeypatch.setattr(own, "_limits", replace(own._limits, seconds=2))
     said = narrow.post("embed", as_file("wave", 1))
     assert (said.status_code, says in said.json()["error"]) == (422, True), said.text
     monkeypatch.undo()

@@ -164,7 +164,7 @@ def shipped():
     return Encoder.load(device="cpu")
 
 
-def soon(condition, seconds=30.0):
+def soon(condition, seconds=120.0):
     """Wait until something is so, and say for how long that was."""
     began = time.monotonic()
     while not condition():

@@ -165,7 +165,7 @@ def test_a_process_that_was_forked_off_reads_and_does_not_write(memory, own_enco
 
     process = context.Process(target=child)
     process.start()
-    found, problem = queue.get(timeout=20)
+    found, problem = queue.get(timeout=300)
     process.join()
     assert found == 2
     assert "open it again here; nothing was added" in problem

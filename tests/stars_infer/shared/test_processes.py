@@ -40,7 +40,7 @@ class Server:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        soon(self._answers, 60)
+        soon(self._answers, 120)
 
     def _answers(self):
         with socket.socket() as door:
@@ -48,7 +48,7 @@ class Server:
 
     def stop(self, how=signal.SIGINT):
         self._process.send_signal(how)
-        self._process.wait(30)
+        self._process.wait(120)
 
 
 @pytest.fixture
@@ -137,13 +137,13 @@ def test_a_server_that_goes_and_comes_back_holds_what_was_acknowledged(
             began = time.monotonic()
             with pytest.raises(StoreError, match="check that Milvus runs there"):
                 one.rename("wave", "hello")
-            assert time.monotonic() - began < 40
+            assert time.monotonic() - began < 100
             assert two.search([new[0].features], 1)[0][0].label == "wave"
             server.start()
-            soon(lambda: can_change(lambda: one.add(new[:1])), 60)
+            soon(lambda: can_change(lambda: one.add(new[:1])), 120)
             assert one.exemplars() == held
             one.add(new[8 - at :])
-            soon(lambda: two.exemplars() == one.exemplars(), 60)
+            soon(lambda: two.exemplars() == one.exemplars(), 120)
 
 
 def begin_serving(server, folder):
@@ -178,10 +178,10 @@ def test_what_one_server_is_taught_the_other_knows(server, tmp_path):
         with pytest.raises(ExemplarIndexError, match="check that Milvus runs there"):
             two.remove("squat")
         server.start()
-        soon(lambda: can_change(lambda: two.remove("squat")), 60)
+        soon(lambda: can_change(lambda: two.remove("squat")), 120)
         soon(lambda: one.labels == ["hello"])
     finally:
         for process in processes:
             process.terminate()
             process.stderr.read()
-            assert process.wait(60) in (0, -signal.SIGTERM)
+            assert process.wait(120) in (0, -signal.SIGTERM)

@@ -38,7 +38,7 @@ def test_no_two_writers_have_the_turn_at_once():
         dice = random.Random(number)
         taking = Turns(SlowStore(database, dice))
         for _ in range(6):
-            with taking.taken(60):
+            with taking.taken(300):
                 inside.append(number)
                 turns.append(list(inside))
                 time.sleep(dice.random() * 0.002)

@@ -1,6 +1,7 @@
 """A studio in this process, and its client; the shipped model names clips."""
 
 import io
+import time
 
 import numpy as np
 import pytest
@@ -67,9 +68,8 @@ class Studio:
 
     def ready(self, path):
         """What is found out in the background."""
-        import time
-
-        for _ in range(600):
+        end = time.monotonic() + 300
+        while time.monotonic() < end:
             answer = self.get(path)
             assert answer.status_code in (200, 202), answer.text
             body = answer.json()

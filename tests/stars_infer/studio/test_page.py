@@ -92,7 +92,7 @@ def teach(page, clips, action):
 
 def until(page, expression, value):
     """Wait until something in the page has a value; its policy allows no text as a script."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 120
     while (found := page.evaluate(expression)) != value:
         assert time.monotonic() < end, f"{found!r}, not {value!r}"
         time.sleep(0.05)

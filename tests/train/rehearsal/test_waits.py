@@ -11,7 +11,7 @@ import pytest
 from stars_infer.train.methods import METHODS
 
 TRAINING = Path(__file__).parents[3] / "benchmarks/training"
-RUN = {"capture_output": True, "text": True, "timeout": 300, "cwd": TRAINING}
+RUN = {"capture_output": True, "text": True, "timeout": 900, "cwd": TRAINING}
 
 
 @pytest.fixture(scope="module")
