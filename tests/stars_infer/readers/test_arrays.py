@@ -51,9 +51,9 @@ def test_npy_header_that_promises_a_terabyte_fails_at_once(tmp_path):
             file, {"descr": "<f8", "fortran_order": False, "shape": (1 << 32, 25, 3)}
         )
         file.write(b"x" * 100)
-    began = time.monotonic()
+    began = time.process_time()
     assert "damaged or cut short" in refusal(path)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_damaged_npy_header(tmp_path, waving):

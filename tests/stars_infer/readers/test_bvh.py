@@ -232,10 +232,10 @@ def test_endless_hierarchies_fail_fast(tmp_path):
     path = tmp_path / "x.bvh"
     path.write_text("HIERARCHY\nROOT a {\nOFFSET 0 0 0\n" + "JOINT b {\nOFFSET 0 0 0\n" * 200_000
                     + "MOTION\nFrames: 2\nFrame Time: 1\n")  # fmt: skip
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ClipError, match="more than 500 joints"):
         read_clip(path)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 def test_bvhio_places_joints_alike(tmp_path):

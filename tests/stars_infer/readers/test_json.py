@@ -276,13 +276,13 @@ def test_marks_and_line_ends(tmp_path, waving):
 
 def test_a_crowd_fails_fast(tmp_path):
     frames = [{"bodies": [[[i, 1, 2]] for i in range(300)]}] * 2
-    began = time.monotonic()
+    began = time.process_time()
     assert "more than 100 bodies" in refusal(written(tmp_path, frames))
     far = [{"joints": [[1, 2, 3]], "time": t} for t in (0, 1e-3, 2e-3, 1e300)]
     assert "cut it into parts" in refusal(written(tmp_path, far))
     slow = [{"joints": [[1, 2, 3]], "time": t} for t in (0, 1e300)]
     assert "frame rate 1e-300" in refusal(written(tmp_path, slow))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_the_same_clip_in_every_form(tmp_path, world):

@@ -246,9 +246,9 @@ def test_tables_that_would_fill_the_memory_fail_fast(tmp_path):
     columns = {"frame": [i * 6 for i in range(rows)], "body": [i % 100 for i in range(rows)],
                "joint": [f"j{i % 400}" for i in range(rows)],
                **{axis: [0.5] * rows for axis in "xyz"}}  # fmt: skip
-    began = time.monotonic()
+    began = time.process_time()
     assert "are too many for one file" in refusal(written(tmp_path, columns))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_parquet_that_promises_billions_of_rows_fails_fast(tmp_path):
@@ -259,9 +259,9 @@ def test_parquet_that_promises_billions_of_rows_fails_fast(tmp_path):
     one = pa.DictionaryArray.from_arrays(pa.array(np.zeros(30_000_000, np.int8)), ["1"])
     parquet.write_table(pa.table({"hip_x": one, "hip_y": one, "hip_z": one}), path)
     assert path.stat().st_size < 500_000
-    began = time.monotonic()
+    began = time.process_time()
     assert "30,000,000 rows of 3 columns: 2,880 MB" in refusal(path)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
