@@ -197,6 +197,17 @@ class ModelsAnswer(BaseModel):
     models: list[ModelAnswer]
 
 
+class Welcome(BaseModel):
+    """What answers here."""
+
+    name: str = Field(examples=["stars-infer"])
+    version: str = Field(examples=["0.1.0"])
+    about: str = Field(description="What it is for.", examples=["Names human motion clips."])
+    requests: str = Field(description="What can be asked.", examples=["/openapi.json"])
+    state: str = Field(description="Whether it answers now.", examples=["/readyz"])
+    documentation: str = Field(examples=["docs/serving.md"])
+
+
 class State(BaseModel):
     """How the server is."""
 
@@ -221,10 +232,12 @@ _MEANINGS = {
     408: "The body came too slowly.",
     409: "It does not fit the index: empty, or in 2D where the index is in 3D.",
     413: "The body, the number of files or of clips is too large.",
+    414: "The address and its query are too long.",
     415: "The type of the body is not known.",
     421: "The server is not called so.",
     422: "The clip cannot be used.",
     429: "Too many requests: come again after `Retry-After` seconds.",
+    431: "The headers are too long.",
     501: "A package is missing on the server.",
     503: "Not now: come again after `Retry-After` seconds.",
 }

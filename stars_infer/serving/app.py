@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +32,23 @@ _ABOUT = (
     "Names human motion clips from a few labeled examples per action. Clips come as files of a "
     "form (`curl -F clip=@wave.bvh`), as JSON or as NumPy arrays; options stand in the query."
 )
+
+
+_WELCOME = {
+    "name": "stars-infer",
+    "version": version("stars-infer"),
+    "about": _ABOUT,
+    "requests": "/openapi.json",
+    "state": "/readyz",
+    "documentation": "docs/serving.md, in the sources of stars-infer",
+}
+
+
+def _of(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: answers.PROBLEMS[status] for status in statuses}
+
+
+_ANYWHERE = _of(414, 431)
 
 
 def create_app(service: Service, access: Access | None = None) -> ASGIApp:
@@ -85,7 +103,12 @@ def create_api(service: Service) -> FastAPI:
 
 
 def _add_server_routes(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", response_model=answers.State, tags=["server"])
+    @app.get("/", response_model=answers.Welcome, tags=["server"], responses=_ANYWHERE)
+    async def welcome() -> JSONResponse:
+        """What this is, and where more is said."""
+        return JSONResponse(_WELCOME)
+
+    @app.get("/healthz", response_model=answers.State, tags=["server"], responses=_ANYWHERE)
     async def health() -> JSONResponse:
         """Whether the process answers."""
         return JSONResponse({"status": "ok"})
@@ -94,14 +117,16 @@ def _add_server_routes(app: FastAPI, service: Service) -> None:
         "/readyz",
         response_model=answers.State,
         tags=["server"],
-        responses={status: answers.PROBLEMS[status] for status in (429, 503)},
+        responses=_of(414, 429, 431, 503),
     )
     async def ready() -> JSONResponse:
         """Whether requests are answered now."""
         await service.check_ready()
         return JSONResponse({"status": "ready"})
 
-    @app.get("/metrics", tags=["server"], responses={200: {"content": {CONTENT_TYPE: {}}}})
+    @app.get(
+        "/metrics", tags=["server"], responses={200: {"content": {CONTENT_TYPE: {}}}, **_ANYWHERE}
+    )
     async def metrics() -> Response:
         """What is counted and measured, as Prometheus reads it."""
         text = await asyncio.to_thread(service.metrics.text)

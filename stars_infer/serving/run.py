@@ -14,6 +14,7 @@ from stars_infer.errors import UsageError
 from stars_infer.serving.app import create_app
 from stars_infer.serving.connections import DeadlineProtocol
 from stars_infer.serving.keys import NO_KEYS, READ_VARIABLE, WRITE_VARIABLE, Keys
+from stars_infer.serving.lengths import LONGEST_HEAD
 from stars_infer.serving.logs import LOGGER, log_as_json
 from stars_infer.serving.metrics import Metrics
 from stars_infer.serving.service import Service, open_service
@@ -22,7 +23,6 @@ from stars_infer.streaming.frames import MAX_LINE
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _KEEP_ALIVE = 15
-_MOST_HEADERS = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def serve(service: Service, place: Place) -> None:
         limit_concurrency=limits.connections,
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=round(limits.grace),
-        h11_max_incomplete_event_size=_MOST_HEADERS,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
         ssl_certfile=None if place.certificate is None else str(place.certificate),
         ssl_keyfile=None if place.certificate_key is None else str(place.certificate_key),
         lifespan="on",

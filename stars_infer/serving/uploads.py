@@ -159,8 +159,11 @@ async def _receive_form(request: Request, body: _Body, folder: Path, limits: Lim
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        status = 413 if error.message.startswith("Too many files") else 400
-        raise ServerError(status, f"no form as it should be: {error.message}") from error
+        if error.message.startswith("Too many files"):
+            raise ServerError(
+                413, f"more than {limits.files} files in one request: send them in parts"
+            ) from error
+        raise ServerError(400, f"no form as it should be: {error.message}") from error
     names: list[str] = []
     try:
         for field, value in form.multi_items():

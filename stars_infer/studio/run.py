@@ -16,6 +16,7 @@ import uvicorn
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import UsageError
 from stars_infer.serving.connections import DeadlineProtocol
+from stars_infer.serving.lengths import LONGEST_HEAD
 from stars_infer.serving.logs import LOGGER
 from stars_infer.serving.metrics import Metrics
 from stars_infer.shared.open import open_index
@@ -78,6 +79,7 @@ def serve_studio(
         proxy_headers=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=round(LIMITS.grace),
+        h11_max_incomplete_event_size=LONGEST_HEAD,
         lifespan="on",
     )
     with listening, suppress(KeyboardInterrupt):  # which is how it is ended

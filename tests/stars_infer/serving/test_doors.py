@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 
 from stars_infer.errors import UsageError
+from stars_infer.serving import doors
 from stars_infer.serving.gate import Gate
 from stars_infer.serving.keys import Keys
 from stars_infer.serving.logs import JsonFormatter
@@ -133,10 +134,26 @@ def test_too_much_is_told(server, encoder):
     )
     assert chunks.status_code == 413
     many = server.post("classify", *[as_file("wave", seed) for seed in range(5)])
-    assert many.status_code == 413
+    assert (many.status_code, "more than 4 files" in many.json()["error"]) == (413, True)
     assert server.service.spool.kept == 0
     server.service.spool._removing.submit(str).result()  # what was given to it before is done
     assert not list(server.service.spool._folder.iterdir())
+
+
+def test_long_addresses_and_headers_are_told(server, monkeypatch):
+    monkeypatch.setattr(doors, "LONGEST_ADDRESS", 50_000)  # the client sends no longer ones
+    for path in ("/healthz", "/v1/models", "/nowhere"):
+        said = server.client.get(f"{path}?x={'a' * 50_000}")
+        assert (said.status_code, "address and its query" in said.json()["error"]) == (414, True)
+        said = server.client.get(path, headers={"x": "a" * 20_000})
+        assert (said.status_code, "16384 bytes" in said.json()["error"]) == (431, True)
+
+
+def test_the_first_page_says_what_this_is(server):
+    said = server.client.get("/").json()
+    assert said["name"] == "stars-infer"
+    for path in (said["requests"], said["state"]):
+        assert server.client.get(path).status_code == 200
 
 
 def test_what_is_no_form_is_told(server):
