@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stars_infer.atomic import has_ended, owned_name
 from stars_infer.errors import ModelError, StarsError
 from tests.faults.damaged_index import _large_at
 from tests.stars_infer.index.toy import VECTORS, new, pointing
@@ -171,10 +172,17 @@ def kill_writers(kind: str, times: int, *, seed: int = 0) -> Counter[str]:
                 while True:
                     done = ours.recv()
             done = _judge(work, folder, done, found)
-        time.sleep(0.5)  # until the last one is buried, too
+            _wait_for_the_end(process.pid)
         work.write(folder, done + 1)  # after which nothing is left of those that were killed
         found[LITTER] += max(0, _files(folder, kind) - work.most)
     return found
+
+
+def _wait_for_the_end(process: int) -> None:
+    """Wait until nothing is known of a process, as whoever sweeps after it asks for."""
+    end = time.monotonic() + 60
+    while not has_ended(owned_name().partition("-")[0], process) and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _write(kind: str, folder: Path, first: int, told: Connection) -> None:

@@ -49,7 +49,7 @@ def disk(tmp_path):
     if made is None or made.returncode:
         pytest.skip("mounting a small disk takes root")
     yield Disk(path)
-    subprocess.run(["umount", path], check=True)
+    subprocess.run(["umount", "--lazy", path], check=True)  # whatever is open there still
 
 
 @pytest.mark.parametrize("leave", [0, 16384])
