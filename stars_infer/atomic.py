@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import re
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, reason_of
 
 _LEFTOVER = re.compile(r"\.stars-([0-9a-f]{8})-(\d+)-[0-9a-f]{16}(\..*)?", re.DOTALL)
 """Names of files in the making: the machine, the process, and what nobody can foretell."""
@@ -23,6 +24,8 @@ _FOLDER = ".making"
 """Ending of folders in the making."""
 _EXCHANGE = 2
 """RENAME_EXCHANGE of Linux (linux/fs.h), RENAME_SWAP of macOS (sys/stdio.h)."""
+_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What is wrong when a file that could be made cannot be written."""
 STALE = 86_400.0
 """Seconds after which a file in the making is taken for one that a killed run has left."""
 
@@ -49,10 +52,16 @@ def written_beside(path: Path) -> Iterator[Path]:
     try:
         yield beside
         flush(beside)
-        if target.exists():
+        with suppress(FileNotFoundError):
             shutil.copymode(target, beside)
         beside.replace(target)
         flush_folder(target.parent)
+    except OSError as error:
+        # Writing says no name, and that of the file in the making tells nobody anything.
+        unnamed = error.filename is None and error.errno in _WRITING
+        if unnamed or (error.filename is not None and os.fsdecode(error.filename) == str(beside)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
 
@@ -201,29 +210,73 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_output(
-    path: Path | None, option: str, *, endings: Sequence[str], inputs: Iterable[Path] = ()
+    path: Path | None, option: str, *, endings: Sequence[str] = (), inputs: Iterable[Path] = ()
 ) -> None:
     """Make sure, before work begins, that an option's file can be written and is no input.
 
     Args:
         path: The file; None if the option was not given.
         option: For messages.
-        endings: Of which it must have one, whatever the case of its letters.
+        endings: Of which it must have one, if any are named, whatever the case of its letters.
         inputs: Files that the command reads.
 
     Raises:
-        UsageError: If it has another ending, its folder is missing, it is a folder, or an input.
+        UsageError: If it has another ending, its folder is missing or takes no files, it is a
+            folder, or an input.
     """
     if path is None:
         return
-    if path.suffix.lower() not in endings:
+    if endings and path.suffix.lower() not in endings:
         known = " or ".join(filter(None, (", ".join(endings[:-1]), endings[-1])))
         raise UsageError(f"{option} {path}: give the file the ending {known}")
     if path.is_dir():
         raise UsageError(f"{option} {path}: is a folder; name a file in it")
-    if not path.parent.is_dir():
-        raise UsageError(f"{option} {path}: there is no folder {path.parent}")
     refuse_inputs(path, option, inputs)
+    if path.exists() and not path.is_file():  # a pipe, or a device
+        return
+    folder = path.resolve().parent if path.is_symlink() else path.parent
+    if not folder.exists() and _nearest(folder).is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {folder}: make it, or name another")
+    _check_place(path, option, folder)
+
+
+def check_folder(path: Path | None, option: str) -> None:
+    """Make sure, before work begins, that files can be written in an option's folder.
+
+    Args:
+        path: The folder, which need not be there yet; None if the option was not given.
+        option: For messages.
+
+    Raises:
+        UsageError: If it is a file, or it cannot be made or written in.
+    """
+    if path is None:
+        return
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{option} {path}: is a file; name a folder")
+    _check_place(path, option, path)
+
+
+def _nearest(path: Path) -> Path:
+    """A path, or the nearest one above it that is there."""
+    return next((one for one in (path, *path.absolute().parents) if one.exists()), path)
+
+
+def _check_place(path: Path, option: str, folder: Path) -> None:
+    """Make sure that files can be made in a folder, or where it is to be made.
+
+    Raises:
+        UsageError: If not, with what helps.
+    """
+    there = _nearest(folder)
+    if not there.is_dir():
+        raise UsageError(f"{option} {path}: {there} is a file, not a folder; name another place")
+    try:
+        new_beside(there / path.name).unlink()
+    except OSError as error:
+        raise UsageError(
+            f"{option} {path}: nothing can be written in {there}: {reason_of(error)}"
+        ) from error
 
 
 def refuse_inputs(path: Path, option: str, inputs: Iterable[Path]) -> None:

@@ -287,7 +287,7 @@ class IndexFile:
         """Connect to a file beside which SQLite cannot make the files that WAL mode needs."""
         assert self.path is not None
         log = self.path.with_name(f"{self.path.name}-wal")
-        if log.exists() and log.stat().st_size:
+        if _size_of(log):
             raise sqlite3.OperationalError(
                 f"{log.name} holds changes that are not in the file yet; open it once where its "
                 "folder can be written"
@@ -390,3 +390,9 @@ if hasattr(os, "register_at_fork"):
 def _stamp(path: Path) -> tuple[int, int, int]:
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _size_of(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from stars_infer.encoder.model import ModelInfo
@@ -245,6 +246,7 @@ def copies_folder() -> Path:
 
 def _age(copy: Path) -> str:
     """When a local copy was last brought up to date."""
-    log = copy.with_name(f"{copy.name}-wal")
-    latest = max(path.stat().st_mtime for path in (copy, log) if path.exists())
+    latest = copy.stat().st_mtime
+    with suppress(FileNotFoundError):  # the last process that has it open removes its log
+        latest = max(latest, copy.with_name(f"{copy.name}-wal").stat().st_mtime)
     return f"last changed on {time.strftime('%Y-%m-%d at %H:%M:%S', time.localtime(latest))}"

@@ -231,7 +231,7 @@ class PackWriter:
         for file in self._folder.iterdir():
             other = file.name == JOINTS or _OTHER_JOINTS.fullmatch(file.name)
             if other and file.name != self._facts.get("joints", JOINTS):
-                file.unlink()
+                file.unlink(missing_ok=True)
 
 
 def _joints_name(said: object) -> str:
