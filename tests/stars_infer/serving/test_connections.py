@@ -175,7 +175,7 @@ def test_the_address_of_a_stream_may_not_be_long(port):
 
 @pytest.mark.parametrize("sent", [1.0, 0.5])
 def test_an_answer_before_the_end_of_a_body_can_be_read(port, monkeypatch, sent):
-    monkeypatch.setattr(connections, "DRAIN_SECONDS", 1)
+    monkeypatch.setattr(connections, "DRAIN_SECONDS", 120)
     body = LONG * 5
     head = b"POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
     said = tell(port, head + REQUEST_END + body[: int(sent * len(body))], pieces=3)
@@ -185,10 +185,9 @@ def test_an_answer_before_the_end_of_a_body_can_be_read(port, monkeypatch, sent)
 def test_the_rest_of_a_body_is_not_waited_for_for_ever(port, monkeypatch):
     monkeypatch.setattr(connections, "DRAIN_SECONDS", 0.3)
     head = b"POST / HTTP/1.1\r\nContent-Length: 1000\r\n" + REQUEST_END
-    began = time.monotonic()
-    with pytest.raises(ConnectionError):
-        tell(port, head + b"x" * 200, pieces=100)
-    assert time.monotonic() - began < 5
+    with pytest.raises(ConnectionError):  # long before all is sent, which takes more than a minute
+        tell(port, head.replace(b"1000", b"90000") + b"x" * 9000, pieces=4000)
+    monkeypatch.setattr(connections, "DRAIN_SECONDS", 120)
     whole = head + b"x" * 1000
     assert (
         tell(port, whole + b"GET / HTTP/1.1\r\nConnection: close\r\n" + REQUEST_END).count(b" 204 ")
