@@ -267,7 +267,7 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
         "method": ", then ".join(title for title, _ in stages),
         "network": shape.in_words(),
         "stream": shape.stream,
-        "steps": ", then ".join(str(steps) for _, steps in stages),
+        "steps": ", then ".join(steps for _, steps in stages),
         "batch": config.loop.batch,
         "seed": config.loop.seed,
     }
@@ -279,9 +279,12 @@ def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     return facts
 
 
-def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
-    """Methods and steps that trained an encoder, in order, and the seconds of all."""
-    stages: list[tuple[str, int]] = []
+def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, str]], float]:
+    """Methods and steps that trained an encoder, in order, and the seconds of all.
+
+    A model from which a run went on says what it knows of those before.
+    """
+    stages: list[tuple[str, str]] = []
     seconds = 0.0
     stage: Mapping[str, Any] | None = {
         "config": checkpoint.config,
@@ -289,10 +292,11 @@ def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, int]], float]:
         **checkpoint.history,
     }
     while stage:
-        title = METHODS[stage["config"]["method"]].title
+        said = stage.get("said", {})
+        title = said.get("method", METHODS[stage["config"]["method"]].title)
         if "weights" in stage:
             title = f"{title} ({stage['weights']})"
-        stages.insert(0, (title, stage["step"]))
+        stages.insert(0, (title, str(said.get("steps", stage["step"]))))
         seconds += stage.get("seconds", 0)
         stage = stage.get("start")
     return stages, seconds

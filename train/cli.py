@@ -13,9 +13,10 @@ from lightning_fabric import Fabric
 from stars_infer.cli.options import with_options
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
-from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint, load_checkpoint
+from stars_infer.train.checkpoint import FILE, TEACHER, Checkpoint
 from stars_infer.train.datasets.pack import Pack
 from stars_infer.train.datasets.sources import open_training_data
+from stars_infer.train.exported import load_start
 from stars_infer.train.forecast import Forecast
 from stars_infer.train.methods import METHODS
 from stars_infer.train.methods.method import PRETRAIN, STAGES, TUNE
@@ -98,7 +99,8 @@ def pretrain(
     start_from: Annotated[
         Path | None,
         typer.Option(
-            "--from", help="Train on from the weights of this run, with a schedule of its own."
+            "--from",
+            help="Train on from the weights of this run or model, with a schedule of its own.",
         ),
     ] = None,
     recipe: RecipeName = "mamp",
@@ -118,7 +120,12 @@ def pretrain(
 def tune(
     run: RunOptions,
     start_from: Annotated[
-        Path, typer.Option("--from", help="Run or checkpoint whose encoder is tuned.")
+        Path,
+        typer.Option(
+            "--from",
+            help="Run, checkpoint or model directory whose encoder is tuned, or the name of a "
+            "shipped model.",
+        ),
     ],
     flags: dict[str, Any],
     weights: Weights = TEACHER,
@@ -217,10 +224,12 @@ def _run_stage(
     check_names(run.log or ())
     start = before = None
     if start_from is not None:
-        start = load_checkpoint(start_from).with_weights(weights, source=str(start_from))
+        start = load_start(start_from).with_weights(weights, source=str(start_from))
         before = RunConfig.from_json(start.config, source=str(start_from))
     fabric = run.open_fabric()
     output = Output(quiet=run.quiet or not fabric.is_global_zero)  # only the first process speaks
+    if start is not None and "license" in start.history:
+        output.note(f"weights of {start_from}: license {start.history['license']}")
     pack = _open_data(run, output)
     inherited = {} if before is None else before.views.inherited
     if isinstance(pack, Pool):
