@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stars_infer.atomic import refuse_inputs
+from stars_infer.atomic import check_folder, check_output, refuse_inputs
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.encoder.model import CARD_FILE, INFO_FILE, read_model_info, shipped_models
 from stars_infer.errors import UsageError, check_range
@@ -145,6 +145,9 @@ def export(
         raise UsageError("name a format: --onnx, --int8, --fp16, --tensorrt or --triton DIR")
     if weigh_on and compare != AUTO:
         raise UsageError(f"--weigh-on is for --compare {AUTO}: leave one of the two out")
+    check_folder(out, "--out")
+    check_folder(triton, "--triton")
+    check_output(timing_cache, "--timing-cache", make_folder=True)
     sets = [find_labeled_files(folder) for folder in weigh_on or ()]
     check_range("--crop", crop, above=0, at_most=1)
     engine = EngineConfig(

@@ -210,7 +210,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def check_output(
-    path: Path | None, option: str, *, endings: Sequence[str] = (), inputs: Iterable[Path] = ()
+    path: Path | None,
+    option: str,
+    *,
+    endings: Sequence[str] = (),
+    inputs: Iterable[Path] = (),
+    make_folder: bool = False,
 ) -> None:
     """Make sure, before work begins, that an option's file can be written and is no input.
 
@@ -219,6 +224,7 @@ def check_output(
         option: For messages.
         endings: Of which it must have one, if any are named, whatever the case of its letters.
         inputs: Files that the command reads.
+        make_folder: Whether the command makes a folder that is missing.
 
     Raises:
         UsageError: If it has another ending, its folder is missing or takes no files, it is a
@@ -235,7 +241,7 @@ def check_output(
     if path.exists() and not path.is_file():  # a pipe, or a device
         return
     folder = path.resolve().parent if path.is_symlink() else path.parent
-    if not folder.exists() and _nearest(folder).is_dir():
+    if not (make_folder or folder.exists()) and _nearest(folder).is_dir():
         raise UsageError(f"{option} {path}: there is no folder {folder}: make it, or name another")
     _check_place(path, option, folder)
 
@@ -272,7 +278,7 @@ def _check_place(path: Path, option: str, folder: Path) -> None:
     if not there.is_dir():
         raise UsageError(f"{option} {path}: {there} is a file, not a folder; name another place")
     try:
-        new_beside(there / path.name).unlink()
+        new_beside(there / "new").unlink()
     except OSError as error:
         raise UsageError(
             f"{option} {path}: nothing can be written in {there}: {reason_of(error)}"

@@ -6,6 +6,7 @@ prints it as it is, without a traceback.
 
 from __future__ import annotations
 
+import errno
 import math
 import operator
 import os
@@ -112,7 +113,40 @@ def escape_unprintable(text: str) -> str:
 
 def brief(error: BaseException) -> str:
     """The first line of an error of another package, cut to a length that a message can hold."""
+    if isinstance(error, OSError) and error.strerror and type(error).__module__ == "builtins":
+        return error.strerror.lower()  # its number and file say nothing more
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "your share of the disk is used up: free some space",
+    errno.EACCES: "this user may not do that there: change its permissions, or name another place",
+    errno.EPERM: "this user may not do that there: change its permissions, or name another place",
+    errno.EROFS: "nothing can be written to that disk: name another place",
+    errno.ENOTDIR: "a part of this path is a file, not a folder: name another place",
+    errno.EISDIR: "is a folder: name a file in it",
+    errno.ENOENT: "nothing of that name is there, or can be made there: name another place",
+    errno.EEXIST: "is there already: name another place",
+    errno.ENOTEMPTY: "is a folder with something in it: name another place",
+    errno.ENAMETOOLONG: "the name is too long: give a shorter one",
+    errno.ELOOP: "is a link that leads back to itself: name another place",
+    errno.EMFILE: "too many files are open: raise the limit (`ulimit -n`)",
+    errno.EIO: "the disk fails to read or write: check it, or name another place",
+}
+
+
+def reason_of(error: OSError) -> str:
+    """Why the system refused something, and what helps, in words."""
+    return _REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def in_words(error: OSError) -> str:
+    """One sentence on what the system refused: the file, why, and what helps."""
+    if error.errno not in _REASONS:
+        return str(error)
+    named = [one for one in (error.filename2, error.filename) if one is not None]
+    return f"{os.fsdecode(named[0])}: {reason_of(error)}" if named else reason_of(error)
 
 
 class ClipError(StarsError):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from lightning_fabric import Fabric
 
+from stars_infer.atomic import check_folder
 from stars_infer.cli.options import with_options
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.errors import UsageError
@@ -76,6 +77,9 @@ class RunOptions(TrainingOptions):
         ),
     ] = None
     quiet: QuietFlag = False
+
+    def __post_init__(self) -> None:
+        check_folder(self.out, "--out")
 
 
 def _methods(stage: str) -> tuple[str, tuple[type[Any], ...]]:
@@ -166,6 +170,7 @@ def make_pool_of(
     values of its own, those of a depth camera.
     """
     output = Output(json=json, quiet=quiet)
+    check_folder(out, "--out")
     config = PoolConfig(
         pack=str(pack),
         split=split,

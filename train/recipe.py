@@ -168,7 +168,7 @@ def load_recipe(name: str) -> Recipe:
         try:
             text = own.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{own}: no readable recipe: {error}") from error
+            raise UsageError(f"{own}: no readable recipe: {brief(error)}") from error
     elif name in recipe_names():
         text = (_folder() / f"{name}.toml").read_text(encoding="utf-8")
     else:

@@ -30,7 +30,7 @@ from stars_infer.cli.terminal import print_plainly
 from stars_infer.cli.tour import tour
 from stars_infer.cli.view import view
 from stars_infer.cli.watch import watch
-from stars_infer.errors import StarsError, StarsWarning, UsageError
+from stars_infer.errors import StarsError, StarsWarning, UsageError, in_words
 
 app = typer.Typer(
     name="stars",
@@ -124,7 +124,8 @@ def main() -> None:
             raise
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
         source, problem = getattr(error, "source", None), getattr(error, "problem", None)
-        Output.current.error(str(error), source=source, problem=problem)
+        told = in_words(error) if isinstance(error, OSError) else str(error)
+        Output.current.error(told, source=source, problem=problem)
         sys.exit(code)
     except Exception as error:
         if os.environ.get("STARS_DEBUG"):

@@ -132,6 +132,7 @@ def embed_on_cluster(
     """`stars embed --engine ray`."""
     from stars_infer.cluster.bulk import embed_in_bulk
 
+    _check_out(out)
     sources = listed(paths, output)
     with cluster.joined(workers, output) as engine, _shown("embedding", output) as tell:
         done = embed_in_bulk(engine, sources, out=out, how=how, shard=cluster.shard, tell=tell)
@@ -154,6 +155,7 @@ def classify_on_cluster(
 
     if out is None:
         raise UsageError("--engine ray writes its answers to a folder: name it with --out")
+    _check_out(out)
     sources = listed(paths, output)
     with cluster.joined(workers, output) as engine, _shown("classifying", output) as tell:
         done = classify_in_bulk(
@@ -167,6 +169,14 @@ def classify_on_cluster(
             tell=tell,
         )
     _summarize(done, out, output)
+
+
+def _check_out(out: str) -> None:
+    """Make sure that a folder of this machine can be written; of another's, its store says so."""
+    from stars_infer.atomic import check_folder
+
+    if "://" not in out:
+        check_folder(Path(out), "--out")
 
 
 def add_on_cluster(

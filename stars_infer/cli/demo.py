@@ -36,8 +36,11 @@ def demo(
     quiet: QuietFlag = False,
 ) -> None:
     """Make recordings of seven actions, learn three of each, name the rest."""
+    from stars_infer.atomic import check_folder
+
     output = Output(json=json, quiet=quiet)
     if out is not None:
+        check_folder(out, "--out")
         out.mkdir(parents=True, exist_ok=True)
         _run(out, performers, seed, model, device, output)
         output.note(f"clips in {out}; go on with: stars classify {out}/wave --index {out}/stars.db")

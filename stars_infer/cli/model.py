@@ -102,7 +102,10 @@ def import_(
     quiet: QuietFlag = False,
 ) -> None:
     """Make a model directory from a public MAMP checkpoint, which can also be tuned further."""
+    from stars_infer.atomic import check_folder
+
     output = Output(json=json, quiet=quiet)
+    check_folder(out, "--out")
     EXPORT.require("`stars model import`")
     from stars_infer.exporters.directory import import_mamp
 
@@ -145,10 +148,11 @@ def fuse(
     """Make one model of several, such as those of the streams joint, motion and bone."""
     output = Output(json=json, quiet=quiet)
     EXPORT.require("`stars model fuse`")
-    from stars_infer.atomic import refuse_inputs
+    from stars_infer.atomic import check_folder, refuse_inputs
     from stars_infer.encoder.model import CARD_FILE
     from stars_infer.exporters.fusing import fuse_models
 
+    check_folder(out, "--out")
     if notes is not None:
         refuse_inputs(out / CARD_FILE, "--out", [notes])
     text = notes.read_text(encoding="utf-8") if notes else ""

@@ -55,10 +55,12 @@ def repair(
 
     The damaged file stays as it is.
     """
+    from stars_infer.atomic import check_output
     from stars_infer.index.salvage import repair_index
 
     output = Output(json=json, quiet=quiet)
     _check_file(index)
+    check_output(out, "--out", inputs=[index])
     with output.counter("reading examples") as progress:
         found = repair_index(index, out, _model(model), progress=progress)
     _show(found, {"index": str(index), "out": str(out), "saved": found.sound}, output)

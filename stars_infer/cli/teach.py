@@ -72,6 +72,7 @@ def teach(
 
     From a camera, do the action once in each example.
     """
+    from stars_infer.atomic import check_folder
     from stars_infer.embedding.additions import BatchAdder
     from stars_infer.embedding.files import embed_files
     from stars_infer.encoder.encoder import Encoder
@@ -97,6 +98,7 @@ def teach(
         first=period - length if live else 0.0,
         count=_USUAL if live and examples is None else examples,
     )
+    check_folder(save, "--save")
     if video is not None:
         check_video(video)
     if save is not None:

@@ -70,10 +70,13 @@ def tour(
 
     Everything is made in a folder of its own; nothing of yours is read or changed.
     """
+    from stars_infer.atomic import check_folder
+
     output = Output(json=json, quiet=quiet)
     if out is not None:
         if out.exists():
             raise UsageError(f"{out}: is there already; name a new folder by --out")
+        check_folder(out, "--out")
         out.mkdir(parents=True)
         _walk(out, model, device, output, wait=not fast)
         output.note(f"clips and index are in {out}")

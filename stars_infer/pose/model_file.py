@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stars_infer.atomic import written_beside
-from stars_infer.errors import ModelError, UsageError
+from stars_infer.errors import ModelError, UsageError, brief
 
 VARIABLE = "STARS_POSE_MODEL"
 DEFAULT = "full"
@@ -113,7 +113,7 @@ def _checked(path: Path) -> Path:
             inside = bundle.namelist()
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelError(
-            f"pose model {path}: damaged, or no .task file of MediaPipe ({error})"
+            f"pose model {path}: damaged, or no .task file of MediaPipe ({brief(error)})"
         ) from error
     if _INSIDE not in inside:
         raise ModelError(

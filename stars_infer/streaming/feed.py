@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from stars_infer.errors import UsageError
+from stars_infer.errors import UsageError, reason_of
 from stars_infer.streaming.frames import MAX_LINE
 
 QUEUE = 256
@@ -228,8 +228,8 @@ def unix_socket(path: Path) -> socket.socket:
     A socket that an earlier process left behind is replaced.
 
     Raises:
-        UsageError: If something other than a socket lies there, or another process listens.
-        OSError: If the path cannot be used.
+        UsageError: If something other than a socket lies there, another process listens, or no
+            socket can be made there.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise UsageError("this system has no unix sockets: use --udp")
@@ -246,9 +246,10 @@ def unix_socket(path: Path) -> socket.socket:
     try:
         unix.bind(os.fspath(path))
         unix.listen()
-    except OSError:
+    except OSError as error:
         unix.close()
-        raise
+        why = reason_of(error) if error.errno else f"{error}: name a shorter path"
+        raise UsageError(f"{path}: no socket can be made there: {why}") from error
     return unix
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stars_infer.atomic import check_folder
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.datasets.pack import PackWriter
 from stars_infer.train.datasets.prepare import prepare_dataset
@@ -43,6 +44,7 @@ def pack(
 ) -> None:
     """Pack clips and recordings for training: select and center actors, cut windows."""
     output = Output(json=json, quiet=quiet)
+    check_folder(out, "--out")
     windows = Windows(seconds=window, stride=stride, shortest=shortest, face_camera=face_camera)
     facts = {
         "sources": [source.name for source in sources],
@@ -91,6 +93,7 @@ def prepare(
 ) -> None:
     """Make a pack of NTU RGB+D or PKU-MMD with all official splits; killed, it goes on later."""
     output = Output(json=json, quiet=quiet)
+    check_folder(out, "--out")
     with output.bar() as bar:
         task = bar.add_task(f"preparing {dataset}", total=None)
         made = prepare_dataset(

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.errors import ClipError, StarsError, UsageError
+from stars_infer.errors import ClipError, StarsError, UsageError, brief
 from stars_infer.train.datasets.ntu.actions import NTU_ACTIONS
 from stars_infer.train.datasets.ntu.splits import OFFICIAL_SPLITS, with_few_shot_parts
 from stars_infer.train.datasets.pack import PackedClip, SourceClip, Splits
@@ -131,7 +131,7 @@ class _Part:
         except ClipError as error:
             return LeftOut.because(name, error)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
-            return LeftOut.because(name, ClipError(source, f"cannot be read: {error}"))
+            return LeftOut.because(name, ClipError(source, f"cannot be read: {brief(error)}"))
         return SourceClip(actors=actors, label=self._names[classes[0]], subject="", source=name)
 
     def _labels(self, archive: zipfile.ZipFile, member: str, dataset: str) -> NDArray[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import DEFAULT_FPS
 from stars_infer.clips.convention import Convention
-from stars_infer.errors import ClipError, UsageError
+from stars_infer.errors import ClipError, UsageError, brief
 from stars_infer.preprocessing.normalize import face_camera
 from stars_infer.preprocessing.prepare import CENTER_JOINT, center, center_actors
 from stars_infer.readers.files import READERS, read_clips
@@ -118,7 +118,7 @@ def _archive(path: Path, windows: Windows) -> Iterator[SourceClip]:
             fps = float(archive["fps"])
             roles = archive["joint_roles"].tolist() if "joint_roles" in archive.files else None
     except (KeyError, ValueError, OSError) as error:
-        raise ClipError(str(path), f"not a motion-capture archive: {error}") from error
+        raise ClipError(str(path), f"not a motion-capture archive: {brief(error)}") from error
     for clip_id, label, subject, start, end in zip(*columns, starts[:-1], starts[1:], strict=True):
         recording = positions[start:end].astype(np.float32)
         joints = roles_to_ntu25(recording, roles) if roles else hierarchy_to_ntu25(recording, names)

@@ -231,8 +231,8 @@ def fuse(
     """The sum of the class scores of several results, such as of joint, motion and bone."""
     if plots is not None:
         require_plots()
+    shown = ResultOptions(out=out, plots=plots, plot_classes=plot_classes, json=json, quiet=quiet)
     result = fuse_results(results, weights=weight or ())
     if out is not None:
         refuse_inputs(out / f"{result.name}.json", "--out", results)
-    shown = ResultOptions(out=out, plots=plots, plot_classes=plot_classes, json=json, quiet=quiet)
     finish(result, Output(json=json, quiet=quiet), shown, folder=out)

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 import typer
 
+from stars_infer.atomic import check_folder
 from stars_infer.cli.output import JsonFlag, QuietFlag
 from stars_infer.train.checkpoint import TEACHER
 from stars_infer.train.methods.classifier import ClassifierConfig
@@ -147,6 +148,10 @@ class ResultOptions:
     plot_classes: PlotClasses = CLASSES
     json: JsonFlag = False
     quiet: QuietFlag = False
+
+    def __post_init__(self) -> None:
+        check_folder(self.out, "--out")
+        check_folder(self.plots, "--plots")
 
 
 LINEAR_FLAGS = config_flags(("Linear classifier", (LinearConfig,)), without=("seed",))

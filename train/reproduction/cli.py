@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stars_infer.atomic import check_folder
 from stars_infer.cli.options import with_options
 from stars_infer.cli.output import JsonFlag, Output, QuietFlag
 from stars_infer.train.options import MachineOptions
@@ -112,6 +113,7 @@ def reproduce(
     Called again, it goes on where it stopped. Tables share their runs.
     """
     output = Output(quiet=quiet)
+    check_folder(out, "--out")
     places = Places(
         out=out,
         data=data,

@@ -110,7 +110,7 @@ def test_what_is_no_index(tmp_path):
     foreign.close()
     with pytest.raises(ExemplarIndexError, match="a database of another program"):
         ExemplarIndex.open(tmp_path / "foreign.db", MODEL)
-    with pytest.raises(ExemplarIndexError, match="unable to open"):
+    with pytest.raises(ExemplarIndexError, match="nothing of that name is there"):
         ExemplarIndex.open(tmp_path / "no-folder" / "stars.db", MODEL)
 
 
