@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stars_infer.errors import ServerError, StarsError
-from stars_infer.serving.lengths import LONGEST_ADDRESS, LONGEST_HEADERS, too_long
+from stars_infer.serving.lengths import check_length
 from stars_infer.serving.logs import LOGGER, REQUEST
 from stars_infer.serving.metrics import Metrics
 from stars_infer.serving.problems import body_of, headers_of, status_of
@@ -82,7 +82,7 @@ class Doors:
             StarsError: If it may not, and why.
         """
         path, method = scope["path"], scope.get("method", "GET")
-        _check_length(scope)
+        check_length(scope)
         if path in OPEN:
             return
         host = headers.get("host", "")
@@ -192,19 +192,6 @@ class _Passage:
                 "client": client[0] if client else None,
             },
         )
-
-
-def _check_length(scope: Scope) -> None:
-    """Refuse an address or headers that are too long.
-
-    Raises:
-        ServerError: If they are.
-    """
-    address = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogatepass")
-    if len(address) + len(scope.get("query_string", b"")) > LONGEST_ADDRESS:
-        raise ServerError(414, too_long(414))
-    if sum(len(name) + len(value) for name, value in scope["headers"]) > LONGEST_HEADERS:
-        raise ServerError(431, too_long(431))
 
 
 def _known(path: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 
 from stars_infer.errors import UsageError
-from stars_infer.serving import doors
+from stars_infer.serving import lengths
 from stars_infer.serving.gate import Gate
 from stars_infer.serving.keys import Keys
 from stars_infer.serving.logs import JsonFormatter
@@ -141,7 +141,7 @@ def test_too_much_is_told(server, encoder):
 
 
 def test_long_addresses_and_headers_are_told(server, monkeypatch):
-    monkeypatch.setattr(doors, "LONGEST_ADDRESS", 50_000)  # the client sends no longer ones
+    monkeypatch.setattr(lengths, "LONGEST_ADDRESS", 50_000)  # the client sends no longer ones
     for path in ("/healthz", "/v1/models", "/nowhere"):
         said = server.client.get(f"{path}?x={'a' * 50_000}")
         assert (said.status_code, "address and its query" in said.json()["error"]) == (414, True)
