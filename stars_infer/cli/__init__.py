@@ -124,12 +124,14 @@ def main() -> None:
             raise
         code = next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
         source, problem = getattr(error, "source", None), getattr(error, "problem", None)
+        Output.current.count_alike()
         told = in_words(error) if isinstance(error, OSError) else str(error)
         Output.current.error(told, source=source, problem=problem)
         sys.exit(code)
     except Exception as error:
         if os.environ.get("STARS_DEBUG"):
             raise
+        Output.current.count_alike()
         Output.current.error(
             f"unexpected {type(error).__name__}: {error} (this is a bug; "
             "`stars --debug …` shows where, please report it)"

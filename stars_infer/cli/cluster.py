@@ -247,6 +247,7 @@ def _shown(what: str, output: Output) -> Iterator[Callable[[Progress], None]]:
             yield tell
         except KeyboardInterrupt:
             done, end = (latest[0].files, latest[0].all_files) if latest else (0, 0)
+            output.count_alike()
             output.error(
                 f"stopped: {done:,} of {end:,} files are done; run the same command again to go on"
             )

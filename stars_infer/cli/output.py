@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import typer
@@ -32,8 +33,11 @@ QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, ta
 _Item = TypeVar("_Item")
 _NAMES_SHOWN = 3
 """Clips of one file that failed for one reason of which the name is printed."""
+_ALIKE_SHOWN = 3
+"""Files that failed for one reason which are named; the others are counted."""
 _MOST_NOTES = 20
 """Most notes on clips that are printed; with `--json`, each record has all of its own."""
+_NUMBER = re.compile(r"\d+")
 _MOST_WIDTH = 1_000
 """Width of a table that goes to no terminal, at most, characters."""
 
@@ -48,6 +52,7 @@ class Output:
         failures: Number of inputs that failed so far; if there are any, the command exits with 1.
         same: The last file of many clips of which some failed, why, and their names, not printed
             yet.
+        alike: By reason, numbers in it aside, how many files failed, and the last one's reason.
         noted: Number of notes on clips so far.
     """
 
@@ -56,6 +61,7 @@ class Output:
     failures: int = 0
     noted: int = 0
     same: tuple[str, str, list[str]] | None = None
+    alike: dict[str, tuple[int, str]] = field(default_factory=dict)
     current: ClassVar[Output]
 
     def __post_init__(self) -> None:
@@ -112,12 +118,15 @@ class Output:
         """Report an input that failed; the command goes on with the others.
 
         The clips of one file that fail for one reason are reported together, in one line, once the
-        next error comes or the command ends. With `--json`, each has a line of its own.
+        next error comes or the command ends. Of files that fail for one reason, the first are
+        named, and the others counted in the end. With `--json`, each has a line of its own.
         """
         self.failures += 1
         file, mark, name = error.source.partition("#")
-        if self.json or not mark:
+        if self.json:
             self.error(str(error), source=error.source, problem=error.problem)
+        elif not mark:
+            self._tell(str(error), error.problem)
         elif self.same is not None and self.same[:2] == (file, error.problem):
             self.same[2].append(name)
         else:
@@ -131,9 +140,28 @@ class Output:
         (file, problem, names), self.same = self.same, None
         if len(names) > 1:
             shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
-            self.error(f"{file}: {len(names):,} clips ({shown}): {problem}")
+            self._tell(f"{file}: {len(names):,} clips ({shown}): {problem}", problem)
         else:
-            self.error(f"{file}#{names[0]}: {problem}")
+            self._tell(f"{file}#{names[0]}: {problem}", problem)
+
+    def _tell(self, text: str, problem: str) -> None:
+        """Print why a file failed, unless enough have failed for that reason."""
+        kind = _NUMBER.sub("0", problem)
+        count = self.alike.get(kind, (0, ""))[0] + 1
+        self.alike[kind] = count, problem
+        if count <= _ALIKE_SHOWN:
+            self.error(text)
+        else:
+            self.flush()
+
+    def count_alike(self) -> None:
+        """Say how many files failed beside those that were named."""
+        self.flush()
+        for count, problem in self.alike.values():
+            if count > _ALIKE_SHOWN:
+                more = count - _ALIKE_SHOWN
+                self.error(f"… and {more:,} more for the same reason: {problem}")
+        self.alike.clear()
 
     def error(self, text: str, *, source: str | None = None, problem: str | None = None) -> None:
         """Print an error: a line of text, or of JSON with `--json`."""
@@ -197,7 +225,7 @@ class Output:
 
     def finish(self) -> None:
         """End the command, with exit code 1 if any input failed."""
-        self.flush()
+        self.count_alike()
         if self.noted > _MOST_NOTES:
             self.note(f"and {self.noted - _MOST_NOTES} more notes; --json shows all")
         if self.failures:
