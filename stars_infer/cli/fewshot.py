@@ -16,6 +16,7 @@ from stars_infer.cli.copying import copy
 from stars_infer.cli.curate import check, suggest
 from stars_infer.cli.evaluate import evaluate
 from stars_infer.cli.expectation import confirm, deny, expect
+from stars_infer.cli.labels import note_folders, refuse_label
 from stars_infer.cli.options import (
     DEFAULT_INDEX,
     DeviceOption,
@@ -64,7 +65,11 @@ def add_class(
     ],
     *,
     label: Annotated[
-        str | None, typer.Option(help="Their action.", show_default="the folder of each clip")
+        str | None,
+        typer.Option(
+            help="The action that all of them show.",
+            show_default="the name of the folder in which each clip lies",
+        ),
     ] = None,
     convention: Convention,
     cluster: Cluster,
@@ -99,9 +104,11 @@ def add_class(
                 tell=_tell,
             ),
             output,
+            label=label,
         )
         output.finish()
         return
+    refuse_label(clips, label)
     paths = clip_files(map(Path, clips), skip=output.failure, note=output.note)
     for path in paths:
         label_of(path, label)  # says what is wrong before the clips are read
@@ -130,8 +137,9 @@ def add_class(
             stopped = True
             adder.flush()
             _tell(adder.news(), output)
-    _summarize(adder.done, before, output)
+    _summarize(adder.done, before, output, label=label)
     if stopped:
+        output.count_alike()
         output.error(_how_far(adder.added, len(adder.done), len(paths)))
         raise typer.Exit(_INTERRUPTED)
     output.finish()
@@ -171,16 +179,20 @@ def _tell(additions: Iterable[Addition], output: Output) -> None:
             output.note(str(one))  # of the same file as the same action the table says it
 
 
-def _summarize(done: Sequence[Addition], before: Sequence[str], output: Output) -> None:
-    """Count what was added, and name labels that look like others."""
+def _summarize(
+    done: Sequence[Addition], before: Sequence[str], output: Output, *, label: str | None
+) -> None:
+    """Count what was added, and say where its labels come from, and which look like others."""
     rows = [(one.known.label if one.known else one.label, one.known is None) for one in done]
-    labels = sorted({label for label, _ in rows})
+    labels = sorted({name for name, _ in rows})
     if done and not output.json:
         output.table(
             ("action", "added", "already there"),
-            [(label, rows.count((label, True)), rows.count((label, False))) for label in labels],
+            [(name, rows.count((name, True)), rows.count((name, False))) for name in labels],
         )
-    note_confusable([label for label in labels if label not in before], before, output)
+    if label is None:
+        note_folders(sorted({name for name, added in rows if added}), before, output)
+    note_confusable([name for name in labels if name not in before], before, output)
 
 
 @app.command("list", epilog="Example: stars fewshot list clap")

@@ -1,6 +1,7 @@
 """`stars fewshot`: renaming and relabeling, labels, and what is not loaded for it."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -169,3 +170,30 @@ def test_no_network_and_no_search_library_is_loaded_for_naming_by_sequences(reco
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("wave") > 8
+
+
+def test_the_label_that_is_taught_is_said(stars, recordings, tmp_path):
+    code, _, err = stars("fewshot", "add-class", recordings / "wave", recordings / "clap")
+    assert code == 0
+    assert "taught 'clap', 'wave', after the folders of the clips" in one_line(err)
+    assert "warning" not in err
+    for name in ("new", "Recordings", "swing"):
+        shutil.copytree(recordings / "squat", tmp_path / name)
+        code, _, err = stars("fewshot", "add-class", name, "--index", f"{name}.db")
+        assert f"taught {name!r}, after the folder of the clips" in one_line(err)
+        warned = f"{name!r} is an action now, since a folder is called so" in one_line(err)
+        assert warned == (name != "swing")
+        more = ("--index", f"{name}.db", "--label", "squat")
+        shutil.copytree(recordings / "squat", tmp_path / f"{name}-again")
+        assert "taught" not in stars("fewshot", "add-class", f"{name}-again", *more)[2]
+    code, _, err = stars("fewshot", "add-class", "new", "--index", "new.db")  # all there already
+    assert "taught" not in err
+
+
+def test_an_action_among_the_clips_is_told(stars, recordings, tmp_path):
+    code, _, err = stars("fewshot", "add-class", "greet", recordings / "wave")
+    assert (code, "say --label greet" in one_line(err)) == (2, True)
+    assert not (tmp_path / "stars.db").exists()
+    code, _, err = stars("fewshot", "add-class", "nowhere.npy", recordings / "wave")
+    assert (code, "nowhere.npy: no such file" in err) == (1, True)
+    assert "--label" not in stars("fewshot", "add-class", "a", "b")[2]
