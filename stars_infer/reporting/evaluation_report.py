@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from stars_infer.errors import UsageError
-from stars_infer.reporting.charts import Line, Share, confusion_chart, line_chart, share_chart
+from stars_infer.reporting import accuracy_charts
+from stars_infer.reporting.charts import Line, Share, share_chart
 from stars_infer.reporting.page import Report, Section, html_table
 from stars_infer.reporting.words import confused_words
 
-MOST_ACTIONS = 40
 _OPEN = ("auroc", "fpr_at_95", "unknown_named", "known_named", "right_of_named")
 _COLUMNS = ("shots", "AUROC", "FPR@95", "unknown named %", "known named %", "right of named %")
 
@@ -104,24 +104,14 @@ def _closed(record: dict[str, Any], name: str) -> Report:
 def _confusion(table: Any, labels: Sequence[str], shots: int) -> tuple[Section, list[str]]:
     if table.shape != (len(labels),) * 2:
         raise ValueError(f"a confusion matrix of {table.shape} for {len(labels)} actions")
-    words = confused_words(table, labels)
-    shown = np.arange(len(labels))
-    more = ""
-    if len(labels) > MOST_ACTIONS:
-        wrong = table.sum(axis=0) + table.sum(axis=1) - 2 * np.diag(table)
-        shown = np.sort(np.argsort(-wrong, kind="stable")[:MOST_ACTIONS])
-        more = f" The {MOST_ACTIONS} actions that are confused most are shown of {len(labels)}."
-    chart = confusion_chart(
-        table[np.ix_(shown, shown)],
-        [labels[number] for number in shown.tolist()],
-        title="Confusion matrix",
-        said="; ".join(words) or "no clip is named as another action",
-    )
+    nothing = "no clip is named as another action"
+    chart = accuracy_charts.confusion(table, labels, nothing=nothing)
     lead = (
         f"With {_shots(shots)}, over all draws. Rows are the actions, columns what their clips "
-        "were named; the darker, the larger the share of the row." + more
+        "were named; the darker, the larger the share of the row." + accuracy_charts.left_out(table)
     )
-    return Section(title="What is taken for what", lead=lead, body=chart), words
+    section = Section(title="What is taken for what", lead=lead, body=chart)
+    return section, confused_words(table, labels)
 
 
 def _open(records: Sequence[dict[str, Any]], name: str) -> Report:
@@ -153,16 +143,8 @@ def _open(records: Sequence[dict[str, Any]], name: str) -> Report:
     ]
     body = html_table(_COLUMNS, rows)
     if curves:
-        body += line_chart(
-            [Line(name="by chance", points=[(0, 0), (1, 1)], faint=True), *curves],
-            title="Unknown actions",
-            said=", ".join(f"{_shots(int(r['shots']))}: AUROC {r['auroc']} %" for r in records),
-            x="share of unknown clips that are named",
-            y="share of known clips that are named",
-            x_range=(0, 1),
-            y_range=(0, 1),
-            square=True,
-        )
+        said = ", ".join(f"{_shots(int(r['shots']))}: AUROC {r['auroc']} %" for r in records)
+        body += accuracy_charts.unknown_actions(curves, said=said)
     sections = [Section(title="Unknown actions", lead=lead, body=body)]
     if any(one.get("reliability") for one in records):
         sections.append(_reliability(records))
@@ -184,19 +166,11 @@ def _reliability(records: Sequence[dict[str, Any]]) -> Section:
             if count
         ]
         lines.append(Line(name=_shots(int(one["shots"])), points=points))
-    chart = line_chart(
-        [Line(name="as it should be", points=[(0, 0), (1, 1)], faint=True), *lines],
-        title="Reliability",
-        said="; ".join(
-            f"{line.name}: " + ", ".join(f"{x:.0%} sure, {y:.0%} right" for x, y in line.points)
-            for line in lines
-        ),
-        x="confidence",
-        y="share of right answers",
-        x_range=(0, 1),
-        y_range=(0, 1),
-        square=True,
+    said = "; ".join(
+        f"{line.name}: " + ", ".join(f"{x:.0%} sure, {y:.0%} right" for x, y in line.points)
+        for line in lines
     )
+    chart = accuracy_charts.reliability(lines, said=said)
     lead = (
         "Whether confidence keeps its word: of answers that are 80 % sure, 80 % should be right, "
         "and points lie on the dotted line. Unknown clips are among them, whose answers are wrong."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN
 from stars_infer.encoder.model import ModelInfo
@@ -13,14 +12,8 @@ from stars_infer.errors import UsageError
 from stars_infer.evaluation.intervals import accept_curve, wilson
 from stars_infer.evaluation.leave_one_out import LeaveOneOut, leave_one_out
 from stars_infer.evaluation.open_set import auroc
-from stars_infer.reporting.charts import (
-    Line,
-    Share,
-    confusion_chart,
-    line_chart,
-    map_chart,
-    share_chart,
-)
+from stars_infer.reporting import accuracy_charts
+from stars_infer.reporting.charts import Line, Share, map_chart, share_chart
 from stars_infer.reporting.hardest import HARDEST, Held, ReadClip, hardest_clips
 from stars_infer.reporting.page import Report, Section, html_table
 from stars_infer.reporting.plane import places_of
@@ -28,8 +21,6 @@ from stars_infer.reporting.words import confused_words, in_percent, share_words
 
 MOST_EXAMPLES = 1000
 """Of more examples, as many are drawn at random: every one is compared with every other."""
-MOST_ACTIONS = 40
-"""Actions that charts show at most, those that are confused most."""
 _BINS = 10
 
 
@@ -106,29 +97,10 @@ def _sample(held: Sequence[Held]) -> list[Held]:
     return [held[int(at)] for at in np.sort(drawn)]
 
 
-def _shown(found: LeaveOneOut) -> NDArray[np.intp]:
-    """The actions that charts show: all, or those that are confused most."""
-    table = found.confusion()
-    if len(table) <= MOST_ACTIONS:
-        return np.arange(len(table))
-    wrong = table.sum(axis=0) + table.sum(axis=1) - 2 * np.diag(table)
-    return np.sort(np.argsort(-wrong, kind="stable")[:MOST_ACTIONS])
-
-
-def _left_out(found: LeaveOneOut, shown: NDArray[np.intp]) -> str:
-    more = len(found.labels) - len(shown)
-    return (
-        f" The {len(shown)} actions that are confused most are shown of {len(found.labels)}."
-        if more
-        else ""
-    )
-
-
 def _accuracy(found: LeaveOneOut, drawn: str) -> Section:
     table = found.confusion()
-    shown = _shown(found)
     shares = []
-    for number in shown.tolist():
+    for number in accuracy_charts.shown_actions(table).tolist():
         count, hits = int(table[number].sum()), int(table[number, number])
         low, high = wilson(hits, count)
         shares.append(
@@ -146,7 +118,7 @@ def _accuracy(found: LeaveOneOut, drawn: str) -> Section:
         "Each example was named by all others, as if it were not there (leave-one-out). Lines are "
         "intervals of 95 %, by Wilson's formula. The people who made the examples are on both "
         "sides: expect less of new people, which only clips of new people can tell "
-        "(stars fewshot eval)." + drawn + _left_out(found, shown)
+        "(stars fewshot eval)." + drawn + accuracy_charts.left_out(table)
     )
     if alone:
         lead += f" {alone} example(s) are alone in their action and could not be asked."
@@ -156,19 +128,14 @@ def _accuracy(found: LeaveOneOut, drawn: str) -> Section:
 
 
 def _confusion(found: LeaveOneOut) -> Section:
-    table, shown = found.confusion(), _shown(found)
+    table = found.confusion()
     wrong = int(table.sum() - np.trace(table))
-    said = "; ".join(confused_words(table, found.labels)) or "No example is named as another action"
-    chart = confusion_chart(
-        table[np.ix_(shown, shown)],
-        [found.labels[number] for number in shown.tolist()],
-        title="Confusion matrix",
-        said=said,
-    )
+    nothing = "No example is named as another action"
+    chart = accuracy_charts.confusion(table, found.labels, nothing=nothing)
     lead = (
         "Rows are the actions, columns what their examples were named; the darker, the larger the "
         f"share of the row. {wrong} of {int(table.sum())} lie beside the diagonal."
-    ) + _left_out(found, shown)
+    ) + accuracy_charts.left_out(table)
     return Section(title="What is taken for what", lead=lead, body=chart)
 
 
@@ -197,19 +164,8 @@ def _reliability(found: LeaveOneOut) -> Section:
         )
     error = float(np.nansum(np.abs(points[:, 0] - points[:, 1]) * total))
     shown = [(float(x), float(y)) for x, y in points[total > 0]]
-    chart = line_chart(
-        [
-            Line(name="as it should be", points=[(0, 0), (1, 1)], faint=True),
-            Line(name="examples", points=shown),
-        ],
-        title="Reliability",
-        said=", ".join(f"{x:.0%} sure: {y:.0%} right" for x, y in shown),
-        x="confidence",
-        y="share of right answers",
-        x_range=(0, 1),
-        y_range=(0, 1),
-        square=True,
-    )
+    said = ", ".join(f"{x:.0%} sure: {y:.0%} right" for x, y in shown)
+    chart = accuracy_charts.reliability([Line(name="examples", points=shown)], said=said)
     with_unknown = (
         " Examples without their whole action stand for clips of unknown actions, a third of all "
         "that are asked."
@@ -239,18 +195,9 @@ def _open_set(found: LeaveOneOut) -> Section:
         (in_percent(limit), in_percent(max((k for u, k in curve if u <= limit), default=0.0)))
         for limit in (0.01, 0.05, 0.1, 0.2)
     ]
-    chart = line_chart(
-        [
-            Line(name="by chance", points=[(0, 0), (1, 1)], faint=True),
-            Line(name="examples", points=curve, marks=False),
-        ],
-        title="Unknown actions",
+    chart = accuracy_charts.unknown_actions(
+        [Line(name="examples", points=curve, marks=False)],
         said=f"The area under the curve is {area:.3f}",
-        x="share of unknown clips that are named",
-        y="share of known clips that are named",
-        x_range=(0, 1),
-        y_range=(0, 1),
-        square=True,
     )
     lead = (
         "Each action was left out in turn, so that its examples are clips of an unknown action. A "
