@@ -31,6 +31,7 @@ def files(shipped, recordings):
 
 def test_a_batch_is_added_when_it_is_full_or_late(shipped, files, monkeypatch):
     monkeypatch.setattr(additions, "CLIPS_PER_BATCH", 3)
+    monkeypatch.setattr(additions, "SECONDS_PER_BATCH", 1000)
     with ExemplarIndex.in_memory(shipped.info) as index:
         adder = BatchAdder(lambda: index, None)
         added = []
@@ -75,11 +76,11 @@ from stars_infer.embedding import additions, files
 from stars_infer.cli import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
-additions.CLIPS_PER_BATCH = 4
+additions.CLIPS_PER_BATCH, additions.SECONDS_PER_BATCH = 4, 1000
 read = files.Reading.outcomes
 
 def slowly(self, path):
-    time.sleep(0.05)
+    time.sleep(0.2)
     return read(self, path)
 
 files.Reading.outcomes = slowly
