@@ -158,23 +158,7 @@ def _show(timeline: Timeline, output: Output) -> None:
     from stars_infer.segmentation.timeline import clock
 
     if output.json:
-        output.record(
-            {
-                "source": timeline.name,
-                "seconds": round(timeline.seconds, 3),
-                "segments": [
-                    {
-                        "start": round(part.start, 3),
-                        "end": round(part.end, 3),
-                        "label": part.label,
-                        "confidence": round(part.confidence, 4),
-                        "similarity": round(part.similarity, 4),
-                    }
-                    for part in timeline.segments
-                ],
-                "notes": timeline.notes,
-            }
-        )
+        output.record(timeline.to_dict())
     elif output.quiet:
         output.table(
             (),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, log
 from pathlib import Path
+from typing import Any
 
 from stars_infer.classification.mirroring import AUTO, check_mirror
 from stars_infer.classification.prediction import Neighbor
@@ -105,6 +106,24 @@ class Timeline:
     segments: Sequence[Segment]
     notes: tuple[str, ...] = ()
     near_misses: Sequence[Segment] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types, as `stars segment --json` prints them."""
+        return {
+            "source": self.name,
+            "seconds": round(self.seconds, 3),
+            "segments": [
+                {
+                    "start": round(part.start, 3),
+                    "end": round(part.end, 3),
+                    "label": part.label,
+                    "confidence": round(float(part.confidence), 4),
+                    "similarity": round(float(part.similarity), 4),
+                }
+                for part in self.segments
+            ],
+            "notes": list(self.notes),
+        }
 
 
 Shown = Callable[[Clip, Timeline], None]
