@@ -112,7 +112,7 @@ def _draw(prediction: Row, title: str) -> Figure:
     _bars(chances, "Likeliest actions", bars)
     _bars(
         neighbors,
-        "Similarity of the nearest exemplars",
+        "Similarity of the nearest examples",
         [
             (
                 f"{n['label']}  {_short(n['source'])}",

@@ -169,7 +169,7 @@ def classify(
                 else:
                     kept.append(answer)
     if kept:
-        columns = ("clip", "action", "confidence", "similarity", "nearest exemplar")
+        columns = ("clip", "action", "confidence", "similarity", "nearest example")
         output.table(columns, map(_row, kept))
     for answer in kept if explain else ():
         output.paragraph(answer.source, explanation(answer))
@@ -240,7 +240,7 @@ def explanation(answer: Prediction) -> list[str]:
     lines = [_verdict(answer)]
     nearest = answer.neighbors[:_SHOWN]
     near = ", ".join(f"{n.label} {n.similarity:.3f} ({n.source})" for n in nearest)
-    lines.append(f"nearest exemplars: {near}")
+    lines.append(f"nearest examples: {near}")
     if answer.second is not None and answer.margin is not None:
         lines.append(f"next best: {answer.second}; {_lead(answer.label, answer.margin)}")
     if answer.parts:
@@ -266,8 +266,8 @@ def _lead(label: str, margin: float) -> str:
             "other action"
         )
     return (
-        f"an exemplar of another action is nearer by {-margin:.3f}, "
-        f"but all exemplars together speak for {label}"
+        f"an example of another action is nearer by {-margin:.3f}, "
+        f"but all examples together speak for {label}"
     )
 
 

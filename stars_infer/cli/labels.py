@@ -11,11 +11,11 @@ from stars_infer.errors import UsageError
 _SHOWN = 5
 """Labels that are named in a line."""
 _NAMES = """
-a action actions add b bvh capture captures clip clips csv data dataset datasets desktop documents
-downloads example examples export exports files input inputs json label labeled labelled mocap
-motion motions new npy old out output person pose poses queries query raw recorded recording recordings
-sample samples session skeleton skeletons subject take takes temp test tmp today train training
-unlabeled unlabelled user val validation video videos
+a action actions add b bvh capture captures clip clips csv data dataset datasets desktop
+documents downloads example examples export exports files input inputs json label labeled
+labelled mocap motion motions new npy old out output person pose poses queries query raw
+recorded recording recordings sample samples session skeleton skeletons subject take takes temp
+test tmp today train training unlabeled unlabelled user val validation video videos
 """
 _GENERAL = frozenset(_NAMES.split())
 """Names of folders that hold clips of whatever action."""

@@ -34,7 +34,7 @@ def search(
         typer.Option(
             "--in",
             help="Where to search: a file made by `stars embed`, a folder of clips, or an index.",
-            show_default="the exemplar index",
+            show_default="the index of examples",
         ),
     ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of clips to show.")] = 10,

@@ -91,7 +91,7 @@ def suggest(
     check_range("n", n, at_least=1)
     if len(exemplars) != len(labels):
         raise UsageError(
-            f"expected a label for each exemplar, got {len(labels)} labels of {len(exemplars)}"
+            f"expected a label for each example, got {len(labels)} labels of {len(exemplars)}"
         )
     drawn = np.arange(len(clips))
     if len(clips) > MAX_CLIPS:

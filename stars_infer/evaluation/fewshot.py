@@ -249,7 +249,7 @@ def name_by_draws(
         drawn = np.concatenate([random.choice(pool, n, replace=False) for pool in pools])
         queries = np.setdiff1d(candidates, drawn)
         if not len(queries):
-            raise UsageError(f"all clips were drawn as exemplars at {n} shots: none is left")
+            raise UsageError(f"all clips were drawn as examples at {n} shots: none is left")
         among, asked = named_by(clips, drawn, queries, numbers[drawn])
         fitted = clips.classifier(n).fit(among, numbers[drawn], len(pools))
         predicted = fitted.scores(asked).argmax(axis=1)
@@ -296,6 +296,6 @@ def _check(
     smallest = int(np.argmin(sizes))
     if sizes[smallest] < max(shots):
         raise UsageError(
-            f"class {classes[smallest]!r} has {sizes[smallest]} possible exemplars, "
+            f"class {classes[smallest]!r} has {sizes[smallest]} possible examples, "
             f"too few for {max(shots)} shots: add clips, or lower --shots"
         )

@@ -364,7 +364,7 @@ class IndexFile:
 
     def _unusable_error(self, error: Exception) -> ExemplarIndexError:
         return ExemplarIndexError(
-            f"{self}: not a usable exemplar index ({reason_of(error, self.path)})"
+            f"{self}: not a usable index of examples ({reason_of(error, self.path)})"
         )
 
 

@@ -92,7 +92,7 @@ class ExemplarIndex(RestorableIndex):
         path = None if path is None else check_path("path", path)
         if path is not None and not path.exists() and not create:
             raise ExemplarIndexError(
-                f"{path}: no exemplar index here; add clips with "
+                f"{path}: no index of examples here; add clips with "
                 "`stars fewshot add-class CLASS/*.npy`, or name one with --index"
             )
         return cls(IndexFile(path, model, wait=wait), model)
@@ -388,7 +388,7 @@ class ExemplarIndex(RestorableIndex):
         with self._state.gallery() as gallery:
             if gallery.similarity is None:
                 raise UsageError(
-                    f"{self._file}: {gallery.sizes[0]:,} exemplars are too many to compare each "
+                    f"{self._file}: {gallery.sizes[0]:,} examples are too many to compare each "
                     f"with each, at most {EXHAUSTIVE_LIMIT:,}"
                 )
             return gallery.similarity.matrix(progress)

@@ -121,7 +121,7 @@ class RestorableIndex(IndexSettings):
             write_value(connection, FLAT, flat)
         elif read_values(connection).get(FLAT) != flat:
             raise ExemplarIndexError(
-                f"{self._file}: exemplars in 2D and in 3D cannot be mixed; nothing was put back"
+                f"{self._file}: examples in 2D and in 3D cannot be mixed; nothing was put back"
             )
 
 

@@ -124,7 +124,7 @@ def repair_index(
 @contextmanager
 def _opened(path: Path, model: ModelInfo, progress: ReportProgress) -> Iterator[_DamagedFile]:
     if not path.is_file():
-        raise ExemplarIndexError(f"{path}: no exemplar index here; name one with --index")
+        raise ExemplarIndexError(f"{path}: no index of examples here; name one with --index")
     try:
         with closing(_connect(path)) as connection:
             yield _DamagedFile(path, connection, model, progress)
@@ -200,7 +200,7 @@ class _DamagedFile:
             self.problems.append(Problem(place="tables", problem=str(error)))
         except sqlite3.Error as error:
             raise ExemplarIndexError(
-                f"{self._path}: not a usable exemplar index ({error})"
+                f"{self._path}: not a usable index of examples ({error})"
             ) from error
         found = self._all("SELECT name, fingerprint FROM model", "model")
         if not found:

@@ -54,11 +54,11 @@ class IndexSettings:
             return
         if kept_flat:
             raise ExemplarIndexError(
-                f"{self._file}: its exemplars are in 2D, and this clip is in 3D: pass "
+                f"{self._file}: its examples are in 2D, and this clip is in 3D: pass "
                 f"{option('flat', '')} to leave out its depth, or use another index"
             )
         raise ExemplarIndexError(
-            f"{self._file}: its exemplars are in 3D, and this clip is in 2D: add flat exemplars to "
+            f"{self._file}: its examples are in 3D, and this clip is in 2D: add flat examples to "
             "an index of their own"
         )
 

@@ -141,7 +141,7 @@ class AdditionAnswer(BaseModel):
     label: str = Field(examples=["wave"])
     notes: list[str] = Field(examples=[[]])
     added: bool = Field(description="False if the index holds the clip already.", examples=[True])
-    known: ExemplarAnswer | None = Field(description="The exemplar that holds it already.")
+    known: ExemplarAnswer | None = Field(description="The example that holds it already.")
 
 
 class AddAnswer(BaseModel):
@@ -155,7 +155,7 @@ class ListAnswer(BaseModel):
     """Exemplars, by label and then by age."""
 
     counts: dict[str, int] = Field(
-        description="Exemplars of each action of the index.", examples=[{"clap": 5, "wave": 3}]
+        description="Examples of each action of the index.", examples=[{"clap": 5, "wave": 3}]
     )
     exemplars: list[ExemplarAnswer]
     next: int | None = Field(
@@ -169,7 +169,7 @@ class Rename(BaseModel):
     model_config = {"extra": "forbid"}
 
     label: str | None = Field(None, description="The action that is renamed.", examples=["wave"])
-    ids: list[int] = Field([], description="Or single exemplars.", max_length=10_000)
+    ids: list[int] = Field([], description="Or single examples.", max_length=10_000)
     to: str = Field(description="The new name.", examples=["greet"])
 
 

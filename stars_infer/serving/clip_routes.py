@@ -14,7 +14,6 @@ from fastapi.responses import JSONResponse, Response
 from stars_infer.clips.people import POOLED, check_way
 from stars_infer.errors import ClipError
 from stars_infer.preprocessing.views import check_views
-from stars_infer.segmentation.segment import Timeline
 from stars_infer.serving import answers
 from stars_infer.serving.options import (
     ChancesQuery,
@@ -102,7 +101,7 @@ def failures_of(failures: Sequence[ClipError]) -> list[dict[str, str]]:
 
 @router.post("/classify", response_model=answers.ClassifyAnswer, openapi_extra=BODY)
 async def classify(request: Request, query: Annotated[ClassifyQuery, Query()]) -> JSONResponse:
-    """Name the action of each clip by its nearest exemplars, or say that it is unknown."""
+    """Name the action of each clip by its nearest examples, or say that it is unknown."""
     options = query.options()
     async with upload_of(request, query, people=query.people, views=query.views) as upload:
         found, failures = await service_of(request).classify(upload, options)
@@ -129,7 +128,7 @@ async def chances(request: Request, query: Annotated[ChancesQuery, Query()]) -> 
 
 @router.post("/search", response_model=answers.SearchAnswer, openapi_extra=BODY)
 async def search(request: Request, query: Annotated[SearchQuery, Query()]) -> JSONResponse:
-    """Find the exemplars that are most similar to each clip."""
+    """Find the examples that are most similar to each clip."""
     async with upload_of(request, query, views=query.views) as upload:
         sources, found, failures = await service_of(request).search(upload, query.k)
     return JSONResponse(
@@ -189,24 +188,5 @@ async def segment(request: Request, query: Annotated[SegmentQuery, Query()]) -> 
     async with upload_of(request, query, people=query.people) as upload:
         found, failures = await service_of(request).segment(upload, options)
     return JSONResponse(
-        {"recordings": list(map(_timeline, found)), "failures": failures_of(failures)}
+        {"recordings": [one.to_dict() for one in found], "failures": failures_of(failures)}
     )
-
-
-def _timeline(timeline: Timeline) -> dict[str, object]:
-    """As `stars segment --json` prints it."""
-    return {
-        "source": timeline.name,
-        "seconds": round(timeline.seconds, 3),
-        "segments": [
-            {
-                "start": round(part.start, 3),
-                "end": round(part.end, 3),
-                "label": part.label,
-                "confidence": round(float(part.confidence), 4),
-                "similarity": round(float(part.similarity), 4),
-            }
-            for part in timeline.segments
-        ],
-        "notes": list(timeline.notes),
-    }

@@ -60,7 +60,7 @@ async def list_(
     start: Annotated[int, Query(ge=0, description="How many to leave out.")] = 0,
     limit: Annotated[int, Query(ge=0, le=_MOST_PAGE, description="How many at most.")] = _PAGE,
 ) -> JSONResponse:
-    """List exemplars, by label and then by age, and count those of each action."""
+    """List examples, by label and then by age, and count those of each action."""
     index = service_of(request).index
     counts = await asyncio.to_thread(index.counts)
     found = await asyncio.to_thread(index.exemplars, label) if limit else []
@@ -79,10 +79,10 @@ async def list_(
     "/exemplars", response_model=answers.Changed, tags=["exemplars"], max_body_size=_MOST_RENAMED
 )
 async def rename(request: Request, what: answers.Rename) -> JSONResponse:
-    """Give an action another name, or single exemplars another label."""
+    """Give an action another name, or single examples another label."""
     service = service_of(request)
     if (what.label is None) == (not what.ids):
-        raise UsageError("say what to rename: an action (`label`), or single exemplars (`ids`)")
+        raise UsageError("say what to rename: an action (`label`), or single examples (`ids`)")
     to = check_label(what.to)
     if (label := what.label) is not None:
         changed = await service.change(lambda: service.index.rename(label, to), label)
@@ -102,16 +102,16 @@ async def rename(request: Request, what: answers.Rename) -> JSONResponse:
 @router.delete("/exemplars", response_model=answers.Changed, tags=["exemplars"])
 async def remove(
     request: Request,
-    label: Annotated[str | None, Query(description="An action, with all its exemplars.")] = None,
+    label: Annotated[str | None, Query(description="An action, with all its examples.")] = None,
     id: Annotated[
-        Sequence[int] | None, Query(description="Single exemplars.", max_length=_MOST_IDS)
+        Sequence[int] | None, Query(description="Single examples.", max_length=_MOST_IDS)
     ] = None,
 ) -> JSONResponse:
-    """Remove an action with all its exemplars, or single exemplars."""
+    """Remove an action with all its examples, or single examples."""
     service = service_of(request)
     ids = check_ids(id or ())
     if label is None and not ids:
-        raise UsageError("say what to remove: an action (`label`), or single exemplars (`id`)")
+        raise UsageError("say what to remove: an action (`label`), or single examples (`id`)")
 
     def work() -> int:
         removed = service.index.remove(label=label, ids=ids)

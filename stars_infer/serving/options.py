@@ -84,7 +84,7 @@ class ChancesQuery(ViewsQuery):
     """How clips are named."""
 
     classifier: str = Field(DEFAULT_CLASSIFIER, description=f"{', '.join(CLASSIFIERS)}.")
-    k: int | None = Field(None, description="Exemplars that vote, for vote and majority.")
+    k: int | None = Field(None, description="Examples that vote, for vote and majority.")
     mirror: str = Field(
         AUTO, description=f"Whether mirror images count: {', '.join(MIRROR_CHOICES)}."
     )
@@ -120,7 +120,7 @@ class ClassifyQuery(ChancesQuery, PeopleQuery):
 class SearchQuery(ViewsQuery):
     """How clips are read, and how many neighbors are wanted."""
 
-    k: int = Field(5, ge=1, le=1000, description="How many of the nearest exemplars.")
+    k: int = Field(5, ge=1, le=1000, description="How many of the nearest examples.")
 
 
 class AddQuery(ClipQuery):

@@ -145,7 +145,7 @@ class Service(Gauges):
             "stars_requests_most": ("Most requests that are let in.", self.limits.queue),
             "stars_watching": ("Streams that are followed.", self.watching),
             "stars_spooled_bytes": ("Bytes of bodies that are kept.", self.spool.kept),
-            "stars_exemplars": ("Exemplars in the index.", size),
+            "stars_exemplars": ("Examples in the index.", size),
         }
 
     async def classify(

@@ -93,7 +93,7 @@ def _fit_flat(connection: sqlite3.Connection, flat: str | None, target: Exemplar
         write_value(connection, FLAT, flat)
     elif read_values(connection).get(FLAT) != flat:
         raise ExemplarIndexError(
-            f"{target.path}: exemplars in 2D and in 3D cannot be mixed; copy to another index"
+            f"{target.path}: examples in 2D and in 3D cannot be mixed; copy to another index"
         )
 
 

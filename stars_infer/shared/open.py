@@ -142,7 +142,7 @@ def _find(store: Store, model: ModelInfo, *, create: bool, wait: float) -> None:
         name, fingerprint = str(made_by["name"]), str(made_by["fingerprint"])
     except (Damage, KeyError) as error:
         raise ExemplarIndexError(
-            f"{store}: no exemplar index ({error}); name another collection"
+            f"{store}: no index of examples ({error}); name another collection"
         ) from error
     if fingerprint != model.fingerprint:
         raise ExemplarIndexError(
@@ -153,7 +153,7 @@ def _find(store: Store, model: ModelInfo, *, create: bool, wait: float) -> None:
 
 def _none_at(place: Place | Store) -> ExemplarIndexError:
     return ExemplarIndexError(
-        f"{place}: no exemplar index here; add clips with "
+        f"{place}: no index of examples here; add clips with "
         f"`stars fewshot add-class CLASS/*.npy --index {place}`, or name one with --index"
     )
 

@@ -127,7 +127,7 @@ class SequenceSearcher:
 
     def _compared_all(self, query: Features) -> tuple[WarpingGallery, FloatArray]:
         if self._all is None or query.sequence is None:
-            raise UsageError(f"{self.size:,} exemplars are too many to compare all")
+            raise UsageError(f"{self.size:,} examples are too many to compare all")
         return self._all, query.sequence
 
     def _nearest(self, query: Features, k: int) -> Matches:

@@ -91,7 +91,7 @@ def test_what_is_no_index_is_told(tmp_path, content):
     for call in (lambda: verify_index(path, VECTORS), lambda: repair_index(path, "x.db", VECTORS)):
         with pytest.raises(ExemplarIndexError, match=r"stars.db: n"):
             call()
-    with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
+    with pytest.raises(ExemplarIndexError, match="no index of examples here"):
         verify_index(tmp_path / "none.db", VECTORS)
     with ExemplarIndex.open(tmp_path / "other.db", SEQUENCES):
         pass

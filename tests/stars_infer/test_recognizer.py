@@ -360,11 +360,11 @@ def test_files_keep_the_examples(taught, tmp_path, files):
         taught.save(copy)
     with pytest.raises(UsageError, match="name the file to open"):
         Recognizer.open(None)
-    with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
+    with pytest.raises(ExemplarIndexError, match="no index of examples here"):
         Recognizer.open(tmp_path / "other.db")
     assert not (tmp_path / "other.db").exists()
     shutil.copy(files / "kick/1.npy", tmp_path / "no.db")
-    with pytest.raises(ExemplarIndexError, match="not a usable exemplar index"):
+    with pytest.raises(ExemplarIndexError, match="not a usable index of examples"):
         Recognizer(tmp_path / "no.db")
 
 

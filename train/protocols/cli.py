@@ -84,11 +84,11 @@ def fewshot(
     results: ResultOptions,
     shots: Annotated[
         list[int] | None,
-        typer.Option(help="Exemplars per action; repeatable.", show_default="1, 2 and 5"),
+        typer.Option(help="Examples per action; repeatable.", show_default="1, 2 and 5"),
     ] = None,
-    draws: Annotated[int, typer.Option(help="Random draws of exemplars.")] = few.DRAWS,
+    draws: Annotated[int, typer.Option(help="Random draws of examples.")] = few.DRAWS,
 ) -> None:
-    """N exemplars of each action from the training part, test clips named by their n nearest."""
+    """N examples of each action from the training part, test clips named by their n nearest."""
     measure_frozen(
         lambda measured, task, fabric, track: few.fewshot(
             measured,

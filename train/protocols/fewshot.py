@@ -61,7 +61,7 @@ def fewshot(
         pooled_features(measured, part, fabric=fabric, crop=crop, track=track, what=what)
         .cpu()
         .numpy()
-        for part, what in ((task.train, "encoding exemplars"), (task.test, "encoding queries"))
+        for part, what in ((task.train, "encoding examples"), (task.test, "encoding queries"))
     )
     clips = LabeledClips(
         similarity=cosine_of(np.concatenate((exemplars, queries))),

@@ -42,7 +42,7 @@ def test_classify_names_clips_and_explains(taught, recordings):
     quiet = taught("classify", *clips, "--quiet")[1].splitlines()
     assert [line.split("\t")[1] for line in quiet] == [answer["answer"] for answer in answers]
     explained = taught("classify", clips[0], "--explain")[1]
-    assert "nearest exemplars: " in explained
+    assert "nearest examples: " in explained
     assert "next best: " in explained
 
 
@@ -117,7 +117,7 @@ def test_k_has_a_short_form(taught, recordings):
 def test_classify_without_an_index(stars, recordings):
     code, _, err = stars("classify", recordings / "wave")
     assert code == 1
-    assert "no exemplar index here; add clips with" in " ".join(err.split())
+    assert "no index of examples here; add clips with" in " ".join(err.split())
 
 
 def test_kinect20_needs_its_layout(taught, tmp_path):
@@ -188,7 +188,7 @@ def test_explain_needs_no_runtime_for_the_rest(taught, recordings, monkeypatch):
     clip = sorted((recordings / "squat").iterdir())[3]
     code, out, err = taught("classify", clip, "--explain")
     assert code == 0, err
-    assert "nearest exemplars: " in out
+    assert "nearest examples: " in out
     assert "each part alone" not in out
     assert "cannot be told: running the network needs" in " ".join(err.split())
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_searched(stars, recordings, encoder):
     clip = last(recordings, "wave")
     code, _, err = stars("search", clip)
     assert code == 1
-    assert "no exemplar index here" in " ".join(err.split())
+    assert "no index of examples here" in " ".join(err.split())
     code, _, err = stars("search", clip, "--in", "none.npz")
     assert code == 1
     assert "none.npz: no such collection" in err

@@ -9,7 +9,7 @@ from stars_infer.cli.tables import PathCell, print_rows
 
 CLIP = "recordings/wave/S001C001P004R001A001.skeleton"
 NEAREST = "recordings/wave/S001C001P003R001A001.skeleton"
-COLUMNS = ("clip", "action", "confidence", "nearest exemplar")
+COLUMNS = ("clip", "action", "confidence", "nearest example")
 
 
 def printed(width, rows, columns=COLUMNS):

@@ -103,7 +103,7 @@ def test_fewer_clips_than_asked_for_and_none():
     assert suggest([], 3) == []
     with pytest.raises(UsageError, match="n must be at least 1, not 0"):
         suggest(at(0), 0)
-    with pytest.raises(UsageError, match="label for each exemplar, got 0 labels of 1"):
+    with pytest.raises(UsageError, match="label for each example, got 0 labels of 1"):
         suggest(at(0), 1, exemplars=at(3))
 
 

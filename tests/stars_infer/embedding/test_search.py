@@ -82,7 +82,7 @@ def test_where_nothing_is_nothing_is_searched(recognizer, recordings, tmp_path, 
     Recognizer(tmp_path / "empty.db").close()
     with pytest.raises(ExemplarIndexError, match="empty"):
         search(tmp_path / "empty.db")
-    with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
+    with pytest.raises(ExemplarIndexError, match="no index of examples here"):
         search(tmp_path / "none.db")
     with pytest.raises(CollectionError, match="no such collection"):
         search(tmp_path / "none.npz")

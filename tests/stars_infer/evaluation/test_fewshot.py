@@ -66,7 +66,7 @@ def test_a_drawn_exemplar_is_no_query_of_that_draw():
     ("clips", "shots", "says"),
     [
         (labeled([[1, 0]], ["a"]), [1], "two classes"),
-        (labeled(np.eye(3), ["a", "a", "b"]), [2], "'b' has 1 possible exemplars, too few for 2"),
+        (labeled(np.eye(3), ["a", "a", "b"]), [2], "'b' has 1 possible examples, too few for 2"),
         (labeled(np.eye(2), ["a", "b"]), [1], "all clips were drawn"),
         (labeled(np.eye(2), ["a", "b"], query=[False, False]), [1], "check --queries"),
     ],

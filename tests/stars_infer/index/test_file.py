@@ -316,7 +316,7 @@ def test_names_that_sqlite_reads_otherwise_are_files(tmp_path, monkeypatch):
         index.add([new("a", moving(0), "new")])
     with ExemplarIndex.open(":memory:", SEQUENCES, create=False) as index:
         assert len(index) == 1
-    with pytest.raises(ExemplarIndexError, match="not a usable exemplar index"):
+    with pytest.raises(ExemplarIndexError, match="not a usable index of examples"):
         ExemplarIndex.open("a\0b", SEQUENCES)
 
 

@@ -99,11 +99,11 @@ def test_index_of_another_model_is_refused_with_both_named(tmp_path, index):
 
 
 def test_what_is_no_index(tmp_path):
-    with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
+    with pytest.raises(ExemplarIndexError, match="no index of examples here"):
         ExemplarIndex.open(tmp_path / "none.db", MODEL, create=False)
     assert not (tmp_path / "none.db").exists()
     (tmp_path / "text.db").write_text("hello " * 100)
-    with pytest.raises(ExemplarIndexError, match="not a usable exemplar index"):
+    with pytest.raises(ExemplarIndexError, match="not a usable index of examples"):
         ExemplarIndex.open(tmp_path / "text.db", MODEL)
     foreign = sqlite3.connect(tmp_path / "foreign.db")
     foreign.execute("CREATE TABLE exemplars (id)")
@@ -207,7 +207,7 @@ def test_similarity_of_exemplars_is_kept_and_only_new_ones_are_compared(tmp_path
 def test_too_many_exemplars_are_not_compared_each_with_each(index, monkeypatch):
     monkeypatch.setattr("stars_infer.index.small.EXHAUSTIVE_LIMIT", 3)
     index.add([exemplar("a", n) for n in range(4)])
-    with pytest.raises(UsageError, match="4 exemplars are too many"):
+    with pytest.raises(UsageError, match="4 examples are too many"):
         index.compare_exemplars()
 
 
@@ -228,7 +228,7 @@ def test_a_large_index_decides_by_the_nearest(index, monkeypatch):
     known, unknown_clip = index.classify([exemplar("?", 1).features, exemplar("?", 6).features])
     assert known.answer == "1"
     assert unknown_clip.chance_known < known.chance_known
-    with pytest.raises(UsageError, match="at most 20 exemplars, the index holds 30"):
+    with pytest.raises(UsageError, match="at most 20 examples, the index holds 30"):
         index.classify([exemplar("?", 1).features], ClassifyOptions(classifier="prototypes"))
 
 

@@ -115,7 +115,7 @@ def test_every_command_takes_a_shared_index(tmp_path, monkeypatch):
     call("report", "qdrant-local:shared", "--out", "report.html")
     code, _, err = call_stars("fewshot", "list", "--index", "qdrant-local:shraed")
     assert code == 1
-    assert "no exemplar index here" in err
+    assert "no index of examples here" in err
     assert not (tmp_path / "shraed").exists()
     call("fewshot", "copy", "qdrant-local:shared", "copy.db", "--quiet")
     call("fewshot", "verify", "--index", "copy.db")

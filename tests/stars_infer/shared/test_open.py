@@ -64,7 +64,7 @@ def test_a_password_in_a_name_is_refused_and_not_repeated():
 
 
 def test_there_is_none_yet(memory, own_encoder):
-    with pytest.raises(ExemplarIndexError, match="no exemplar index here"):
+    with pytest.raises(ExemplarIndexError, match="no index of examples here"):
         memory.open("one", own_encoder.info, create=False)
     assert not memory.database.there
     memory.open("one", own_encoder.info)

@@ -66,7 +66,7 @@ def test_mirror_images_are_compared_with_all_exemplars_or_with_none():
     got = SequenceSearcher(features, HOW).mirrored_similarities(query)
     np.testing.assert_array_equal(got, expected)
     large = SequenceSearcher(features, HOW, exhaustive_limit=5, shortlist=5)
-    with pytest.raises(UsageError, match="8 exemplars are too many to compare all"):
+    with pytest.raises(UsageError, match="8 examples are too many to compare all"):
         large.mirrored_similarities(query)
 
 

@@ -29,7 +29,7 @@ def test_figures_are_those_of_the_runtime(task, measured, fabric):
 
 
 def test_what_cannot_be_measured(task, measured, fabric):
-    with pytest.raises(UsageError, match="'bow' has 6 possible exemplars, too few for 7 shots"):
+    with pytest.raises(UsageError, match="'bow' has 6 possible examples, too few for 7 shots"):
         fewshot(measured, task, fabric=fabric, shots=[7])
     for wrong in ({"draws": 0}, {"shots": [0]}, {"shots": []}):
         with pytest.raises(UsageError, match="at least 1"):
