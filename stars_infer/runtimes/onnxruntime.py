@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.errors import MissingExtraError, ModelError, ProviderError
+from stars_infer.machine import usable_cores
 from stars_infer.runtimes.forms import check_made_from, form_of
 from stars_infer.runtimes.runtime import BF16, FP16, FP32, INT8, RuntimeChoice
 from stars_infer.telemetry import switch_off
@@ -39,6 +41,7 @@ _DEVICES_OF = {
     FP16: "cuda and tensorrt",
     INT8: "cpu and openvino",
 }
+_SPINNING = "session.intra_op.allow_spinning"
 CPU_BATCH, BATCH = 4, 64
 """Bodies run at once. On a CPU, 16 were slower than 1 to 4 and took more memory."""
 
@@ -95,7 +98,8 @@ def open_session(
     Args:
         graph: The ONNX file.
         device: A name of `PROVIDERS`.
-        threads: Threads of one run on a CPU; ONNX Runtime decides if None.
+        threads: Threads of one run on a CPU; if None, ONNX Runtime decides, or there is one for
+            each core if this process may not use all of the machine's.
         settings: Options of the provider.
         batch: Number of bodies in every run; any number if None.
 
@@ -108,8 +112,7 @@ def open_session(
     provider = PROVIDERS[device]
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors only: falling back is checked below
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    _share_cores(options, threads)
     if batch is not None:
         options.add_free_dimension_override_by_name(BODIES, batch)
     try:
@@ -123,6 +126,21 @@ def open_session(
             "`stars doctor` says what is missing"
         )
     return session
+
+
+def _share_cores(options: onnxruntime.SessionOptions, threads: int | None) -> None:
+    """Set the threads of one run, and let them sleep while they wait where cores are few.
+
+    ONNX Runtime counts the cores of the machine, not those that this process may use, and its
+    threads wait by spinning: more of them than cores take the time in which another would work.
+    """
+    cores = usable_cores()
+    if threads is None and cores < (os.cpu_count() or cores):
+        threads = cores
+    if threads is not None:
+        options.intra_op_num_threads = threads
+        if threads > cores:
+            options.add_session_config_entry(_SPINNING, "0")
 
 
 def onnxruntime_package() -> onnxruntime:

@@ -21,7 +21,7 @@ from stars_infer.errors import (
     UsageError,
 )
 from stars_infer.machine import cpu_name, resident_memory
-from stars_infer.runtimes import all_cores, openvino
+from stars_infer.runtimes import all_cores, onnxruntime, openvino
 from stars_infer.runtimes.forms import INT8_FILE
 from stars_infer.runtimes.open import available_choices, available_devices, open_runtime
 from stars_infer.runtimes.runtime import RuntimeChoice
@@ -133,6 +133,25 @@ def test_one_core_has_one_session(graph, monkeypatch):
     monkeypatch.setattr("stars_infer.runtimes.open.usable_cores", lambda: 1)
     runtime = open_runtime(graph, RuntimeChoice(device="cpu"))
     assert not isinstance(runtime, all_cores.AllCores)
+
+
+@pytest.mark.parametrize(
+    ("threads", "allowed", "machine", "set_to", "spins"),
+    [(None, 1, 2, 1, True), (None, 2, 2, 0, True), (2, 1, 2, 2, False), (2, 2, 2, 2, True),
+     (4, 2, 64, 4, False), (None, 8, 64, 8, True), (1, 1, 1, 1, True), (None, 1, 1, 0, True)],
+)  # fmt: skip
+def test_threads_do_not_spin_where_cores_are_few(
+    graph, monkeypatch, threads, allowed, machine, set_to, spins
+):
+    monkeypatch.setattr(onnxruntime, "usable_cores", lambda: allowed)
+    monkeypatch.setattr("os.cpu_count", lambda: machine)
+    options = onnxruntime.open_session(graph, "cpu", threads=threads).get_session_options()
+    assert options.intra_op_num_threads == set_to
+    if spins:
+        with pytest.raises(RuntimeError):  # not set, which is to spin
+            options.get_session_config_entry(onnxruntime._SPINNING)
+    else:
+        assert options.get_session_config_entry(onnxruntime._SPINNING) == "0"
 
 
 def test_int8_is_a_precision_where_the_model_has_it(graph, info, tmp_path):
