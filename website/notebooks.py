@@ -63,6 +63,8 @@ def run_notebook(
     NotebookClient(
         notebook,
         timeout=600,
+        startup_timeout=600,
+        iopub_timeout=600,  # a busy machine would lose what a cell prints
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
     ).execute()
