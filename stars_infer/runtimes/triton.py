@@ -87,13 +87,19 @@ class Address:
         path = parts.path.strip("/").split("/")
         if not name or not path[0] or len(path) > 2 or given or parts.fragment:
             raise UsageError(f"device {shown!r}: {_EXAMPLE}, or .../MODEL/VERSION?timeout=SECONDS")
+        version = path[1] if len(path) > 1 else ""
+        if version and not (version.isascii() and version.isdecimal() and int(version) > 0):
+            raise UsageError(
+                f"device {shown!r}: a version is a whole number from 1, not {version!r}; leave it "
+                "out to take the server's choice"
+            )
         check_range(f"timeout of {shown!r}", timeout, above=0, at_most=3600)
         return cls(
             protocol=protocol,
             encrypted=encrypted,
             host=f"[{name}]:{port}" if ":" in name else f"{name}:{port}",
             model=path[0],
-            version=path[1] if len(path) > 1 else "",
+            version=version,
             timeout=timeout,
         )
 

@@ -186,7 +186,8 @@ def test_addresses_are_read(device, wanted):
     [
         "triton://host", "triton://", "triton:///m", "triton://host/a/b/c", "triton://host:x/m",
         "triton://host/m?tiemout=3", "triton://host/m?timeout=x", "triton://host/m?timeout=0",
-        "triton://host/m#1",
+        "triton://host/m#1", "triton://host/m/x", "triton://host/m/0", "triton://host/m/-1",
+        "triton://host/m/1.5", "triton://host/m/٣", "triton://host/m/1_0",
     ],
 )  # fmt: skip
 def test_other_addresses_are_refused(device):
