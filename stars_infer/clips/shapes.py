@@ -8,19 +8,17 @@ y and z; `(T, V * 3)`, with the coordinates of a joint side by side, too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stars_infer.clips.convention import option
 from stars_infer.errors import ClipError
-from stars_infer.layouts import get_layout, layouts_with
-
-if TYPE_CHECKING:
-    from stars_infer.layouts import Layout
+from stars_infer.layouts import get_layout, layouts_with, match_names
 
 USUAL = ("TVC", "MTVC", "CTVM")
 """Orders of axes that need no note: M bodies, T frames, V joints, C coordinates."""
@@ -81,17 +79,70 @@ def as_bodies(
     readings = _readings(array, len(kind.joints), counts)
     if not readings:
         raise ClipError(source, _explain(array.shape, layout, len(kind.joints), flat=flat))
-    chosen = readings[0] if len(readings) == 1 else _choose(readings, kind, source)
-    if chosen.order not in USUAL and _misfit(chosen.bodies, kind) > FITTING:
-        raise ClipError(
-            source, f"{array.shape} can only be read as {chosen.words}, and no body keeps its "
-            f"bones so: bring it to (M, T, {len(kind.joints)}, 3) with numpy.transpose"
-        )  # fmt: skip
-    notes = () if chosen.order in USUAL else (f"axes {array.shape} were read as {chosen.words}",)
+    chosen = _settle(array, readings, np.array(kind.bones), source)
     bodies = chosen.bodies
     if bodies.shape[3] == 2:
         bodies = np.concatenate([bodies, np.zeros_like(bodies[..., :1])], axis=3)
-    return bodies, notes
+    return bodies, _notes(array, chosen)
+
+
+def as_tracks(
+    joints: ArrayLike, *, count: int, names: Sequence[str], source: str
+) -> tuple[NDArray[np.generic], str, tuple[str, ...]]:
+    """View positions of any shape as bodies whose joints are not yet those of a layout.
+
+    Args:
+        joints: The array, in 3D.
+        count: Number of joints.
+        names: What the joints are called; empty if that is not known.
+        source: Name for messages.
+
+    Returns:
+        Bodies (M, T, V, 3); the order of the axes of the array, such as `CTVM`; and a note as of
+        `as_bodies`.
+
+    Raises:
+        ClipError: As for `as_bodies`.
+    """
+    array = array_of(joints, source)
+    readings = _readings(array, count, (3,)) if count > 0 else []
+    if not readings:
+        raise ClipError(
+            source, f"expected {count} joints in 3D, such as (T, {count}, 3), got {array.shape}"
+        )
+    chosen = _settle(array, readings, _bones_between(names, count), source)
+    return chosen.bodies, chosen.order, _notes(array, chosen)
+
+
+def _bones_between(names: Sequence[str], count: int) -> NDArray[np.intp]:
+    """The bones of the layout whose joints are called so; else each joint and the one after it."""
+    found = match_names(names) if names else None
+    if found is not None:
+        ends = np.array(found.places)[np.array(found.layout.bones)]
+        return ends[(ends >= 0).all(axis=1)]
+    return np.stack([np.arange(count - 1), np.arange(1, count)], axis=1)
+
+
+def _settle(
+    array: NDArray[np.generic], readings: list[_Reading], bones: NDArray[np.intp], source: str
+) -> _Reading:
+    """The reading that counts.
+
+    Raises:
+        ClipError: If it is an unusual one, and no body's, or several fit.
+    """
+    chosen = readings[0] if len(readings) == 1 else _choose(readings, bones, source)
+    if chosen.order not in USUAL and _misfit(chosen.bodies, bones) > FITTING:
+        raise ClipError(
+            source, f"{array.shape} can only be read as {chosen.words}, and no body keeps its "
+            f"bones so: bring it to (M, T, {chosen.bodies.shape[2]}, 3) with numpy.transpose"
+        )  # fmt: skip
+    return chosen
+
+
+def _notes(array: NDArray[np.generic], chosen: _Reading) -> tuple[str, ...]:
+    usual = chosen.order in USUAL
+    return () if usual else (f"axes {array.shape} were read as {chosen.words}",)
 
 
 def array_of(values: ArrayLike, source: str) -> NDArray[np.generic]:
@@ -149,13 +200,13 @@ def _rows(array: NDArray[np.generic], joints: int, counts: tuple[int, ...]) -> l
     return readings
 
 
-def _choose(readings: list[_Reading], layout: Layout, source: str) -> _Reading:
+def _choose(readings: list[_Reading], bones: NDArray[np.intp], source: str) -> _Reading:
     """The reading that fits a body best; a usual one, unless another is clearly better.
 
     Raises:
         ClipError: If several fit as well, and none of them is usual.
     """
-    misfit = {reading.order: _misfit(reading.bodies, layout) for reading in readings}
+    misfit = {reading.order: _misfit(reading.bodies, bones) for reading in readings}
     ranked = sorted(
         readings,
         key=lambda one: (one.crowded, one.order not in USUAL, misfit[one.order]),
@@ -174,7 +225,7 @@ def _choose(readings: list[_Reading], layout: Layout, source: str) -> _Reading:
     return ranked[0]
 
 
-def _misfit(bodies: NDArray[Any], layout: Layout) -> float:
+def _misfit(bodies: NDArray[Any], ends: NDArray[np.intp]) -> float:
     """How little bodies (M, T, V, C) are like people's: how bones change, and how joints jump.
 
     Both are shares of the length of a bone. Bones of a picture change, but less than noise does.
@@ -182,7 +233,6 @@ def _misfit(bodies: NDArray[Any], layout: Layout) -> float:
     bodies = bodies[:_LOOKED_AT, :_LOOKED_AT].astype(np.float64)
     here = np.isfinite(bodies).all(axis=3) & bodies.any(axis=3)
     bodies = np.where(here[..., None], bodies, np.nan)
-    ends = np.array(layout.bones)
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(bodies[:, :, ends[:, 0]] - bodies[:, :, ends[:, 1]], axis=3)
         steps = np.linalg.norm(np.diff(bodies, axis=1), axis=3)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.clips.convention import STANDARD, Convention
+from stars_infer.clips.shapes import as_tracks
 from stars_infer.errors import ClipError
 from stars_infer.readers.bounds import size_of
 from stars_infer.readers.members import MAGIC, Archive, read_array
@@ -46,7 +47,8 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     """Read the array `joints` of an archive, or its only array.
 
     The archive may also hold `layout`, `units`, `up` and `handedness` (text), `fps` (a number),
-    `joint_names` (V,), and `confidence` (M, T, V) or (T, V).
+    `joint_names` (V,), and `confidence` (M, T, V) or (T, V), or with its axes in the order of those
+    of the positions.
 
     Raises:
         ClipError: If the file is not an archive or is damaged, or if it holds several arrays and
@@ -76,13 +78,19 @@ def read_npz(path: Path) -> tuple[Recording, ...]:
     convention = convention_in(source, **stated)
     if names is None and confidence is None:
         return (Recording(joints=joints, source=source, stated=convention, default=DEFAULTS),)
-    tracks = _tracks(joints, source)
+    listed = () if names is None else _names(names, source)
+    count = len(listed) if names is not None or confidence is None else _last(confidence.shape)
+    bodies, order, notes = as_tracks(joints, count=count, names=listed, source=source)
+    tracks = np.ascontiguousarray(bodies, np.float32)
     return (
         Recording(
             joints=tracks,
             presence=np.asarray(tracks.any(axis=(2, 3))),  # NaN is not zero
-            confidence=None if confidence is None else _confidence_of(confidence, tracks, source),
-            joint_names=() if names is None else _names(names, tracks, source),
+            confidence=None
+            if confidence is None
+            else _confidence_of(confidence, order, tracks, source),
+            joint_names=listed,
+            notes=notes,
             source=source,
             stated=convention,
             default=DEFAULTS,
@@ -103,30 +111,25 @@ def _stated(name: str, value: NDArray[np.generic]) -> object:
     return (value.item() or None) if value.size == 1 else value
 
 
-def _tracks(joints: NDArray[np.generic], source: str) -> NDArray[np.float32]:
-    if joints.ndim == 3:
-        joints = joints[None]
-    if joints.ndim != 4 or joints.shape[3] != 3 or not np.issubdtype(joints.dtype, np.number):
-        raise ClipError(
-            source, "with 'joint_names' or 'confidence', expected numbers (T, V, 3) or "
-            f"(M, T, V, 3), got {joints.shape} of {joints.dtype}"
-        )  # fmt: skip
-    return np.ascontiguousarray(joints, np.float32)
+def _last(shape: tuple[int, ...]) -> int:
+    return shape[-1] if shape else 0
 
 
-def _names(names: NDArray[np.generic], tracks: NDArray[np.float32], source: str) -> tuple[str, ...]:
-    if names.shape != tracks.shape[2:3]:
-        raise ClipError(
-            source, f"{tracks.shape[2]} joints, but 'joint_names' has the shape {names.shape}"
-        )
+def _names(names: NDArray[np.generic], source: str) -> tuple[str, ...]:
+    if names.ndim != 1:
+        raise ClipError(source, f"'joint_names' has the shape {names.shape}: list one a joint")
     return tuple(str(name) for name in names)
 
 
 def _confidence_of(
-    confidence: NDArray[np.generic], tracks: NDArray[np.float32], source: str
+    confidence: NDArray[np.generic], order: str, tracks: NDArray[np.float32], source: str
 ) -> NDArray[np.float32]:
+    """Confidence (M, T, V): without bodies, or with its axes in the order of those of positions."""
     if confidence.ndim == 2:
         confidence = confidence[None]
+    own = order.replace("C", "")
+    if confidence.shape != tracks.shape[:3] and confidence.ndim == 3 and sorted(own) == list("MTV"):
+        confidence = np.transpose(confidence, [own.index(axis) for axis in "MTV"])
     if confidence.shape != tracks.shape[:3] or confidence.dtype.kind not in "fiub":
         raise ClipError(
             source, f"expected numbers 'confidence' {tracks.shape[:3]}, got {confidence.shape} of "

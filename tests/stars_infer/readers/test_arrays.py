@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stars_infer import read_clip
-from stars_infer.layouts import NTU25_JOINTS
+from stars_infer.layouts import NTU25_JOINTS, get_layout
+from stars_infer.readers.arrays import read_npz
+from tests.bodies import in_layout
 from tests.stars_infer.readers.test_files import read_or_refuse, refusal
 
 
@@ -94,6 +96,54 @@ def test_arrays_of_other_dimensions_are_one_error(tmp_path, ending, extra, shape
         np.savez(path, joints=np.ones(shape), **extra)
     assert str(shape) in refusal(path)
     assert str(shape) in refusal(path, layout="ntu25")
+
+
+ORDERS = ["TVC", "MTVC", "CTVM", "TMVC", "VTC", "TVMC", "VMTC", "CVT"]
+
+
+@pytest.mark.parametrize("order", [*ORDERS, "rows", "rows of joints"])
+@pytest.mark.parametrize("named", ["ntu25", "mediapipe33", "nothing known"])
+def test_named_joints_and_confidence_may_have_their_axes_in_any_order(
+    tmp_path, waving, order, named
+):
+    layout = get_layout("ntu25" if named == "nothing known" else named)
+    bodies = waving if layout.name == "ntu25" else in_layout(waving, layout.name)
+    names = [f"p{number}" for number in range(25)] if named == "nothing known" else layout.joints
+    count = 2 if "M" in order else 1
+    bodies = np.concatenate([bodies, bodies + [1, 0, 0]])[:count]
+    confidence = np.random.default_rng(0).uniform(0.6, 1, bodies.shape[:3])
+    path, extra = tmp_path / "c.npz", {"joint_names": names, "confidence": confidence}
+    np.savez(path, joints=bodies, **extra)
+    (wanted,) = read_npz(path)
+    assert not wanted.notes
+    if order == "rows":
+        array = bodies[0].reshape(bodies.shape[1], -1)
+    elif order == "rows of joints":
+        array = bodies[0].reshape(-1, 3)
+    else:
+        whole = bodies if "M" in order else bodies[0]
+        axes = "MTVC" if "M" in order else "TVC"
+        array = np.transpose(whole, [axes.index(axis) for axis in order])
+        if "M" in order:
+            extra["confidence"] = np.transpose(
+                confidence, ["MTV".index(axis) for axis in order.replace("C", "")]
+            )
+    np.savez(path, joints=array, **extra)
+    (found,) = read_npz(path)
+    np.testing.assert_allclose(found.joints, wanted.joints)
+    np.testing.assert_allclose(found.confidence, wanted.confidence)
+    assert found.joint_names == wanted.joint_names
+    assert bool(found.notes) == (order not in ("TVC", "MTVC", "CTVM"))
+
+
+def test_joints_that_the_names_do_not_fit_are_refused(tmp_path, waving):
+    path = tmp_path / "c.npz"
+    for names in (NTU25_JOINTS[:20], [], np.array("one"), [NTU25_JOINTS]):
+        np.savez(path, joints=waving, joint_names=names)
+        assert "c.npz" in refusal(path)
+    for confidence in (np.array(1.0), np.ones(0), np.ones((2, 7))):
+        np.savez(path, joints=waving, confidence=confidence)
+        assert "c.npz" in refusal(path)
 
 
 def test_twenty_joints_need_their_layout_named(tmp_path, waving):
