@@ -1,6 +1,7 @@
 """Commands of videos and cameras, with a pretended OpenCV and pose model."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,7 +133,8 @@ def test_taught_by_a_camera(stars, fake, tmp_path):
     seconds = iter(np.arange(10_000) / 30)
     fake.cv2.cameras[2] = write_actor(tmp_path / "v.mp4", moves("wave", times=6)).read_text()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stars_infer.pose.pictures.time.monotonic", lambda: float(next(seconds)))
+        clock = SimpleNamespace(monotonic=lambda: float(next(seconds)))
+        patch.setattr("stars_infer.pose.pictures.time", clock)
         code, _, err = stars(
             "teach", "wave", "--camera", 2, "--length", 2, "--examples", 3, "--save", "kept/wave"
         )
