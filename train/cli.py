@@ -181,7 +181,8 @@ def make_pool_of(
         views=replace(SENSOR, **flags),
     )
     done = 0
-    with output.bar() as bar:
+    so_far = f"what is done of {out} is kept"
+    with output.goes_on(lambda: so_far), output.bar() as bar:
         task = bar.add_task("landmarks", total=None)
         for done, total in make_pool(config, out, clips=clips, workers=workers):
             bar.update(task, description="clips", completed=done, total=total)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LOCAL, RAY = "local", "ray"
 _MANY = "Many machines"
-_INTERRUPTED = 130
 _MOST_ERRORS = 20
 """Errors of clips that are printed; all of them are rows of what is written."""
 _PAUSE = 30.0
@@ -243,15 +242,12 @@ def _shown(what: str, output: Output) -> Iterator[Callable[[Progress], None]]:
                 told = time.monotonic()
                 output.note(_in_words(what, progress))
 
-        try:
-            yield tell
-        except KeyboardInterrupt:
+        def how_far() -> str:
             done, end = (latest[0].files, latest[0].all_files) if latest else (0, 0)
-            output.count_alike()
-            output.error(
-                f"stopped: {done:,} of {end:,} files are done; run the same command again to go on"
-            )
-            raise typer.Exit(_INTERRUPTED) from None
+            return f"{done:,} of {end:,} files are done"
+
+        with output.goes_on(how_far):
+            yield tell
 
 
 def _tell_errors(progress: Progress, output: Output) -> None:

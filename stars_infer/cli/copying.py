@@ -31,12 +31,20 @@ def copy(
 
     output = Output(json=json, quiet=quiet)
     info = read_model_info(find_model(model))
+    done = end = 0
+
+    def tell(at: int, of: int) -> None:
+        nonlocal done, end
+        done, end = at, of
+        progress(at, of)
+
     with (
+        output.goes_on(lambda: f"{done:,} of {count_in_words(end, 'example')} are in {target}"),
         open_index(source, info, create=False) as old,
         open_index(target, info) as new,
         output.counter("copying") as progress,
     ):
-        copied = copy_index(old, new, progress=progress)
+        copied = copy_index(old, new, progress=tell)
     if json:
         output.record(
             {

@@ -26,7 +26,7 @@ from stars_infer.cli.options import (
     existing_index,
     make_ready,
 )
-from stars_infer.cli.output import JsonFlag, Output, QuietFlag
+from stars_infer.cli.output import INTERRUPTED, JsonFlag, Output, QuietFlag
 from stars_infer.cli.relabel import no_example, note_confusable, relabel, rename
 from stars_infer.cli.salvage import repair, verify
 from stars_infer.cli.tables import PathCell
@@ -141,12 +141,8 @@ def add_class(
     if stopped:
         output.count_alike()
         output.error(_how_far(adder.added, len(adder.done), len(paths)))
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     output.finish()
-
-
-_INTERRUPTED = 130
-"""Exit code after Ctrl-C, as of shells."""
 
 
 def _how_far(added: int, done: int, total: int) -> str:

@@ -33,6 +33,8 @@ QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Results only, ta
 _Item = TypeVar("_Item")
 _NAMES_SHOWN = 3
 """Clips of one file that failed for one reason of which the name is printed."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of shells."""
 _ALIKE_SHOWN = 3
 """Files that failed for one reason which are named; the others are counted."""
 _MOST_NOTES = 20
@@ -222,6 +224,20 @@ class Output:
         ) as bar:
             bar.add_task(what, total=None)
             yield
+
+    @contextmanager
+    def goes_on(self, how_far: Callable[[], str]) -> Iterator[None]:
+        """Say after Ctrl-C how far a command came that goes on when it is run again.
+
+        Args:
+            how_far: Says what is done and kept.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.count_alike()
+            self.error(f"stopped: {how_far()}; run the same command again to go on")
+            raise typer.Exit(INTERRUPTED) from None
 
     def finish(self) -> None:
         """End the command, with exit code 1 if any input failed."""

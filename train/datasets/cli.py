@@ -94,7 +94,8 @@ def prepare(
     """Make a pack of NTU RGB+D or PKU-MMD with all official splits; killed, it goes on later."""
     output = Output(json=json, quiet=quiet)
     check_folder(out, "--out")
-    with output.bar() as bar:
+    so_far = f"what is done of {out} is kept"
+    with output.goes_on(lambda: so_far), output.bar() as bar:
         task = bar.add_task(f"preparing {dataset}", total=None)
         made = prepare_dataset(
             dataset,
