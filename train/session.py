@@ -161,6 +161,8 @@ def train(
         method.start_from(start.weights, source=str(config.start_from))
     method.before_first_step()
     views = open_views(method, pack, config, device=str(fabric.device))
+    if start is not None and earlier is None:
+        method.to(fabric.device).meet(views.draw)
     history: dict[str, Any] = {"pack": pack.facts}
     if start is not None:
         history["start"] = {"config": start.config, "step": start.step, **start.history}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -115,6 +116,13 @@ class Method(nn.Module):
 
     def before_first_step(self) -> None:
         """Prepare the first step; called once, when the initial weights are in place."""
+
+    def meet(self, draw: Callable[[int], tuple[Batch, ...]]) -> None:
+        """See clips before the first step of a run that starts from another one's encoder.
+
+        Args:
+            draw: Gives the views of a step by its number.
+        """
 
     @abstractmethod
     def forward(self, *views: Batch) -> StepOutput:

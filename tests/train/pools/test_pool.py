@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stars_infer.errors import StarsError, UsageError
+from stars_infer.train.methods.kernel_distillation import KernelDistillation
 from stars_infer.train.pools import pool as pools
 from stars_infer.train.pools.nystrom import Nystrom, sequences_of_bodies
 from stars_infer.train.pools.pool import Pool, PoolConfig, make_pool
@@ -109,7 +110,9 @@ def test_what_is_no_pool_is_told(tmp_path, made):
         Pool.open(tmp_path)
 
 
-def test_an_encoder_learns_from_a_pool_and_is_exported(made, trained, stars, tmp_path):
+def test_an_encoder_learns_from_a_pool_and_is_exported(made, trained, stars, tmp_path, monkeypatch):
+    met, meet = [], KernelDistillation.meet
+    monkeypatch.setattr(KernelDistillation, "meet", lambda *given: met.append(meet(*given)))
     tiny = ["--batch", 32, "--log-every", 1, "--accelerator", "cpu", "--quiet"]
     shape = ["--width", 32, "--depth", 2, "--heads", 2, "--posture-tokens", "--vector", WIDTH]
     code, _, err = stars(
@@ -118,8 +121,11 @@ def test_an_encoder_learns_from_a_pool_and_is_exported(made, trained, stars, tmp
     )  # fmt: skip
     assert code == 0, err
     learn = ["train", "tune", "--recipe", "kernel-distillation", "--from", "mamp", *tiny]
-    code, _, err = stars(*learn, made[0], "--out", "kernel", "--steps", 40, "--lr", 0.01)
-    assert code == 0, err
+    for resume in ((), ("--resume",)):
+        run = ["--out", "kernel", "--steps", 40, "--lr", 0.01, *resume]
+        code, _, err = stars(*learn, made[0], *run)
+        assert code == 0, err
+    assert len(met) == 1  # a run that goes on has its head already
     lines = (tmp_path / "kernel" / "log.jsonl").read_text(encoding="utf-8").splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.2
