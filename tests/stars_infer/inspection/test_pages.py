@@ -43,6 +43,7 @@ def show(browser, tmp_path):
         path = tmp_path / "page.html"
         path.write_text(text, encoding="utf-8")
         page = browser.new_page(viewport=PHONE, reduced_motion="reduce", **options)
+        page.set_default_timeout(120_000)
         page.on("console", lambda message: errors.append(message.text))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: pages.append(request.url))
