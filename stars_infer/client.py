@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import json
 import os
 import secrets
 import ssl
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,23 +20,18 @@ from stars_infer.atomic import written_beside
 from stars_infer.classification.prediction import Neighbor, Prediction, Predictions
 from stars_infer.embedding.additions import Added, Addition
 from stars_infer.embedding.inputs import ConventionOptions
-from stars_infer.errors import (
-    ClipError,
-    ExemplarIndexError,
-    ServerError,
-    StarsError,
-    UsageError,
-    check_path,
-)
+from stars_infer.errors import ClipError, UsageError, check_path
 from stars_infer.index.exemplar import Exemplar
 from stars_infer.index.labels import check_label
 from stars_infer.readers.files import clip_files
+from stars_infer.wire import Wire
 
 KEY_VARIABLE = "STARS_KEY"
 OneClip = str | os.PathLike[str] | NDArray[Any]
 """A file, a folder, or an array of positions (T, V, 3) or (M, T, V, 3)."""
 _PAGE = 1000
-_KNOWN = {"usage": UsageError, "index": ExemplarIndexError}
+_READS = frozenset({"classify", "chances", "search", "embed", "segment"})
+"""Requests that send clips, and change nothing."""
 
 
 class ViewsOptions(ConventionOptions, total=False):
@@ -68,9 +61,11 @@ class Client:
         key: The key to show; that of the environment, `STARS_KEY`, if not given.
         timeout: Seconds to wait for an answer.
         tls: How the certificate of an `https` server is checked; by the system's own if not given.
+        retries: How often a request is sent again that changes nothing, where the server says that
+            it is full, after as many seconds as it says, or the connection broke.
 
     Raises:
-        UsageError: If the address is none.
+        UsageError: If the address is none, or a number is out of range.
     """
 
     def __init__(
@@ -80,14 +75,11 @@ class Client:
         key: str | None = None,
         timeout: float = 60.0,
         tls: ssl.SSLContext | None = None,
+        retries: int = 3,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"{url!r} is no address of a server, such as http://127.0.0.1:8000")
-        self.url = url.rstrip("/")
-        self._parts, self._tls, self._timeout = parts, tls, timeout
+        self._wire = Wire(url, timeout=timeout, tls=tls, retries=retries)
+        self.url = self._wire.url
         self._key = os.environ.get(KEY_VARIABLE) if key is None else key
-        self._own = threading.local()
 
     def __enter__(self) -> Client:
         return self
@@ -104,9 +96,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection of this thread."""
-        connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
-        if connection is not None:
-            connection.close()
+        self._wire.close()
 
     @property
     def labels(self) -> list[str]:
@@ -271,7 +261,7 @@ class Client:
     ) -> bytes:
         """Send a request; what the server refuses is raised as the error that it has there."""
         given = {name: _text(value) for name, value in (query or {}).items() if value is not None}
-        target = f"{self._parts.path.rstrip('/')}/v1/{quote(path)}"
+        target = f"{self._wire.path}/v1/{quote(path)}"
         if given:
             target += f"?{urlencode(given, doseq=True)}"
         headers = {"Accept": "application/json", **(more or {})}
@@ -279,46 +269,8 @@ class Client:
             headers["Content-Type"] = kind
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
-        status, found, content = self._exchange(method, target, body, headers)
-        if status >= 400:
-            raise _error(status, found, content)
-        return content
-
-    def _exchange(
-        self, method: str, target: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """Send a request over this thread's connection; over a new one if the server closed it."""
-        connection = self._connection()
-        fresh = connection.sock is None
-        try:
-            try:
-                connection.request(method, target, body, headers)
-                answer = connection.getresponse()
-            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-                connection.close()
-                if fresh:
-                    raise
-                connection.request(method, target, body, headers)
-                answer = connection.getresponse()
-            return answer.status, dict(answer.headers), answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            why = str(error) or type(error).__name__
-            told = f"{self.url}: no answer ({why}): is `stars serve` there?"
-            raise ServerError(503, told) from error
-
-    def _connection(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            host, port = self._parts.hostname or "", self._parts.port
-            if self._parts.scheme == "https":
-                connection = http.client.HTTPSConnection(
-                    host, port, timeout=self._timeout, context=self._tls
-                )
-            else:
-                connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
-            self._own.connection = connection
-        return connection
+        again = method == "GET" or path in _READS
+        return self._wire.ask(method, target, body, headers, again=again)
 
 
 def _is_one(clips: Any) -> bool:
@@ -383,18 +335,3 @@ def _prediction(said: dict[str, Any]) -> Prediction:
 
 def _failures(said: dict[str, Any]) -> tuple[ClipError, ...]:
     return tuple(ClipError(one["source"], one["error"]) for one in said["failures"])
-
-
-def _error(status: int, headers: Mapping[str, str], content: bytes) -> StarsError:
-    """The error that a server told."""
-    try:
-        said = json.loads(content)
-        problem, kind = str(said["error"]), said.get("kind")
-        if kind == "clip":
-            return ClipError(said["source"], said["problem"])
-        if kind in _KNOWN:
-            return _KNOWN[kind](problem)
-    except (ValueError, KeyError, TypeError):
-        problem = f"status {status}, and not a word: if it is 500 or more, send it again"
-    again = {name.lower(): value for name, value in headers.items()}.get("retry-after", "")
-    return ServerError(status, problem, retry_after=int(again) if again.isdecimal() else None)
