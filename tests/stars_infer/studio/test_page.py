@@ -101,10 +101,8 @@ def until(page, expression, value):
 
 VERDICT = "document.querySelector('.verdict .name')?.textContent"
 ON_MAP = "document.querySelector('canvas.map')?.map.ids.length"
-
-
-def counts(page):
-    return page.text_content("#where").partition(": ")[2]
+COUNTS = "document.querySelector('#where').textContent.split(': ')[1]"
+CLOCKS = "document.querySelector('.player .time').textContent.split('s').length - 1"
 
 
 UNNAMED = """
@@ -129,7 +127,7 @@ def test_teach_ask_correct_undo_restart(browser, shipped, clips, tmp_path):
     with serving(shipped, path) as address, opened(browser, address) as page:
         for action in ACTIONS:
             teach(page, clips, action)
-        assert counts(page) == "9 examples of 3 actions"
+        until(page, COUNTS, "9 examples of 3 actions")
         assert fits(page)
         page.keyboard.press("Escape")
         page.keyboard.press("2")
@@ -138,7 +136,7 @@ def test_teach_ask_correct_undo_restart(browser, shipped, clips, tmp_path):
         page.wait_for_selector(".verdict .chip")
         assert page.text_content(".verdict .name") == "squat"
         page.wait_for_selector(".player.two")
-        assert page.text_content(".player .time").count("s") == 2  # both clips, in alignment
+        until(page, CLOCKS, 2)  # both clips, in alignment
         assert fits(page)
         drop(page, clips, "clap3")
         page.wait_for_selector(".answer[aria-current] :text('clap3.npy')")
@@ -148,11 +146,11 @@ def test_teach_ask_correct_undo_restart(browser, shipped, clips, tmp_path):
         page.keyboard.type("applause")
         page.keyboard.press("Enter")
         until(page, VERDICT, "applause")
-        assert counts(page) == "10 examples of 4 actions"
+        until(page, COUNTS, "10 examples of 4 actions")
         page.keyboard.press("Escape")
         page.keyboard.press("u")
         until(page, VERDICT, said)
-        assert counts(page) == "9 examples of 3 actions"
+        until(page, COUNTS, "9 examples of 3 actions")
         page.keyboard.press("3")
         page.wait_for_selector(".advice li")
         until(page, ON_MAP, 9)
@@ -166,7 +164,7 @@ def test_teach_ask_correct_undo_restart(browser, shipped, clips, tmp_path):
         until(page, ON_MAP, 9)
     with serving(shipped, path) as address, opened(browser, address) as page:
         page.wait_for_selector("h3[title=kick]")
-        assert counts(page) == "9 examples of 3 actions"
+        until(page, COUNTS, "9 examples of 3 actions")
         page.wait_for_selector(".strip canvas[aria-label='kick0.npy plays']")
         evil = "<img src=x onerror=alert(1)>"  # names of files and actions are text
         shutil.copy(clips / "clap0.npy", tmp_path / f"{evil}.npy")
