@@ -5,7 +5,6 @@ from functools import cache
 import numpy as np
 
 from stars_infer.similarity.comparison import (
-    COARSE,
     DEVIATION,
     FIRST,
     LAST,
@@ -24,15 +23,13 @@ def plain_part(body, part):
     """A part of one body (S, 75)."""
     body = np.asarray(body, np.float64)
     half, quarter = len(body) // 2, len(body) // 4
-    if part == COARSE:
-        return np.array([(body[2 * n] + body[2 * n + 1]) / 2 for n in range(half)])
-    first, end = {
-        WHOLE: (0, len(body)),
-        FIRST: (0, half),
-        LAST: (half, len(body)),
-        MIDDLE: (quarter, quarter + half),
-    }[part]
-    return body[first:end]
+    if part == WHOLE:
+        return body
+    first = {FIRST: 0, LAST: half, MIDDLE: quarter}[part]
+    taken = body[first : first + half]
+    # Step n of the half has its middle at n + 0.5; those of the stretched one at 0.25, 0.75, ...
+    middles, asked = np.arange(half) + 0.5, (np.arange(len(body)) + 0.5) / 2
+    return np.stack([np.interp(asked, middles, numbers) for numbers in taken.T], axis=1)
 
 
 def plain_content(body, content):
@@ -66,13 +63,14 @@ def divided(rows, least):
     return rows / max(size, least)
 
 
-def plain_warping(costs, *, free=0, price=0.3):
+def plain_warping(costs, *, free=0, price=0.3, band=None):
     """Cost of the cheapest path through costs (S, S), some steps left out at either end."""
     last = len(costs) - 1
+    band = last if band is None else band
 
     @cache
     def to(i, j):
-        if min(i, j) < 0:
+        if min(i, j) < 0 or abs(i - j) > band:
             return np.inf
         begun = price * (i + j) if min(i, j) == 0 and i + j <= free else np.inf
         return costs[i, j] + min(begun, to(i - 1, j), to(i, j - 1), to(i - 1, j - 1))
@@ -85,7 +83,7 @@ def plain_warping(costs, *, free=0, price=0.3):
     )
 
 
-def straight(costs, *, free):
+def straight(costs, *, free, band):
     """The cost without warping: step after step."""
     return float(np.trace(costs))
 
@@ -97,7 +95,8 @@ def plain_mean(query, exemplar, kernels, *, warping=plain_warping):
         a = plain_content(plain_part(query, one.clip), one.content)
         b = plain_content(plain_part(exemplar, one.exemplar), one.content)
         costs = np.array([[np.sum((x - y) ** 2) for y in b] for x in a])
-        distance = warping(costs, free=len(a) // 4) / (2 * len(a))
+        steps = len(a)
+        distance = warping(costs, free=steps // 4, band=3 * steps // 8) / (2 * steps)
         total += one.weight * np.exp(-distance / one.width)
     return total / sum(one.weight for one in kernels)
 

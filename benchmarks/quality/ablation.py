@@ -14,15 +14,12 @@ from sets import EvaluationSet
 from stars_infer.classification.classifiers import Classifier, Prototypes, Ridge, Vote
 from stars_infer.classification.mirroring import AUTO, OFF, ON
 from stars_infer.similarity.comparison import (
-    COARSE,
     DEVIATION,
     FIRST,
     LAST,
     MIDDLE,
-    MOVING,
     NORMALIZED,
     UNTURNED,
-    WHOLE,
     Kernel,
     SequenceConfig,
 )
@@ -46,13 +43,12 @@ def ablation() -> Iterator[Method]:
     yield whole
     yield replace(whole, name="mirror images never count", mirror=OFF)
     yield replace(whole, name="mirror images always count", mirror=ON)
-    yield _kernels("without the whole clip", lambda one: one.clip != WHOLE)
+    yield _kernels("without the whole clip", lambda one: one != HOW.kernels[0])
     yield _kernels("without what is as recorded", lambda one: one.content != UNTURNED)
     yield _kernels("without the deviation", lambda one: one.content != DEVIATION)
     yield _kernels("without the middle half", lambda one: MIDDLE not in (one.clip, one.exemplar))
     yield _kernels("without any halves", lambda one: not {one.clip, one.exemplar} & {*HALVES})
-    yield _kernels("the whole clip only", lambda one: one.clip == WHOLE)
-    yield _compared("the whole clip in half as many steps", kernels=_coarse_whole())
+    yield _kernels("the whole clip only", lambda one: one == HOW.kernels[0])
     yield _compared("kernels two thirds as wide", kernels=_scaled(2 / 3))
     yield _compared("kernels one and a half times as wide", kernels=_scaled(1.5))
     yield _prepared("own bone lengths", standard_body=False)
@@ -77,15 +73,6 @@ def _kernels(name: str, keep: Callable[[Kernel], bool]) -> Method:
 
 def _scaled(factor: float) -> tuple[Kernel, ...]:
     return tuple(replace(one, width=factor * one.width) for one in HOW.kernels)
-
-
-def _coarse_whole() -> tuple[Kernel, ...]:
-    return tuple(
-        replace(one, clip=COARSE, exemplar=COARSE)
-        if one.clip == WHOLE and one.content == MOVING
-        else one
-        for one in HOW.kernels
-    )
 
 
 def _prepared(name: str, **change: Any) -> Method:

@@ -22,7 +22,6 @@ from stars_infer.preprocessing.prepare import prepare
 from stars_infer.preprocessing.timing import frames_of
 from stars_infer.preprocessing.views import mirror_clip
 from stars_infer.similarity.comparison import (
-    COARSE,
     FIRST,
     LAST,
     MIDDLE,
@@ -39,7 +38,7 @@ from stars_infer.similarity.differences import (
     largest_differences,
     limb_distances,
 )
-from stars_infer.similarity.dtw import FREE_PRICE, FREE_SHARE, WarpingGallery
+from stars_infer.similarity.dtw import FREE_PRICE, FREE_SHARE, WarpingGallery, band_of
 from stars_infer.similarity.sequence import posture_sequence
 
 MIRROR_LEAD = 0.03
@@ -222,7 +221,9 @@ def _clearest(
     for pairing in sorted(tuple(sorted(one)) for one in pairings):
         for kernel in _kernels(how):
             costs = np.mean([_costs(first[a], second[b], kernel) for a, b in pairing], axis=0)
-            cost, path = warping_path(costs, free=len(costs) // FREE_SHARE)
+            cost, path = warping_path(
+                costs, free=len(costs) // FREE_SHARE, band=band_of(len(costs))
+            )
             says = kernel.weight * float(np.exp(cost / (-2 * len(costs) * kernel.width)))
             if best is None or says > best[0]:
                 best = says, pairing, kernel, path
@@ -231,16 +232,8 @@ def _clearest(
 
 
 def _kernels(how: SequenceConfig) -> list[Kernel]:
-    """The kernels whose paths can be shown: of all of both clips, and of half of either.
-
-    Coarse kernels of the whole clips add nothing to a finer one.
-    """
-    halves = {FIRST, LAST, MIDDLE}
-    whole = [one for one in how.kernels if one.clip == WHOLE and one.content != UNTURNED]
-    whole = whole or [one for one in how.kernels if one.clip == one.exemplar == COARSE]
-    return (whole + [one for one in how.kernels if {one.clip, one.exemplar} & halves]) or list(
-        how.kernels
-    )
+    """The kernels whose paths can be shown: of people who face the same way."""
+    return [one for one in how.kernels if one.content != UNTURNED] or list(how.kernels)
 
 
 def _costs(first: FloatArray, second: FloatArray, kernel: Kernel) -> NDArray[np.float64]:
@@ -253,7 +246,11 @@ def _costs(first: FloatArray, second: FloatArray, kernel: Kernel) -> NDArray[np.
 
 
 def warping_path(
-    costs: NDArray[np.float64], *, free: int = 0, price: float = FREE_PRICE
+    costs: NDArray[np.float64],
+    *,
+    free: int = 0,
+    price: float = FREE_PRICE,
+    band: int | None = None,
 ) -> tuple[float, Path]:
     """The cheapest path of `stars_infer.similarity.dtw.warping_distances` for one pair.
 
@@ -261,14 +258,16 @@ def warping_path(
         costs: Cost of matching step i of one sequence with step j of the other, (S, S).
         free: How many steps may be left out at either end.
         price: Cost of a step that is left out.
+        band: How far apart steps may be that are matched; any if not given.
 
     Returns:
         Its cost, and the steps of both sequences that it matches.
     """
     steps = len(costs)
+    band = steps if band is None else max(band, free)
     best = np.full((steps + 1, steps + 1), np.inf)  # the cost of the path to (i - 1, j - 1)
     for i in range(steps):
-        for j in range(steps):
+        for j in range(max(0, i - band), min(steps, i + band + 1)):
             before = min(best[i, j], best[i, j + 1], best[i + 1, j])
             if min(i, j) == 0 and i + j <= free:
                 before = min(before, price * (i + j))

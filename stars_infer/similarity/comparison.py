@@ -32,9 +32,9 @@ STEPS = 32
 NORMALIZED = Preprocessing(frames=64, crop=1.0, standard_body=True, pace=0.5)
 """Preprocessing that removes what differs between people who perform the same action."""
 
-WHOLE, COARSE, FIRST, LAST, MIDDLE = "whole", "coarse", "first half", "last half", "middle half"
-PARTS = (WHOLE, COARSE, FIRST, LAST, MIDDLE)
-"""Parts of a sequence: all of it, all of it in half as many steps, and halves of it."""
+WHOLE, FIRST, LAST, MIDDLE = "whole", "first half", "last half", "middle half"
+PARTS = (WHOLE, FIRST, LAST, MIDDLE)
+"""Parts of a sequence: all of it, and halves of it, which are stretched to as many steps."""
 
 MOVING, UNTURNED, DEVIATION = "posture, motion and path", "as recorded", "deviation from the mean"
 CONTENTS = (MOVING, UNTURNED, DEVIATION)
@@ -50,7 +50,7 @@ class Kernel:
     Attributes:
         content: One of `CONTENTS`.
         clip: Which part of the clip, one of `PARTS`.
-        exemplar: Which part of the exemplar, with as many steps.
+        exemplar: Which part of the exemplar.
         width: Width of the kernel, a quarter of the usual dissimilarity of different actions.
         weight: Weight in the mean of the kernels.
     """
@@ -67,22 +67,20 @@ class Kernel:
         for part in (self.clip, self.exemplar):
             if part not in PARTS:
                 raise UsageError(f"part {part!r}: choose one of {', '.join(PARTS)}")
-        if (self.clip == WHOLE) != (self.exemplar == WHOLE):
-            raise UsageError(f"{self.clip} and {self.exemplar} have different numbers of steps")
         check_range("width", self.width, at_least=0.005, at_most=10)
         check_range("weight", self.weight, at_least=0.001, at_most=1000)
 
 
 KERNELS = (
     Kernel(weight=1.5),
-    Kernel(content=UNTURNED, clip=COARSE, exemplar=COARSE),
-    Kernel(content=DEVIATION, clip=COARSE, exemplar=COARSE, width=0.16),
-    *(Kernel(clip=COARSE, exemplar=half) for half in (FIRST, LAST, MIDDLE)),
-    *(Kernel(clip=half, exemplar=COARSE) for half in (FIRST, LAST, MIDDLE)),
+    Kernel(content=UNTURNED),
+    Kernel(content=DEVIATION, width=0.16),
+    *(Kernel(exemplar=half) for half in (FIRST, LAST, MIDDLE)),
+    *(Kernel(clip=half) for half in (FIRST, LAST, MIDDLE)),
 )
 """The last six compare a clip that shows half of the action, or the action twice, or more than the
 action."""
-MIRROR = Kernel(clip=COARSE, exemplar=COARSE)
+MIRROR = Kernel()
 """What a mirrored clip is compared by."""
 
 

@@ -13,7 +13,6 @@ from numba import config
 
 from stars_infer.arrays import FloatArray
 from stars_infer.similarity.comparison import (
-    COARSE,
     DEVIATION,
     FIRST,
     LAST,
@@ -27,12 +26,10 @@ from stars_infer.similarity.comparison import (
     SequenceConfig,
 )
 from stars_infer.similarity.compiled_warping import (
-    BOTH,
-    CLIP,
-    EXEMPLAR,
-    HALF,
     LANES,
+    NEXT,
     ONE,
+    OWN,
     TABLE_ROWS,
     ZERO,
     Arranged,
@@ -76,52 +73,47 @@ class CompiledBodies:
             for content in dict.fromkeys(one.content for one in kernels)
         }
         bodies = np.array(sequences, np.float32, order="C")
-        self._arranged: dict[tuple[str, bool], Arranged] = {}
-        for content in self._parts:
-            self._arrange(bodies, content)
+        self._arranged = {content: self._arrange(bodies, content) for content in self._parts}
 
     @staticmethod
     def can_compare(how: SequenceConfig) -> bool:
         """Whether all kernels are of a kind that this form computes: no deviation of a half."""
         kernels = (*how.kernels, how.mirror)
         deviating = {part for one in kernels for part in _parts(one, DEVIATION)}
-        return deviating <= {WHOLE, COARSE}
+        return deviating <= {WHOLE}
 
     def distances(
-        self, clip: CompiledBodies, kernels: Sequence[Kernel], *, free_share: int, price: float
+        self, clip: CompiledBodies, kernels: Sequence[Kernel], *, free: int, price: float, band: int
     ) -> FloatArray:
         """Warping distances of the first of other bodies to each of these, (K, E).
 
         Args:
             clip: Bodies that were arranged for the same comparison.
             kernels: Some of its kernels, K of them.
-            free_share: One step in so many may be left out at either end of either sequence.
+            free: How many steps may be left out at either end of either sequence.
             price: Cost of a step that is left out.
+            band: How far apart steps may be that are matched, at least `free`.
         """
         result = np.empty((len(kernels), self._size), np.float32)
         for content in dict.fromkeys(one.content for one in kernels):
             chosen = [number for number, one in enumerate(kernels) if one.content == content]
-            table = np.array([self._numbers(kernels[number]) for number in chosen])
-            coarse = bool(table[:, 2].min() == BOTH)
-            arranged = self._arranged[content, coarse]
-            width = arranged.postures.shape[2]
             found = np.empty((len(chosen), self._size), np.float32)
             compare(
-                table,
-                np.bincount(table[:, 2], minlength=4),
-                clip._arranged[content, coarse],
-                arranged,
-                free_share,
+                np.array([self._numbers(kernels[number]) for number in chosen]),
+                clip._arranged[content],
+                self._arranged[content],
+                free,
                 np.float32(price),
-                _zeros(4, _height(width // LANES), width),
-                _zeros(6, width + 2 * LANES),
+                band,
+                _zeros(3, _height(self._steps), self._steps * LANES),
+                _zeros(6, (self._steps + 2) * LANES),
                 found,
             )
             result[chosen] = found
         return result
 
-    def _arrange(self, bodies: FloatArray, content: str) -> None:
-        """Arrange the postures of a content at full length, in half as many steps, or both."""
+    def _arrange(self, bodies: FloatArray, content: str) -> Arranged:
+        """Arrange the postures of a content."""
         blocks, steps, parts = -(-self._size // LANES), self._steps, self._parts[content]
         arranged = Arranged(
             postures=_zeros(blocks, POSTURE, steps * LANES),
@@ -129,30 +121,20 @@ class CompiledBodies:
             squares=_zeros(blocks, len(parts), steps * LANES),
             paths=_zeros(blocks, len(parts), 2, steps * LANES),
         )
-        spans = np.array([self._span(part) for part in parts])
+        starts = np.array([self._start(part) for part in parts])
         start = POSTURE * POSTURES.index(content)
-        _fill(bodies, start, content == DEVIATION, *_FORMS[content], spans, arranged)
-        if parts != [COARSE]:
-            self._arranged[content, False] = arranged
-        if COARSE in parts:
-            pairs = arranged.postures.reshape(blocks, POSTURE, steps // 2, 2, LANES)
-            pooled = _zeros(blocks, POSTURE, steps // 2 * LANES)
-            pooled[:] = (HALF * (pairs[:, :, :, 0] + pairs[:, :, :, 1])).reshape(pooled.shape)
-            self._arranged[content, True] = arranged._replace(postures=pooled)
+        _fill(bodies, start, content == DEVIATION, *_FORMS[content], starts, arranged)
+        return arranged
 
-    def _span(self, part: str) -> tuple[int, int, int]:
-        """Whether a part is coarse, its first step, and how many steps it has."""
-        half = self._steps // 2
-        starts = {WHOLE: 0, COARSE: 0, FIRST: 0, LAST: half, MIDDLE: half // 2}
-        return int(part == COARSE), starts[part], self._steps if part == WHOLE else half
+    def _start(self, part: str) -> int:
+        """The first step of a half; -1 for the whole."""
+        return {WHOLE: -1, FIRST: 0, LAST: self._steps // 2, MIDDLE: self._steps // 4}[part]
 
-    def _numbers(self, kernel: Kernel) -> tuple[int, ...]:
-        """Parts of clip and exemplar, their table, its first row and column, and their steps."""
-        clip, exemplar = _parts(kernel, kernel.content)
-        (clip_coarse, row, steps), (coarse, column, _) = self._span(clip), self._span(exemplar)
+    def _numbers(self, kernel: Kernel) -> tuple[int, int, int, int]:
+        """Numbers of the parts of clip and exemplar, and where they start."""
         parts = self._parts[kernel.content]
-        table = CLIP * clip_coarse + EXEMPLAR * coarse
-        return parts.index(clip), parts.index(exemplar), table, row, column, steps
+        clip, exemplar = _parts(kernel, kernel.content)
+        return parts.index(clip), parts.index(exemplar), self._start(clip), self._start(exemplar)
 
 
 def _parts(kernel: Kernel, content: str) -> tuple[str, ...]:
@@ -180,12 +162,12 @@ def _fill(
     shares: tuple[float, float, float],
     floors: tuple[float, float],
     extents: tuple[float, float],
-    spans: IntegerArray,
+    starts: IntegerArray,
     arranged: Arranged,
 ) -> None:
     """Arrange one content of bodies (E, S, F), whose postures begin at number `start`."""
     steps, width = bodies.shape[1:]
-    coarse = np.empty((steps // 2, width), np.float32)
+    stretched = np.empty((steps, width), np.float32)
     scales = np.empty(2, np.float32)
     squares = np.empty(steps, np.float32)
     path = np.empty((2, steps), np.float32)
@@ -198,19 +180,29 @@ def _fill(
                     mean += body[i, start + c] / np.float32(steps)
             for i in range(steps):
                 arranged.postures[block, c, i * LANES + lane] = body[i, start + c] - mean
-        for i in range(steps // 2):
-            for c in range(width):
-                coarse[i, c] = HALF * (body[2 * i, c] + body[2 * i + 1, c])
-        for p in range(len(spans)):
-            is_coarse, first, count = spans[p]
-            part = coarse if is_coarse else body[first : first + count]
+        for p in range(len(starts)):
+            part = body
+            if starts[p] >= 0:
+                part = stretched
+                _stretch(body[starts[p] : starts[p] + steps // 2], stretched)
             _describe(part, start, deviating, shares, floors, extents, scales, squares, path)
             for k in range(2):
                 arranged.scales[block, p, k, lane] = scales[k]
-                for i in range(count):
+                for i in range(steps):
                     arranged.paths[block, p, k, i * LANES + lane] = path[k, i]
-            for i in range(count):
+            for i in range(steps):
                 arranged.squares[block, p, i * LANES + lane] = squares[i]
+
+
+@compiled
+def _stretch(half: FloatArray, stretched: FloatArray) -> None:
+    """Compute twice as many steps of a half, as `stars_infer.similarity.contents.part_of`."""
+    steps, width = half.shape
+    for i in range(steps):
+        before, after = max(i - 1, 0), min(i + 1, steps - 1)
+        for c in range(width):
+            stretched[2 * i, c] = OWN * half[i, c] + NEXT * half[before, c]
+            stretched[2 * i + 1, c] = OWN * half[i, c] + NEXT * half[after, c]
 
 
 @compiled
@@ -225,7 +217,7 @@ def _describe(
     squares: FloatArray,
     path: FloatArray,
 ) -> None:
-    """Compute scales (2,), squares (S',) and path (2, S') of a part (S', F) of a body."""
+    """Compute scales (2,), squares (S,) and path (2, S) of a part (S, F) of a body."""
     count = len(steps)
     pace = STEPS / count
     posture, hips = steps[:, start : start + POSTURE], steps[:, 3 * POSTURE :]

@@ -1,7 +1,7 @@
 """Loops that warp one clip to blocks of exemplars, compiled by Numba.
 
-All parts of a clip share one table of products of postures, clip by exemplar: coarse parts are
-means of it, motion is made of its differences, and sizes scale it. Exemplars lie in blocks of
+All parts of a clip share one table of products of postures, clip by exemplar: halves are stretched
+from it, motion is made of its differences, and sizes scale it. Exemplars lie in blocks of
 `LANES`, the same number of all of them side by side, so that one instruction works on several
 exemplars, and that the tables of a block stay in the cache.
 
@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.similarity.comparison import POSTURE
+from stars_infer.similarity.contents import OWN_SHARE
 
 LANES = 32
 """Exemplars in a block. With fewer, loops are too short; with more, tables leave the cache."""
 TABLE_ROWS = 3
 """Rows of a table that are computed at once."""
-EXEMPLAR, CLIP, BOTH = 1, 2, 3
-"""Tables of coarse parts of exemplars, of the clip, and of both; table 0 has no coarse parts."""
-ZERO, HALF, ONE, TWO = (np.float32(number) for number in (0, 0.5, 1, 2))
+ALL, ROWS, COLUMNS = 0, 1, 2
+"""Tables of whole clips, of a stretched half of the clip, and of stretched halves of exemplars."""
+ZERO, ONE, TWO = (np.float32(number) for number in (0, 1, 2))
 """Other numbers would make 64 bits of 32."""
+OWN, NEXT = np.float32(OWN_SHARE), np.float32(1 - OWN_SHARE)
 _INFINITY = np.float32(np.inf)
 
 IntegerArray = NDArray[np.int64]
@@ -66,11 +68,11 @@ def compiled(function: _Function) -> _Function:
 @compiled
 def compare(
     kernels: IntegerArray,
-    used: IntegerArray,
     clips: Arranged,
     exemplars: Arranged,
-    free_share: int,
+    free: int,
     price: np.float32,
+    band: int,
     tables: FloatArray,
     work: FloatArray,
     result: FloatArray,
@@ -78,44 +80,40 @@ def compare(
     """Compare the first of some clips with all exemplars by some kernels of one content.
 
     Args:
-        kernels: What `CompiledBodies._numbers` gives for each, (K, 6).
-        used: How many kernels use each table, (4,).
+        kernels: What `CompiledBodies._numbers` gives for each, (K, 4).
         clips: Has the clip.
         exemplars: Of E bodies.
-        free_share: As in `CompiledBodies.distances`.
-        price: As in `CompiledBodies.distances`.
-        tables: Room for four tables, (4, R, S * LANES).
+        free: How many steps may be left out at either end.
+        price: Cost of a step that is left out.
+        band: How far apart steps may be that are matched.
+        tables: Room for three tables, (3, R, S * LANES).
         work: Room for rows, (6, (S + 2) * LANES).
         result: The distances, (K, E).
     """
     rows, clip_scales, clip_squares, clip_paths = _first_clip(clips)
     found = np.empty(LANES, np.float32)
     for block in range(len(exemplars.postures)):
-        if used[BOTH] == len(kernels):
-            _multiply(rows, exemplars.postures[block], tables[BOTH])
-        else:
-            _multiply(rows, exemplars.postures[block], tables[0])
-            if used[CLIP]:
-                _pool_rows(tables[0], tables[CLIP])
-            if used[EXEMPLAR] or used[BOTH]:
-                _pool_columns(tables[0], tables[EXEMPLAR])
-            if used[BOTH]:
-                _pool_rows(tables[EXEMPLAR], tables[BOTH])
+        _multiply(rows, exemplars.postures[block], tables[ALL])
         for k in range(len(kernels)):
-            clip_part, part, table, row, column, steps = kernels[k]
+            clip_part, part, row, column = kernels[k]
+            table = tables[ALL]
+            if row >= 0:
+                _stretch_rows(table, row, tables[ROWS])
+                table = tables[ROWS]
+            if column >= 0:
+                _stretch_columns(table, column, tables[COLUMNS])
+                table = tables[COLUMNS]
             _warp(
-                tables[table],
-                row,
-                column * LANES,
-                steps,
+                table,
                 clip_scales[clip_part],
                 clip_squares[clip_part],
                 clip_paths[clip_part],
                 exemplars.scales[block, part],
                 exemplars.squares[block, part],
                 exemplars.paths[block, part],
-                steps // free_share,
+                free,
                 price,
+                band,
                 work,
                 found,
             )
@@ -173,34 +171,41 @@ def _multiply(rows: FloatArray, postures: FloatArray, table: FloatArray) -> None
 
 
 @compiled
-def _pool_rows(table: FloatArray, pooled: FloatArray) -> None:
-    """Compute the table of half as many steps of the clip."""
-    width = table.shape[1]
-    for x in range(width):
-        pooled[0, x] = table[0, x]
-    for i in range(width // LANES // 2):
-        one, other, mean = table[1 + 2 * i], table[2 + 2 * i], pooled[1 + i]
-        for x in range(width):
-            mean[x] = HALF * (one[x] + other[x])
+def _stretch_rows(table: FloatArray, first: int, stretched: FloatArray) -> None:
+    """Compute the table of a half of the clip, from step `first`, in twice as many steps."""
+    half = table.shape[1] // LANES // 2
+    stretched[0] = table[0]
+    for i in range(half):
+        here = table[1 + first + i]
+        before, after = table[1 + first + max(i - 1, 0)], table[1 + first + min(i + 1, half - 1)]
+        one, other = stretched[1 + 2 * i], stretched[2 + 2 * i]
+        for x in range(table.shape[1]):
+            one[x] = OWN * here[x] + NEXT * before[x]
+            other[x] = OWN * here[x] + NEXT * after[x]
 
 
 @compiled
-def _pool_columns(table: FloatArray, pooled: FloatArray) -> None:
-    """Compute the table of half as many steps of the exemplars, on the left of `pooled`."""
+def _stretch_columns(table: FloatArray, first: int, stretched: FloatArray) -> None:
+    """Compute the table of halves of the exemplars, from step `first`, in twice as many steps."""
     steps = table.shape[1] // LANES
+    half = steps // 2
     for i in range(1 + steps):
-        for j in range(steps // 2):
-            pair, mean = table[i, 2 * j * LANES :], pooled[i, j * LANES :]
+        for j in range(half):
+            here = table[i, (first + j) * LANES :]
+            before, after = max(j - 1, 0), min(j + 1, half - 1)
+            earlier, later = (
+                table[i, (first + before) * LANES :],
+                table[i, (first + after) * LANES :],
+            )
+            pair = stretched[i, 2 * j * LANES :]
             for lane in range(LANES):
-                mean[lane] = HALF * (pair[lane] + pair[LANES + lane])
+                pair[lane] = OWN * here[lane] + NEXT * earlier[lane]
+                pair[LANES + lane] = OWN * here[lane] + NEXT * later[lane]
 
 
 @compiled
 def _warp(
     table: FloatArray,
-    row: int,
-    column: int,
-    steps: int,
     clip_scales: FloatArray,
     clip_squares: FloatArray,
     clip_path: FloatArray,
@@ -209,6 +214,7 @@ def _warp(
     path: FloatArray,
     free: int,
     price: np.float32,
+    band: int,
     work: FloatArray,
     found: FloatArray,
 ) -> None:
@@ -218,9 +224,6 @@ def _warp(
 
     Args:
         table: Products of postures, with the clip's mean posture in row 0.
-        row: First step of the clip's part.
-        column: First number of the exemplars' part, LANES times its first step.
-        steps: Steps of either part, S'.
         clip_scales: Scales of posture and motion, (2,).
         clip_squares: Square norm of each step, (S,).
         clip_path: Speed and height at each step, (2, S).
@@ -229,19 +232,20 @@ def _warp(
         path: Of the exemplars, (2, S * LANES).
         free: How many steps may be left out at either end.
         price: Cost of a step that is left out.
+        band: How far apart steps may be that are matched, at least `free`.
         work: Room for rows.
         found: The distances, (LANES,).
     """
-    width = steps * LANES
+    width = table.shape[1]
+    steps = width // LANES
     squares, near, moving, slopes, last, here = work[0], work[1], work[2], work[3], work[4], work[5]
     for j in range(steps):
         across = ONE if 0 < j < steps - 1 else TWO  # differences of one step, not of two
         for lane in range(LANES):
             near[j * LANES + lane] = -TWO * clip_scales[0] * scales[0, lane]
             moving[j * LANES + lane] = -across * clip_scales[1] * scales[1, lane]
-    mean = table[0, column : column + width]
     for x in range(width):
-        squares[x] = exemplar_squares[x] + near[x] * mean[x]
+        squares[x] = exemplar_squares[x] + near[x] * table[0, x]
     for j in range(steps + 1):  # in the first row, a path may come from nowhere, along diagonals
         start = price * np.float32(j) if j <= free else _INFINITY
         for lane in range(LANES):
@@ -249,49 +253,59 @@ def _warp(
     for lane in range(LANES):
         found[lane] = _INFINITY
     for i in range(steps):
+        first, end = max(i - band, 0), min(i + band + 1, steps)
+        # In the first column, from the left; what is outside of the band is never reached.
         start = price * np.float32(i) if i <= free else _INFINITY
-        for lane in range(LANES):  # in the first column, from the left
-            here[lane] = start
+        for lane in range(LANES):
+            here[first * LANES + lane] = start
+            if end < steps:
+                here[(end + 1) * LANES + lane] = _INFINITY
         above, below = max(i - 1, 0), min(i + 1, steps - 1)
+        low, high = first * LANES, end * LANES
         _differ(
-            table[1 + row + above, column : column + width],
-            table[1 + row + below, column : column + width],
+            table[1 + above],
+            table[1 + below],
             ONE / np.float32(below - above),
+            max(low - LANES, 0),
+            min(high + LANES, width),
             slopes,
         )
         _advance(
-            table[1 + row + i, column : column + width],
-            slopes,
+            table[1 + i, low:high],
+            slopes[low:],
             clip_squares[i],
             -TWO * clip_path[0, i],
             -TWO * clip_path[1, i],
-            squares,
-            near,
-            moving,
-            path[0],
-            path[1],
-            last,
-            here,
+            squares[low:],
+            near[low:],
+            moving[low:],
+            path[0, low:],
+            path[1, low:],
+            last[low:],
+            here[low:],
         )
         left_out = steps - 1 - i
         for lane in range(LANES):
-            here[lane] = _INFINITY
+            here[first * LANES + lane] = _INFINITY
             if left_out <= free:
-                end = here[width + lane] + price * np.float32(left_out)
-                found[lane] = min(found[lane], end)
+                cost = here[width + lane] + price * np.float32(left_out)
+                found[lane] = min(found[lane], cost)
         last, here = here, last
     for left_out in range(1, free + 1):
         for lane in range(LANES):
-            end = last[width - left_out * LANES + lane] + price * np.float32(left_out)
-            found[lane] = min(found[lane], end)
+            cost = last[width - left_out * LANES + lane] + price * np.float32(left_out)
+            found[lane] = min(found[lane], cost)
 
 
 @compiled
-def _differ(above: FloatArray, below: FloatArray, share: np.float32, slopes: FloatArray) -> None:
-    """Compute the differences of two rows, with the first and last step repeated."""
+def _differ(
+    above: FloatArray, below: FloatArray, share: np.float32, low: int, high: int, slopes: FloatArray
+) -> None:
+    """Compute a part of the differences of two rows, with the first and last step repeated."""
     width = len(above)
-    for x in range(width):
-        slopes[LANES + x] = share * (below[x] - above[x])
+    one, other, differences = above[low:high], below[low:high], slopes[LANES + low :]
+    for x in range(len(one)):
+        differences[x] = share * (other[x] - one[x])
     for lane in range(LANES):
         slopes[lane] = slopes[LANES + lane]
         slopes[width + LANES + lane] = slopes[width + lane]

@@ -10,7 +10,6 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.similarity.comparison import (
-    COARSE,
     DEVIATION,
     FIRST,
     LAST,
@@ -22,6 +21,9 @@ from stars_infer.similarity.comparison import (
     WHOLE,
 )
 
+OWN_SHARE = 0.75
+"""Share of a step in the two that are made of it where a half is stretched; the rest is that of the
+step before or after."""
 ABSENT = 1e-3
 """Size of a posture, meters, that no body has; somebody who has left has none."""
 POSTURES = (MOVING, DEVIATION, UNTURNED)
@@ -41,25 +43,31 @@ like a whole posture."""
 
 
 def part_of(sequences: FloatArray, part: str) -> FloatArray:
-    """A part of sequences (N, S, F), one of `stars_infer.similarity.comparison.PARTS`."""
-    steps = sequences.shape[1]
+    """A part of sequences (N, S, F), one of `stars_infer.similarity.comparison.PARTS`.
+
+    A half is stretched to S steps: each of its steps becomes two, which lie a quarter of the way to
+    the step before and after, so that little of it is lost where it is compared with a whole.
+    """
     if part == WHOLE:
         return sequences
-    if part == COARSE:
-        return np.asarray((sequences[:, ::2] + sequences[:, 1::2]) / 2)
+    steps = sequences.shape[1]
     start = {FIRST: 0, LAST: steps // 2, MIDDLE: steps // 4}[part]
-    return sequences[:, start : start + steps // 2]
+    half = sequences[:, start : start + steps // 2]
+    stretched = np.empty_like(sequences)
+    stretched[:, ::2] = OWN_SHARE * half + (1 - OWN_SHARE) * half[:, [0, *range(steps // 2 - 1)]]
+    stretched[:, 1::2] = OWN_SHARE * half + (1 - OWN_SHARE) * half[:, [*range(1, steps // 2), -1]]
+    return stretched
 
 
 def content_of(sequences: FloatArray, content: str) -> FloatArray:
     """What is compared of parts of sequences.
 
     Args:
-        sequences: Parts of N bodies, (N, S', F).
+        sequences: Parts of N bodies, (N, S, F).
         content: One of `stars_infer.similarity.comparison.CONTENTS`.
 
     Returns:
-        (N, S', C). The mean square norm of a step is about 1, less for a body that hardly moves.
+        (N, S, C). The mean square norm of a step is about 1, less for a body that hardly moves.
     """
     pace = STEPS / sequences.shape[1]
     start = POSTURE * POSTURES.index(content)

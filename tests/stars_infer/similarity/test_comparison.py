@@ -7,7 +7,6 @@ import pytest
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import (
-    COARSE,
     CONTENTS,
     DEVIATION,
     FIRST,
@@ -68,8 +67,6 @@ def test_frames_that_cannot_be_cut_are_refused():
         ({"content": "posture"}, f"content 'posture': choose one of {', '.join(CONTENTS)}"),
         ({"clip": "half"}, f"part 'half': choose one of {', '.join(PARTS)}"),
         ({"exemplar": "half"}, f"part 'half': choose one of {', '.join(PARTS)}"),
-        ({"clip": COARSE}, "coarse and whole have different numbers of steps"),
-        ({"exemplar": LAST}, "whole and last half have different numbers of steps"),
         ({"width": 0}, "width must be at least 0.005 and at most 10, not 0"),
         ({"width": -0.1}, "width must be at least 0.005 and at most 10, not -0.1"),
         ({"weight": 0}, "weight must be at least 0.001 and at most 1000, not 0"),
@@ -81,9 +78,8 @@ def test_impossible_kernels_are_refused(wrong, says):
         Kernel(**wrong)
 
 
-def test_parts_with_as_many_steps_are_compared():
-    halves = (COARSE, FIRST, LAST, MIDDLE)
-    made = [Kernel(clip=clip, exemplar=other) for clip in halves for other in halves]
+def test_any_two_parts_are_compared():
+    made = [Kernel(clip=clip, exemplar=other) for clip in PARTS for other in PARTS]
     assert len(set(made)) == 16
     assert Kernel().clip == Kernel().exemplar == WHOLE
 
@@ -131,7 +127,7 @@ CHANGES = [
     with_kernel(0, width=0.091),
     with_kernel(0, weight=2.01),
     with_kernel(3, clip=FIRST),
-    with_kernel(3, exemplar=COARSE),
+    with_kernel(3, exemplar=WHOLE),
     with_kernel(8, width=0.1),
     with_kernel(8, content=DEVIATION),
     {"kernels": HOW.kernels[:-1]},
@@ -199,8 +195,8 @@ def test_sequences_that_fit(shape, fits):
 
 
 def test_kernels_that_compare_one_way_only_are_refused_in_a_model():
-    one_way = Kernel(clip=FIRST, exemplar=COARSE)
+    one_way = Kernel(clip=FIRST, exemplar=WHOLE)
     with pytest.raises(UsageError, match="the other way around"):
         SequenceConfig.from_json(asdict(SequenceConfig(kernels=(one_way,))))
-    both = SequenceConfig(kernels=(one_way, Kernel(clip=COARSE, exemplar=FIRST)))
+    both = SequenceConfig(kernels=(one_way, Kernel(clip=WHOLE, exemplar=FIRST)))
     assert SequenceConfig.from_json(asdict(both)) == both

@@ -12,12 +12,11 @@ from stars_infer import Clip
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity import dtw
 from stars_infer.similarity.comparison import (
-    COARSE,
     CONTENTS,
     DEVIATION,
     FIRST,
     LAST,
-    MIDDLE,
+    PARTS,
     UNTURNED,
     WHOLE,
     Kernel,
@@ -45,8 +44,8 @@ HALF_DEVIATION = replace(SMALL, kernels=(Kernel(content=DEVIATION, clip=FIRST, e
 EVERY_KERNEL = [
     Kernel(content=content, clip=clip, exemplar=exemplar)
     for content in CONTENTS
-    for clip, exemplar in [(WHOLE, WHOLE), *product((COARSE, FIRST, LAST, MIDDLE), repeat=2)]
-    if content != DEVIATION or {clip, exemplar} <= {WHOLE, COARSE}
+    for clip, exemplar in product(PARTS, repeat=2)
+    if content != DEVIATION or clip == exemplar == WHOLE
 ]
 
 

@@ -9,11 +9,11 @@ from stars_infer import Clip
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity import dtw
 from stars_infer.similarity.comparison import (
-    COARSE,
     DEVIATION,
     FIRST,
     LAST,
     UNTURNED,
+    WHOLE,
     Kernel,
     SequenceConfig,
 )
@@ -29,7 +29,7 @@ from tests.plain_comparison import (
 )
 
 HOW = SequenceConfig(preprocessing=Preprocessing(frames=16), steps=16)
-COARSE_HOW = replace(HOW, preprocessing=Preprocessing(frames=8), steps=8)
+SHORT_HOW = replace(HOW, preprocessing=Preprocessing(frames=8), steps=8)
 OTHER_HOW = SequenceConfig(
     preprocessing=Preprocessing(frames=12),
     steps=12,
@@ -78,16 +78,21 @@ def test_distances_are_those_of_the_definition(steps, pairs, seed):
     pairs=st.integers(1, 4),
     free=st.integers(1, 3),
     price=st.sampled_from([0.0, 0.05, 0.3, 0.9, 2.0]),
+    band=st.integers(0, 9),
     seed=st.integers(0, 999),
 )
-def test_open_ends_are_those_of_the_definition(steps, pairs, free, price, seed):
+def test_open_ends_and_a_band_are_those_of_the_definition(steps, pairs, free, price, band, seed):
     free = min(free, steps - 1)
+    how = {"free": free, "price": price, "band": max(band, free)}
     costs = np.random.default_rng(seed).uniform(0, 2, (steps, steps, pairs))
-    got = warping_distances(costs, free=free, price=price)
-    expected = [plain_warping(costs[:, :, p], free=free, price=price) for p in range(pairs)]
+    apart = np.abs(np.subtract.outer(np.arange(steps), np.arange(steps)))
+    got = warping_distances(np.where(apart[:, :, None] > how["band"], np.nan, costs), **how)
+    expected = [plain_warping(costs[:, :, p], **how) for p in range(pairs)]
     np.testing.assert_allclose(got, expected, rtol=1e-9)
-    assert (got <= warping_distances(costs) + 1e-12).all()
-    single = warping_distances(costs.astype(np.float32), free=free, price=price)
+    without_band = warping_distances(costs, free=free, price=price)
+    assert (without_band <= got + 1e-12).all()
+    assert (without_band <= warping_distances(costs) + 1e-12).all()
+    single = warping_distances(costs.astype(np.float32), **how)
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, expected, rtol=1e-5)
 
@@ -130,7 +135,7 @@ def mirrored(a, b, how=HOW):
     return float(WarpingGallery([b], how).mirrored_similarities(a)[0])
 
 
-@pytest.mark.parametrize("how", [HOW, COARSE_HOW, OTHER_HOW])
+@pytest.mark.parametrize("how", [HOW, SHORT_HOW, OTHER_HOW])
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (1, 2), (2, 1), (2, 2)])
 def test_similarities_are_those_of_the_definition(how, m, n):
     exemplars = [sequence(seed, n, how.steps) for seed in range(4)]
@@ -260,13 +265,21 @@ def test_a_mixed_gallery_keeps_its_order():
         )
 
 
+def test_many_exemplars_are_compared_as_few():
+    exemplars = [sequence(seed) for seed in range(dtw._BLOCK + 3)]
+    some = [0, dtw._BLOCK - 1, dtw._BLOCK, dtw._BLOCK + 2]
+    found = WarpingGallery(exemplars, HOW).similarities(sequence(7))
+    expected = WarpingGallery([exemplars[n] for n in some], HOW).similarities(sequence(7))
+    np.testing.assert_allclose(found[some], expected, atol=1e-6)
+
+
 def test_an_empty_gallery_has_no_similarities():
     assert WarpingGallery([], HOW).similarities(sequence(0)).shape == (0,)
 
 
 def test_a_part_of_a_clip_is_compared_with_a_part_of_an_exemplar():
     """Not the other way around."""
-    one_way = replace(HOW, kernels=(Kernel(clip=FIRST, exemplar=COARSE),))
+    one_way = replace(HOW, kernels=(Kernel(clip=FIRST, exemplar=WHOLE),))
     clip, exemplar = sequence(1), sequence(2)
     there, back = similarity(clip, exemplar, one_way), similarity(exemplar, clip, one_way)
     assert there == pytest.approx(plain_similarity(clip, exemplar, one_way), abs=1e-5)
