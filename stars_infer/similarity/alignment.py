@@ -22,11 +22,7 @@ from stars_infer.preprocessing.prepare import prepare
 from stars_infer.preprocessing.timing import frames_of
 from stars_infer.preprocessing.views import mirror_clip
 from stars_infer.similarity.comparison import (
-    FIRST,
-    LAST,
-    MIDDLE,
     UNTURNED,
-    WHOLE,
     Kernel,
     SequenceConfig,
 )

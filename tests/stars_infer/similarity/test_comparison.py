@@ -11,7 +11,6 @@ from stars_infer.similarity.comparison import (
     DEVIATION,
     FIRST,
     KERNELS,
-    LAST,
     MIDDLE,
     MIRROR,
     MOVING,
