@@ -7,14 +7,15 @@ an action, and a clip that is compared with them in it resembles no example. So 
 2. those who are seen for less than half as long as others;
 3. those who move much less than the one who moves most.
 
-Who touches somebody that acts by these rules, or stands face to face with them, belongs to the
-action, unless that body is frozen. `activity` says how movement is measured. Of those who remain,
-the two who move most are the actors.
+Who touches somebody that acts by these rules, stands face to face with them, or faces them while
+they hold out an arm to them, belongs to the action, unless that body is frozen. `activity` says how
+movement is measured. Of those who remain, the two who move most are the actors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +42,22 @@ FACE_TO_FACE = 1.3
 """Distance between two people who have to do with each other if they face each other, meters."""
 FACING = 0.5
 """Cosine of the angle, 60°, up to which somebody faces somebody else."""
+ARM, STRAIGHT = 0.25, 0.85
+"""An arm is held out whose wrist is so far from the shoulder on the level, meters, and in space by
+such a share of its length."""
+ALONG_ARM = 0.87
+"""Cosine of the angle, 30°, up to which an arm is held out to somebody."""
+HELD = 0.2
+"""Share of the frames in which an arm must be held out."""
 MOST_MOVING = 0.25
 """Share of the joints by whose movement activity is measured: about one limb."""
 
 SIDES = tuple(
     (NTU25_INDEX[f"left {joint}"], NTU25_INDEX[f"right {joint}"]) for joint in ("shoulder", "hip")
+)
+ARMS = tuple(
+    tuple(NTU25_INDEX[f"{side} {joint}"] for joint in ("shoulder", "elbow", "wrist"))
+    for side in ("left", "right")
 )
 
 ACTS, STANDS_STILL, PASSES_BY = "acts", "stands still", "passes by"
@@ -176,20 +188,43 @@ def _touch(one: Person, other: Person) -> bool:
     )
 
 
-def _face(one: Person, other: Person, layout: Layout) -> bool:
-    """Whether two people stand face to face, on average over the frames that show both."""
-    together = one.seen & other.seen
+def _face(actor: Person, other: Person, layout: Layout) -> bool:
+    """Whether somebody faces an actor who faces them, too, or holds out an arm to them.
+
+    It counts how they stand on average over the frames that show both. A Kinect takes whoever is
+    seen from behind for somebody who is seen from the front, and confuses left and right: of an
+    actor who is turned away from it, only the arms say where the front is.
+    """
+    together = actor.seen & other.seen
     if not together.any():
         return False
     mine, theirs = (
-        layout.ntu25_matrix() @ person.joints[together].mean(axis=0) for person in (one, other)
+        layout.ntu25_matrix() @ person.joints[together].mean(axis=0) for person in (actor, other)
     )
     way = (theirs - mine).mean(axis=0)[[0, 2]]
     distance = float(np.linalg.norm(way))
-    return 0 < distance < FACE_TO_FACE and all(
-        float(_front(joints) @ (sign * way)) > FACING * distance
-        for joints, sign in ((mine, 1), (theirs, -1))
+    if not 0 < distance < FACE_TO_FACE or float(_front(theirs) @ -way) <= FACING * distance:
+        return False
+    return float(_front(mine) @ way) > FACING * distance or _holds_out(
+        actor.joints[together], way / distance, layout
     )
+
+
+def _holds_out(joints: FloatArray, way: NDArray[np.floating[Any]], layout: Layout) -> bool:
+    """Whether a body (T, V, 3) holds out an arm in a direction (x, z) of length 1."""
+    for arm in ARMS:
+        shoulder, elbow, wrist = np.moveaxis(layout.ntu25_matrix()[list(arm)] @ joints, 1, 0)
+        reach = wrist - shoulder
+        level = np.linalg.norm(reach[:, [0, 2]], axis=1)
+        length = sum(np.linalg.norm(b - a, axis=1) for a, b in ((shoulder, elbow), (elbow, wrist)))
+        held = (
+            (level > ARM)
+            & (np.linalg.norm(reach, axis=1) > STRAIGHT * length)
+            & (reach[:, [0, 2]] @ way > ALONG_ARM * level)
+        )
+        if held.mean() >= HELD:
+            return True
+    return False
 
 
 def _front(joints: FloatArray) -> NDArray[np.float64]:

@@ -118,8 +118,9 @@ def _bones_between(names: Sequence[str], count: int) -> NDArray[np.intp]:
     """The bones of the layout whose joints are called so; else each joint and the one after it."""
     found = match_names(names) if names else None
     if found is not None:
-        ends = np.array(found.places)[np.array(found.layout.bones)]
-        return ends[(ends >= 0).all(axis=1)]
+        ends: NDArray[np.intp] = np.array(found.places)[np.array(found.layout.bones)]
+        known: NDArray[np.bool_] = (ends >= 0).all(axis=1)
+        return np.compress(known, ends, axis=0)
     return np.stack([np.arange(count - 1), np.arange(1, count)], axis=1)
 
 

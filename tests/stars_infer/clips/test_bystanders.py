@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stars_infer import read_clip
 from stars_infer.clips.actors import (
     ACTS,
     FURNITURE,
@@ -14,6 +15,7 @@ from stars_infer.clips.actors import (
     select_actors,
 )
 from stars_infer.clips.people import EACH, parts_by_people
+from stars_infer.layouts import NTU25_INDEX
 from stars_infer.synthetic.actions import perform
 from tests.stars_infer.clips.company import (
     ASIDE,
@@ -100,6 +102,41 @@ def test_two_who_act_together_stay_and_a_third_who_watches_does_not(seed):
     watching = drifting(pair.shape[1]) + ASIDE
     actors = select_actors(clip_of(*pair, watching))
     np.testing.assert_array_equal(sorted(actors[:, 0, 0, 0]), sorted(pair[:, 0, 0, 0]))
+
+
+def test_who_faces_an_arm_that_is_held_out_belongs_to_the_action():
+    """The sensor sees the actor from behind, and has turned them around."""
+    frames = 60
+    pose = standing(1)[0]
+    across = pose[NTU25_INDEX["right shoulder"]] - pose[NTU25_INDEX["left shoulder"]]
+    front = np.array([across[2], 0, -across[0]])
+    front /= np.linalg.norm(front)
+    sway = drifting(frames, 0.012) - standing(frames)
+
+    def roles(*, toward=-front, share=0.3, distance=1.0, bent=False, turned=False):
+        actor = np.repeat(pose[None], frames, axis=0)
+        held = np.arange(frames) < round(share * frames)
+        shoulder = actor[held][:, NTU25_INDEX["left shoulder"]]
+        up = np.array([0, 0.25 if bent else 0, 0])
+        actor[held, NTU25_INDEX["left elbow"]] = shoulder + 0.15 * toward + up
+        for joint in ("left wrist", "left hand"):
+            actor[held, NTU25_INDEX[joint]] = shoulder + 0.3 * toward
+        other = pose - pose.mean(axis=0)
+        other = other * [-1, 1, -1] if turned else other
+        return roles_of(clip_of(actor, other + pose.mean(axis=0) - distance * front + sway))
+
+    assert roles() == {0: ACTS, 1: ACTS}
+    for change in (
+        {"toward": np.cross(front, [0, 1, 0])}, {"toward": front}, {"share": 0.1},
+        {"distance": 1.5}, {"bent": True}, {"turned": True},
+    ):  # fmt: skip
+        assert roles(**change) == {0: ACTS, 1: STANDS_STILL}, change
+
+
+def test_somebody_who_is_pointed_at_in_a_real_clip_is_kept(shared):
+    for name in ("S017C003P020R002A054", "S017C003P020R002A056", "S001C003P008R002A058"):
+        clip = read_clip(shared / "data" / "ntu-samples" / f"{name}.skeleton")
+        assert roles_of(clip) == {0: ACTS, 1: ACTS}
 
 
 def test_who_is_touched_or_faced_belongs_to_the_action_though_standing_still():
