@@ -119,7 +119,7 @@ def _bones_between(names: Sequence[str], count: int) -> NDArray[np.intp]:
     found = match_names(names) if names else None
     if found is not None:
         ends: NDArray[np.intp] = np.array(found.places)[np.array(found.layout.bones)]
-        known: NDArray[np.bool_] = (ends >= 0).all(axis=1)
+        known: NDArray[np.bool_] = np.asarray((ends >= 0).all(axis=1))
         return np.compress(known, ends, axis=0)
     return np.stack([np.arange(count - 1), np.arange(1, count)], axis=1)
 

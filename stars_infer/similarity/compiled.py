@@ -128,7 +128,8 @@ class CompiledBodies:
 
     def _start(self, part: str) -> int:
         """The first step of a half; -1 for the whole."""
-        return {WHOLE: -1, FIRST: 0, LAST: self._steps // 2, MIDDLE: self._steps // 4}[part]
+        steps: int = self._steps
+        return {WHOLE: -1, FIRST: 0, LAST: steps // 2, MIDDLE: steps // 4}[part]
 
     def _numbers(self, kernel: Kernel) -> tuple[int, int, int, int]:
         """Numbers of the parts of clip and exemplar, and where they start."""
