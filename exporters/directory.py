@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -262,44 +262,51 @@ def _describe(
 def _facts(config: RunConfig, checkpoint: Checkpoint) -> dict[str, Any]:
     """Facts about the training that a checkpoint records."""
     shape = config.encoder
-    stages, seconds = _stages(checkpoint)
+    stages = list(_stages(checkpoint))
     facts: dict[str, Any] = {
-        "method": ", then ".join(title for title, _ in stages),
+        "method": ", then ".join(map(_method, stages)),
         "network": shape.in_words(),
         "stream": shape.stream,
-        "steps": ", then ".join(steps for _, steps in stages),
+        "steps": ", then ".join(str(_said(stage).get("steps", stage["step"])) for stage in stages),
         "batch": config.loop.batch,
         "seed": config.loop.seed,
     }
-    if seconds:
+    if seconds := sum(stage.get("seconds", 0) for stage in stages):
         facts["training_minutes"] = round(seconds / 60)
-    sources = checkpoint.history.get("pack", {}).get("sources")
+    # Each source once, in the order in which the stages saw them.
+    sources = dict.fromkeys(source for stage in stages for source in _sources(stage))
     if sources:
         facts["data"] = ", ".join(sources)
     return facts
 
 
-def _stages(checkpoint: Checkpoint) -> tuple[list[tuple[str, str]], float]:
-    """Methods and steps that trained an encoder, in order, and the seconds of all.
+def _stages(checkpoint: Checkpoint) -> Iterator[Mapping[str, Any]]:
+    """What a checkpoint records of each run that trained its encoder, the first one first."""
+    start = checkpoint.history.get("start")
+    chain: list[Mapping[str, Any]] = [
+        {"config": checkpoint.config, "step": checkpoint.step, **checkpoint.history}
+    ]
+    while start:
+        chain.append(start)
+        start = start.get("start")
+    yield from reversed(chain)
 
-    A model from which a run went on says what it knows of those before.
-    """
-    stages: list[tuple[str, str]] = []
-    seconds = 0.0
-    stage: Mapping[str, Any] | None = {
-        "config": checkpoint.config,
-        "step": checkpoint.step,
-        **checkpoint.history,
-    }
-    while stage:
-        said = stage.get("said", {})
-        title = said.get("method", METHODS[stage["config"]["method"]].title)
-        if "weights" in stage:
-            title = f"{title} ({stage['weights']})"
-        stages.insert(0, (title, str(said.get("steps", stage["step"]))))
-        seconds += stage.get("seconds", 0)
-        stage = stage.get("start")
-    return stages, seconds
+
+def _said(stage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a model from which a run went on says of those before."""
+    said: Mapping[str, Any] = stage.get("said", {})
+    return said
+
+
+def _method(stage: Mapping[str, Any]) -> str:
+    title = str(_said(stage).get("method", METHODS[stage["config"]["method"]].title))
+    return f"{title} ({stage['weights']})" if "weights" in stage else title
+
+
+def _sources(stage: Mapping[str, Any]) -> Sequence[str]:
+    if "data" in _said(stage):
+        return str(_said(stage)["data"]).split(", ")
+    return tuple(map(str, stage.get("pack", {}).get("sources", ())))
 
 
 MODEL_FILES = (

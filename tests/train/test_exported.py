@@ -91,6 +91,10 @@ def test_a_run_goes_on_from_a_model_and_says_so(trained, tiny_model, tmp_path):
     facts = directory._facts(RunConfig.from_json(last.config, source="test"), last)
     assert facts["method"] == "MAMP, then STARS, then STARS"
     assert facts["steps"] == "4, then 3, then 1"
+    # Other data is added to that of the model; each source is named once.
+    last.history["pack"]["sources"] = ["mine.npz", *facts["data"].split(", ")[:1]]
+    more = directory._facts(RunConfig.from_json(last.config, source="test"), last)
+    assert more["data"] == f"{facts['data']}, mine.npz"
 
 
 def test_a_checkpoint_beside_a_model_is_taken(imported_model):
