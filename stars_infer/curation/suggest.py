@@ -9,7 +9,7 @@ cannot tell count for more. Copies of a chosen clip add nothing and are not chos
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.classification.classifiers import class_numbers
+from stars_infer.classification.prediction import Prediction
 from stars_infer.errors import UsageError, check_range
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.comparison import SequenceConfig
@@ -103,6 +104,26 @@ def suggest(
     chosen = choose(pairwise(used, how, progress=step), near, labels, n)
     threshold = _novelty_threshold_of(exemplars, labels, how)
     return explain_choices(chosen, drawn, near, labels, threshold)
+
+
+def as_named(suggestions: Sequence[Suggestion], answers: Sequence[Prediction]) -> list[Suggestion]:
+    """Call those clips new that an index calls unknown, and no others.
+
+    A clip that lies far from all examples, but that the index names, probably is of that action.
+
+    Args:
+        suggestions: From `suggest`, with the exemplars of the index.
+        answers: What the index says of each of these clips, asked alone.
+    """
+    result = []
+    for one, answer in zip(suggestions, answers, strict=True):
+        reason, labels = one.reason, one.labels
+        if not answer.known:
+            reason, labels = "new", ()
+        elif reason == "new":
+            reason, labels = "variant", (answer.label,)
+        result.append(replace(one, reason=reason, labels=labels))
+    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

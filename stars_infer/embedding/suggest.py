@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Unpack
 
 from stars_infer.clips.clip import Clip
-from stars_infer.curation.suggest import Suggestion, suggest
+from stars_infer.curation.suggest import Suggestion, as_named, suggest
 from stars_infer.embedding.files import EmbedOptions, embed_files
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import StarsError
@@ -42,6 +42,8 @@ def suggest_files(
     **reading: Unpack[EmbedOptions],
 ) -> SuggestedClips:
     """Choose clips of files that an index does not hold, to be labeled next.
+
+    Those are called new that the index calls unknown.
 
     Args:
         encoder: The model.
@@ -79,6 +81,10 @@ def suggest_files(
         seed=seed,
         progress=progress,
     )
+    if index is not None and exemplars:
+        with open_index(index, encoder.info, create=False) as opened:
+            answers = opened.classify([clips[one.position].features for one in suggestions])
+        suggestions = as_named(suggestions, answers)
     return SuggestedClips(
         suggestions=tuple((clips[one.position].source, one) for one in suggestions),
         clips=len(clips),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from stars_infer.curation.suggest import suggest
+from stars_infer.curation.suggest import as_named, suggest
 from stars_infer.curation.words import what as said_of
 from stars_infer.layouts import layout_names
 from stars_infer.similarity.features import Features
@@ -153,6 +153,9 @@ async def suggested(request: Request, what: Unlabeled) -> JSONResponse:
             labels=[one.label for one, _ in kept],
             how=service.encoder.info.comparison,
         )
+        if kept:
+            named = service.index.classify([asked[one.position] for one in found])
+            found = as_named(found, named)
         return [
             {
                 "key": held[one.position].key,

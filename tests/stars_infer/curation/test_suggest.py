@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
+from stars_infer.classification.prediction import Prediction
 from stars_infer.curation import suggest as suggestion
-from stars_infer.curation.suggest import choose, doubt, novelty_threshold, suggest
+from stars_infer.curation.suggest import (
+    Suggestion,
+    as_named,
+    choose,
+    doubt,
+    novelty_threshold,
+    suggest,
+)
 from stars_infer.errors import UsageError
 from stars_infer.preprocessing.prepare import Preprocessing
 from stars_infer.similarity.comparison import SequenceConfig
@@ -154,3 +162,23 @@ def test_clips_are_chosen_by_what_the_model_compares():
     near = between([clips[1 + one.position] for one in got], clips[:1], HOW)
     for one, similarity in zip(got, near[:, 0], strict=True):
         assert one.similarity == pytest.approx(similarity, abs=1e-6)
+
+
+def test_what_is_new_is_what_the_index_calls_unknown():
+    def one(reason, *labels):
+        return Suggestion(position=0, reason=reason, labels=labels, similarity=0.5, stands_for=1)
+
+    def answer(*, known):
+        return Prediction(
+            label="clap", known=known, chance_known=0.5, confidence=0.5, second=None,
+            similarity=0.5, margin=None, neighbors=(),
+        )  # fmt: skip
+
+    asked = [one("new"), one("new"), one("variant", "wave"), one("between", "wave", "clap")]
+    got = as_named(asked, [answer(known=known) for known in (True, False, False, True)])
+    assert [(each.reason, each.labels) for each in got] == [
+        ("variant", ("clap",)),
+        ("new", ()),
+        ("new", ()),
+        ("between", ("wave", "clap")),
+    ]
