@@ -10,6 +10,8 @@ from stars_infer.segmentation.segment import Timeline
 WIDTH = 1200
 """Width of the picture, pixels; it scales with the page."""
 _MARGIN, _BAR, _ROW, _AXIS, _TOP = 16, 28, 66, 22, 12
+_DIGIT = 6.4
+"""Width of a digit under the axis, at most."""
 _LETTER = 6.6
 """Width of a letter in the bars, pixels."""
 _LEGEND_ROW = 22
@@ -118,10 +120,13 @@ def _row(timeline: Timeline, labels: Sequence[str], *, top: int) -> str:
     under = bar + _BAR
     for number in range(int(timeline.seconds / step) + 1):
         x = _MARGIN + number * step * scale
+        text = clock(number * step, tenths=step < 1)
+        half = len(text) * _DIGIT / 2
+        middle = min(max(x, half), WIDTH - half)  # the last one would be cut off
         parts.append(
             f'<line class="tick" x1="{x:.2f}" x2="{x:.2f}" y1="{under}" y2="{under + 4}"/>'
-            f'<text x="{x:.2f}" y="{under + 16}" text-anchor="middle" font-size="10">'
-            f"{clock(number * step, tenths=step < 1)}</text>"
+            f'<text x="{middle:.2f}" y="{under + 16}" text-anchor="middle" font-size="10">'
+            f"{text}</text>"
         )
     return "\n".join(parts)
 

@@ -6,6 +6,8 @@ import { Player } from "./player.js";
 const { labels, recordings, examples } = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const SCALES = [2, 5, 10, 20, 40, 80, 160];
+const LAST = 72; // pixels behind the end, for the time that stands there
+const LETTER = 7.4; // pixels of a letter in a segment, at most on average
 const STEPS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 let player = null, chosen = null;
 
@@ -56,7 +58,7 @@ class Track {
   // Make the segments that are in view, and little more.
   draw() {
     const { scale, recording, scroller } = this, { seconds, parts } = recording;
-    this.lane.style.width = `${Math.max(seconds * scale, 1)}px`;
+    this.lane.style.width = `${seconds * scale + LAST}px`;
     const from = scroller.scrollLeft / scale - 60 / scale;
     const to = (scroller.scrollLeft + scroller.clientWidth + 60) / scale;
     const focused = document.activeElement && document.activeElement.dataset.place;
@@ -77,7 +79,9 @@ class Track {
 
   part(part, place) {
     const { name, color, pale, letter } = labels[part.label], wide = (part.end - part.start) * this.scale;
-    const button = made("button", "part", wide > 46 ? `${name} ${part.confidence.toFixed(2)}` : letter);
+    const texts = [`${name} ${part.confidence.toFixed(2)}`, name, letter];
+    const text = texts.find((one) => one.length * LETTER + 10 <= wide) || "";
+    const button = made("button", "part", text);
     const said = `${part.near ? "nearly " : ""}${name}, ${clock(part.start)} to ${clock(part.end)}, `
       + `confidence ${part.confidence.toFixed(2)}`;
     Object.assign(button, { type: "button", title: said });

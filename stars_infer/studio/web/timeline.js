@@ -10,8 +10,8 @@ const MOST_TICKS = 9;
 export function timeline({ seconds, segments }, choose, chosen) {
   const step = STEPS.find((one) => seconds / one <= MOST_TICKS) || STEPS.at(-1);
   const at = (time) => `${(100 * time) / seconds}%`;
-  const ticks = [];
-  for (let time = 0; time <= 0.95 * seconds; time += step)
+  const ticks = []; // none so near the end that its time would be cut off
+  for (let time = 0; time <= 0.88 * seconds; time += step)
     ticks.push(
       h(
         "span.tick",
