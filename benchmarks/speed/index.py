@@ -39,7 +39,7 @@ from sequence_index import measure_sequences
 from stars_infer.encoder.model import ModelInfo, find_model, read_model_info
 from stars_infer.index.exemplar import NewExemplar
 from stars_infer.index.index import ExemplarIndex
-from stars_infer.index.large.ann import FLAT_LIMIT
+from stars_infer.index.large.store import FRESH
 from stars_infer.machine import resident_memory
 from stars_infer.similarity.features import Features, unit
 
@@ -66,10 +66,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="for the indexes, 3 GB a million exemplars")
     parser.add_argument("--write", type=Path, help="Markdown file with the marks <!-- index -->")
     options = parser.parse_args()
-    if options.exemplars <= FLAT_LIMIT:
-        sys.exit(
-            f"error: --exemplars: {FLAT_LIMIT + 1:,} or more, smaller indexes are searched exactly"
-        )
+    if options.exemplars <= FRESH:
+        sys.exit(f"error: --exemplars: {FRESH + 1:,} or more, smaller indexes are searched exactly")
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         task = Task(
             path=Path(folder) / "vectors.db",

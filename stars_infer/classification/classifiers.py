@@ -170,9 +170,24 @@ class Ridge:
     noise: float = 0.15
     balance: float = 1.5
 
-    def fit(self, similarity: FloatArray, classes: Classes, count: int) -> FittedRidge:
-        """See `Classifier`."""
-        return FittedRidge.of(self, similarity.astype(np.float64), classes, count)
+    def fit(
+        self,
+        similarity: FloatArray,
+        classes: Classes,
+        count: int,
+        *,
+        sizes: Classes | None = None,
+    ) -> FittedRidge:
+        """See `Classifier`.
+
+        Args:
+            similarity: Similarity of every exemplar to every other, (E, E).
+            classes: Class number of each exemplar, (E,).
+            count: Number of classes, C.
+            sizes: How many exemplars each class counts as, (C,), where these are only some of them
+                and a class may have none; if not given, as many as there are.
+        """
+        return FittedRidge.of(self, similarity.astype(np.float64), classes, count, sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,11 +207,18 @@ class FittedRidge:
     inverse: Scores = field(repr=False)
 
     @classmethod
-    def of(cls, rule: Ridge, similarity: Scores, classes: Classes, count: int) -> FittedRidge:
+    def of(
+        cls,
+        rule: Ridge,
+        similarity: Scores,
+        classes: Classes,
+        count: int,
+        sizes: Classes | None = None,
+    ) -> FittedRidge:
         """Solve for the weights; the arguments are those of `Ridge.fit`."""
-        width = rule.width or _median_gap(similarity)
+        width = rule.width or median_gap(similarity)
         kernel = np.exp((similarity - 1) / width)
-        sizes = np.bincount(classes, minlength=count)
+        sizes = np.bincount(classes, minlength=count) if sizes is None else sizes
         noise = rule.noise * (sizes[classes] / sizes.min()) ** rule.balance
         # Similarity by time warping is no inner product, so an eigenvalue may be negative.
         with single_threaded():
@@ -258,7 +280,7 @@ def _one_hot(classes: Classes, count: int) -> Scores:
     return np.asarray(classes[:, None] == np.arange(count), np.float64)
 
 
-def _median_gap(similarity: Scores) -> float:
+def median_gap(similarity: Scores) -> float:
     """Median of 1 - similarity over pairs of exemplars; 1 if there is no pair."""
     pairs = similarity[np.triu_indices(len(similarity), 1)]
     return max(float(np.median(1 - pairs)), 1e-6) if len(pairs) else 1.0

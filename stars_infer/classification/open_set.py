@@ -23,7 +23,6 @@ from stars_infer.classification.leave_out import FEWEST_CLASSES, LeaveOut, Score
 from stars_infer.classification.mirroring import NO_MIRRORING, Mirroring
 from stars_infer.classification.model_calibration import Prior
 from stars_infer.classification.unknown_share import EXPECTED_UNKNOWN
-from stars_infer.similarity.nearest import Matches
 
 _LEAST_SPREAD = 0.02
 
@@ -53,11 +52,14 @@ class Candidates:
         positions: Which they are, (P,).
         similarities: How similar they are to the clip, (P,).
         mirrored: How similar they are to its mirror image, (P,); None if that does not count.
+        among: How similar the first N of them are to each other, (N, N); None where all exemplars
+            are candidates.
     """
 
     positions: NDArray[np.intp]
     similarities: FloatArray
     mirrored: FloatArray | None = None
+    among: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -161,85 +163,81 @@ class RidgeOpenSetClassifier:
         return self._mirroring.mix(similarity, mirrored, self._width)
 
 
-class NearestOpenSetClassifier:
-    """Decides by the nearest exemplars of a large index.
+class LocalOpenSetClassifier:
+    """Decides by the nearest exemplars of each clip, of a large index.
+
+    A ridge is fitted to them for each clip. Exemplars that are far from a clip have hardly any
+    weight in its scores, so that these are much like those by all exemplars (Bottou and Vapnik,
+    "Local learning algorithms", 1992). A class of which none is near scores 0.
 
     Args:
         classes: Class number of the exemplar at each position, (P,); -1 where there is none.
-        vote: The classifier that gives the answers.
-        calibration: The calibration of the index, from `leave_out_by_nearest`.
+        ridge: The classifier whose scores tell how sure an answer is.
+        vote: The classifier that gives the answers; the ridge if None.
     """
 
-    def __init__(self, classes: NDArray[np.intp], *, vote: Vote, calibration: Calibration) -> None:
-        self._classes = classes
-        self._vote = vote
-        self._count = int(classes.max()) + 1
-        self.calibration = calibration
+    calibration: Calibration
+    """Set by whoever makes it: measured by `leave_out`, or kept."""
+
+    def __init__(self, classes: NDArray[np.intp], *, ridge: Ridge, vote: Vote | None) -> None:
+        self._classes, self._ridge, self._vote = classes, ridge, vote
+        self._sizes = np.bincount(classes[classes >= 0])
 
     def score(self, found: Sequence[Candidates]) -> Scored:
         """See `OpenSetClassifier`."""
-        scores = [
-            nearness(self._classes[one.positions], one.similarities, self._count) for one in found
-        ]
-        plain, answers = np.stack(scores), np.array([self._answer(one) for one in found], np.intp)
+        plain = self._stack([self._scores(one) for one in found])
+        answers = plain.argmax(axis=1)
+        if self._vote is not None:
+            answers = np.array([self._voted(one, self._vote) for one in found], np.intp)
         return Scored(plain=plain, named=plain, answers=answers, fitting=answers)
 
-    def _answer(self, found: Candidates) -> int:
-        similar = found.similarities[None]
-        fitted = self._vote.fit(similar, self._classes[found.positions], self._count)
-        return int(fitted.scores(similar)[0].argmax())
+    def leave_out(
+        self,
+        sample: NDArray[np.intp],
+        without_itself: Sequence[Candidates],
+        without_its_class: Sequence[Candidates],
+    ) -> LeaveOut:
+        """Scores that some exemplars would get if they were left out of the index.
 
+        Args:
+            sample: Positions of the exemplars.
+            without_itself: The exemplars that are found for each of them but itself.
+            without_its_class: Those that are found for each of them among the other classes.
+        """
+        own, sizes = self._classes[sample], self._sizes
+        paired = np.flatnonzero(sizes[own] > 1)
+        one_out = self._stack([self._scores(without_itself[int(at)]) for at in paired])
+        enough = len(sizes) >= FEWEST_CLASSES
+        class_out = [self._scores(one) for one in without_its_class] if enough else []
+        return LeaveOut(
+            class_out=self._stack(class_out),
+            left_out=own[: len(class_out)],
+            one_out=one_out,
+            others=sizes[own[paired]] - 1,
+            right=one_out.argmax(axis=1) == own[paired],
+            shots=int(sizes.min()),
+        )
 
-def leave_out_by_nearest(
-    classes: NDArray[np.intp],
-    sample: NDArray[np.intp],
-    found: Sequence[Matches],
-    found_without_class: Sequence[Matches],
-) -> LeaveOut:
-    """Scores that some exemplars of a large index would get if they were left out of it.
+    def _scores(self, found: Candidates) -> Scores:
+        """Scores of the classes, (C,)."""
+        assert found.among is not None
+        near, count = len(found.among), len(self._sizes)
+        if not near:
+            return np.zeros(count)
+        fitted = self._ridge.fit(
+            found.among,
+            self._classes[found.positions[:near]],
+            count,
+            sizes=np.minimum(self._sizes, near),  # as many of a class as may be near
+        )
+        return np.asarray(fitted.scores(found.similarities[None, :near])[0])
 
-    Args:
-        classes: Class number of the exemplar at each position, (P,); -1 where there is none.
-        sample: Positions of the exemplars that are left out.
-        found: The exemplars found for each of them, which may include itself.
-        found_without_class: The exemplars found for each of them among the other classes.
-    """
-    count = int(classes.max()) + 1
-    sizes = np.bincount(classes[classes >= 0], minlength=count)
-    class_out, left_out, one_out, own = [], [], [], []
-    for position, (positions, similar) in zip(sample.tolist(), found_without_class, strict=True):
-        if count >= FEWEST_CLASSES and len(positions):
-            class_out.append(nearness(classes[positions], similar, count))
-            left_out.append(int(classes[position]))
-    for position, (positions, similar) in zip(sample.tolist(), found, strict=True):
-        others = positions != position
-        if ((classes[positions] == classes[position]) & others).any():
-            one_out.append(nearness(classes[positions[others]], similar[others], count))
-            own.append(int(classes[position]))
-    one_out_scores = _stack(one_out, count)
-    return LeaveOut(
-        class_out=_stack(class_out, count),
-        left_out=np.array(left_out, np.intp),
-        one_out=one_out_scores,
-        others=sizes[np.array(own, np.intp)] - 1,
-        right=one_out_scores.argmax(axis=1) == np.array(own, np.intp),
-        shots=int(sizes[sizes > 0].min()),
-    )
+    def _voted(self, found: Candidates, vote: Vote) -> int:
+        similar, classes = found.similarities[None], self._classes[found.positions]
+        return int(vote.fit(similar, classes, len(self._sizes)).scores(similar)[0].argmax())
 
-
-def nearness(classes: NDArray[np.intp], similar: FloatArray, count: int) -> Scores:
-    """Score of each class: its highest similarity, less the mean of those of the others, (C,).
-
-    A class of which no exemplar was found gets the lowest similarity that was found.
-    """
-    best = np.full(count, float(similar.min()))
-    np.maximum.at(best, classes, similar.astype(np.float64))
-    rest = (best.sum() - best) / max(1, count - 1)
-    return np.asarray(best - rest)
-
-
-def _stack(rows: list[Scores], count: int) -> Scores:
-    return np.stack(rows) if rows else np.zeros((0, count))
+    def _stack(self, rows: list[Scores]) -> Scores:
+        return np.stack(rows) if rows else np.zeros((0, len(self._sizes)))
 
 
 def decide(

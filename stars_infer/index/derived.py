@@ -205,7 +205,7 @@ _SHARE_LACKING = 0.02
 TOLERATED_CHANGE = 0.1
 """Share of exemplars or actions that may come or go before a calibration is measured anew."""
 _CALIBRATION_KEY = "calibration"
-_CALIBRATION_FORM = 2
+_CALIBRATION_FORM = 3
 
 
 def read_calibration(
@@ -251,4 +251,4 @@ def _prior(model: ModelInfo) -> object:
     """What a kept calibration depends on, besides the exemplars."""
     how = model.comparison
     compared = None if how is None else (how.digest(), how.temperature)
-    return json.loads(json.dumps([asdict(model.calibration.nearest), compared]))
+    return json.loads(json.dumps([asdict(model.calibration.ridge), compared]))

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.classification.calibration import Calibration
-from stars_infer.classification.classifiers import DEFAULT_CLASSIFIER, Ridge, Vote, make_classifier
+from stars_infer.classification.classifiers import (
+    DEFAULT_CLASSIFIER,
+    Ridge,
+    Vote,
+    make_classifier,
+    median_gap,
+)
 from stars_infer.classification.mirroring import (
     AUTO,
     LARGE_MIRRORING,
@@ -22,12 +28,11 @@ from stars_infer.classification.mirroring import (
 from stars_infer.classification.open_set import (
     Candidates,
     Decision,
-    NearestOpenSetClassifier,
+    LocalOpenSetClassifier,
     OpenSetClassifier,
     RidgeOpenSetClassifier,
     Scored,
     decide,
-    leave_out_by_nearest,
     probabilities,
 )
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
@@ -35,15 +40,15 @@ from stars_infer.classification.unknown_share import UnknownShare
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.errors import UsageError
 from stars_infer.index.derived import ExemplarSimilarity
-from stars_infer.index.rows import ExemplarRows, Ids, as_queries
+from stars_infer.index.rows import Ids
 from stars_infer.similarity.features import Features
 from stars_infer.similarity.nearest import (
     EXHAUSTIVE_LIMIT,
     Matches,
     Searcher,
     SequenceSearcher,
-    searcher_of,
 )
+from stars_infer.similarity.rough import rough_pairwise
 
 SHOWN_ACTIONS = 5
 """Likeliest actions that come with an answer."""
@@ -52,6 +57,8 @@ SHOWN_NEIGHBORS = 5
 MAX_DEFAULT_VOTERS = 5
 _NOTED = 4
 """Ways to name clips that are noted."""
+NEAR = 64
+"""Exemplars of a large index to which the classifier is fitted for each clip."""
 _SAMPLE = 64
 """Exemplars by which a large index is calibrated."""
 
@@ -193,13 +200,24 @@ class Gallery:
         """The exemplars by which each clip is named; of its views, the most similar counts."""
         size = self._searcher.size
         if self.similarity is None:
-            found = [
-                _best_of_views([self.store.candidates(view) for view in (one, *one.views)], size)
+            return [
+                self._near(
+                    _best_of_views(
+                        [self.store.candidates(view) for view in (one, *one.views)], size
+                    )
+                )
                 for one in queries
             ]
-            return [Candidates(positions=at, similarities=similar) for at, similar in found]
         mirrored = bool(self.mirroring(options.mirror).weight)
         return [self._all_exemplars(one, mirrored=mirrored) for one in queries]
+
+    def _near(self, found: Matches) -> Candidates:
+        """The candidates of a large index, and how similar the nearest are to each other."""
+        positions, similarities = found
+        among = np.zeros((0, 0), np.float32)
+        if len(positions):
+            among = rough_pairwise(self.store.queries(positions[:NEAR]), self._model.comparison)
+        return Candidates(positions=positions, similarities=similarities, among=among)
 
     def _all_exemplars(self, query: Features, *, mirrored: bool) -> Candidates:
         """All exemplars of a small index."""
@@ -219,13 +237,13 @@ class Gallery:
         if self.similarity is None:
             if classifier == "prototypes":
                 raise UsageError(
-                    f"prototypes are made of at most {EXHAUSTIVE_LIMIT:,} exemplars, the index "
+                    f"prototypes are made of at most {EXHAUSTIVE_LIMIT:,} examples, the index "
                     f"holds {self.sizes[0]:,}: leave --classifier out"
                 )
-            return NearestOpenSetClassifier(
-                self._classes,
-                vote=Vote(n=n, temperature=None if classifier == "majority" else temperature),
-                calibration=self._measured_calibration(),
+            return self._make_local_classifier(
+                None
+                if classifier == DEFAULT_CLASSIFIER
+                else Vote(n=n, temperature=None if classifier == "majority" else temperature)
             )
         ridge = Ridge(width=None if how is None else how.kernel_width)
         own = None
@@ -242,21 +260,37 @@ class Gallery:
             mirrored=self.similarity.mirrored(),
         )
 
-    def _measured_calibration(self) -> Calibration:
+    def _make_local_classifier(self, vote: Vote | None) -> LocalOpenSetClassifier:
+        """That of a large index."""
+        how, sample = self._model.comparison, self._sample()
+        if how is None:
+            width = median_gap(rough_pairwise(self.store.queries(sample), None))
+        else:
+            width = how.kernel_width
+        made = LocalOpenSetClassifier(self._classes, ridge=Ridge(width=width), vote=vote)
         if self.calibration is None:
-            self.calibration = self._calibrate_by_sample()
-        return self.calibration
+            self.calibration = self._calibrate_by(sample, made)
+        made.calibration = self.calibration
+        return made
 
-    def _calibrate_by_sample(self) -> Calibration:
-        """Measure some exemplars of a large index."""
+    def _sample(self) -> NDArray[np.intp]:
+        """Some exemplars of a large index."""
         there = np.flatnonzero(self._classes >= 0)
-        sample = np.random.default_rng(0).permutation(there)[:_SAMPLE]
-        asked = self.store.queries(sample)
-        found = [self.store.candidates(one) for one in asked]
-        own = self._classes[sample].tolist()
-        class_out = [self.store.candidates(*one) for one in zip(asked, own, strict=True)]
-        leave_out = leave_out_by_nearest(self._classes, sample, found, class_out)
-        return Calibration.of(leave_out, self._model.calibration.nearest)
+        return np.random.default_rng(0).permutation(there)[:_SAMPLE]
+
+    def _calibrate_by(
+        self, sample: NDArray[np.intp], classifier: LocalOpenSetClassifier
+    ) -> Calibration:
+        """Leave some exemplars of a large index out, one by one."""
+        without_itself, without_its_class = [], []
+        for at, query in zip(sample.tolist(), self.store.queries(sample), strict=True):
+            positions, similarities = self.store.candidates(query)
+            others = positions != at
+            without_itself.append(self._near((positions[others], similarities[others])))
+            own = int(self._classes[at])
+            without_its_class.append(self._near(self.store.candidates(query, own)))
+        leave_out = classifier.leave_out(sample, without_itself, without_its_class)
+        return Calibration.of(leave_out, self._model.calibration.ridge)
 
     def _neighbors(self, found: Matches, k: int) -> list[Neighbor]:
         positions, similarities = found[0][:k], found[1][:k]
@@ -346,34 +380,3 @@ class ExemplarStore(Protocol):
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
         """Exemplars as queries."""
-
-
-class SmallStore:
-    """All exemplars of a small index, in memory; see `ExemplarStore`.
-
-    Args:
-        rows: The exemplars.
-        model: Their model.
-    """
-
-    def __init__(self, rows: ExemplarRows, model: ModelInfo) -> None:
-        self.ids = rows.ids
-        names, self.classes = np.unique(np.array(rows.labels, object), return_inverse=True)
-        self.names: list[str] = names.tolist()
-        self._sources = rows.sources
-        self.all_queries = as_queries(rows, model)
-        self.searcher: Searcher = searcher_of(self.all_queries, model.comparison)
-
-    def candidates(self, query: Features, class_out: int | None = None) -> Matches:
-        """See `ExemplarStore`; these are all."""
-        ((positions, similar),) = self.searcher.nearest([query], len(self.ids))
-        left = self.classes[positions] != (-1 if class_out is None else class_out)
-        return positions[left], similar[left]
-
-    def sources(self, positions: NDArray[np.intp]) -> list[str]:
-        """See `ExemplarStore`."""
-        return [self._sources[int(position)] for position in positions]
-
-    def queries(self, positions: NDArray[np.intp]) -> list[Features]:
-        """See `ExemplarStore`."""
-        return [self.all_queries[int(position)] for position in positions]

@@ -88,7 +88,7 @@ def test_a_large_index_works_after_a_fork(tmp_path):
         before = index.classify([pointing(3)])
 
         def work():
-            index.add([new("a new one", pointing(3, tilt=0.5), "new")])
+            index.add([new("a new one", pointing(3, tilt=3.0), "new")])
             return index.classify([pointing(3)]), len(index)
 
         found, size = forked(work)

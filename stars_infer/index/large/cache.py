@@ -34,7 +34,7 @@ from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.rows import Ids
 from stars_infer.index.values import CACHE, read_values, write_value
 
-FORM = 1
+FORM = 2
 """Of the files; another one is made anew."""
 _OWN = re.compile(r"(?:([0-9a-f]{8})-(\d+)-)?[0-9a-f]{16}\.(?:npz|faiss)")
 """Names of the files of a cache; nothing else in its folder is deleted."""
@@ -96,7 +96,7 @@ class CacheFolder:
                 ids, labels, names = facts["ids"], facts["labels"], facts["names"]
             if form != FORM or (size, crc) != _size_and_crc(self.lists_of(token)):
                 return None
-            lists = IVFIndex.load(self.lists_of(token), probes=probes or None, trained=trained)
+            lists = IVFIndex.load(self.lists_of(token), probes=probes, trained=trained)
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None
         if lists.width != width or not lists.size == len(ids) == len(labels):
@@ -131,7 +131,7 @@ class CacheFolder:
         """Write the files of a cache; the same cache, with the checksum in its token."""
         facts, lists = self._facts_of(made.token), self.lists_of(made.token)
         made.lists.save(lists)
-        numbers = (FORM, *_size_and_crc(lists), made.lists.probes or 0, made.lists.trained)
+        numbers = (FORM, *_size_and_crc(lists), made.lists.probes, made.lists.trained)
         with facts.open("xb") as file:
             np.savez(
                 file,

@@ -8,26 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import BoolArray, FloatArray
-from stars_infer.index.large.ann import RERANKED, IVFIndex
+from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.rows import Ids, RowReader
 from stars_infer.machine import single_threaded
 from stars_infer.similarity.features import Features, unit, vectors_of
 from stars_infer.similarity.nearest import (
-    SHORTLIST,
     Matches,
     coarse_descriptors,
     most_similar,
     rank_shortlist,
 )
+from stars_infer.similarity.rough import rough_similarities
+
+RANKED = 64
+"""So many exemplars at least are compared with a query as the model compares, by which it is named;
+for each of them, or of the following, a row is read, perhaps from the disk."""
+LIKELY = 300
+"""Where sequences are compared, one kernel chooses these among so many with the nearest coarse
+descriptors."""
 
 
 class LargeSearcher:
     """Finds exemplars of a large index; see `stars_infer.similarity.nearest.Searcher`.
 
-    Where the model compares vectors, the `RERANKED` nearest by their codes are ranked again by
-    their vectors; similarities beyond those are by code. Where it compares sequences, the
-    `SHORTLIST` nearest by their coarse descriptors are warped, and no others are found; where
-    vectors count, too, they rank these.
+    Where the model compares vectors, the `RANKED` nearest by their codes are ranked again by
+    their vectors; similarities beyond those are by code. Where it compares sequences, no others
+    than the `LIKELY` nearest by their coarse descriptors are found. One kernel compares these;
+    then all kernels compare the nearest by that one, and vectors do where they count.
 
     Args:
         lists: Of the exemplars at the first positions, if there are any.
@@ -35,6 +42,9 @@ class LargeSearcher:
         ids: Numbers of the exemplars, ascending, (P,).
         there: Which of them have not been removed, (P,).
         reader: Reads them.
+
+    Attributes:
+        ranked: The exemplars that were ranked for the last query, by position.
     """
 
     def __init__(
@@ -47,13 +57,14 @@ class LargeSearcher:
         reader: RowReader,
     ) -> None:
         self.size = len(ids)
+        self.ranked: dict[int, Features] = {}
         self._lists, self._fresh, self._ids, self._reader = lists, fresh, ids, reader
         self._there = there
 
     def nearest(
         self, queries: Sequence[Features], k: int, *, without: BoolArray | None = None
     ) -> list[Matches]:
-        """See `Searcher`; of sequences at most `SHORTLIST` are found.
+        """See `Searcher`; of sequences at most `LIKELY` are found.
 
         Args:
             queries: From `Encoder.encode`.
@@ -64,54 +75,52 @@ class LargeSearcher:
             return []
         there = self._there if without is None else self._there & ~without
         if queries[0].sequence is None:
-            vectors = unit(vectors_of(queries))
-            likely = self._likely(vectors, max(k, RERANKED), there)
-            found = [
-                self._rank_by_vector(one, *at) for one, at in zip(vectors, likely, strict=True)
-            ]
+            asked, most = unit(vectors_of(queries)), max(k, RANKED)
         else:
-            asked = [np.asarray(one.sequence) for one in queries]
-            drawn = unit(np.concatenate([coarse_descriptors(one[None]) for one in asked]))
-            most = SHORTLIST if without is None else min(k, SHORTLIST)
-            likely = self._likely(drawn, most, there)
-            found = [
-                self._rank_by_warping(one, positions)
-                for one, (positions, _) in zip(queries, likely, strict=True)
-            ]
+            drawn = [coarse_descriptors(np.asarray(one.sequence)[None]) for one in queries]
+            asked, most = unit(np.concatenate(drawn)), LIKELY
+        likely = self._likely(asked, most, there)
+        found = [self._rank(one, k, *at) for one, at in zip(queries, likely, strict=True)]
         return [(positions[:k], similar[:k]) for positions, similar in found]
 
     def _likely(self, asked: FloatArray, most: int, there: BoolArray) -> list[Matches]:
         """The nearest of each (N, W) by codes and fresh vectors."""
-        first = there[: self.size - len(self._fresh)]
-        listed: list[Matches] = [(np.zeros(0, np.intp), np.zeros(0, np.float32))] * len(asked)
-        start = 0
-        if self._lists is not None:
-            bits = None if first.all() else np.packbits(first, bitorder="little")
-            listed = self._lists.nearest(asked, most, there=bits)
-            start = self._lists.size
+        start = self.size - len(self._fresh)
         with single_threaded():
             cosines = asked @ self._fresh.T
-        cosines[:, ~there[len(first) :]] = -np.inf
-        result = []
-        for (positions, near), row in zip(listed, cosines, strict=True):
-            fresh = np.flatnonzero(np.isfinite(row))
-            positions = np.concatenate((positions, start + fresh))
-            result.append(most_similar(positions, np.concatenate((near, row[fresh])), most))
-        return result
+        fresh = np.flatnonzero(there[start:])
+        found = [(start + fresh, row) for row in cosines[:, fresh]]
+        if self._lists is not None:
+            bits = None if there[:start].all() else np.packbits(there[:start], bitorder="little")
+            listed = self._lists.nearest(asked, most, there=bits)
+            found = [
+                (np.concatenate((positions, more)), np.concatenate((near, row)))
+                for (positions, near), (more, row) in zip(listed, found, strict=True)
+            ]
+        return [most_similar(positions, near, most) for positions, near in found]
 
-    def _rank_by_vector(
-        self, asked: FloatArray, positions: NDArray[np.intp], near: FloatArray
+    def _rank(
+        self, query: Features, k: int, positions: NDArray[np.intp], near: FloatArray
     ) -> Matches:
-        """The nearest by their codes, ranked by their vectors; those by code alone come after."""
-        if self._lists is None or self._lists.probes is None:
-            return positions, near
-        rows = self._reader.with_ids(self._ids[positions[:RERANKED]], all_there=True)
-        exact = np.asarray(unit(rows.data) @ asked)
-        best, similar = most_similar(np.searchsorted(self._ids, rows.ids), exact, RERANKED)
-        rest = np.minimum(near[RERANKED:], similar[-1]) if len(similar) else near[RERANKED:]
-        return np.concatenate((best, positions[RERANKED:])), np.concatenate((similar, rest))
+        """Those that are likely, ranked by what is read of them.
 
-    def _rank_by_warping(self, asked: Features, positions: NDArray[np.intp]) -> Matches:
-        rows = self._reader.with_ids(self._ids[positions], all_there=True)
-        at, how = np.searchsorted(self._ids, rows.ids), self._reader.comparison
-        return rank_shortlist(asked, at, self._reader.as_queries(rows), len(positions), how=how)
+        Args:
+            query: What they are compared with.
+            k: How many are wanted.
+            positions: Of the exemplars.
+            near: Their similarity by code.
+        """
+        some = positions if query.sequence is not None else positions[:RANKED]
+        rows = self._reader.with_ids(self._ids[some], all_there=True)
+        read, at = self._reader.as_queries(rows), np.searchsorted(self._ids, rows.ids)
+        self.ranked = dict(zip(at.tolist(), read, strict=True))
+        if query.sequence is None:
+            exact = unit(rows.data) @ unit(vectors_of([query]))[0]
+            best, similar = most_similar(at, exact, len(at))
+            rest = np.minimum(near[len(at) :], similar.min(initial=1.0))
+            return np.concatenate((best, positions[len(at) :])), np.concatenate((similar, rest))
+        how, most = self._reader.comparison, max(k, RANKED)
+        if len(at) > most:
+            at, _ = most_similar(at, rough_similarities(query, read, how), most)
+        chosen = [self.ranked[one] for one in at.tolist()]
+        return rank_shortlist(query, at, chosen, len(at), how=how)

@@ -11,7 +11,7 @@ from stars_infer.arrays import FloatArray
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.index.checksums import check_count
 from stars_infer.index.file import IndexFile
-from stars_infer.index.large.ann import IVFIndex, extend_lists
+from stars_infer.index.large.ann import IVFIndex
 from stars_infer.index.large.cache import (
     Cache,
     CacheFolder,
@@ -20,7 +20,7 @@ from stars_infer.index.large.cache import (
     new_token,
     removed_ids,
 )
-from stars_infer.index.large.searcher import LargeSearcher
+from stars_infer.index.large.searcher import RANKED, LargeSearcher
 from stars_infer.index.rows import (
     ExemplarRows,
     Ids,
@@ -31,20 +31,12 @@ from stars_infer.index.rows import (
 )
 from stars_infer.parallel import ReportProgress
 from stars_infer.similarity.features import Features
-from stars_infer.similarity.nearest import (
-    SHORTLIST,
-    Matches,
-    most_similar,
-)
+from stars_infer.similarity.nearest import Matches
 
 FRESH = 5000
 """New exemplars that are all compared beside a cache; more go into it."""
 FRESH_SHARE = 0.01
 """The same, as a share of those in the cache: writing a large one takes longer."""
-MIN_ACTIONS = 6
-"""A query is compared with exemplars of at least so many actions, if there are so many."""
-OF_FURTHER_ACTIONS = 20
-"""Exemplars of further actions that are looked for at once, where the nearest are of fewer."""
 _MOST_GONE = 0.25
 """A cache of which so large a share was removed is made anew."""
 _MOST_GROWTH = 2.0
@@ -134,24 +126,10 @@ class LargeStore:
         return True
 
     def candidates(self, query: Features, class_out: int | None = None) -> Matches:
-        """The nearest exemplars, and the nearest of further actions; see `ExemplarStore`.
-
-        An action with a thousand exemplars may own all the nearest ones. What tells an unknown clip
-        is how much farther other actions are, so some of their exemplars are looked for, too.
-        """
-        if class_out is None:
-            without = np.zeros(len(self.ids), np.bool_)
-        else:
-            without = self.classes == class_out
-        ((positions, similar),) = self.searcher.nearest([query], SHORTLIST, without=without)
-        while len(actions := np.unique(self.classes[positions])) < MIN_ACTIONS:
-            without |= np.isin(self.classes, actions)
-            ((others, less),) = self.searcher.nearest([query], OF_FURTHER_ACTIONS, without=without)
-            if not len(others):
-                break
-            positions = np.concatenate((positions, others))
-            similar = np.concatenate((similar, less))
-        return most_similar(positions, similar, len(positions))
+        """The nearest exemplars; see `ExemplarStore`."""
+        without = None if class_out is None else self.classes == class_out
+        ((positions, similar),) = self.searcher.nearest([query], RANKED, without=without)
+        return positions, similar
 
     def sources(self, positions: NDArray[np.intp]) -> list[str]:
         """See `ExemplarStore`."""
@@ -160,6 +138,9 @@ class LargeStore:
 
     def queries(self, positions: NDArray[np.intp]) -> list[Features]:
         """See `ExemplarStore`."""
+        ranked = self.searcher.ranked
+        if all(at in ranked for at in positions.tolist()):  # as those that were just found are
+            return [ranked[at] for at in positions.tolist()]
         return self._reader.queries(self.ids[positions])
 
     def _follow_cache(self) -> None:
@@ -228,7 +209,7 @@ class LargeStore:
     def _extend_cache(self, progress: ReportProgress) -> Cache | None:
         """None where the lists should be laid out anew."""
         old = self._cache
-        if old is None or old.lists.probes is None or not old.kept:
+        if old is None or not old.kept:
             return None
         with self._file.reading() as connection:
             held, size = self._count_cached(), count_of(connection)
@@ -240,7 +221,7 @@ class LargeStore:
             vectors = self._reader.unit_vectors_at(ids, labels, names)
             try:
                 file = self._folder.lists_of(old.token)
-                lists = extend_lists(file, old.lists, len(ids), vectors, progress=progress)
+                lists = old.lists.extended(file, len(ids), vectors, progress=progress)
             except RuntimeError:  # deleted, or damaged since it was loaded
                 return None
         numbers = {name: position for position, name in enumerate(names)}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stars_infer.index.large import ann
-from stars_infer.index.large.ann import FLAT_LIMIT, IVFIndex
+from stars_infer.index.large.ann import GPU_MOST, IVFIndex
 from stars_infer.similarity.features import unit
 
-GPU_K = 2048
+SIZE = 3000
 
 
 class OnGpu:
@@ -20,7 +20,7 @@ class OnGpu:
         self.index, self.searches = index, 0
 
     def search(self, queries, k, params=None):
-        assert k <= GPU_K
+        assert k <= GPU_MOST
         assert params is None or params.sel is None
         self.searches += 1
         return self.index.search(queries, k, params=params)
@@ -45,12 +45,11 @@ def gpu(monkeypatch):
 
 @pytest.fixture(scope="module")
 def vectors():
-    return unit(np.random.default_rng(0).normal(size=(FLAT_LIMIT + 500, 8)).astype(np.float32))
+    return unit(np.random.default_rng(0).normal(size=(SIZE, 8)).astype(np.float32))
 
 
-@pytest.mark.parametrize("size", [500, FLAT_LIMIT + 500], ids=["flat", "lists"])
-def test_a_gpu_is_used_where_it_can_be(gpu, vectors, size):
-    index = IVFIndex.of(size, lambda positions: vectors[:size][positions])
+def test_a_gpu_is_used_where_it_can_be(gpu, vectors):
+    index = IVFIndex.of(SIZE, lambda positions: vectors[positions])
     (near, _), *_ = index.nearest(vectors[7:9], 5)
     assert near[0] == 7
     (copy,) = gpu.made
@@ -61,11 +60,11 @@ def test_a_gpu_is_used_where_it_can_be(gpu, vectors, size):
 
 
 def test_what_a_gpu_cannot_do_the_cpu_does(gpu, vectors):
-    index = IVFIndex.of(5000, lambda positions: vectors[:5000][positions])
-    there = np.packbits(np.arange(5000) != 7, bitorder="little")
+    index = IVFIndex.of(SIZE, lambda positions: vectors[positions])
+    there = np.packbits(np.arange(SIZE) != 7, bitorder="little")
     (near, _), *_ = index.nearest(vectors[7:8], 5, there=there)
     assert 7 not in near
-    assert len(index.nearest(vectors[:1], GPU_K + 1)[0][0]) == GPU_K + 1
+    assert len(index.nearest(vectors[:1], GPU_MOST + 1)[0][0]) == GPU_MOST + 1
     assert gpu.made == []
 
 
@@ -77,7 +76,7 @@ def test_without_a_gpu_or_its_memory_the_cpu_searches(gpu, vectors, reason):
     if reason == "none":
         gpu.module.get_num_gpus = lambda: 0
     gpu.module.index_cpu_to_gpu = refuse
-    index = IVFIndex.of(500, lambda positions: vectors[:500][positions])
+    index = IVFIndex.of(SIZE, lambda positions: vectors[positions])
     assert index.nearest(vectors[3:4], 1)[0][0][0] == 3
 
 
