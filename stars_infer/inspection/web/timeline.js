@@ -7,7 +7,8 @@ const { labels, recordings, examples } = JSON.parse(document.getElementById("dat
 const $ = (id) => document.getElementById(id);
 const SCALES = [2, 5, 10, 20, 40, 80, 160];
 const LAST = 72; // pixels behind the end, for the time that stands there
-const LETTER = 7.4; // pixels of a letter in a segment, at most on average
+const ruler = document.createElement("canvas").getContext("2d");
+ruler.font = `13.5px ${getComputedStyle(document.body).fontFamily}`;
 const STEPS = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600];
 let player = null, chosen = null;
 
@@ -80,7 +81,7 @@ class Track {
   part(part, place) {
     const { name, color, pale, letter } = labels[part.label], wide = (part.end - part.start) * this.scale;
     const texts = [`${name} ${part.confidence.toFixed(2)}`, name, letter];
-    const text = texts.find((one) => one.length * LETTER + 10 <= wide) || "";
+    const text = texts.find((one) => ruler.measureText(one).width + 12 <= wide) || "";
     const button = made("button", "part", text);
     const said = `${part.near ? "nearly " : ""}${name}, ${clock(part.start)} to ${clock(part.end)}, `
       + `confidence ${part.confidence.toFixed(2)}`;
