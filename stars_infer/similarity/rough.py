@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.machine import single_threaded
-from stars_infer.similarity.comparison import MOVING, SequenceConfig
+from stars_infer.similarity.comparison import MOVING, POSTURE, SequenceConfig
 from stars_infer.similarity.contents import content_of
 from stars_infer.similarity.dtw import FREE_SHARE, warping_distances
 from stars_infer.similarity.features import Features, sequences_of, unit, vectors_of
 from stars_infer.similarity.joint import join, join_with_query
 from stars_infer.similarity.nearest import unit_vectors_of
+
+_COMPARED = np.r_[:POSTURE, -3:0]
+"""What `MOVING` takes of the numbers of a step: the first of the postures, and the hips."""
 
 
 def rough_similarities(
@@ -33,8 +36,7 @@ def rough_similarities(
     """
     asked, bodies = (_Bodies(some) for some in (sequences_of([query]), sequences_of(exemplars)))
     with single_threaded():
-        every = np.indices((len(asked.steps), len(bodies.steps))).reshape(2, -1)
-        warped = _warp(asked.steps, bodies.steps, *every, how).reshape(len(asked.steps), -1)
+        warped = _warp(asked.steps, bodies.steps, how).reshape(len(asked.steps), -1)
         similar = _best_pairing(warped, asked, bodies)[0]
         return join_with_query(similar, query, unit_vectors_of(exemplars, how), how)
 
@@ -53,9 +55,10 @@ def rough_pairwise(clip_features: Sequence[Features], how: SequenceConfig | None
             table = _cosines(clip_features)
         else:
             bodies = _Bodies(sequences_of(clip_features))
-            row, column = np.triu_indices(len(bodies.steps))
-            warped = np.empty((len(bodies.steps),) * 2, np.float32)
-            warped[row, column] = _warp(bodies.steps, bodies.steps, row, column, how)
+            count = len(bodies.steps)
+            row, column = np.triu_indices(count)
+            warped = np.empty((count, count), np.float32)
+            warped[row, column] = _warp(bodies.steps, bodies.steps, how, row * count + column)
             warped[column, row] = warped[row, column]
             table = _best_pairing(warped, bodies, bodies)
             if how.vector_weight:
@@ -65,10 +68,11 @@ def rough_pairwise(clip_features: Sequence[Features], how: SequenceConfig | None
 
 
 class _Bodies:
-    """The bodies of some clips one after the other, (B, S, F), and which are those of each."""
+    """What is compared of the bodies of some clips, (B, S / 2, C), and which are those of each."""
 
     def __init__(self, sequences: Sequence[FloatArray]) -> None:
-        self.steps = np.concatenate(sequences).astype(np.float32)
+        compared = np.concatenate([one[:, :, _COMPARED] for one in sequences]).astype(np.float32)
+        self.steps = content_of((compared[:, ::2] + compared[:, 1::2]) / 2, MOVING)
         self.counts = np.array([len(one) for one in sequences])
         self.last = self.counts.cumsum() - 1
         self.first = self.last - self.counts + 1
@@ -87,26 +91,29 @@ def _best_pairing(table: FloatArray, clips: _Bodies, others: _Bodies) -> FloatAr
 
 
 def _warp(
-    clips: FloatArray,
-    others: FloatArray,
-    row: NDArray[np.intp],
-    column: NDArray[np.intp],
-    how: SequenceConfig,
+    one: FloatArray, other: FloatArray, how: SequenceConfig, chosen: NDArray[np.intp] | None = None
 ) -> FloatArray:
-    """Similarity of bodies of clips (B, S, F), at some rows, to some of others, (P,)."""
-    one, other = (
-        content_of((some[:, ::2] + some[:, 1::2]) / 2, MOVING) for some in (clips, others)
-    )
-    steps = one.shape[1]
-    # All products at once are faster than pair by pair, though not all of them are needed.
-    products = one.reshape(-1, one.shape[2]) @ other.reshape(-1, other.shape[2]).T
-    by_pair = products.reshape(len(one), steps, len(other), steps).transpose(0, 2, 1, 3)
-    costs = np.ascontiguousarray(by_pair[row, column].transpose(1, 2, 0))
-    costs *= -2
-    costs += np.einsum("nsc,nsc->sn", one, one)[:, None, row]
-    costs += np.einsum("nsc,nsc->sn", other, other)[None, :, column]
+    """Similarity of bodies (A, S, C) to others (B, S, C), pair by pair, (A B,) or (P,).
+
+    Args:
+        one: What is compared of some.
+        other: The same of the others.
+        how: How their model compares sequences.
+        chosen: Which of the A B pairs are wanted, (P,); all if not given.
+    """
+    steps, ones = one.shape[1], np.ones((*other.shape[:2], 1), np.float32)
+    rows = np.concatenate((-2 * one, _squares(one), np.ones_like(one[:, :, :1])), axis=2)
+    columns = np.concatenate((other, ones, _squares(other)), axis=2)
+    costs = np.matmul(rows.transpose(1, 0, 2)[:, None], columns.transpose(1, 2, 0))
+    costs = costs.reshape(steps, steps, -1)
+    if chosen is not None:
+        costs = np.take(costs, chosen, axis=2)
     distances = warping_distances(costs, free=steps // FREE_SHARE)
     return np.asarray(1 - how.kernel_width / (2 * steps * how.mirror.width) * distances)
+
+
+def _squares(steps: FloatArray) -> FloatArray:
+    return np.asarray(np.einsum("nsc,nsc->ns", steps, steps)[:, :, None])
 
 
 def _cosines(clip_features: Sequence[Features]) -> FloatArray:
