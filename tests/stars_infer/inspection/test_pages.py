@@ -146,7 +146,8 @@ def test_no_time_and_no_name_on_a_track_is_cut_off(show, clips, seconds):
     full = "(all) => all.map((one) => one.scrollWidth <= one.clientWidth)"
     assert all(page.eval_on_selector_all(".part", full))
     texts = page.eval_on_selector_all(".part", "(all) => all.map((one) => one.textContent)")
-    assert {"B", "illi"} < set(texts)
+    assert "B" in texts
+    assert any(text.startswith("illi") for text in texts)
     page.eval_on_selector(".scroller", "(one) => { one.scrollLeft = 1e9; }")
     page.wait_for_timeout(300)
     cut = """(all) => all.filter((one) => one.getBoundingClientRect().right
