@@ -1,5 +1,6 @@
 """The pages in a browser: nothing fails, skeletons are drawn, two clips play in time alignment."""
 
+import os
 import shutil
 import time
 
@@ -27,9 +28,10 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory):
+    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
     with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], env=home)
         yield opened
         opened.close()
 

@@ -1,5 +1,6 @@
 """The page in a browser: teach three actions, ask, correct, undo, restart, all is still there."""
 
+import os
 import shutil
 import threading
 import time
@@ -47,9 +48,10 @@ def serving(encoder, path):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory):
+    home = {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], env=home)
         yield browser
         browser.close()
 
