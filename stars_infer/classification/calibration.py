@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from stars_infer.classification.classifiers import Scores
 from stars_infer.classification.leave_out import LeaveOut, ScoreFeatures
-from stars_infer.classification.model_calibration import Curve, Prior, features
+from stars_infer.classification.model_calibration import (
+    KnownCurve,
+    Prior,
+    RightCurve,
+    known_features,
+    log_shots,
+    right_features,
+)
 from stars_infer.classification.unknown_share import (
     EXPECTED_UNKNOWN,
     Chances,
@@ -27,16 +34,25 @@ from stars_infer.classification.unknown_share import (
 )
 
 PRIOR_EXEMPLARS = 10.0
-"""Weight of the model's own center, spread and curve for `right`, as a number of exemplars."""
+"""Weight of the model's own spread, as a number of exemplars."""
 PRIOR_CLASSES = 4.0
-"""Weight of the model's own tail of unknown clips, as a number of classes."""
-_SHIFT, _SLOPE = 2.0, 5.0
+"""Weight of the model's own mean and deviation of unknown clips, as a number of classes."""
+_TAIL_CLASSES = 8.0
+"""Weight of the form of the tail beside the classes themselves, as a number of classes."""
+_SHIFT, _SLOPE = 1.0, 10.0
 """Inverse variances of what an index changes in the model's curve for `known`: from one data set to
-another, the log-odds are shifted by about 0.7 and scaled by 1, more or less 0.45."""
+another, the log-odds are shifted by about 1, and scaled by 1, more or less 0.3."""
+_FEW_OTHERS = 4.0
+"""These grow by so many times themselves where an exemplar has a single companion, which shows less
+of how known clips score."""
 _LEAST_SLOPE = 0.1
-_WIDER = 1.2
-"""Spread of the log-odds of unknown clips, in that of exemplars without their class; other people
-perform them. It is about this on each data set that was measured."""
+_MOVED = 0.5
+"""Where no class has two exemplars, nothing shows how known clips score. If exemplars without their
+class score higher than unknown clips of other data, known clips score higher by so large a share of
+that."""
+_WIDER = 1.5
+"""Spread of the log-odds of unknown clips, in that of exemplars without their class: other people
+perform them, and an unknown action may resemble one of the index more than these each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +62,6 @@ class Calibration:
     The log-odds here are those of being known if half of all clips are unknown.
 
     Attributes:
-        center: Mean strength of unknown clips.
         spread: Standard deviation of the strength of unknown clips.
         shots: Exemplars of the smallest class.
         known: Weights of the features for the chance that a clip is known.
@@ -59,11 +74,10 @@ class Calibration:
         known_scores: Log-odds that each exemplar gets without itself, (N,).
     """
 
-    center: float
     spread: float
     shots: int
-    known: Curve
-    right: Curve
+    known: KnownCurve
+    right: RightCurve
     tail: tuple[float, float]
     classes: int
     unknown: Chances = field(repr=False)
@@ -82,25 +96,31 @@ class Calibration:
             ScoreFeatures.of(leave_out.class_out),
             ScoreFeatures.of(leave_out.one_out),
         )
-        strength, shots = unknown.strength, leave_out.shots
-        center, spread = blend(strength, len(strength), PRIOR_EXEMPLARS, prior.center, prior.spread)
-        unknown_x = features(unknown, center, spread, shots)
-        known_x = features(prior.grow(one_out, leave_out.others), center, spread, shots)
-        known, right = prior.known, prior.right
-        if len(unknown_x) and len(known_x):
-            known = _adapt(known, known_x, unknown_x)
-        if len(known_x):
-            right = _fit_right(features(one_out, center, spread, shots), leave_out.right, right)
+        shots = leave_out.shots
+        unknown_x, known_x = (
+            known_features(unknown, shots),
+            known_features(prior.grow(one_out, leave_out.others), shots),
+        )
         sizes = np.bincount(leave_out.left_out)
         classes = int((sizes > 0).sum())
+        mean = (1.0, prior.tail[0] + prior.tail[1] * log_shots(shots), log_shots(shots))
+        known = prior.known
+        if len(unknown_x) and len(known_x):
+            known = _adapt(known, known_x, unknown_x, few=float(np.mean(1 / leave_out.others)))
+        elif len(unknown_x):
+            moved = float((unknown_x @ np.array(known)).mean() - np.dot(mean, known))
+            share = _MOVED * classes / (classes + PRIOR_CLASSES)
+            known = (known[0] - share * moved, known[1], known[2])
         log_odds = unknown_x @ np.array(known)
+        usual = float(np.dot(mean, known)), known[1] * prior.tail[2]
+        strength = unknown.strength
+        _, spread = blend(strength, len(strength), PRIOR_EXEMPLARS, 0.0, prior.spread)
         return cls(
-            center=center,
             spread=spread,
             shots=shots,
             known=known,
-            right=right,
-            tail=blend(log_odds, classes, PRIOR_CLASSES, *prior.tail),
+            right=prior.right,
+            tail=blend(log_odds, classes, PRIOR_CLASSES, *usual),
             classes=classes,
             unknown=log_odds,
             weights=1 / sizes[leave_out.left_out],
@@ -109,19 +129,21 @@ class Calibration:
 
     @property
     def finest(self) -> float | None:
-        """Smallest share of unknown clips for which a threshold can be measured, 0 to 1.
+        """Smallest share of unknown clips that can be promised as a limit, 0 to 1.
 
         Of k + 1 classes that are alike, each is as likely as any other to be the one whose clips
-        score highest: a new one exceeds the k that were left out with probability 1 / (k + 1), as
-        in conformal prediction (Dunn, Wasserman and Ramdas, "Distribution-free prediction sets for
-        two-layer hierarchical models", 2023). None where nothing was measured.
+        score highest, with probability 1 / (k + 1), as in conformal prediction (Dunn, Wasserman and
+        Ramdas, "Distribution-free prediction sets for two-layer hierarchical models", 2023). But if
+        two classes resemble each other and the index holds one of them, none of its own shows that.
+        Either of the two may be the one that is asked, so it is twice the share, which is also what
+        theory grants to leaving one out (Barber, Candès, Ramdas and Tibshirani, "Predictive
+        inference with the jackknife+", 2021). None where nothing was measured.
         """
-        return 1 / (self.classes + 1) if self.classes else None
+        return 2 / (self.classes + 1) if self.classes else None
 
     def log_odds(self, score_features: ScoreFeatures) -> Chances:
         """Log-odds of each clip that its action is in the index, if half of all are, (Q,)."""
-        x = features(score_features, self.center, self.spread, self.shots)
-        return np.asarray(x @ np.array(self.known))
+        return np.asarray(known_features(score_features, self.shots) @ np.array(self.known))
 
     def chance_known(
         self, score_features: ScoreFeatures, unknown_share: float = EXPECTED_UNKNOWN
@@ -151,8 +173,7 @@ class Calibration:
 
     def chance_right(self, score_features: ScoreFeatures) -> Chances:
         """Chance that each answer is right, provided that its action is in the index, (Q,)."""
-        x = features(score_features, self.center, self.spread, self.shots)
-        return chances_of(x @ np.array(self.right))
+        return chances_of(right_features(score_features, self.shots) @ np.array(self.right))
 
     def threshold(
         self, false_accept_rate: float | None, unknown_share: float = EXPECTED_UNKNOWN
@@ -178,18 +199,19 @@ class Calibration:
     def _exceeded_by(self, share: float) -> float:
         """Log-odds that a share of unknown clips exceeds.
 
-        Each class that was left out counts once. Beyond what so few classes can tell, the model
-        knows the form of the tail, that of a maximum over classes (Gumbel's); it counts as
-        `PRIOR_CLASSES` classes more.
+        Each class that was left out counts once, the one that is asked as one more. Beyond what so
+        few classes can tell, the form of the tail is that of a maximum over classes (Gumbel's); it
+        counts as `_TAIL_CLASSES` classes more.
         """
         center, spread = self.tail[0], _WIDER * self.tail[1]
-        total = share * (self.classes + PRIOR_CLASSES)
+        share *= self.classes / (self.classes + 1)
+        total = share * (self.classes + _TAIL_CLASSES)
         low = min(float(self.unknown.min()), center) - 10 * spread
         high = max(float(self.unknown.max()), center) + 20 * spread
         for _ in range(60):
             middle = (low + high) / 2
             beyond = float(self.weights[self.unknown > middle].sum())
-            beyond += PRIOR_CLASSES * _gumbel_tail((middle - center) / spread)
+            beyond += _TAIL_CLASSES * _gumbel_tail((middle - center) / spread)
             low, high = (middle, high) if beyond > total else (low, middle)
         return high
 
@@ -256,11 +278,17 @@ def _gumbel_tail(value: float) -> float:
     return float(-np.expm1(-np.exp(-(np.pi / np.sqrt(6) * value + np.euler_gamma))))
 
 
-def _adapt(curve: Curve, known_x: Scores, unknown_x: Scores) -> Curve:
+def _adapt(curve: KnownCurve, known_x: Scores, unknown_x: Scores, *, few: float) -> KnownCurve:
     """Shift and scale the log-odds of a curve so that they tell known from unknown exemplars.
 
     Platt, "Probabilistic outputs for support vector machines", 1999, on what the curve says; only
     these two numbers are fitted, and the order of clips stays that of the model's curve.
+
+    Args:
+        curve: The model's curve.
+        known_x: Features of exemplars without themselves.
+        unknown_x: Features of exemplars without their class.
+        few: Mean of one over the number of other exemplars of an exemplar's class.
     """
     log_odds = np.concatenate((known_x, unknown_x)) @ np.array(curve)
     truth = np.arange(len(log_odds)) < len(known_x)
@@ -268,17 +296,11 @@ def _adapt(curve: Curve, known_x: Scores, unknown_x: Scores) -> Curve:
         np.stack((np.ones_like(log_odds), log_odds), axis=1),
         truth,
         start=np.array((0.0, 1.0)),
-        precision=np.array((_SHIFT, _SLOPE)),
+        precision=(1 + _FEW_OTHERS * few) * np.array((_SHIFT, _SLOPE)),
         offset=float(np.log(len(known_x) / len(unknown_x))),
     )
-    changed = max(float(slope), _LEAST_SLOPE) * np.array(curve)
-    changed[0] += shift
-    return _curve(changed)
-
-
-def _fit_right(x: Scores, truth: NDArray[np.bool_], curve: Curve) -> Curve:
-    precision = np.full(len(curve), PRIOR_EXEMPLARS)
-    return _curve(_logistic(x, truth, start=np.array(curve), precision=precision))
+    one, root, shots = max(float(slope), _LEAST_SLOPE) * np.array(curve)
+    return float(one) + float(shift), float(root), float(shots)
 
 
 def _logistic(
@@ -308,8 +330,3 @@ def _logistic(
         step = np.linalg.solve(bend, slope)
         weights -= step / max(1.0, float(np.abs(step).max()))
     return weights
-
-
-def _curve(weights: Scores) -> Curve:
-    one, two, three, four = map(float, weights)
-    return one, two, three, four

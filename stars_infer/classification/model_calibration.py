@@ -119,21 +119,21 @@ def _prior(values: dict[str, Any]) -> Prior:
 
 OF_SEQUENCES = ModelCalibration(
     ridge=Prior(
-        known=(-3.43, 7.12, -0.99),
-        right=(-0.82, -1.36, 7.38, 0.09),
-        growth=(-0.29, 0.46),
-        spread=0.19,
-        tail=(0.318, 0.084, 0.164),
+        known=(-3.37, 7.17, -1.00),
+        right=(-0.71, -1.37, 7.25, 0.06),
+        growth=(-0.29, 0.45),
+        spread=0.18,
+        tail=(0.31, 0.09, 0.16),
     ),
 )
 """The calibration of models that compare sequences."""
 OF_VECTORS = ModelCalibration(
     ridge=Prior(
-        known=(-3.43, 7.12, -0.99),
-        right=(-0.82, -1.36, 7.38, 0.09),
-        growth=(-0.29, 0.46),
-        spread=0.19,
-        tail=(0.318, 0.084, 0.164),
+        known=(-5.26, 6.35, -0.69),
+        right=(-1.69, 3.98, 2.68, -0.49),
+        growth=(-0.07, 0.27),
+        spread=0.31,
+        tail=(0.65, 0.06, 0.20),
     ),
 )
 """The calibration of models that compare vectors."""

@@ -19,7 +19,7 @@ EXPECTED_UNKNOWN = 1 / 3
 """Share of unknown clips that is assumed before anything is known."""
 ASSUMED_CLIPS = 10.0
 """Weight of that assumption, as a number of clips."""
-_LEAST_BATCH, _CLIPS_PER_EXEMPLAR = 10, 5
+_LEAST_BATCH, _CLIPS_PER_EXEMPLAR = 30, 5
 """How many clips a batch counts as at most: so many, and so many more for each exemplar that shows
 how well a known clip fits."""
 _MOST_LEARNED = 0.5

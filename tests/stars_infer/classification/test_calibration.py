@@ -50,7 +50,7 @@ def test_the_share_of_unknown_clips_that_was_asked_for_is_let_pass():
     vectors, numbers = gallery(1, classes=10, each=6, width=8, spread=0.5)
     _, calibration = calibration_of(vectors, numbers)
     shares = [calibration.acceptance_rates(calibration.threshold(s))[0] for s in (0.05, 0.2, 0.5)]
-    np.testing.assert_allclose(shares, (0.05, 0.2, 0.5), atol=0.03)
+    np.testing.assert_allclose(shares, (0.05, 0.2, 0.5), atol=0.06)
     assert calibration.threshold(None) == 0.5
 
 
@@ -59,7 +59,7 @@ def test_the_share_of_unknown_clips_that_was_asked_for_is_let_pass():
 def test_with_too_few_classes_the_models_own_calibration_speaks(classes, each):
     vectors, numbers = gallery(2, classes=classes, each=each)
     ridge, calibration = calibration_of(vectors, numbers)
-    assert (calibration.center, calibration.spread) == (PRIOR.center, PRIOR.spread)
+    assert (calibration.spread, calibration.right) == (PRIOR.spread, PRIOR.right)
     assert calibration.acceptance_rates(0.5)[0] is None
     score_features = ScoreFeatures.of(ridge.scores(np.stack((vectors[0], -vectors[0])) @ vectors.T))
     same, other = calibration.chance_known(score_features)
@@ -77,10 +77,12 @@ def test_more_exemplars_move_the_curves_away_from_the_models_own():
 
 def test_a_models_calibration_survives_json():
     assert ModelCalibration.from_json(OF_VECTORS.to_json()) == OF_VECTORS
-    with pytest.raises(UsageError, match="two curves of four numbers"):
+    with pytest.raises(UsageError, match="curves of three and four numbers"):
         replace(PRIOR, known=(1, 2))
     with pytest.raises(UsageError, match="spread must be above 0"):
-        replace(PRIOR, tail=(0.0, 0.0))
+        replace(PRIOR, tail=(0.0, 0.0, 0.0))
+    with pytest.raises(UsageError, match="slope of the curve for known clips must be above 0"):
+        replace(PRIOR, known=(1.0, -1.0, 0.0))
 
 
 def test_an_index_keeps_its_calibration_as_json():
@@ -131,7 +133,10 @@ def test_a_limit_names_the_same_clips_whatever_the_share_of_unknown_clips(classe
 
 
 def test_a_limit_finer_than_the_classes_can_measure_is_said_and_kept_nearly():
-    """With five classes left out, a sixth exceeds all of them in one case of six."""
+    """With five classes left out, a sixth exceeds all of them in one case of six.
+
+    Two that resemble each other double that, if the index holds one of them.
+    """
     shares, finest = [], None
     for seed in range(60):
         vectors, numbers = gallery(seed, classes=10, each=4, width=6, spread=0.4)
@@ -141,9 +146,9 @@ def test_a_limit_finer_than_the_classes_can_measure_is_said_and_kept_nearly():
         asked = ScoreFeatures.of(ridge.scores(vectors[~held] @ vectors[held].T))
         chance = calibration.chance_known(asked)
         shares.append([(chance > calibration.threshold(limit)).mean() for limit in (0.01, 0.3)])
-    assert finest == pytest.approx(1 / 6)
+    assert finest == pytest.approx(2 / 6)
     strict, loose = np.mean(shares, axis=0)
-    assert strict < finest
+    assert strict < finest / 2
     assert loose == pytest.approx(0.3, abs=0.1)
 
 
@@ -175,6 +180,7 @@ def test_a_batch_that_fits_worse_than_unknown_exemplars_teaches_no_share():
     ridge, calibration = calibration_of(vectors, numbers)
     known = calibration.log_odds(ScoreFeatures.of(ridge.scores(vectors @ vectors.T)))
     assert calibration.learn_share(known, UnknownShare()) < 0.1
-    unlike = calibration.log_odds(ScoreFeatures.of(ridge.scores(-vectors @ vectors.T)))
+    far = np.full((20, len(vectors)), -1.0)  # from every exemplar
+    unlike = calibration.log_odds(ScoreFeatures.of(ridge.scores(far)))
     assert unlike.mean() < calibration.tail[0]
     assert calibration.learn_share(unlike, UnknownShare()) == EXPECTED_UNKNOWN

@@ -91,10 +91,10 @@ def test_an_index_says_what_it_cannot_tell(stars, recordings):
         assert stars("fewshot", "threshold", "--false-accept", 5)[0] == 0
         for command in (["info"], ["threshold", "--false-accept", 5]):
             said = words(stars("fewshot", *command)[2])
-            assert ("5.0% cannot be promised with 3 actions: at best 25%" in said) == (number == 3)
+            assert ("5.0% cannot be promised with 3 actions: at best 50%" in said) == (number == 3)
         (info,) = records(stars("fewshot", "info", "--json")[1])
-        assert info["finest_false_accept"] == (0.25 if number == 3 else None)
-    assert "cannot be promised" not in stars("fewshot", "threshold", "--false-accept", 30)[2]
+        assert info["finest_false_accept"] == (0.5 if number == 3 else None)
+    assert "cannot be promised" not in stars("fewshot", "threshold", "--false-accept", 60)[2]
 
 
 def test_many_clips_are_named_together(taught, recordings):
