@@ -9,13 +9,8 @@ from itertools import pairwise
 import numpy as np
 from stitching import Interval
 
-from stars_infer.segmentation.segment import (
-    Segment,
-    SegmentOptions,
-    confidence_of,
-    log_odds,
-    segments_of,
-)
+from stars_infer.segmentation.confidence import confidence_of, log_odds
+from stars_infer.segmentation.segment import Segment, SegmentOptions, segments_of
 from stars_infer.segmentation.windows import NamedWindow
 
 TICK = 0.1

@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from math import exp, log
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from stars_infer.errors import check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import read_clip
+from stars_infer.segmentation.confidence import confidence_of, log_odds
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
 MIN_CONFIDENCE = 0.3
@@ -32,12 +32,6 @@ NEAR = 0.5
 """Windows with more than this share of that confidence are near misses."""
 MERGE_GAP = 0.3
 """Segments of the same action with a shorter gap between them, seconds, become one."""
-
-_NEARNESS, _SURENESS, _OFFSET = 1.90, 0.29, -4.36
-"""Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
-by at least half of their union. Fitted by logistic regression on stitched recordings of four data
-sets, other ones than those of benchmarks/quality/segments.py, and scaled so that they hold for the
-windows that are chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,31 +271,6 @@ def segments_of(windows: Sequence[NamedWindow], fps: float, how: SegmentOptions)
         (_segment(windows[position], fps) for position in chosen), how.merge_gap
     )
     return [part for part in segments if part.end - part.start >= how.min_duration]
-
-
-def confidence_of(window: NamedWindow) -> float:
-    """Probability that a window shows the action of its label, and shows it from start to end.
-
-    The confidence of a `Prediction` presumes that a clip is cut to one action, which most windows
-    are not, so that it is only a part of this. It is all of it for models that compare vectors, for
-    which no regression was fitted.
-    """
-    if not window.warped:
-        return window.confidence
-    sureness = log_odds(window.confidence)
-    odds = _NEARNESS * _nearness(window.fit) + _SURENESS * sureness + _OFFSET
-    return 1 / (1 + exp(-odds))
-
-
-def _nearness(similarity: float) -> float:
-    """Minus the logarithm of 1 - similarity: 0 for nothing in common, large for the same motion."""
-    return -log(max(1 - similarity, 1e-3))
-
-
-def log_odds(probability: float) -> float:
-    """Logarithm of p / (1 - p); probabilities of 0 and 1 are moved inside."""
-    inside = min(max(probability, 1e-6), 1 - 1e-6)
-    return log(inside / (1 - inside))
 
 
 def best_apart(windows: Sequence[Window], worths: Sequence[float]) -> list[int]:

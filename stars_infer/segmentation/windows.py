@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stars_infer.arrays import FloatArray
 from stars_infer.classification.mirroring import AUTO
 from stars_infer.classification.prediction import ClassifyOptions, Neighbor, Prediction
 from stars_infer.clips.clip import MIN_FRAMES, Clip
 from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
+from stars_infer.segmentation.ends import Ends, centered, ends_of, spread
 
 LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 """Lengths of windows, seconds. Each is 1.4 times the one before, so that for any action of 0.6 to
@@ -54,6 +54,7 @@ class NamedWindow:
         confidence: Chance that the label is right, provided that the window is cut to one action.
         fit: Similarity of the whole window, halves of it not compared, to the nearest exemplar of
             the action.
+        ends: How the window begins and ends.
         warped: Whether similarities are those of sequences by time warping, rather than cosines of
             vectors.
         nearest: The nearest exemplar of the action.
@@ -65,6 +66,7 @@ class NamedWindow:
     margin: float | None
     confidence: float
     fit: float
+    ends: Ends
     warped: bool
     nearest: Neighbor | None = None
 
@@ -134,17 +136,12 @@ def motion(clip: Clip) -> float:
     in coordinates that are centered on the body in each frame.
     """
     return max(
-        (_deviation(body[seen]) for body, seen in zip(clip.bodies, clip.presence, strict=True)),
+        (
+            spread(centered(body[seen])) if seen.any() else 0.0
+            for body, seen in zip(clip.bodies, clip.presence, strict=True)
+        ),
         default=0.0,
     )
-
-
-def _deviation(joints: FloatArray) -> float:
-    if not len(joints):
-        return 0.0
-    seen_from_middle = joints - joints.mean(axis=1, keepdims=True)
-    around = seen_from_middle - seen_from_middle.mean(axis=0)
-    return float(np.sqrt(np.square(around).sum(axis=2).mean()))
 
 
 def name_windows(
@@ -193,7 +190,10 @@ def _name_batch(
     answers = iter(name_parts(shown, encoder, index, options))
     for window, part in parts:
         answer = None if part is None else next(answers)
-        yield window, None if answer is None else _of(window, answer, warped=warped)
+        if part is None or answer is None:
+            yield window, None
+        else:
+            yield window, _of(window, part, answer, warped=warped)
 
 
 def name_parts(
@@ -216,7 +216,7 @@ def name_parts(
     return [next(answers) if good else None for good in usable]
 
 
-def _of(window: Window, answer: Prediction, *, warped: bool) -> NamedWindow:
+def _of(window: Window, part: Clip, answer: Prediction, *, warped: bool) -> NamedWindow:
     return NamedWindow(
         window=window,
         label=answer.label,
@@ -224,6 +224,7 @@ def _of(window: Window, answer: Prediction, *, warped: bool) -> NamedWindow:
         margin=answer.margin,
         confidence=answer.confidence,
         fit=answer.similarity if answer.fit is None else answer.fit,
+        ends=ends_of(part),
         warped=warped,
         nearest=next((one for one in answer.neighbors if one.label == answer.label), None),
     )

@@ -22,7 +22,7 @@ from stars_infer.encoder.encoder import Encoder
 from stars_infer.errors import ClipError, FlatError, UsageError, check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.layouts import get_layout
-from stars_infer.segmentation.segment import confidence_of
+from stars_infer.segmentation.confidence import confidence_so_far
 from stars_infer.segmentation.windows import Window, name_windows
 from stars_infer.streaming.buffer import FrameBuffer
 from stars_infer.streaming.hysteresis import Hysteresis
@@ -305,7 +305,7 @@ class StreamClassifier:
         mirror = self.how.mirror
         for _, named in name_windows(clip, windows, self._encoder, self._index, mirror=mirror):
             if named is not None:
-                best = max(best, (confidence_of(named), named.label), key=lambda pair: pair[0])
+                best = max(best, (confidence_so_far(named), named.label), key=lambda pair: pair[0])
         return best[1], best[0]
 
     def _restart(self) -> None:

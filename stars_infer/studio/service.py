@@ -20,12 +20,8 @@ from stars_infer.errors import ClipError, UsageError
 from stars_infer.index.gallery import SHOWN_NEIGHBORS
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label
-from stars_infer.segmentation.segment import (
-    Segment,
-    SegmentOptions,
-    confidence_of,
-    segments_of,
-)
+from stars_infer.segmentation.confidence import confidence_of
+from stars_infer.segmentation.segment import Segment, SegmentOptions, segments_of
 from stars_infer.segmentation.windows import name_windows
 from stars_infer.serving.batches import Lesson, Question
 from stars_infer.serving.metrics import Metrics
@@ -69,6 +65,7 @@ class StudioService(Service):
         self.shelf = Shelf(clips_folder(file))
         self.history = History(index, self.shelf)
         self.tending = Tending(index, self.shelf.folder)
+        self._told: set[str] = set()
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
 
     async def read(self, upload: Upload, *, recording: bool) -> tuple[list[Held], Failures]:
@@ -153,6 +150,26 @@ class StudioService(Service):
             return answer, [one for one in near if one.label == answer.label]
 
         return await self._within(work)
+
+    def tell(self, key: str, *, known: bool) -> bool:
+        """Count a clip that was looked at, once a session; see `ExemplarIndex.confirm`.
+
+        Args:
+            key: The clip.
+            known: Whether it shows an action of the index.
+
+        Returns:
+            Whether it was counted.
+        """
+        self.shelf.held(key)
+        if key in self._told:
+            return False
+        self._told.add(key)
+        if known:
+            self.index.confirm()
+        else:
+            self.index.deny()
+        return True
 
     async def teach(self, held: Sequence[Held], label: str, batch: str = "") -> list[Addition]:
         """Add clips as examples; they are in the file, and their clips in the folder.

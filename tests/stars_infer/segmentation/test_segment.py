@@ -10,13 +10,13 @@ from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, ExemplarIndexError, UsageError
 from stars_infer.index.index import ExemplarIndex
+from stars_infer.segmentation.confidence import confidence_of, confidence_so_far, log_odds
+from stars_infer.segmentation.ends import Ends
 from stars_infer.segmentation.segment import (
     Segment,
     SegmentOptions,
     Timeline,
     best_apart,
-    confidence_of,
-    log_odds,
     merge_neighbors,
     segment,
     segment_file,
@@ -54,7 +54,10 @@ def part(start, end, label="a", confidence=0.9):
     return Segment(start=start, end=end, label=label, confidence=confidence, similarity=0.9)
 
 
-def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True):
+WHOLE = Ends(apart=-1.5, hurry=-0.5)
+
+
+def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True, ends=WHOLE):
     return NamedWindow(
         window=Window(start=start, end=end),
         label=label,
@@ -62,6 +65,7 @@ def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True):
         margin=margin,
         confidence=0.9,
         fit=similarity,
+        ends=ends,
         warped=warped,
     )
 
@@ -189,6 +193,13 @@ def test_confidence_grows_with_similarity_and_with_how_sure_the_name_is():
     assert 0 < confidence_of(replace(window(0, 9, similarity=0.0), confidence=0.0)) < 0.01
     assert 0 < confidence_of(window(0, 9, similarity=1.0, margin=1.0)) < 1
     assert confidence_of(window(0, 9, similarity=0.5, warped=False)) == 0.9
+    so_far = confidence_so_far(window(0, 9, similarity=0.9))
+    for half in (Ends(apart=0.0, hurry=-0.5), Ends(apart=-1.5, hurry=0.5)):
+        assert confidence_of(window(0, 9, similarity=0.9, ends=half)) < plain
+        # In a stream the action may go on: its end says nothing.
+        assert confidence_so_far(window(0, 9, similarity=0.9, ends=half)) == so_far
+    assert confidence_so_far(window(0, 9, similarity=0.95)) > so_far
+    assert confidence_so_far(window(0, 9, warped=False)) == 0.9
     assert log_odds(0.5) == 0
     assert log_odds(1.0) < float("inf")
 

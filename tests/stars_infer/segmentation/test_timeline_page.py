@@ -7,12 +7,13 @@ import pytest
 
 from stars_infer.classification.prediction import Neighbor
 from stars_infer.clips.clip import Clip
+from stars_infer.segmentation.confidence import confidence_of
+from stars_infer.segmentation.ends import Ends
 from stars_infer.segmentation.segment import (
     NEAR,
     Segment,
     SegmentOptions,
     Timeline,
-    confidence_of,
     near_misses_of,
 )
 from stars_infer.segmentation.timeline import timeline_svg
@@ -128,7 +129,8 @@ def test_confidence_and_near_misses_are_seen_in_the_picture(timeline):
 
 def window(start, end, fit):
     return NamedWindow(window=Window(start=start, end=end), label="wave", similarity=fit,
-                       margin=0.1, confidence=0.9, fit=fit, warped=True)  # fmt: skip
+                       margin=0.1, confidence=0.9, fit=fit, ends=Ends(apart=0.0, hurry=0.0),
+                       warped=True)  # fmt: skip
 
 
 def test_near_misses_lie_between_segments():

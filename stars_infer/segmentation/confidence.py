@@ -1,0 +1,52 @@
+"""How sure it is that a window of a recording shows one whole action.
+
+The confidence of a `Prediction` presumes that a clip is cut to one action. Most windows are not, so
+that it is only a part of what is known of them. The log-odds were fitted to stitched recordings of
+four data sets, other ones than those of benchmarks/quality/segments.py, so that they hold for the
+windows that are chosen. Models that compare vectors have none: for them, it is the
+confidence of the prediction.
+"""
+
+from __future__ import annotations
+
+from math import exp, log
+
+from stars_infer.segmentation.windows import NamedWindow
+
+_NEARNESS, _SURENESS, _APART, _HURRY, _OFFSET = 1.60, 0.25, -0.45, -0.90, -4.16
+"""Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
+by at least half of their union."""
+_NEARNESS_SO_FAR, _SURENESS_SO_FAR, _OFFSET_SO_FAR = 1.90, 0.29, -4.36
+"""The same where an action may go on after the window, so that nothing is known of its end."""
+
+
+def confidence_of(window: NamedWindow) -> float:
+    """Probability that a window shows the action of its label, and shows it from start to end."""
+    if not window.warped:
+        return window.confidence
+    ends = _APART * window.ends.apart + _HURRY * window.ends.hurry
+    similar = _NEARNESS * _nearness(window.fit) + _SURENESS * log_odds(window.confidence)
+    return _chance(similar + ends + _OFFSET)
+
+
+def confidence_so_far(window: NamedWindow) -> float:
+    """The same of the latest window of a stream, in which the action need not be over yet."""
+    if not window.warped:
+        return window.confidence
+    similar = _NEARNESS_SO_FAR * _nearness(window.fit)
+    return _chance(similar + _SURENESS_SO_FAR * log_odds(window.confidence) + _OFFSET_SO_FAR)
+
+
+def log_odds(probability: float) -> float:
+    """Logarithm of p / (1 - p); probabilities of 0 and 1 are moved inside."""
+    inside = min(max(probability, 1e-6), 1 - 1e-6)
+    return log(inside / (1 - inside))
+
+
+def _chance(odds: float) -> float:
+    return 1 / (1 + exp(-odds))
+
+
+def _nearness(similarity: float) -> float:
+    """Minus the logarithm of 1 - similarity: 0 for nothing in common, large for the same motion."""
+    return -log(max(1 - similarity, 1e-3))
