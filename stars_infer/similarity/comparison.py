@@ -75,8 +75,8 @@ KERNELS = (
     Kernel(weight=1.5),
     Kernel(content=UNTURNED),
     Kernel(content=DEVIATION, width=0.16),
-    *(Kernel(exemplar=half) for half in (FIRST, LAST, MIDDLE)),
-    *(Kernel(clip=half) for half in (FIRST, LAST, MIDDLE)),
+    *(Kernel(exemplar=half, weight=1.5) for half in (FIRST, LAST, MIDDLE)),
+    *(Kernel(clip=half, weight=1.5) for half in (FIRST, LAST, MIDDLE)),
 )
 """The last six compare a clip that shows half of the action, or the action twice, or more than the
 action."""
