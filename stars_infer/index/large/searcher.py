@@ -23,7 +23,7 @@ from stars_infer.similarity.rough import rough_similarities
 RANKED = 64
 """So many exemplars at least are compared with a query as the model compares, by which it is named;
 for each of them, or of the following, a row is read, perhaps from the disk."""
-LIKELY = 300
+LIKELY = 600
 """Where sequences are compared, one kernel chooses these among so many with the nearest coarse
 descriptors."""
 
