@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 LOCAL, RAY = "local", "ray"
 _MANY = "Many machines"
-_MOST_ERRORS = 20
-"""Errors of clips that are printed; all of them are rows of what is written."""
+_MANY_ERRORS = 20
+"""Errors beyond which it is said that all of them are rows of what is written."""
 _PAUSE = 30.0
 """Seconds between two lines of progress where there is no terminal for a bar."""
 EngineOption = Annotated[
@@ -254,8 +254,7 @@ def _tell_errors(progress: Progress, output: Output) -> None:
     if progress.report is None:
         return
     for source, problem in progress.report.told:
-        if output.json or output.failures < _MOST_ERRORS:
-            output.failure(ClipError(source, problem))
+        output.failure(ClipError(source, problem))
     output.failures = max(output.failures, progress.failures)
 
 
@@ -295,6 +294,6 @@ def _summarize(done: Progress, out: str, output: Output) -> None:
                 )
             ],
         )
-    if done.failures > _MOST_ERRORS:
+    if done.failures > _MANY_ERRORS:
         output.note(f"{done.failures:,} clips failed; each is a row with its error in {out}")
     output.finish()

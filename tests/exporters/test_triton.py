@@ -62,7 +62,7 @@ def test_a_repository_is_as_triton_has_it(stars, tiny_model):
     Path("a file").touch()
     code, _, err = stars("export", "--triton", "a file", tiny_model)
     assert code == 2
-    assert "a file: is a file; name the folder" in err
+    assert "a file: is a file; name a folder" in err
 
 
 def test_an_engine_becomes_a_plan(tiny_model, tmp_path, engine):
