@@ -61,6 +61,12 @@ class One(BaseModel):
     key: Key
 
 
+class Told(One):
+    """A clip, and whether it shows an action of the index."""
+
+    known: bool
+
+
 class Cut(BaseModel):
     """A part of a recording, from second to second."""
 
@@ -156,6 +162,13 @@ async def ask(request: Request, what: One) -> JSONResponse:
         for one in (*mirrored, *found.neighbors)
     ]
     return JSONResponse(found.to_dict() | {"neighbors": near, "key": what.key})
+
+
+@router.post("/tell")
+async def tell(request: Request, what: Told) -> JSONResponse:
+    """Count a clip that was looked at as one of a known or of an unknown action."""
+    counted = await asyncio.to_thread(studio_of(request).tell, what.key, known=what.known)
+    return JSONResponse({"counted": counted})
 
 
 @router.post("/segment")

@@ -360,12 +360,21 @@ function correction(key, found) {
     placeholder: "another action",
     "aria-label": "What it shows",
   });
+  // Which share of clips is unknown is learnt from every clip that is looked at.
+  const none = () =>
+    studio.attempt(async () => {
+      const { counted } = await api.post("tell", { key, known: false });
+      await studio.changed(
+        counted ? "Counted: none of the actions." : "This clip was counted before.",
+      );
+    });
   const learn = (label) =>
     studio.attempt(async () => {
       if (!label.trim()) {
         name.focus();
         return;
       }
+      await api.post("tell", { key, known: label.trim() in studio.state.counts });
       const {
         clips: [done],
       } = await api.post("teach", { keys: [key], label });
@@ -382,7 +391,14 @@ function correction(key, found) {
       },
     },
     h("span.ask-right", {}, "Is that right?"),
-    found.known ? h("button", { onclick: () => learn(found.label) }, "Yes, learn it too") : "",
+    found.known
+      ? h("button", { onclick: () => learn(found.label) }, "Yes, learn it too")
+      : "",
+    h(
+      "button",
+      { onclick: none },
+      found.known ? "No, none of these" : "Yes, none of these",
+    ),
     h("label", {}, h("span", {}, found.known ? "No, it is" : "It is"), name),
     h("button.primary", { type: "submit" }, "Teach"),
     h(

@@ -51,6 +51,18 @@ def test_a_clip_of_the_other_hand_is_laid_over_as_in_a_mirror(studio):
     assert plain[0] == -mirrored[0]
 
 
+def test_clips_that_were_looked_at_teach_how_many_are_unknown_once_each(studio):
+    known, unknown = studio.read(("squat", 10), ("clap", 9))
+    told = [
+        studio.post("tell", {"key": key, "known": key == known}).json()["counted"]
+        for key in (known, unknown, known)
+    ]
+    assert told == [True, True, False]
+    share = studio.service.index.unknown_share()
+    assert (share.known, share.unknown) == (1, 1)
+    studio.service.index.forget_feedback()
+
+
 def test_a_held_clip_and_an_example_can_be_played(studio):
     (key,) = studio.read(("kick", 9))
     clip = studio.get(f"clips/{key}").json()
