@@ -119,11 +119,11 @@ def _prior(values: dict[str, Any]) -> Prior:
 
 OF_SEQUENCES = ModelCalibration(
     ridge=Prior(
-        known=(-3.37, 7.17, -1.00),
-        right=(-0.71, -1.37, 7.25, 0.06),
+        known=(-3.44, 7.22, -1.00),
+        right=(-0.70, -1.29, 7.13, 0.06),
         growth=(-0.29, 0.45),
-        spread=0.18,
-        tail=(0.31, 0.09, 0.16),
+        spread=0.19,
+        tail=(0.32, 0.09, 0.16),
     ),
 )
 """The calibration of models that compare sequences."""
