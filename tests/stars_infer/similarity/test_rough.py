@@ -10,7 +10,7 @@ from stars_infer.similarity.contents import content_of
 from stars_infer.similarity.dtw import warping_distances
 from stars_infer.similarity.features import Features, unit
 from stars_infer.similarity.joint import join
-from stars_infer.similarity.rough import rough_pairwise, rough_similarities
+from stars_infer.similarity.rough import LESS, rough_pairwise, rough_similarities
 
 HOW = SequenceConfig(steps=16)
 
@@ -27,7 +27,7 @@ def of_bodies(one, other):
     first, second = (content_of(half, MOVING)[0] for half in halves)
     costs = np.square(first[:, None] - second[None]).sum(axis=2)
     distance = warping_distances(costs[..., None], free=2)[0]
-    return 1 - HOW.kernel_width * distance / (2 * 8 * HOW.mirror.width)
+    return 1 - LESS * HOW.kernel_width * distance / (2 * 8 * HOW.mirror.width)
 
 
 def of_clips(one, other):
