@@ -87,7 +87,7 @@ def elements_of(file: Path) -> Iterator[Element]:
     """Cut a recording into its elements."""
     with np.load(file, allow_pickle=False) as arrays:
         values: dict[str, Any] = {name: arrays[name] for name in arrays.files}
-    joints = _ntu25(values["positions"], [str(role) for role in values["joint_roles"]])
+    joints = joints_of(values)
     numbers = values["elements"].astype(str)
     for number in np.unique(numbers):
         frames = np.flatnonzero(numbers == number)
@@ -104,7 +104,9 @@ def elements_of(file: Path) -> Iterator[Element]:
         yield Element(clip=clip, kata=str(values["kata"]), label=number, recording=file.stem)
 
 
-def _ntu25(positions: FloatArray, roles: list[str]) -> FloatArray:
+def joints_of(values: dict[str, Any]) -> FloatArray:
+    """Joints of a recording in NTU-25 order, (T, 25, 3), of what its file holds."""
+    positions, roles = values["positions"], [str(role) for role in values["joint_roles"]]
     known = {role: positions[:, place] for place, role in enumerate(roles) if role}
     for role, one, other in BETWEEN:
         known.setdefault(role, (known[one] + known[other]) / 2)

@@ -120,10 +120,10 @@ def measure(
         ):
             for clip, truth in task.recordings:
                 seconds = clip.frames / clip.fps
-                before = time.perf_counter()
+                before = time.process_time()
                 windows = grid.windows(clip.frames, clip.fps)
                 named = [w for _, w in name_windows(clip, windows, encoder, index) if w is not None]
-                result.computing += time.perf_counter() - before
+                result.computing += time.process_time() - before
                 result.seconds += seconds
                 for name, way in ways().items():
                     segments = way(named, clip.fps, seconds)
