@@ -264,7 +264,8 @@ class Gallery:
         """That of a large index."""
         how, sample = self._model.comparison, self._sample()
         if how is None:
-            width = median_gap(rough_pairwise(self.store.queries(sample), None))
+            cosines = rough_pairwise(self.store.queries(sample), None)
+            width = median_gap(cosines.astype(np.float64))
         else:
             width = how.kernel_width
         made = LocalOpenSetClassifier(self._classes, ridge=Ridge(width=width), vote=vote)

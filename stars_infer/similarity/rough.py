@@ -75,7 +75,8 @@ class _Bodies:
 
     def __init__(self, sequences: Sequence[FloatArray]) -> None:
         compared = np.concatenate([one[:, :, _COMPARED] for one in sequences]).astype(np.float32)
-        self.steps = content_of((compared[:, ::2] + compared[:, 1::2]) / 2, MOVING)
+        halved = np.asarray((compared[:, ::2] + compared[:, 1::2]) / 2, np.float32)
+        self.steps = content_of(halved, MOVING)
         self.counts = np.array([len(one) for one in sequences])
         self.last = self.counts.cumsum() - 1
         self.first = self.last - self.counts + 1
