@@ -72,16 +72,16 @@ class Kernel:
 
 
 KERNELS = (
-    Kernel(weight=1.5),
     Kernel(content=UNTURNED),
     Kernel(content=DEVIATION, width=0.16),
-    *(Kernel(exemplar=half, weight=1.5) for half in (FIRST, LAST, MIDDLE)),
-    *(Kernel(clip=half, weight=1.5) for half in (FIRST, LAST, MIDDLE)),
+    *(Kernel(exemplar=half) for half in (FIRST, LAST, MIDDLE)),
+    *(Kernel(clip=half) for half in (FIRST, LAST, MIDDLE)),
 )
 """The last six compare a clip that shows half of the action, or the action twice, or more than the
 action."""
 MIRROR = Kernel()
-"""What a mirrored clip is compared by."""
+"""What a mirrored clip is compared by: the whole of it, which adds nothing to the halves where a clip
+is compared as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +152,10 @@ class SequenceConfig:
 
     @property
     def whole_kernels(self) -> tuple[Kernel, ...]:
-        """The kernels that compare whole clips, by which it is told where an action ends."""
+        """Kernels that compare whole clips, by which it is told where an action ends."""
         halves = {FIRST, LAST, MIDDLE}
-        whole = tuple(one for one in self.kernels if not {one.clip, one.exemplar} & halves)
+        compared = dict.fromkeys((self.mirror, *self.kernels))
+        whole = tuple(one for one in compared if not {one.clip, one.exemplar} & halves)
         return whole or self.kernels
 
     def in_any_direction(self) -> SequenceConfig:

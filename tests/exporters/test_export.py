@@ -204,7 +204,7 @@ def test_a_run_that_normalizes(normalizing):
     card = (normalizing / "model/README.md").read_text()
     assert "center crop 0.9, resized to 32 frames, turned to face the camera" in card
     assert "given standard bone lengths, pace 0.5" in card
-    assert "time warping of 32 steps, mean of 9 kernels" in card
+    assert "time warping of 32 steps, mean of 8 kernels" in card
 
 
 def test_comparison_can_be_chosen(stars, normalizing, tmp_path):
