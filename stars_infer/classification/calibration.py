@@ -204,7 +204,8 @@ class Calibration:
         counts as `_TAIL_CLASSES` classes more.
         """
         center, spread = self.tail[0], _WIDER * self.tail[1]
-        share *= self.classes / (self.classes + 1)
+        one_more = self.classes + 1
+        share = max(share * self.classes / one_more, (share * one_more - 1) / self.classes)
         total = share * (self.classes + _TAIL_CLASSES)
         low = min(float(self.unknown.min()), center) - 10 * spread
         high = max(float(self.unknown.max()), center) + 20 * spread

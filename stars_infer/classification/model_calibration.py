@@ -119,8 +119,8 @@ def _prior(values: dict[str, Any]) -> Prior:
 
 OF_SEQUENCES = ModelCalibration(
     ridge=Prior(
-        known=(-3.44, 7.22, -1.00),
-        right=(-0.70, -1.29, 7.13, 0.06),
+        known=(-3.48, 7.15, -0.98),
+        right=(-0.76, -1.41, 7.46, 0.04),
         growth=(-0.29, 0.45),
         spread=0.19,
         tail=(0.32, 0.09, 0.16),

@@ -56,7 +56,7 @@ def test_each_clip_is_compared_once(monkeypatch):
     for _ in range(3):
         similarity(everyone, everyone[:2])
         similarity.mirrored(everyone[1:], everyone)
-    assert sorted(compared) == [1] * 3 + [9] * 4
+    assert sorted(compared) == [1] * 3 + [len(HOW.kernels)] * 4
 
 
 def test_similarity_is_of_sequences_where_the_model_compares_these():
