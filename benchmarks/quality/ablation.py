@@ -43,7 +43,9 @@ def ablation() -> Iterator[Method]:
     yield whole
     yield replace(whole, name="mirror images never count", mirror=OFF)
     yield replace(whole, name="mirror images always count", mirror=ON)
-    yield _compared("with the whole clip, posture, motion and path", kernels=(HOW.mirror, *HOW.kernels))
+    yield _compared(
+        "with the whole clip, posture, motion and path", kernels=(HOW.mirror, *HOW.kernels)
+    )
     yield _kernels("without what is as recorded", lambda one: one.content != UNTURNED)
     yield _kernels("without the deviation", lambda one: one.content != DEVIATION)
     yield _kernels("without the middle half", lambda one: MIDDLE not in (one.clip, one.exemplar))
