@@ -80,8 +80,8 @@ KERNELS = (
 """The last six compare a clip that shows half of the action, or the action twice, or more than the
 action."""
 MIRROR = Kernel()
-"""What a mirrored clip is compared by: the whole of it, which adds nothing to the halves where clips
-are compared as they are."""
+"""What a mirrored clip is compared by: all of it. Where clips are compared as they are, that would
+add nothing to the halves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
