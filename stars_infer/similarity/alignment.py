@@ -39,6 +39,8 @@ from stars_infer.similarity.sequence import posture_sequence
 
 MIRROR_LEAD = 0.03
 """How much more similar a mirror image has to be; a squat and its mirror image are equally so."""
+HALF_LEAD = 1.5
+"""How much more a half has to say than a whole, to be shown instead of it."""
 
 Path = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Steps of two sequences that are matched, in order, (P,) each."""
@@ -221,6 +223,7 @@ def _clearest(
                 costs, free=len(costs) // FREE_SHARE, band=band_of(len(costs))
             )
             says = kernel.weight * float(np.exp(cost / (-2 * len(costs) * kernel.width)))
+            says *= HALF_LEAD if kernel.clip == kernel.exemplar else 1.0
             if best is None or says > best[0]:
                 best = says, pairing, kernel, path
     assert best is not None
@@ -228,8 +231,9 @@ def _clearest(
 
 
 def _kernels(how: SequenceConfig) -> list[Kernel]:
-    """The kernels whose paths can be shown: of people who face the same way."""
-    return [one for one in how.kernels if one.content != UNTURNED] or list(how.kernels)
+    """The kernels whose paths can be shown, of people who face the same way, wholes first."""
+    every = dict.fromkeys((*how.whole_kernels, *how.kernels))
+    return [one for one in every if one.content != UNTURNED] or list(how.kernels)
 
 
 def _costs(first: FloatArray, second: FloatArray, kernel: Kernel) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ def test_a_file_is_no_folder_of_a_pack(recordings, tmp_path):
     path = tmp_path / "mocap.npz"
     path.write_text("precious", encoding="utf-8")
     code, _, err = call_stars("data", "pack", recordings / "wave", "--out", path)
-    assert (code, "names the folder of the pack" in " ".join(err.split())) == (2, True)
+    assert (code, "is a file; name a folder" in " ".join(err.split())) == (2, True)
     assert path.read_text(encoding="utf-8") == "precious"
 
 
