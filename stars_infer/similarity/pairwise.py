@@ -171,7 +171,7 @@ def pairwise(
 ) -> FloatArray:
     """Similarity of every clip to every other, as their model compares them.
 
-    Every pair is compared once, which takes about 10 microseconds for sequences.
+    Every pair is compared once, which takes about 20 microseconds for sequences.
 
     Args:
         clip_features: Features of the clips, from `Encoder.encode`.
