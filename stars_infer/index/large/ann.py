@@ -79,6 +79,7 @@ class IVFIndex:
         sample = _spread(size, min(size, _POINTS * count), unit_vectors)
         index = faiss.index_factory(sample.shape[1], f"IVF{count},SQ8", faiss.METRIC_INNER_PRODUCT)
         index.cp.niter, index.cp.max_points_per_centroid = _ROUNDS, _POINTS
+        index.cp.min_points_per_centroid = 1  # few are no reason for a warning of FAISS
         index.train(sample)
         _add(index, size, unit_vectors, lambda at, _: progress(size + at, 2 * size))
         asked = sample[:: -(-len(sample) // _PROBED)]
