@@ -134,12 +134,19 @@ def tune(
     flags: dict[str, Any],
     weights: Weights = TEACHER,
     recipe: RecipeName = "stars",
+    parts: Annotated[
+        int | None,
+        typer.Option(
+            help="Parts of a clip that the last layer tells apart; it has to learn what they mean.",
+            show_default="those of --from",
+        ),
+    ] = None,
 ) -> None:
     """Stage 2: tune a pretrained encoder; by default STARS, nearest-neighbor contrast.
 
     Flags change single settings of the recipe; brackets show the value if the recipe is silent.
     """
-    _run_stage(TUNE, run, recipe, flags, start_from=start_from, weights=weights)
+    _run_stage(TUNE, run, recipe, flags, start_from=start_from, weights=weights, parts=parts)
 
 
 @app.command("pool", epilog="Example: stars train pool packs/mocap --out pools/mocap --clips 65536")
@@ -224,6 +231,7 @@ def _run_stage(
     *,
     start_from: Path | None,
     weights: str = TEACHER,
+    parts: int | None = None,
 ) -> None:
     """Configure a run by recipe, flags and the run it starts from, and train it."""
     chosen = _load_recipe(recipe, stage)
@@ -240,12 +248,15 @@ def _run_stage(
     inherited = {} if before is None else before.views.inherited
     if isinstance(pack, Pool):
         inherited = pack.views.inherited
+    encoder = None if before is None else before.encoder
+    if encoder is not None and parts is not None:
+        encoder = replace(encoder, parts=parts)
     precision = str(fabric.strategy.precision.precision)
     config = chosen.with_flags({**inherited, **flags, "precision": precision}).configure(
         data=str(run.data),
         split=run.split,
         clips=len(pack.clips),
-        encoder=None if before is None else before.encoder,
+        encoder=encoder,
         start_from=None if start_from is None else str(start_from),
     )
     _train(config, pack, run, fabric, output, start=start)

@@ -207,7 +207,7 @@ def _shape(graph: _Graph, info: ModelInfo) -> EncoderConfig:
     )
     qkv = graph.sums[f"{_PREFIX}blocks.0.attention.qkv.bias"]
     *_, heads, _ = graph.weights[graph.reshaped[qkv]].tolist()
-    vectors = graph.weights.get(f"{_PREFIX}head.bias")
+    head = graph.weights.get(f"{_PREFIX}head.weight")
     for postures in (False, True):
         segments = tokens if postures else tokens // graph.joints
         if not segments or graph.frames % segments:
@@ -221,7 +221,8 @@ def _shape(graph: _Graph, info: ModelInfo) -> EncoderConfig:
             joints=graph.joints,
             segment=graph.frames // segments,
             posture_tokens=postures,
-            vector=None if vectors is None else len(vectors),
+            vector=None if head is None else head.shape[0],
+            parts=1 if head is None else head.shape[1] // width,
         )
         if (shape.tokens, shape.values_per_token) == (tokens, values):
             return shape

@@ -78,7 +78,7 @@ class KernelDistillation(Method):
             head.bias.copy_(bias)
 
     def _features(self, draw: Callable[[int], tuple[Batch, ...]]) -> tuple[Tensor, Tensor]:
-        """Averaged tokens (N, D) of the first `_CLIPS` clips, and the vectors they are to have."""
+        """What the head sees (N, D) of the first `_CLIPS` clips, and what it is to make of it."""
         features: list[Tensor] = []
         vectors: list[Tensor] = []
         training = self.encoder.training
@@ -86,7 +86,7 @@ class KernelDistillation(Method):
         while sum(map(len, features)) < _CLIPS:
             (batch,) = draw(len(features))
             assert batch.vectors is not None
-            features.append(self.encoder(batch.bodies).mean(dim=1).float())
+            features.append(self.encoder.features(batch.bodies).float())
             vectors.append(batch.vectors)
         self.encoder.train(training)
         return torch.cat(features), torch.cat(vectors)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stars_infer.errors import UsageError
 from stars_infer.train.checkpoint import load_weights
-from stars_infer.train.networks.backbone import Backbone
+from stars_infer.train.networks.backbone import Backbone, split_head
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.encoder_config import NETWORKS, TRANSFORMER, EncoderConfig
 from stars_infer.train.views.batch import Batch
@@ -18,6 +18,7 @@ from stars_infer.train.views.mixing import Mixing
 
 STAGES = PRETRAIN, TUNE, FINETUNE = "pretrain", "tune", "eval finetune"
 """The commands of `stars train` that run a method, in the order of the stages."""
+_HEAD = "encoder.head.weight"
 
 
 class StepOutput(NamedTuple):
@@ -112,6 +113,9 @@ class Method(nn.Module):
             for name, tensor in weights.items()
             if name.startswith(("encoder.", *self.continues))
         }
+        head, parts = taken.get(_HEAD), self.encoder.config.parts
+        if head is not None and head.shape[1] == self.encoder.config.width:
+            taken[_HEAD] = split_head(head, parts)
         load_weights(self, {**self.state_dict(), **taken}, source=source)
 
     def before_first_step(self) -> None:

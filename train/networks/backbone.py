@@ -27,7 +27,8 @@ class Backbone(nn.Module):
         super().__init__()
         self.config = config
         self.register_buffer("parents", parents(), persistent=False)
-        self.head = None if config.vector is None else nn.Linear(config.width, config.vector)
+        features = config.parts * config.width
+        self.head = None if config.vector is None else nn.Linear(features, config.vector)
 
     @abstractmethod
     def forward(self, bodies: Tensor) -> Tensor:
@@ -38,10 +39,19 @@ class Backbone(nn.Module):
         return stream_of(bodies, self.config.stream, self.parents)
 
     def pool(self, bodies: Tensor) -> Tensor:
-        """Average the final tokens of bodies (N, T, V, 3) to vectors (N, D)."""
-        tokens: Tensor = self(bodies)
-        return self.to_vectors(tokens.mean(dim=1))
-
-    def to_vectors(self, features: Tensor) -> Tensor:
-        """Map averaged tokens (N, D) to vectors; they are the same where there is no head."""
+        """Vectors (N, D) of bodies (N, T, V, 3): their features, or what the head makes of them."""
+        features = self.features(bodies)
         return features if self.head is None else self.head(features)
+
+    def features(self, bodies: Tensor) -> Tensor:
+        """Final tokens of bodies (N, T, V, 3), averaged over each part of time, (N, parts * D)."""
+        tokens: Tensor = self(bodies)
+        parts = self.config.parts
+        if parts == 1:
+            return tokens.mean(dim=1)
+        return tokens.unflatten(1, (parts, -1)).mean(dim=2).flatten(1)
+
+
+def split_head(weight: Tensor, parts: int) -> Tensor:
+    """Weight (D', parts * D) of a head that gives the vectors of one (D', D) without parts."""
+    return (weight / parts).repeat(1, parts)

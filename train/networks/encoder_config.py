@@ -33,6 +33,8 @@ class EncoderConfig:
             relative to the base of the spine, instead of one joint as in the papers. That makes
             1/25 of the tokens.
         vector: Numbers of a vector, where a last linear layer makes them of the D features.
+        parts: Equal parts of a clip whose averaged tokens the last linear layer sees one by one; 1
+            averages over the whole clip, as in the papers.
         dropout: Share of the values that are dropped during training, within the blocks of stgcn
             and between those of bigru; 0.5 in SkeAttnCLR's stgcn.
     """
@@ -47,6 +49,7 @@ class EncoderConfig:
     segment: int = 4
     posture_tokens: bool = False
     vector: int | None = None
+    parts: int = 1
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -58,6 +61,8 @@ class EncoderConfig:
             raise UsageError(f"every size of the network must be at least 1: {self}")
         if self.vector is not None and self.vector < 1:
             raise UsageError(f"vector is a number of values from 1, not {self.vector}")
+        if self.parts < 1 or (self.parts > 1 and self.vector is None):
+            raise UsageError("parts is a number from 1, and more than 1 go with vector")
         if self.posture_tokens and self.network != TRANSFORMER:
             raise UsageError("posture_tokens goes with the network transformer")
         if not 0 <= self.dropout < 1:
@@ -68,6 +73,8 @@ class EncoderConfig:
             BIGRU: self._check_bigru,
             DSTA: self._check_pyramid,
         }[self.network]()
+        if self.segments % self.parts:
+            raise UsageError(f"parts ({self.parts}) must divide {self.segments} steps in time")
 
     def _check_transformer(self) -> None:
         if self.frames % self.segment:
@@ -144,4 +151,6 @@ class EncoderConfig:
             words.append(f"segments of {self.segment} frames")
         if self.posture_tokens:
             words.append("whole postures as tokens")
+        if self.parts > 1:
+            words.append(f"{self.parts} parts of a clip told apart")
         return ", ".join(words)

@@ -12,6 +12,7 @@ from stars_infer.train.methods.classifier import Classifier, ClassifierConfig
 from stars_infer.train.methods.mamp import Mamp, MampConfig
 from stars_infer.train.methods.stars import Stars, StarsConfig
 from stars_infer.train.networks import streams
+from stars_infer.train.networks.backbone import split_head
 from stars_infer.train.networks.build import build_encoder
 from stars_infer.train.networks.dsta import sinusoids
 from stars_infer.train.networks.encoder_config import NETWORKS, EncoderConfig
@@ -143,6 +144,23 @@ def test_the_stream_is_part_of_the_network(network, stream):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
+def test_the_head_sees_the_parts_of_a_clip_one_by_one(network):
+    whole = build_encoder(small(network, frames=16, vector=6)).eval()
+    parted = build_encoder(small(network, frames=16, vector=6, parts=2)).eval()
+    weights = whole.state_dict()
+    weights["head.weight"] = split_head(weights["head.weight"], 2)
+    parted.load_state_dict(weights)
+    clips = bodies(frames=16)
+    with torch.no_grad():
+        first, last = parted(clips).chunk(2, dim=1)
+        features = torch.cat((first.mean(dim=1), last.mean(dim=1)), dim=1)
+        torch.testing.assert_close(parted.features(clips), features)
+        torch.testing.assert_close(parted.pool(clips), whole.pool(clips))
+        parted.head.weight[:, :16] = 0  # it no longer sees the first half
+        assert not torch.allclose(parted.pool(clips), whole.pool(clips))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_classifier_takes_any_network(network):
     torch.manual_seed(0)
     classifier = Classifier(small(network), ClassifierConfig(classes=4, hidden=8)).train()
@@ -162,6 +180,9 @@ def test_a_classifier_takes_any_network(network):
         ({"dropout": 0.5}, "dropout goes with the networks stgcn and bigru"),
         ({"network": "dsta", "dropout": 0.5}, "dropout goes with the networks stgcn and bigru"),
         ({"network": "stgcn", "dropout": 1.0}, "dropout is a share below 1"),
+        ({"parts": 2}, "more than 1 go with vector"),
+        ({"parts": 0, "vector": 8}, "parts is a number from 1"),
+        ({"parts": 7, "vector": 8}, r"parts \(7\) must divide 30 steps in time"),
     ],
 )
 def test_impossible_networks_are_refused(changes, says):

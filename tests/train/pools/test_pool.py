@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stars_infer.errors import StarsError, UsageError
+from stars_infer.train.exported import load_start
 from stars_infer.train.methods.kernel_distillation import KernelDistillation
 from stars_infer.train.pools import pool as pools
 from stars_infer.train.pools.nystrom import Nystrom, sequences_of_bodies
@@ -122,7 +123,7 @@ def test_an_encoder_learns_from_a_pool_and_is_exported(made, trained, stars, tmp
     assert code == 0, err
     learn = ["train", "tune", "--recipe", "kernel-distillation", "--from", "mamp", *tiny]
     for resume in ((), ("--resume",)):
-        run = ["--out", "kernel", "--steps", 40, "--lr", 0.01, *resume]
+        run = ["--out", "kernel", "--steps", 40, "--lr", 0.01, "--parts", 2, *resume]
         code, _, err = stars(*learn, made[0], *run)
         assert code == 0, err
     assert len(met) == 1  # a run that goes on has its head already
@@ -134,6 +135,7 @@ def test_an_encoder_learns_from_a_pool_and_is_exported(made, trained, stars, tmp
     model = json.loads((tmp_path / "model" / "model.json").read_text(encoding="utf-8"))
     assert model["width"] == WIDTH
     assert model["preprocessing"]["pace"] == 0.5
+    assert load_start(tmp_path / "model").config["encoder"]["parts"] == 2
     # What learns from a pack refuses a pool, and the other way around.
     code, _, err = stars("train", "tune", made[0], "--from", "mamp", "--out", "stars", *tiny)
     assert code == 2
