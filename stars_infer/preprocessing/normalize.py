@@ -6,6 +6,7 @@ These steps of preprocessing are optional; the `model.json` of a model names tho
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ KNEES, ANKLES = (13, 17), (14, 18)
 """Base of the spine, spine at the shoulders, left and right knee and ankle, in NTU-25 order."""
 MOST_TILT = np.deg2rad(60)
 """Somebody who is tilted farther lies, which is part of the action."""
+LEANING, TILTED = np.deg2rad(15), np.deg2rad(25)
+"""People lean by up to the first on average over a clip; a larger tilt is that of a camera."""
 STRETCH = (1 / 3, 3.0)
 """Smallest and largest ratio by which a bone is stretched; a joint on its parent stays there."""
 PACE_FRAMES = 128
@@ -71,17 +74,35 @@ def stand_upright(actors: FloatArray) -> FloatArray:
     line from the ankles to the shoulders is upright; of somebody who sits, the trunk and the shanks
     are. If that is farther from y than `MOST_TILT`, nothing is turned.
     """
+    return _turn_upright(actors, lambda tilt: 1.0)
+
+
+def level(actors: FloatArray) -> FloatArray:
+    """Turn actors (M, T, 25, 3) upright if a camera was tilted, and let them lean if they do.
+
+    Up to `LEANING`, a tilt stays, because it may be how somebody stands; from `TILTED` on, it is
+    taken out as by `stand_upright`; in between, a growing share of it is.
+    """
+    return _turn_upright(
+        actors, lambda tilt: float(np.clip((tilt - LEANING) / (TILTED - LEANING), 0, 1))
+    )
+
+
+def _turn_upright(actors: FloatArray, share: Callable[[float], float]) -> FloatArray:
+    """Take out a share of the tilt of actors (M, T, 25, 3), which depends on the tilt, radians."""
     seen = actors[0][actors[0].any(axis=(1, 2))]
     if not len(seen):
         return actors
     up = _upward(seen)
     across = np.cross(up, (0.0, 1.0, 0.0))
-    sine, cosine = float(np.linalg.norm(across)), float(up[1])
-    if sine < 1e-6 or cosine < np.cos(MOST_TILT):
+    length = float(np.linalg.norm(across))
+    tilt = float(np.arctan2(length, up[1]))
+    angle = tilt * share(tilt)
+    if length < 1e-6 or tilt > MOST_TILT or not angle:
         return actors
-    x, y, z = across / sine
+    x, y, z = across / length
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turn = np.eye(3) + sine * skew + (1 - cosine) * skew @ skew  # Rodrigues' formula
+    turn = np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew  # Rodrigues' formula
     return np.asarray(actors @ turn.T.astype(np.float32))
 
 

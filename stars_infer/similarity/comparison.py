@@ -23,7 +23,7 @@ from stars_infer.similarity.modes import MODE_COUNT
 
 POSTURE = 3 * MODE_COUNT
 """Numbers of a posture: x, y and z of each mode."""
-SEQUENCE_FORM = 2
+SEQUENCE_FORM = 3
 """Changes when the same settings make other sequences."""
 
 STEPS = 32

@@ -6,7 +6,7 @@ import numpy as np
 
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import Clip
-from stars_infer.preprocessing.normalize import face_camera, stand_upright
+from stars_infer.preprocessing.normalize import face_camera, level, stand_upright
 from stars_infer.preprocessing.prepare import prepare
 from stars_infer.similarity.comparison import POSTURE, SequenceConfig
 from stars_infer.similarity.modes import JOINTS, MODES, SIDES
@@ -40,12 +40,13 @@ def posture_sequence(bodies: FloatArray, how: SequenceConfig) -> FloatArray:
     Returns:
         The sequence of each body, (M, S, F), meters. A step holds the modes of the posture when
         actor 1 is upright and faces the camera, when it faces the camera, and as it was recorded,
-        and then the position of the hips.
+        and then the position of the hips. Large tilts are taken out of the latter two as well.
     """
     steps = bodies.reshape(len(bodies), how.steps, -1, *bodies.shape[2:]).mean(axis=2)
     upright = face_camera(stand_upright(steps))
     hips = upright[:, :, 0] - upright[:, :1, 0]
-    parts = (_modes(upright), _modes(face_camera(steps)), _modes(steps), hips)
+    leveled = level(steps)
+    parts = (_modes(upright), _modes(face_camera(leveled)), _modes(leveled), hips)
     return np.asarray(np.concatenate(parts, axis=2), np.float32)
 
 

@@ -11,6 +11,7 @@ from stars_infer.preprocessing.normalize import (
     PACE_FRAMES,
     even_pace,
     face_camera,
+    level,
     stand_upright,
     standard_body,
 )
@@ -163,6 +164,18 @@ def test_from_some_tilt_on_somebody_lies(axis, beyond, turns):
     assert np.array_equal(upright, tilted) is not turns
     if turns:
         np.testing.assert_allclose(upright_by_the_definition(upright), [0, 1, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", ["x", "z"])
+@pytest.mark.parametrize(
+    ("degrees", "left"), [(0, 0), (10, 10), (15, 15), (20, 10), (25, 0), (40, 0), (59, 0), (61, 61)]
+)
+def test_people_may_lean_but_a_camera_is_leveled(axis, degrees, left):
+    """Between 15 and 25 degrees, a share that grows from nothing to all is taken out."""
+    standing = stand_upright(acted("wave"))
+    leveled = level(rotated(standing, rotation(axis, np.deg2rad(degrees))))
+    expected = rotated(standing, rotation(axis, np.deg2rad(left)))
+    np.testing.assert_allclose(bones(leveled), bones(expected), atol=1e-4)
 
 
 def test_only_the_first_actor_decides_what_is_upright_and_only_where_it_is_seen():
