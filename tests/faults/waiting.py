@@ -1,8 +1,8 @@
 """How long readers of an index wait beside writers, and how old what they answer from is.
 
-`python -m tests.faults.waiting --report waiting.json` measures one reader alone, eight readers
-beside eight writers, and, as a control, eight readers beside eight writers of another index, which
-shows what the processors alone make of it.
+`python -m tests.faults.waiting --report waiting.json` measures one reader alone, eight readers while
+nobody writes, eight readers beside eight writers, and, as a control, eight readers beside eight
+writers of another index, which shows what the processors alone make of it.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _newest(index: ExemplarIndex) -> int:
 
 
 def run(seconds: float, size: int, processes: int) -> dict[str, Any]:
-    """Measure all three, one after the other."""
+    """Measure all four, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / name for name in ("asked.db", "other.db")]
         for path in paths:
@@ -173,6 +173,7 @@ def run(seconds: float, size: int, processes: int) -> dict[str, Any]:
         asked, other = paths
         found = {
             "alone": measure(asked, seconds, writers=0, readers=1),
+            "readers": measure(asked, seconds, writers=0, readers=processes),
             "beside writers of another index": measure(
                 asked, seconds, writers=processes, readers=processes, beside=other
             ),
