@@ -58,8 +58,9 @@ def segment(
         float | None,
         typer.Option(
             "--merge-gap",
-            help="Longest gap between segments of the same action that become one, seconds.",
-            show_default="0.3",
+            help="Longest gap between segments of the same action that become one, seconds, "
+            "unless the body rests there.",
+            show_default="0.7",
         ),
     ] = None,
     min_duration: Annotated[

@@ -21,7 +21,19 @@ _NEARNESS_SO_FAR, _SURENESS_SO_FAR, _OFFSET_SO_FAR = 1.90, 0.29, -4.36
 
 
 def confidence_of(window: NamedWindow) -> float:
-    """Probability that a window shows the action of its label, and shows it from start to end."""
+    """Probability that a window shows the action of its label, and shows it from start to end.
+
+    It is no larger than the chance that the index holds the action of the window at all.
+    """
+    return min(chance_if_known(window), window.known)
+
+
+def chance_if_known(window: NamedWindow) -> float:
+    """The same, as far as it is known without asking whether the index holds the action.
+
+    By this, windows compete: of what happens at a moment, the window that fits best tells whether
+    its action is known, and not another one that is off and happens to look more like one.
+    """
     if not window.warped:
         return window.confidence
     ends = _APART * window.ends.apart + _HURRY * window.ends.hurry

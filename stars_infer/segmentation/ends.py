@@ -1,8 +1,9 @@
-"""How a window begins and ends: whether the body comes back, and whether it is quiet there."""
+"""How a window begins and ends: whether the body comes back, and whether it rests there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 
@@ -15,11 +16,13 @@ _STILL, _SLOW = 0.02, 0.05
 """Meters, and meters a second, below which differences are a sensor's noise."""
 _FEWEST = 4
 """Frames of a body that make a beginning, a middle and an end."""
+_REST = log(0.5)
+"""Logarithm of the speed at an end, relative to that of the window, below which the body rests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """How a window begins and ends; both numbers are lower for one whole action.
+    """How a window begins and ends; all numbers are lower for one whole action.
 
     People begin an action from a posture to which they come back, and are slow as they leave it and
     reach it. A window of half an action, or of one and the beginning of the next, does neither.
@@ -27,11 +30,26 @@ class Ends:
     Attributes:
         apart: Logarithm of how far the first and last postures are from their mean, relative to how
             far the middle of the window gets from it.
-        hurry: Logarithm of the speed at the faster end, relative to that of the whole window.
+        first: Logarithm of the speed at the beginning, relative to that of the whole window.
+        last: The same of the end.
     """
 
     apart: float
-    hurry: float
+    first: float
+    last: float
+
+    @property
+    def hurry(self) -> float:
+        """That of the faster end."""
+        return max(self.first, self.last)
+
+
+def moves_on(before: Ends, after: Ends) -> bool:
+    """Whether the body rests at neither side of where one window ends and the next begins.
+
+    Two windows of the same action are parts of one then; else, the action takes place twice.
+    """
+    return min(before.last, after.first) > _REST
 
 
 def ends_of(clip: Clip) -> Ends:
@@ -43,9 +61,10 @@ def ends_of(clip: Clip) -> Ends:
     tracks = [centered(body[seen]) for body, seen in zip(clip.bodies, clip.presence, strict=True)]
     tracks = [track for track in tracks if len(track) >= _FEWEST]
     if not tracks:
-        return Ends(apart=0.0, hurry=0.0)
+        return Ends(apart=0.0, first=0.0, last=0.0)
     track = max(tracks, key=spread)
-    return Ends(apart=_apart(track, clip.fps), hurry=_hurry(track, clip.fps))
+    first, last = _paces(track, clip.fps)
+    return Ends(apart=_apart(track, clip.fps), first=first, last=last)
 
 
 def centered(joints: FloatArray) -> FloatArray:
@@ -68,11 +87,14 @@ def _apart(track: FloatArray, fps: float) -> float:
     return float(np.log((near + _STILL) / (reach + _STILL)))
 
 
-def _hurry(track: FloatArray, fps: float) -> float:
+def _paces(track: FloatArray, fps: float) -> tuple[float, float]:
     speeds = _distance(np.diff(track, axis=0)) * fps
     some = min(max(2, round(_PACE * fps)), len(speeds))
-    faster = max(speeds[:some].mean(), speeds[-some:].mean())
-    return float(np.log((faster + _SLOW) / (speeds.mean() + _SLOW)))
+    whole = float(speeds.mean()) + _SLOW
+    return (
+        log((float(speeds[:some].mean()) + _SLOW) / whole),
+        log((float(speeds[-some:].mean()) + _SLOW) / whole),
+    )
 
 
 def _distance(difference: FloatArray) -> FloatArray:

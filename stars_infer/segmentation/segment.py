@@ -2,7 +2,9 @@
 
 Windows of several lengths are classified one by one. Among all sets of windows that do not overlap,
 the one is chosen whose log-odds of being right, above those of `min_confidence`, have the largest
-sum (weighted interval scheduling). Whatever lies between the chosen windows is background.
+sum (weighted interval scheduling). A chosen window whose action is less likely to be in the index
+than that is background, as is whatever lies between the chosen windows. Neighbors of one action
+become one, unless the body rests where they meet.
 """
 
 from __future__ import annotations
@@ -23,15 +25,17 @@ from stars_infer.errors import check_range
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.parallel import ReportProgress
 from stars_infer.readers.files import read_clip
-from stars_infer.segmentation.confidence import confidence_of, log_odds
+from stars_infer.segmentation.confidence import chance_if_known, confidence_of, log_odds
+from stars_infer.segmentation.ends import moves_on
 from stars_infer.segmentation.windows import NamedWindow, Window, WindowGrid, name_windows
 
 MIN_CONFIDENCE = 0.3
 """Windows less sure than this are background (see docs/segmentation-and-streaming.md)."""
 NEAR = 0.5
 """Windows with more than this share of that confidence are near misses."""
-MERGE_GAP = 0.3
-"""Segments of the same action with a shorter gap between them, seconds, become one."""
+MERGE_GAP = 0.7
+"""Segments of the same action with a shorter gap between them, seconds, become one, unless the body
+rests there. It is as long as the shortest window: none fits between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,7 @@ class SegmentOptions:
         grid: The windows that are classified.
         min_confidence: Confidence that a segment must exceed, 0 to 1.
         merge_gap: Segments of the same action become one if the gap between them is no longer than
-            this, seconds.
+            this, seconds, and the body does not rest there.
         min_duration: Segments shorter than this are background, seconds.
         mirror: Whether mirror images count, as in
             `stars_infer.classification.prediction.ClassifyOptions`.
@@ -163,9 +167,7 @@ def segment_file(
     timelines = []
     for part in parts_by_people(replace(clip, source=str(path)), people, uncut=True):
         named = _named_windows(part, encoder, index, options, progress)
-        segments = segments_of(
-            [one for one in named if confidence_of(one) > options.min_confidence], part.fps, options
-        )
+        segments = segments_of(named, part.fps, options)
         timeline = Timeline(
             name=part.source,
             seconds=part.frames / part.fps,
@@ -204,8 +206,7 @@ def segment(
     """
     how = how or SegmentOptions()
     named = _named_windows(clip, encoder, index, how, progress)
-    sure = [one for one in named if confidence_of(one) > how.min_confidence]
-    return segments_of(sure, clip.fps, how)
+    return segments_of(named, clip.fps, how)
 
 
 def _named_windows(
@@ -221,7 +222,7 @@ def _named_windows(
     found = []
     answers = name_windows(clip, windows, encoder, index, mirror=how.mirror)
     for count, (_, named) in enumerate(answers, start=1):
-        if named is not None and confidence_of(named) > least:
+        if named is not None and chance_if_known(named) > least:
             found.append(named)
         if progress is not None:
             progress(count, len(windows))
@@ -265,11 +266,10 @@ def segments_of(windows: Sequence[NamedWindow], fps: float, how: SegmentOptions)
         how: How the recording is divided into segments.
     """
     threshold = log_odds(how.min_confidence)
-    worths = [log_odds(confidence_of(window)) - threshold for window in windows]
-    chosen = best_apart([window.window for window in windows], worths)
-    segments = merge_neighbors(
-        (_segment(windows[position], fps) for position in chosen), how.merge_gap
-    )
+    worths = [log_odds(chance_if_known(window)) - threshold for window in windows]
+    chosen = [windows[at] for at in best_apart([window.window for window in windows], worths)]
+    known = [window for window in chosen if confidence_of(window) > how.min_confidence]
+    segments = [_segment(parts, fps) for parts in join_neighbors(known, how.merge_gap * fps)]
     return [part for part in segments if part.end - part.start >= how.min_duration]
 
 
@@ -302,31 +302,36 @@ def best_apart(windows: Sequence[Window], worths: Sequence[float]) -> list[int]:
     return chosen[::-1]
 
 
-def merge_neighbors(segments: Iterable[Segment], gap: float) -> list[Segment]:
-    """Merge consecutive segments of the same action that are at most `gap` seconds apart."""
-    result: list[Segment] = []
-    for part in segments:
-        last = result[-1] if result else None
-        if last is None or last.label != part.label or part.start - last.end > gap + 1e-9:
-            result.append(part)
-            continue
-        result[-1] = Segment(
-            start=last.start,
-            end=part.end,
-            label=part.label,
-            confidence=max(last.confidence, part.confidence),
-            similarity=max(last.similarity, part.similarity),
-            nearest=max(last, part, key=lambda one: one.confidence).nearest,
-        )
+def join_neighbors(windows: Iterable[NamedWindow], gap: float) -> list[list[NamedWindow]]:
+    """The windows of each segment.
+
+    Args:
+        windows: Windows that do not overlap, in order of time.
+        gap: Most frames between two of a segment. They have the same label, and the body does not
+            rest where they meet.
+    """
+    result: list[list[NamedWindow]] = []
+    for one in windows:
+        last = result[-1][-1] if result else None
+        if (
+            last is not None
+            and last.label == one.label
+            and one.window.start - last.window.end <= gap + 1e-9
+            and moves_on(last.ends, one.ends)
+        ):
+            result[-1].append(one)
+        else:
+            result.append([one])
     return result
 
 
-def _segment(window: NamedWindow, fps: float) -> Segment:
+def _segment(windows: Sequence[NamedWindow], fps: float) -> Segment:
+    surest = max(windows, key=confidence_of)
     return Segment(
-        start=window.window.start / fps,
-        end=window.window.end / fps,
-        label=window.label,
-        confidence=confidence_of(window),
-        similarity=window.similarity,
-        nearest=window.nearest,
+        start=windows[0].window.start / fps,
+        end=windows[-1].window.end / fps,
+        label=surest.label,
+        confidence=confidence_of(surest),
+        similarity=max(window.similarity for window in windows),
+        nearest=surest.nearest,
     )

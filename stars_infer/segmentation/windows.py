@@ -52,6 +52,7 @@ class NamedWindow:
         margin: Difference between that and the similarity to the nearest exemplar of any other
             action; None if there is no other action.
         confidence: Chance that the label is right, provided that the window is cut to one action.
+        known: Chance that the index holds the action of the window at all.
         fit: Similarity of the whole window, halves of it not compared, to the nearest exemplar of
             the action.
         ends: How the window begins and ends.
@@ -65,6 +66,7 @@ class NamedWindow:
     similarity: float
     margin: float | None
     confidence: float
+    known: float
     fit: float
     ends: Ends
     warped: bool
@@ -223,6 +225,7 @@ def _of(window: Window, part: Clip, answer: Prediction, *, warped: bool) -> Name
         similarity=answer.similarity,
         margin=answer.margin,
         confidence=answer.confidence,
+        known=answer.chance_known,
         fit=answer.similarity if answer.fit is None else answer.fit,
         ends=ends_of(part),
         warped=warped,

@@ -20,7 +20,7 @@ from stars_infer.errors import ClipError, UsageError
 from stars_infer.index.gallery import SHOWN_NEIGHBORS
 from stars_infer.index.index import ExemplarIndex
 from stars_infer.index.labels import check_label
-from stars_infer.segmentation.confidence import confidence_of
+from stars_infer.segmentation.confidence import chance_if_known
 from stars_infer.segmentation.segment import Segment, SegmentOptions, segments_of
 from stars_infer.segmentation.windows import name_windows
 from stars_infer.serving.batches import Lesson, Question
@@ -218,15 +218,12 @@ class StudioService(Service):
         windows = []
         grid = how.grid.windows(clip.frames, clip.fps)
         for _, named in name_windows(clip, grid, self.encoder, self.index, mirror=how.mirror):
-            if named is not None and (sure := confidence_of(named)) > least:
-                windows.append((sure, named))
+            if named is not None and chance_if_known(named) > least:
+                windows.append(named)
             if time.monotonic() > end:
                 raise ClipError(clip.source, "takes too long to segment: cut it into parts")
-        found = segments_of(
-            [named for sure, named in windows if sure > how.min_confidence], clip.fps, how
-        )
-        low = replace(how, min_confidence=least)
-        near = segments_of([named for _, named in windows], clip.fps, low)
+        found = segments_of(windows, clip.fps, how)
+        near = segments_of(windows, clip.fps, replace(how, min_confidence=least))
         return found, [one for one in near if not _overlaps(one, found)]
 
     def cut(self, held: Held, start: float, end: float) -> Held:

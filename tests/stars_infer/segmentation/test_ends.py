@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stars_infer.clips.clip import Clip
-from stars_infer.segmentation.ends import Ends, ends_of, spread
+from stars_infer.segmentation.ends import Ends, ends_of, moves_on, spread
 
 FPS = 30
 RAISED = np.concatenate([np.zeros(6), 1 - np.cos(np.linspace(0, 2 * np.pi, 48)), np.zeros(6)]) / 2
@@ -41,6 +41,17 @@ def test_a_slow_end_does_not_make_up_for_a_fast_one():
     assert late.hurry > ends(body(RAISED)).hurry + 0.5
 
 
+def test_the_body_moves_on_within_an_action_and_rests_between_two():
+    cycling = ends(body(np.sin(np.linspace(0, 4 * np.pi, 60))))
+    assert moves_on(cycling, cycling)
+    for at in (18, 30):  # on its way up, and where it turns
+        assert moves_on(ends(body(RAISED[:at])), ends(body(RAISED[at:])))
+    whole = ends(body(RAISED))
+    assert not moves_on(whole, whole)
+    assert not moves_on(cycling, whole)
+    assert not moves_on(whole, cycling)
+
+
 def test_the_body_that_moves_most_counts():
     acting, standing = body(RAISED), body(0 * RAISED)
     assert ends(standing, acting) == ends(acting)
@@ -52,7 +63,7 @@ def test_who_walks_through_the_room_with_quiet_arms_does_not_move():
 
 
 def test_what_shows_nobody_long_enough_says_nothing():
-    assert ends(body(RAISED[:3])) == Ends(apart=0.0, hurry=0.0)
+    assert ends(body(RAISED[:3])) == Ends(apart=0.0, first=0.0, last=0.0)
     briefly = np.stack([body(RAISED[:40])] * 2)
     briefly[1, 3:] = 0
     assert ends(*briefly) == ends(briefly[0])

@@ -10,14 +10,19 @@ from stars_infer.clips.clip import Clip
 from stars_infer.clips.convention import Convention
 from stars_infer.errors import ClipError, ExemplarIndexError, UsageError
 from stars_infer.index.index import ExemplarIndex
-from stars_infer.segmentation.confidence import confidence_of, confidence_so_far, log_odds
+from stars_infer.segmentation.confidence import (
+    chance_if_known,
+    confidence_of,
+    confidence_so_far,
+    log_odds,
+)
 from stars_infer.segmentation.ends import Ends
 from stars_infer.segmentation.segment import (
     Segment,
     SegmentOptions,
     Timeline,
     best_apart,
-    merge_neighbors,
+    join_neighbors,
     segment,
     segment_file,
     segments_of,
@@ -54,7 +59,7 @@ def part(start, end, label="a", confidence=0.9):
     return Segment(start=start, end=end, label=label, confidence=confidence, similarity=0.9)
 
 
-WHOLE = Ends(apart=-1.5, hurry=-0.5)
+WHOLE = Ends(apart=-1.5, first=-0.5, last=-0.5)
 
 
 def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True, ends=WHOLE):
@@ -64,6 +69,7 @@ def window(start, end, label="a", similarity=0.95, margin=0.1, warped=True, ends
         similarity=similarity,
         margin=margin,
         confidence=0.9,
+        known=0.97,
         fit=similarity,
         ends=ends,
         warped=warped,
@@ -194,7 +200,8 @@ def test_confidence_grows_with_similarity_and_with_how_sure_the_name_is():
     assert 0 < confidence_of(window(0, 9, similarity=1.0, margin=1.0)) < 1
     assert confidence_of(window(0, 9, similarity=0.5, warped=False)) == 0.9
     so_far = confidence_so_far(window(0, 9, similarity=0.9))
-    for half in (Ends(apart=0.0, hurry=-0.5), Ends(apart=-1.5, hurry=0.5)):
+    halves = (0.0, -0.5, -0.5), (-1.5, 0.5, -0.5), (-1.5, -0.5, 0.5)
+    for half in (Ends(apart=apart, first=first, last=last) for apart, first, last in halves):
         assert confidence_of(window(0, 9, similarity=0.9, ends=half)) < plain
         # In a stream the action may go on: its end says nothing.
         assert confidence_so_far(window(0, 9, similarity=0.9, ends=half)) == so_far
@@ -225,13 +232,32 @@ def test_no_other_choice_of_windows_is_worth_more(drawn):
 
 
 def test_neighbors_of_the_same_action_are_one():
-    parts = [part(0, 1), part(1.2, 2, confidence=0.95), part(2.6, 3), part(3, 4, "b")]
-    assert merge_neighbors(parts, 0.3) == [
-        part(0, 2, confidence=0.95),
-        part(2.6, 3),
-        part(3, 4, "b"),
-    ]
-    assert merge_neighbors(parts, 0.0) == parts
+    first, second, third = window(0, 30), window(36, 60, similarity=0.97), window(78, 90)
+    other = window(90, 120, "b")
+    parts = [first, second, third, other]
+    assert join_neighbors(parts, 9) == [[first, second], [third], [other]]
+    assert join_neighbors(parts, 0) == [[one] for one in parts]
+    joined, *_ = segments_of(parts, FPS, SegmentOptions(merge_gap=0.3))
+    assert (joined.start, joined.end, joined.similarity) == (0, 2, 0.97)
+    assert joined.confidence == confidence_of(second)
+
+
+def test_an_action_is_two_where_the_body_rests_between():
+    fast, slow = 0.0, -1.5
+    for last, first, parts in ((fast, fast, 1), (slow, fast, 2), (fast, slow, 2), (slow, slow, 2)):
+        before = window(0, 30, ends=Ends(apart=-1.5, first=slow, last=last))
+        after = window(30, 60, ends=Ends(apart=-1.5, first=first, last=slow))
+        assert len(segments_of([before, after], FPS, SegmentOptions())) == parts
+
+
+def test_what_fits_best_tells_whether_its_action_is_known():
+    best = replace(window(0, 60, similarity=0.97), known=0.2)
+    off = replace(window(6, 66, similarity=0.9), known=0.9)
+    assert confidence_of(best) == 0.2 < confidence_of(off) < chance_if_known(best)
+    assert segments_of([best, off], FPS, SegmentOptions()) == []
+    assert len(segments_of([off], FPS, SegmentOptions())) == 1
+    (segment,) = segments_of([best, off], FPS, SegmentOptions(min_confidence=0.15))
+    assert segment.confidence == 0.2
 
 
 def test_short_segments_are_background():

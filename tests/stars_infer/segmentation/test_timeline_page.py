@@ -129,8 +129,8 @@ def test_confidence_and_near_misses_are_seen_in_the_picture(timeline):
 
 def window(start, end, fit):
     return NamedWindow(window=Window(start=start, end=end), label="wave", similarity=fit,
-                       margin=0.1, confidence=0.9, fit=fit, ends=Ends(apart=0.0, hurry=0.0),
-                       warped=True)  # fmt: skip
+                       margin=0.1, confidence=0.9, known=0.97, fit=fit,
+                       ends=Ends(apart=0.0, first=0.0, last=0.0), warped=True)  # fmt: skip
 
 
 def test_near_misses_lie_between_segments():
