@@ -37,7 +37,10 @@ def ways() -> dict[str, Cut]:
         return _moments(windows, fps, seconds, switch=SWITCH)
 
     def class_out(windows: Sequence[NamedWindow], fps: float, _: float) -> list[Segment]:
-        return segments_of(windows, fps, replace(how, merge_gap=0.0))
+        return segments_of(_all_known(windows), fps, replace(how, merge_gap=0.0))
+
+    def joined(windows: Sequence[NamedWindow], fps: float, _: float) -> list[Segment]:
+        return segments_of(_all_known(windows), fps, how)
 
     def whole(windows: Sequence[NamedWindow], fps: float, _: float) -> list[Segment]:
         return segments_of(windows, fps, how)
@@ -47,8 +50,13 @@ def ways() -> dict[str, Cut]:
         "all lengths, each moment by its surest window": all_lengths,
         "the same, smoothed (Viterbi)": smoothed,
         "windows that do not overlap, worth most": class_out,
-        "**the same, neighbors joined: `stars segment`**": whole,
+        "the same, neighbors joined": joined,
+        "**the same, what is not known left out: `stars segment`**": whole,
     }
+
+
+def _all_known(windows: Sequence[NamedWindow]) -> list[NamedWindow]:
+    return [replace(window, known=1.0) for window in windows]
 
 
 def _moments(
