@@ -16,8 +16,9 @@ from stars_infer.segmentation.windows import NamedWindow
 _NEARNESS, _SURENESS, _APART, _HURRY, _OFFSET = 1.60, 0.25, -0.45, -0.90, -4.16
 """Coefficients of the log-odds that a window is right: its label is, and it overlaps the true span
 by at least half of their union."""
-_NEARNESS_SO_FAR, _SURENESS_SO_FAR, _OFFSET_SO_FAR = 1.90, 0.29, -4.36
-"""The same where an action may go on after the window, so that nothing is known of its end."""
+_SURENESS_SO_FAR, _APART_SO_FAR, _HURRY_SO_FAR, _OFFSET_SO_FAR = 0.55, -0.25, -0.85, -1.60
+"""The same of the latest window of a stream: its label is right of the action that is under way or
+just over. How similar it is adds nothing to how sure the name is."""
 
 
 def confidence_of(window: NamedWindow) -> float:
@@ -42,11 +43,16 @@ def chance_if_known(window: NamedWindow) -> float:
 
 
 def confidence_so_far(window: NamedWindow) -> float:
-    """The same of the latest window of a stream, in which the action need not be over yet."""
+    """Probability that the latest window of a stream shows the action of its label.
+
+    The action need not be over yet, but a label that is shown while the body moves fast is more
+    often wrong than one that waits until it slows down.
+    """
     if not window.warped:
         return window.confidence
-    similar = _NEARNESS_SO_FAR * _nearness(window.fit)
-    return _chance(similar + _SURENESS_SO_FAR * log_odds(window.confidence) + _OFFSET_SO_FAR)
+    ends = _APART_SO_FAR * window.ends.apart + _HURRY_SO_FAR * window.ends.hurry
+    sure = _SURENESS_SO_FAR * log_odds(window.confidence)
+    return min(_chance(sure + ends + _OFFSET_SO_FAR), window.known)
 
 
 def log_odds(probability: float) -> float:

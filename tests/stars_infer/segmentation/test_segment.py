@@ -203,9 +203,9 @@ def test_confidence_grows_with_similarity_and_with_how_sure_the_name_is():
     halves = (0.0, -0.5, -0.5), (-1.5, 0.5, -0.5), (-1.5, -0.5, 0.5)
     for half in (Ends(apart=apart, first=first, last=last) for apart, first, last in halves):
         assert confidence_of(window(0, 9, similarity=0.9, ends=half)) < plain
-        # In a stream the action may go on: its end says nothing.
-        assert confidence_so_far(window(0, 9, similarity=0.9, ends=half)) == so_far
-    assert confidence_so_far(window(0, 9, similarity=0.95)) > so_far
+        assert confidence_so_far(window(0, 9, similarity=0.9, ends=half)) < so_far
+    assert confidence_so_far(replace(window(0, 9), confidence=0.99)) > so_far
+    assert confidence_so_far(replace(window(0, 9), known=0.01)) == 0.01
     assert confidence_so_far(window(0, 9, warped=False)) == 0.9
     assert log_odds(0.5) == 0
     assert log_odds(1.0) < float("inf")
