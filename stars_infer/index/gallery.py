@@ -48,7 +48,7 @@ from stars_infer.similarity.nearest import (
     Searcher,
     SequenceSearcher,
 )
-from stars_infer.similarity.rough import rough_pairwise
+from stars_infer.similarity.rough import rough_among, rough_pairwise
 
 SHOWN_ACTIONS = 5
 """Likeliest actions that come with an answer."""
@@ -57,7 +57,7 @@ SHOWN_NEIGHBORS = 5
 MAX_DEFAULT_VOTERS = 5
 _NOTED = 4
 """Ways to name clips that are noted."""
-NEAR = 64
+NEAR = 96
 """Exemplars of a large index to which the classifier is fitted for each clip."""
 _SAMPLE = 64
 """Exemplars by which a large index is calibrated."""
@@ -202,21 +202,20 @@ class Gallery:
         if self.similarity is None:
             return [
                 self._near(
-                    _best_of_views(
-                        [self.store.candidates(view) for view in (one, *one.views)], size
-                    )
+                    one, _best_of_views([self.store.candidates(v) for v in (one, *one.views)], size)
                 )
                 for one in queries
             ]
         mirrored = bool(self.mirroring(options.mirror).weight)
         return [self._all_exemplars(one, mirrored=mirrored) for one in queries]
 
-    def _near(self, found: Matches) -> Candidates:
+    def _near(self, query: Features, found: Matches) -> Candidates:
         """The candidates of a large index, and how similar the nearest are to each other."""
         positions, similarities = found
         among = np.zeros((0, 0), np.float32)
         if len(positions):
-            among = rough_pairwise(self.store.queries(positions[:NEAR]), self._model.comparison)
+            near, asked = self.store.queries(positions[:NEAR]), (query, *query.views)
+            among = rough_among(asked, near, similarities[:NEAR], self._model.comparison)
         return Candidates(positions=positions, similarities=similarities, among=among)
 
     def _all_exemplars(self, query: Features, *, mirrored: bool) -> Candidates:
@@ -287,9 +286,9 @@ class Gallery:
         for at, query in zip(sample.tolist(), self.store.queries(sample), strict=True):
             positions, similarities = self.store.candidates(query)
             others = positions != at
-            without_itself.append(self._near((positions[others], similarities[others])))
+            without_itself.append(self._near(query, (positions[others], similarities[others])))
             own = int(self._classes[at])
-            without_its_class.append(self._near(self.store.candidates(query, own)))
+            without_its_class.append(self._near(query, self.store.candidates(query, own)))
         leave_out = classifier.leave_out(sample, without_itself, without_its_class)
         return Calibration.of(leave_out, self._model.calibration.ridge)
 

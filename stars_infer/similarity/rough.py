@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
 from stars_infer.machine import single_threaded
@@ -23,8 +22,13 @@ from stars_infer.similarity.nearest import unit_vectors_of
 LESS = 0.87
 """All kernels find clips that are near each other so much less dissimilar than this one does: the
 median of 350 clips and the 80 nearest to each."""
+SHARED = 0.4
+"""So much of what one kernel lacks between a clip and an exemplar counts where that exemplar is
+compared with others; with 0.35 to 0.5 clips are named equally well."""
 _COMPARED = np.r_[:POSTURE, -3:0]
 """What `MOVING` takes of the numbers of a step: the first of the postures, and the hips."""
+_BLOCK = 16
+"""Clips that are compared with all at once: with more, their costs leave the cache."""
 
 
 def rough_similarities(
@@ -58,11 +62,7 @@ def rough_pairwise(clip_features: Sequence[Features], how: SequenceConfig | None
             table = _cosines(clip_features)
         else:
             bodies = _Bodies(sequences_of(clip_features))
-            count = len(bodies.steps)
-            row, column = np.triu_indices(count)
-            warped = np.empty((count, count), np.float32)
-            warped[row, column] = _warp(bodies.steps, bodies.steps, how, row * count + column)
-            warped[column, row] = warped[row, column]
+            warped = _warp_all_pairs(bodies.steps, how)
             table = _best_pairing(warped, bodies, bodies)
             if how.vector_weight:
                 table = join(table, _cosines(clip_features), how)
@@ -70,11 +70,37 @@ def rough_pairwise(clip_features: Sequence[Features], how: SequenceConfig | None
     return table
 
 
+def rough_among(
+    asked: Sequence[Features],
+    exemplars: Sequence[Features],
+    similar: FloatArray,
+    how: SequenceConfig | None,
+) -> FloatArray:
+    """Similarity of the exemplars nearest to a clip to each other, (E, E), by what is known of it.
+
+    What one kernel does not see in an exemplar, it does not see wherever that is compared. So where
+    all kernels find a clip nearer to an exemplar, or less near, that exemplar is taken to be so to
+    the others.
+
+    Args:
+        asked: The clip, and its other views.
+        exemplars: Those near it.
+        similar: How similar they are to it, by all kernels, (E,).
+        how: As in `rough_pairwise`.
+    """
+    table = rough_pairwise([*asked, *exemplars], how)
+    seen, among = table[: len(asked), len(asked) :], table[len(asked) :, len(asked) :]
+    lacking = SHARED * (similar - seen.max(axis=0))
+    among = np.minimum(among + lacking[:, None] + lacking, 1)
+    np.fill_diagonal(among, 1.0)
+    return np.asarray(among, np.float32)
+
+
 class _Bodies:
     """What is compared of the bodies of some clips, (B, S / 2, C), and which are those of each."""
 
     def __init__(self, sequences: Sequence[FloatArray]) -> None:
-        compared = np.concatenate([one[:, :, _COMPARED] for one in sequences]).astype(np.float32)
+        compared = np.concatenate(sequences)[:, :, _COMPARED].astype(np.float32)
         halved = np.asarray((compared[:, ::2] + compared[:, 1::2]) / 2, np.float32)
         self.steps = content_of(halved, MOVING)
         self.counts = np.array([len(one) for one in sequences])
@@ -94,25 +120,31 @@ def _best_pairing(table: FloatArray, clips: _Bodies, others: _Bodies) -> FloatAr
     return np.asarray(np.where(equal, paired, alone) / 2, np.float32)
 
 
-def _warp(
-    one: FloatArray, other: FloatArray, how: SequenceConfig, chosen: NDArray[np.intp] | None = None
-) -> FloatArray:
-    """Similarity of bodies (A, S, C) to others (B, S, C), pair by pair, (A B,) or (P,).
+def _warp_all_pairs(bodies: FloatArray, how: SequenceConfig) -> FloatArray:
+    """Similarity of bodies (B, S, C) to each other, (B, B), symmetric."""
+    count = len(bodies)
+    warped = np.empty((count, count), np.float32)
+    for start in range(0, count, _BLOCK):
+        some = bodies[start : start + _BLOCK]
+        rows = _warp(some, bodies[start:], how).reshape(len(some), -1)
+        warped[start : start + _BLOCK, start:] = rows
+        warped[start:, start : start + _BLOCK] = rows.T
+    return np.asarray(np.maximum(warped, warped.T))
+
+
+def _warp(one: FloatArray, other: FloatArray, how: SequenceConfig) -> FloatArray:
+    """Similarity of bodies (A, S, C) to others (B, S, C), pair by pair, (A B,).
 
     Args:
         one: What is compared of some.
         other: The same of the others.
         how: How their model compares sequences.
-        chosen: Which of the A B pairs are wanted, (P,); all if not given.
     """
     steps, ones = one.shape[1], np.ones((*other.shape[:2], 1), np.float32)
     rows = np.concatenate((-2 * one, _squares(one), np.ones_like(one[:, :, :1])), axis=2)
     columns = np.concatenate((other, ones, _squares(other)), axis=2)
     costs = np.matmul(rows.transpose(1, 0, 2)[:, None], columns.transpose(1, 2, 0))
-    costs = costs.reshape(steps, steps, -1)
-    if chosen is not None:
-        costs = np.take(costs, chosen, axis=2)
-    distances = warping_distances(costs, free=steps // FREE_SHARE)
+    distances = warping_distances(costs.reshape(steps, steps, -1), free=steps // FREE_SHARE)
     dissimilar = distances / (2 * steps * how.mirror.width)
     return np.asarray(1 - LESS * how.kernel_width * dissimilar)
 

@@ -20,7 +20,7 @@ from stars_infer.similarity.nearest import (
 )
 from stars_infer.similarity.rough import rough_similarities
 
-RANKED = 64
+RANKED = 96
 """So many exemplars at least are compared with a query as the model compares, by which it is named;
 for each of them, or of the following, a row is read, perhaps from the disk."""
 LIKELY = 600

@@ -10,7 +10,13 @@ from stars_infer.similarity.contents import content_of
 from stars_infer.similarity.dtw import warping_distances
 from stars_infer.similarity.features import Features, unit
 from stars_infer.similarity.joint import join
-from stars_infer.similarity.rough import LESS, rough_pairwise, rough_similarities
+from stars_infer.similarity.rough import (
+    LESS,
+    SHARED,
+    rough_among,
+    rough_pairwise,
+    rough_similarities,
+)
 
 HOW = SequenceConfig(steps=16)
 
@@ -64,3 +70,24 @@ def test_vectors_count_where_they_have_a_weight():
 @pytest.mark.parametrize("how", [HOW, None])
 def test_no_clips_have_no_similarity(how):
     assert rough_pairwise([], how).shape == (0, 0)
+
+
+def test_what_one_kernel_lacks_to_the_clip_is_lacking_among_those_near_it():
+    clips = [drawn(seed) for seed in range(6)]
+    views, near = clips[:2], clips[2:]
+    seen = np.max([rough_similarities(one, near, HOW) for one in views], axis=0)
+    lacks = np.float32([0, 0.1, -0.05, 0.02])
+    plain = rough_pairwise(near, HOW)
+    expected = np.minimum(plain + SHARED * (lacks[:, None] + lacks), 1)
+    np.fill_diagonal(expected, 1)
+    np.testing.assert_allclose(rough_among(views, near, seen + lacks, HOW), expected, atol=1e-5)
+    np.testing.assert_allclose(rough_among(views, near, seen, HOW), plain, atol=1e-5)
+
+
+def test_more_clips_than_are_compared_at_once_are_compared_the_same():
+    clips = [drawn(seed) for seed in range(20)]
+    table = rough_pairwise(clips, HOW)
+    for row in (0, 15, 16, 19):
+        others = np.arange(20) != row
+        expected = rough_similarities(clips[row], clips, HOW)[others]
+        np.testing.assert_allclose(table[row, others], expected, atol=1e-5)
