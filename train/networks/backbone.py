@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from stars_infer.train.networks.encoder_config import EncoderConfig
@@ -46,10 +47,9 @@ class Backbone(nn.Module):
     def features(self, bodies: Tensor) -> Tensor:
         """Final tokens of bodies (N, T, V, 3), averaged over each part of time, (N, parts * D)."""
         tokens: Tensor = self(bodies)
-        parts = self.config.parts
-        if parts == 1:
+        if self.config.parts == 1:
             return tokens.mean(dim=1)
-        return tokens.unflatten(1, (parts, -1)).mean(dim=2).flatten(1)
+        return torch.cat([part.mean(dim=1) for part in tokens.chunk(self.config.parts, 1)], dim=1)
 
 
 def split_head(weight: Tensor, parts: int) -> Tensor:
