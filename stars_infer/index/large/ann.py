@@ -133,11 +133,6 @@ class IVFIndex:
         """How many vectors there are."""
         return int(self.index.ntotal)
 
-    @property
-    def width(self) -> int:
-        """D."""
-        return int(self.index.d)
-
     def nearest(
         self, unit_vectors: FloatArray, k: int, *, there: NDArray[np.uint8] | None = None
     ) -> list[Matches]:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stars_infer.atomic import flush, flush_folder, has_ended, owned_name
+from stars_infer.atomic import flush, flush_folder, has_ended
 from stars_infer.errors import ExemplarIndexError
 from stars_infer.index.checksums import Damage, check_tally, checksum_of
 from stars_infer.index.file import IndexFile
@@ -87,7 +87,7 @@ class CacheFolder:
         if self.path is None:
             return None
         self.sweep()
-        facts_file = self._facts_of(token)
+        facts_file = self._file_of(token, "npz")
         try:
             if f"{_size_and_crc(facts_file)[1]:08x}" != token.partition(".")[2]:
                 return None
@@ -99,7 +99,7 @@ class CacheFolder:
             lists = IVFIndex.load(self.lists_of(token), probes=probes, trained=trained)
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile):
             return None
-        if lists.width != width or not lists.size == len(ids) == len(labels):
+        if lists.index.d != width or not lists.size == len(ids) == len(labels):
             return None
         return Cache(token=token, lists=lists, ids=ids, labels=labels, names=tuple(names.tolist()))
 
@@ -117,19 +117,16 @@ class CacheFolder:
         if self.path is None:
             return None
         kept = None
-        try:
+        with contextlib.suppress(OSError, RuntimeError, ExemplarIndexError):
             self.path.mkdir(exist_ok=True)
             written = self._write(made)
-            if self._write_token(written, before):
-                kept = written
-        except (OSError, RuntimeError, ExemplarIndexError):
-            kept = None
+            kept = written if self._write_token(written, before) else None
         self.sweep(drop=before if kept is not None else made.token)
         return kept
 
     def _write(self, made: Cache) -> Cache:
         """Write the files of a cache; the same cache, with the checksum in its token."""
-        facts, lists = self._facts_of(made.token), self.lists_of(made.token)
+        facts, lists = self._file_of(made.token, "npz"), self.lists_of(made.token)
         made.lists.save(lists)
         numbers = (FORM, *_size_and_crc(lists), made.lists.probes, made.lists.trained)
         with facts.open("xb") as file:
@@ -147,12 +144,11 @@ class CacheFolder:
 
     def lists_of(self, token: str) -> Path:
         """Where the inverted lists of a token lie."""
-        assert self.path is not None
-        return self.path / f"{token.partition('.')[0]}.faiss"
+        return self._file_of(token, "faiss")
 
-    def _facts_of(self, token: str) -> Path:
+    def _file_of(self, token: str, ending: str) -> Path:
         assert self.path is not None
-        return self.path / f"{token.partition('.')[0]}.npz"
+        return self.path / f"{token.partition('.')[0]}.{ending}"
 
     def can_keep(self) -> bool:
         """Whether folder and index can be written."""
@@ -177,9 +173,7 @@ class CacheFolder:
             write_value(connection, CACHE, made.token)
             gone = removed_ids(connection)
             known = gone[~np.isin(gone, made.ids)]
-            connection.executemany(
-                "DELETE FROM removed WHERE id = ?", [(int(number),) for number in known]
-            )
+            connection.executemany("DELETE FROM removed WHERE id = ?", known[:, None].tolist())
             connection.execute("DELETE FROM relabeled WHERE serial <= ?", (made.relabeled_until,))
         return True
 
@@ -219,11 +213,6 @@ def _is_left(file: Path, machine: str | None, process: str | None) -> bool:
     with contextlib.suppress(OSError):
         return time.time() - file.stat().st_mtime > _STALE_SECONDS
     return False
-
-
-def new_token() -> str:
-    """A name that no other cache has."""
-    return owned_name()
 
 
 def current_token(connection: sqlite3.Connection) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stars_infer.arrays import FloatArray
+from stars_infer.atomic import owned_name
 from stars_infer.encoder.model import ModelInfo
 from stars_infer.index.checksums import check_count
 from stars_infer.index.file import IndexFile
@@ -17,7 +19,6 @@ from stars_infer.index.large.cache import (
     CacheFolder,
     changed_labels,
     current_token,
-    new_token,
     removed_ids,
 )
 from stars_infer.index.large.searcher import RANKED, LargeSearcher
@@ -43,33 +44,15 @@ _MOST_GROWTH = 2.0
 """So much larger than when its lists were laid out, they are laid out anew."""
 
 
-@dataclass(slots=True, kw_only=True)
-class _Fresh:
-    """Exemplars that are newer than the cache, in the order of their numbers.
+class _Fresh(NamedTuple):
+    """Exemplars that are newer than the cache, in the order of their numbers."""
 
-    Attributes:
-        ids: Numbers of them, block after block.
-        labels: Positions of their actions in `names`, the same.
-        unit_vectors: What is searched of them, the same.
-        names: Actions, those of the cache first.
-        last: The largest number that was read.
-    """
-
-    ids: list[Ids] = field(default_factory=list)
-    labels: list[NDArray[np.int32]] = field(default_factory=list)
-    unit_vectors: list[FloatArray] = field(default_factory=list)
-    names: dict[str, int] = field(default_factory=dict)
-    last: int = 0
-
-    def add(self, rows: ExemplarRows, unit_vectors: FloatArray) -> None:
-        """Take in rows that are newer still."""
-        if not len(rows.ids):
-            return
-        numbers = [self.names.setdefault(label, len(self.names)) for label in rows.labels]
-        self.ids.append(rows.ids)
-        self.labels.append(np.array(numbers, np.int32))
-        self.unit_vectors.append(unit_vectors)
-        self.last = int(rows.ids[-1])
+    ids: Ids
+    """Numbers of them, (N,)."""
+    labels: NDArray[np.int32]
+    """Positions of their actions in the names of the store, (N,)."""
+    unit_vectors: FloatArray
+    """What is searched of them, (N, W)."""
 
 
 class LargeStore:
@@ -92,10 +75,7 @@ class LargeStore:
         self._file = file
         self._folder = CacheFolder(file)
         self._reader = RowReader(file, model)
-        self._cache: Cache | None = None
-        self._fresh = _Fresh()
-        self._token: str | None = None
-        self.ids = np.zeros(0, np.int64)
+        self._token: str | None = ""  # of no cache, not even of none, until one is followed
 
     def prepare(self, progress: ReportProgress = lambda at, end: None) -> None:
         """Load the cache that counts; make or extend it where that is due.
@@ -119,8 +99,7 @@ class LargeStore:
         with self._file.reading() as connection:
             if current_token(connection) != self._token:
                 return False
-            rows = self._reader.newer(self._fresh.last)
-            self._fresh.add(rows, self._reader.unit_vectors_of(rows))
+            self._add(self._reader.newer(self._last))
             self._lay_out(removed_ids(connection), changed_labels(connection)[0])
             check_count(connection, "labels", int((self.classes >= 0).sum()))
         return True
@@ -155,29 +134,39 @@ class LargeStore:
             return current_token(connection)
 
     def _take(self, cache: Cache | None) -> None:
-        self._cache, self._fresh = cache, _Fresh()
+        """Begin with a cache, and with nothing that is newer."""
+        self._cache, self._names, self._last = cache, dict[str, int](), 0
+        empty = np.zeros((0, self._reader.searched_width), np.float32)
+        self._fresh = _Fresh(np.zeros(0, np.int64), np.zeros(0, np.int32), empty)
         if cache is not None:
-            self._fresh.names = {name: position for position, name in enumerate(cache.names)}
-            self._fresh.last = int(cache.ids[-1])
+            self._names = {name: position for position, name in enumerate(cache.names)}
+            self._last = int(cache.ids[-1])
 
-    def _count_cached(self) -> int:
-        """How many exemplars of the cache have not been removed."""
-        if self._cache is None:
-            return 0
+    def _add(self, rows: ExemplarRows) -> None:
+        """Take in rows that are newer still."""
+        if len(rows.ids):
+            numbers = [self._names.setdefault(one, len(self._names)) for one in rows.labels]
+            ids, labels, unit_vectors = self._fresh
+            self._fresh = _Fresh(
+                np.concatenate((ids, rows.ids)),
+                np.concatenate((labels, np.array(numbers, np.int32))),
+                np.concatenate((unit_vectors, self._reader.unit_vectors_of(rows))),
+            )
+            self._last = int(rows.ids[-1])
+
+    def _count_cached(self, cache: Cache) -> int:
+        """How many exemplars of a cache have not been removed."""
         gone = removed_ids(self._file.connection)
-        return len(self._cache.ids) - int(np.isin(gone, self._cache.ids).sum())
+        return len(cache.ids) - int(np.isin(gone, cache.ids).sum())
 
     def _is_due(self) -> bool:
         """Whether so much was added or removed that the cache should be made or extended."""
-        if self._cache is None:
-            return count_of(self._file.connection) > FRESH
-        if not self._cache.kept:
-            return False
-        held, listed = self._count_cached(), len(self._cache.ids)
-        return (
-            count_of(self._file.connection) - held > max(FRESH, FRESH_SHARE * held)
-            or listed - held > _MOST_GONE * listed
-        )
+        size, cache = count_of(self._file.connection), self._cache
+        if cache is None:
+            return size > FRESH
+        held, listed = self._count_cached(cache), len(cache.ids)
+        new, gone = size - held, listed - held
+        return cache.kept and (new > max(FRESH, FRESH_SHARE * held) or gone > _MOST_GONE * listed)
 
     def _renew(self, progress: ReportProgress) -> None:
         """Make the cache anew, or put into it what is new; a process that is faster is followed."""
@@ -198,7 +187,7 @@ class LargeStore:
             vectors = self._reader.unit_vectors_at(ids, labels, names)
             lists = IVFIndex.of(len(ids), vectors, progress=progress)
         return Cache(
-            token=new_token(),
+            token=owned_name(),
             lists=lists,
             ids=ids,
             labels=labels,
@@ -212,10 +201,9 @@ class LargeStore:
         if old is None or not old.kept:
             return None
         with self._file.reading() as connection:
-            held, size = self._count_cached(), count_of(connection)
-        if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
-            return None
-        with self._file.reading() as connection:
+            held, size = self._count_cached(old), count_of(connection)
+            if held < (1 - _MOST_GONE) * len(old.ids) or size > _MOST_GROWTH * old.lists.trained:
+                return None
             changed, until = changed_labels(connection)
             ids, labels, names = labeled_ids(connection, after=int(old.ids[-1]), known=old.names)
             vectors = self._reader.unit_vectors_at(ids, labels, names)
@@ -227,7 +215,7 @@ class LargeStore:
         numbers = {name: position for position, name in enumerate(names)}
         every = np.concatenate((old.ids, ids))
         return Cache(
-            token=new_token(),
+            token=owned_name(),
             lists=lists,
             ids=every,
             labels=_relabel(every, np.concatenate((old.labels, labels)), numbers, changed),
@@ -242,27 +230,21 @@ class LargeStore:
             gone: Numbers of those.
             changed: Labels that are no longer those of the cache, by number.
         """
-        cached = [] if self._cache is None else [self._cache]
-        self.ids = ids = np.concatenate([*(one.ids for one in cached), *self._fresh.ids])
-        labels = np.concatenate([*(one.labels for one in cached), *self._fresh.labels])
-        labels = _relabel(ids, labels, self._fresh.names, changed)
+        cache, ids, labels = self._cache, self._fresh.ids, self._fresh.labels
+        if cache is not None:
+            ids, labels = np.concatenate((cache.ids, ids)), np.concatenate((cache.labels, labels))
+        self.ids, labels = ids, _relabel(ids, labels, self._names, changed)
         there = np.ones(len(ids), np.bool_)
         there[np.searchsorted(ids, gone[np.isin(gone, ids)])] = False
-        every = list(self._fresh.names)
+        every = list(self._names)
         present = np.flatnonzero(np.bincount(labels[there], minlength=len(every)))
         order = sorted(present.tolist(), key=lambda position: every[position])
         self.names = [every[position] for position in order]
         number = np.full(len(every), -1, np.intp)
         number[order] = np.arange(len(order))
         self.classes = np.where(there, number[labels], -1)
-        empty = np.zeros((0, self._reader.searched_width), np.float32)
-        self.searcher = LargeSearcher(
-            cached[0].lists if cached else None,
-            np.concatenate([empty, *self._fresh.unit_vectors]),
-            ids=ids,
-            there=there,
-            reader=self._reader,
-        )
+        lists, fresh = None if cache is None else cache.lists, self._fresh.unit_vectors
+        self.searcher = LargeSearcher(lists, fresh, ids=ids, there=there, reader=self._reader)
 
 
 def _relabel(
