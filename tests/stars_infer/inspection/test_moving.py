@@ -100,9 +100,9 @@ def test_an_mp4_plays_all_pictures(pictures, tmp_path):
     with av.open(str(path)) as file:
         (stream,) = file.streams.video
         shown = list(file.decode(video=0))
-    assert len(shown) == 3
-    assert (stream.width, stream.height) == (248, 128)
-    assert stream.average_rate == 30
+        assert len(shown) == 3
+        assert (stream.width, stream.height) == (248, 128)
+        assert stream.average_rate == 30
 
 
 def test_what_would_be_too_long_is_refused(tmp_path):
