@@ -1,8 +1,8 @@
 """How long readers of an index wait beside writers, and how old what they answer from is.
 
-`python -m tests.faults.waiting --report waiting.json` measures one reader alone, eight readers while
-nobody writes, eight readers beside eight writers, and, as a control, eight readers beside eight
-writers of another index, which shows what the processors alone make of it.
+`python -m tests.faults.waiting --report waiting.json` measures one reader alone, eight readers
+while nobody writes, eight readers beside eight writers, and, as a control, eight readers beside
+eight writers of another index, which shows what the processors alone make of it.
 """
 
 from __future__ import annotations
