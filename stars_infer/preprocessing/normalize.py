@@ -102,9 +102,8 @@ def _turn_upright(actors: FloatArray, share: Callable[[float], float]) -> FloatA
         return actors
     x, y, z = across / length
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    turn = (
-        np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew
-    )  # Rodrigues' formula
+    # Rodrigues' formula.
+    turn = np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew
     return np.asarray(actors @ turn.T.astype(np.float32))
 
 
