@@ -82,9 +82,11 @@ class IndexFile:
         if fingerprint != model.fingerprint:
             self.connection.close()
             self.closed = True
+            same = name == model.name
+            remedy = "that version, or teach its clips to" if same else "that model, or"
             raise ExemplarIndexError(
                 f"{self}: made by the model {name!r} ({str(fingerprint)[:12]}), but this is "
-                f"{model.name!r} ({model.fingerprint[:12]}); use that model, or another --index"
+                f"{model.name!r} ({model.fingerprint[:12]}); use {remedy} another --index"
             )
 
     def __str__(self) -> str:

@@ -94,8 +94,16 @@ def test_empty_index_says_what_to_do(index):
 
 def test_index_of_another_model_is_refused_with_both_named(tmp_path, index):
     other = replace(MODEL, name="other", fingerprint="0" * 64)
-    with pytest.raises(ExemplarIndexError, match=r"made by the model 'toy' .*this is 'other'"):
+    said = r"made by the model 'toy' .*this is 'other' .*; use that model, or another --index"
+    with pytest.raises(ExemplarIndexError, match=said):
         ExemplarIndex.open(tmp_path / "stars.db", other)
+
+
+def test_index_of_another_version_of_the_model_is_to_be_taught_again(tmp_path, index):
+    newer = replace(MODEL, fingerprint="0" * 64)
+    said = "use that version, or teach its clips to another --index"
+    with pytest.raises(ExemplarIndexError, match=said):
+        ExemplarIndex.open(tmp_path / "stars.db", newer)
 
 
 def test_what_is_no_index(tmp_path):
