@@ -118,6 +118,13 @@ def brief(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
+def count_of(number: int) -> str:
+    """A count for messages, its thousands apart; of one with very many digits, only that."""
+    return f"{number:,}" if abs(number) < _VERY_MANY else "very many"
+
+
+_VERY_MANY = 10**15
+"""Nobody has so many of anything: a damaged file says so."""
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "your share of the disk is used up: free some space",

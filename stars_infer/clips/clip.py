@@ -24,7 +24,14 @@ from stars_infer.clips.spikes import take_out_spikes
 from stars_infer.clips.tracks import note_glimpses
 from stars_infer.clips.upright import turn_upright
 from stars_infer.clips.zeros import presence_of
-from stars_infer.errors import ClipError, FlatError, NobodyError, UsageError, check_range
+from stars_infer.errors import (
+    ClipError,
+    FlatError,
+    NobodyError,
+    UsageError,
+    check_range,
+    count_of,
+)
 from stars_infer.layouts import get_layout
 
 MIN_FRAMES = 2
@@ -352,19 +359,20 @@ def check_frame_count(frames: int, *, source: str, recording: bool = False) -> N
     """
     if frames < MIN_FRAMES:
         raise ClipError(
-            source, f"{frames} frame(s), but a motion needs at least {MIN_FRAMES}: record longer"
+            source,
+            f"{count_of(frames)} frame(s), but a motion needs at least {MIN_FRAMES}: record longer",
         )
     if recording and frames > MAX_RECORDING_FRAMES:
         raise ClipError(
             source,
-            f"{frames:,} frames, more than the {MAX_RECORDING_FRAMES:,} a recording may have: "
-            "cut it into parts",
+            f"{count_of(frames)} frames, more than the {MAX_RECORDING_FRAMES:,} a recording may "
+            "have: cut it into parts",
         )
     if frames > MAX_FRAMES and not recording:
         raise ClipError(
             source,
-            f"{frames:,} frames, more than the {MAX_FRAMES:,} a clip may have: cut the recording "
-            "into clips of one action each, or find its actions with `stars segment`",
+            f"{count_of(frames)} frames, more than the {MAX_FRAMES:,} a clip may have: cut the "
+            "recording into clips of one action each, or find its actions with `stars segment`",
         )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from stars_infer.arrays import FloatArray
 from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import STANDARD, Convention
-from stars_infer.errors import ClipError, NobodyError
+from stars_infer.errors import ClipError, NobodyError, count_of
 from stars_infer.layouts import NTU25_JOINTS
 from stars_infer.readers.bounds import check_points
 from stars_infer.readers.recording import MOST_BODIES, Recording
@@ -149,7 +149,8 @@ class _Scanner:
                 f"expected the number of {place}, found {_shorten(line.strip())}", back=1
             ) from None
         if number < 0 or (most is not None and number > most):
-            raise self.error(f"{number} cannot be the number of {_place(what, frame)}", back=1)
+            said = count_of(number)
+            raise self.error(f"{said} cannot be the number of {_place(what, frame)}", back=1)
         return number
 
     def ends_in(self, what: str) -> ClipError:

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from stars_infer.clips.clip import check_frame_count
 from stars_infer.clips.convention import LEAST_FPS, MOST_FPS, Convention
-from stars_infer.errors import ClipError
+from stars_infer.errors import ClipError, count_of
 from stars_infer.readers.points import recording_of_points
 from stars_infer.readers.recording import Recording, convention_in, empty_tracks
 
 DEFAULTS = Convention(units="mm", up="y", handedness="right")
 _HEADER = 5
+_DIGITS = 16
+"""More than a number of frames has; Python refuses to read thousands of them."""
 _SURE = 0.05
 """Share by which the rate in the header may differ from the times, which are rounded."""
 
@@ -130,6 +132,9 @@ def _rate(stated: str, times: NDArray[np.float64]) -> float | None:
 
 def _cut_short(stated: str, found: int) -> tuple[str, ...]:
     """A note if the header promises another number of frames."""
-    if not stated.isdigit() or int(stated) == found:
+    if not stated.isdecimal():
         return ()
-    return (f"the header says {int(stated):,} frames, but there are {found:,}",)
+    promised = int(stated.lstrip("0")[:_DIGITS] or 0)
+    if promised == found:
+        return ()
+    return (f"the header says {count_of(promised)} frames, but there are {found:,}",)

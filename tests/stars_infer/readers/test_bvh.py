@@ -168,6 +168,15 @@ def test_unknown_joints_are_listed_with_the_remedy(tmp_path):
         read_clip(path, layout="cmu")
 
 
+@pytest.mark.parametrize("digits", [300, 5000])
+def test_a_number_of_frames_of_very_many_digits(tmp_path, digits):
+    path = file_of(tmp_path, person())
+    path.write_text(path.read_text().replace("Frames: 5", "Frames: " + "9" * digits))
+    with pytest.raises(ClipError) as refused:
+        read_clip(path)
+    assert len(str(refused.value)) < 300
+
+
 def test_a_frame_time_of_nothing(tmp_path):
     path = file_of(tmp_path, person())
     path.write_text(path.read_text().replace("Frame Time: 0.0166", "Frame Time: 0.0 #0.0166", 1))

@@ -82,6 +82,12 @@ def test_a_file_that_lost_its_end_is_read_with_a_note(tmp_path):
     assert "the header says 500 frames, but there are 24" in read_clip(path).notes
 
 
+@pytest.mark.parametrize("digits", [300, 5000])
+def test_a_header_with_a_number_of_very_many_digits(tmp_path, digits):
+    path = written(tmp_path, KINECT, moving(), frames="9" * digits)
+    assert "the header says very many frames, but there are 24" in read_clip(path).notes
+
+
 def test_damage_is_told_with_its_line(tmp_path):
     good = trc(KINECT, moving())
     path = tmp_path / "trial.trc"
