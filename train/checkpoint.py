@@ -234,12 +234,27 @@ def load_weights(module: nn.Module, weights: dict[str, Tensor], *, source: str) 
     """Load a state dict into a module.
 
     Raises:
-        ModelError: If entries are missing, unknown or misshapen; the message names them.
+        ModelError: If entries are missing, unknown or misshapen; the message names one of each.
     """
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
-        raise ModelError(f"{source}: the weights do not fit the network: {error}") from error
+        wanted = module.state_dict()
+        kinds = {
+            "missing": [name for name in wanted if name not in weights],
+            "unknown": [name for name in weights if name not in wanted],
+            "of another shape": [
+                name
+                for name in wanted
+                if name in weights and weights[name].shape != wanted[name].shape
+            ],
+        }
+        told = [
+            f"{len(names)} {kind} ({names[0][:60]!r})" for kind, names in kinds.items() if names
+        ]
+        raise ModelError(
+            f"{source}: the weights do not fit the network: {', '.join(told) or brief(error)}"
+        ) from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
